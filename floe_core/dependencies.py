@@ -1,0 +1,198 @@
+"""Which plugins a plugin's dependencies are, and in which order plugins start.
+
+Pure functions on ids and the texts that plugins declare, iterative, so that a chain may be as long as it
+likes. The registry orders with them; the operator's DependenciesReady resolves by the same rules.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from floe_core.plugin_errors import (
+    AmbiguousDependencyError,
+    CircularDependencyError,
+    MissingDependencyError,
+    PluginError,
+)
+from floe_core.plugin_types import PluginId, PluginType, normalize_name
+
+if TYPE_CHECKING:
+    from floe_core.plugin_metadata import PluginMetadata
+
+K = TypeVar("K")
+
+_TYPE_ORDER = {member: index for index, member in enumerate(PluginType)}
+
+
+class Plan(NamedTuple):
+    """The order in which to start plugins, dependencies first; and those that cannot start, and why."""
+
+    order: tuple[PluginId, ...]
+    needs: Mapping[PluginId, tuple[PluginId, ...]]
+    faults: Mapping[PluginId, PluginError]
+
+
+def resolve(plugin: PluginId, dependency: str, known: Collection[PluginId]) -> tuple[PluginId, ...]:
+    """The plugins that a dependency may mean: none is missing, several are ambiguous.
+
+    `name` means the plugins of any type with that name, the asker excepted; `type/name` one.
+    """
+    kind, name = _split(dependency)
+    if kind is not None:
+        named = PluginId(kind, name)
+        return (named,) if named in known else ()
+    candidates = (PluginId(member, name) for member in PluginType)
+    return tuple(each for each in candidates if each in known and each != plugin)
+
+
+def sort_key(plugin: PluginId) -> tuple[int, str]:
+    """The order of plugins that do not need one another: by type, then by name."""
+    return _TYPE_ORDER[plugin.plugin_type], plugin.name
+
+
+def plan(declared: Mapping[PluginId, Iterable[str]], known: Collection[PluginId] | None = None) -> Plan:
+    """Orders the plugins of `declared` (what each declares), the same way every time.
+
+    `known` are all that a dependency may mean (those of `declared` unless given). A plugin whose
+    dependency is missing or ambiguous, or which is in a cycle, is a fault; so what depends on it is left
+    in the order, after its dependencies, for the caller to pass over.
+    """
+    known = set(declared) if known is None else {*known, *declared}
+    needs: dict[PluginId, tuple[PluginId, ...]] = {}
+    faults: dict[PluginId, PluginError] = {}
+    for plugin in sorted(declared, key=sort_key):
+        needs[plugin], fault = _needs(plugin, declared[plugin], known)
+        if fault is not None:
+            faults[plugin] = fault
+    order, cycles = in_order(
+        {plugin: [each for each in needs[plugin] if each in declared] for plugin in needs}
+    )
+    for cycle in cycles:
+        error = CircularDependencyError([str(each) for each in cycle])
+        faults.update((plugin, error) for plugin in cycle)
+    return Plan(tuple(order), needs, faults)
+
+
+def in_order(
+    needs: Mapping[K, Iterable[K]],
+    key: Callable[[K], Any] = sort_key,  # type: ignore[assignment]
+) -> tuple[list[K], list[tuple[K, ...]]]:
+    """All of `needs`, what is needed first, else by `key`; and the cycles that had to be cut for it."""
+    order: list[K] = []
+    cycles: list[tuple[K, ...]] = []
+    rest = {each: list(dict.fromkeys(needs[each])) for each in needs}
+    while True:
+        order.extend(_take_ready(rest, key))
+        cycle = find_cycle(rest, key)
+        if not cycle:
+            return order, cycles
+        cycles.append(cycle)
+        order.extend(cycle[:-1])
+        rest = {each: needed for each, needed in rest.items() if each not in cycle}
+
+
+def objects_in_order(
+    plugins: Sequence[PluginMetadata], type_of: Callable[[PluginMetadata], PluginType | None]
+) -> list[PluginMetadata]:
+    """Plugins given as objects, each after those it needs, else in the order given.
+
+    CircularDependencyError, AmbiguousDependencyError, or MissingDependencyError for what is not among them.
+    """
+    places: dict[tuple[PluginType | None, str], list[int]] = {}
+    for place, plugin in enumerate(plugins):
+        for kind in {None, type_of(plugin)}:
+            places.setdefault((kind, normalize_name(plugin.name)), []).append(place)
+
+    def needs(place: int) -> list[int]:
+        found, missing = [], []
+        for dependency in plugins[place].dependencies:
+            kind, name = _split(dependency)
+            candidates = [each for each in places.get((kind, name), ()) if kind is not None or each != place]
+            if len(candidates) > 1:
+                raise AmbiguousDependencyError(
+                    plugins[place].name, dependency, [plugins[each].name for each in candidates]
+                )
+            found.extend(candidates)
+            missing.extend([] if candidates else [dependency])
+        if missing:
+            raise MissingDependencyError(plugins[place].name, missing)
+        return found
+
+    order, cycles = in_order({place: needs(place) for place in range(len(plugins))}, key=int)
+    if cycles:
+        raise CircularDependencyError([plugins[place].name for place in cycles[0]])
+    return [plugins[place] for place in order]
+
+
+def find_cycle(
+    needs: Mapping[K, Iterable[K]],
+    key: Callable[[K], Any] = sort_key,  # type: ignore[assignment]
+) -> tuple[K, ...]:
+    """One cycle, its first member repeated at the end, or an empty tuple; always the same one."""
+    done: set[K] = set()
+    for start in sorted(needs, key=key):
+        path: dict[K, Iterator[K]] = {}
+        following: K | None = start
+        while following is not None or path:
+            if following is None:
+                done.add(path.popitem()[0])
+            elif following in path:
+                members = list(path)
+                return (*members[members.index(following) :], following)
+            elif following in needs and following not in done:
+                path[following] = iter(needs[following])
+            following = next(path[next(reversed(path))], None) if path else None
+    return ()
+
+
+def _split(dependency: str) -> tuple[PluginType | None, str]:
+    """Type and normalised name; a type that there is not stays part of the name, which then nothing has."""
+    slug, slash, name = dependency.strip().rpartition("/")
+    try:
+        kind = PluginType.from_slug(slug.strip().lower().replace("_", "-")) if slash else None
+    except ValueError:
+        return None, dependency
+    return kind, normalize_name(name.strip())
+
+
+def _needs(
+    plugin: PluginId, declared: Iterable[str], known: Collection[PluginId]
+) -> tuple[tuple[PluginId, ...], PluginError | None]:
+    found: dict[PluginId, None] = {}
+    missing: list[str] = []
+    ambiguous: PluginError | None = None
+    for dependency in declared:
+        candidates = resolve(plugin, dependency, known)
+        if len(candidates) > 1:
+            slugs = [each.slug for each in candidates]
+            ambiguous = ambiguous or AmbiguousDependencyError(str(plugin), dependency, slugs)
+        elif candidates:
+            found[candidates[0]] = None
+        else:
+            missing.append(dependency)
+    fault = MissingDependencyError(str(plugin), missing) if missing else ambiguous
+    return tuple(found), fault
+
+
+def _take_ready(rest: dict[K, list[K]], key: Callable[[K], Any]) -> Iterator[K]:
+    """Takes out what needs nothing that is left, smallest first, until only cycles and their needers stay."""
+    dependents: dict[K, list[K]] = {}
+    waiting = {each: [needed for needed in rest[each] if needed in rest] for each in rest}
+    counts = {each: len(needed) for each, needed in waiting.items()}
+    for each, needed in waiting.items():
+        for dependency in needed:
+            dependents.setdefault(dependency, []).append(each)
+    ready = [(key(each), index, each) for index, each in enumerate(rest) if not counts[each]]
+    heapq.heapify(ready)
+    pushed = len(rest)
+    while ready:
+        _, _, taken = heapq.heappop(ready)
+        del rest[taken]
+        yield taken
+        for dependent in dependents.get(taken, ()):
+            counts[dependent] -= 1
+            if not counts[dependent]:
+                pushed += 1
+                heapq.heappush(ready, (key(dependent), pushed, dependent))

@@ -1,0 +1,205 @@
+"""The errors of the registry.
+
+PluginError
+├── PluginNotFoundError
+├── DuplicatePluginError
+├── PluginLoadError
+│   ├── PluginImportError             the module or its attribute cannot be had
+│   ├── NotAPluginError               what was had is no concrete PluginMetadata class
+│   └── PluginLoadTimeoutError
+├── PluginIncompatibleError           another plugin API
+│   └── InvalidPluginVersionError     a version text that is none
+├── PluginConfigurationError          carries paths and rules, never values
+│   ├── ConfigurationRequiredError    nothing given, and the schema has required fields
+│   ├── ConfigurationNotAcceptedError given to a plugin that takes none
+│   └── PluginSchemaError             the schema itself cannot be had or used
+├── PluginStartupError
+├── PluginTimeoutError                a hook did not return within its time limit
+├── CircularDependencyError
+├── MissingDependencyError
+└── AmbiguousDependencyError
+
+Messages name a plugin as `COMPUTE:duckdb`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from floe_core.plugin_types import PluginType
+
+
+class FieldError(TypedDict):
+    """One fault of a configuration: a dotted path, a sentence, and pydantic's error type."""
+
+    field: str
+    message: str
+    type: str
+
+
+class PluginError(Exception):
+    """The base of all errors of the registry."""
+
+
+class PluginNotFoundError(PluginError):
+    """No plugin of this type and name is installed or registered."""
+
+    def __init__(self, plugin_type: PluginType, name: str) -> None:
+        self.plugin_type = plugin_type
+        self.name = name
+        super().__init__(f"Plugin not found: {plugin_type.name}:{name}")
+
+
+class DuplicatePluginError(PluginError):
+    """Two claims to one type and name; neither is chosen."""
+
+    def __init__(self, plugin_type: PluginType, name: str, *, claims: Sequence[str] = ()) -> None:
+        self.plugin_type = plugin_type
+        self.name = name
+        self.claims = tuple(claims)
+        by = f", claimed by {' and by '.join(self.claims)}" if self.claims else ""
+        super().__init__(f"Duplicate plugin: {plugin_type.name}:{name}{by}")
+
+
+class PluginLoadError(PluginError):
+    """The plugin's class cannot be had; the cause is kept where the plugin's own code raised.
+
+    `reason` is the registry's own sentence; only the cause holds what the plugin's code said.
+    """
+
+    def __init__(
+        self, plugin_type: PluginType, name: str, reason: str, *, cause: BaseException | None = None
+    ) -> None:
+        self.plugin_type = plugin_type
+        self.name = name
+        self.reason = reason
+        self.cause = cause
+        said = f": {exception_text(cause)}" if cause is not None else ""
+        super().__init__(f"Cannot load {plugin_type.name}:{name}: {reason}{said}")
+        self.__cause__ = cause
+
+
+class PluginImportError(PluginLoadError):
+    """Importing the plugin's module raised, or the module lacks what the entry point names."""
+
+
+class NotAPluginError(PluginLoadError):
+    """The entry point leads to something that does not keep the plugin contract."""
+
+
+class PluginLoadTimeoutError(PluginLoadError):
+    """The import did not return within its time limit."""
+
+
+class PluginIncompatibleError(PluginError):
+    """The plugin was written for a plugin API that this platform does not offer."""
+
+    def __init__(self, name: str, required: str, platform: str) -> None:
+        self.name = name
+        self.required_version = required
+        self.platform_version = platform
+        super().__init__(
+            f"Plugin {name} is incompatible: requires plugin API {required}, the platform offers {platform}"
+        )
+
+
+class InvalidPluginVersionError(PluginIncompatibleError):
+    """A version that the plugin declares is no version."""
+
+    def __init__(self, name: str, required: str, platform: str, *, reason: str) -> None:
+        super().__init__(name, required, platform)
+        self.reason = reason
+        self.args = (f"Plugin {name} declares an invalid version: {reason}",)
+
+
+class PluginConfigurationError(PluginError):
+    """A configuration does not fit the plugin's schema; says where and which rule, never the value."""
+
+    def __init__(self, name: str, errors: Sequence[Mapping[str, object]]) -> None:
+        self.name = name
+        self.errors = [{key: str(value) for key, value in error.items()} for error in errors]
+        super().__init__(f"Invalid configuration for {name}: {'; '.join(map(_sentence, self.errors))}")
+
+
+class ConfigurationRequiredError(PluginConfigurationError):
+    """Nothing was configured yet, and the plugin cannot exist without."""
+
+
+class ConfigurationNotAcceptedError(PluginConfigurationError):
+    """A configuration was given to a plugin that takes none."""
+
+
+class PluginSchemaError(PluginConfigurationError):
+    """The plugin's configuration schema raises, is no pydantic model, or cannot be built."""
+
+
+class PluginStartupError(PluginError):
+    """The plugin's constructor, configure() or startup() raised or did not return in time."""
+
+    def __init__(
+        self, plugin_type: PluginType, name: str, cause: BaseException | None = None, *, hook: str = "startup"
+    ) -> None:
+        self.plugin_type = plugin_type
+        self.name = name
+        self.cause = cause
+        self.hook = hook
+        because = f": {hook}: {exception_text(cause)}" if cause is not None else ""
+        super().__init__(f"Plugin {plugin_type.name}:{name} did not start{because}")
+        self.__cause__ = cause
+
+
+class PluginTimeoutError(PluginError):
+    """A hook did not return within its time limit (seconds)."""
+
+    def __init__(self, what: str, timeout: float) -> None:
+        self.timeout = timeout
+        super().__init__(f"{what} did not return within {timeout:g} s")
+
+
+class CircularDependencyError(PluginError):
+    """Plugins that need one another; the cycle has its first name repeated at the end."""
+
+    def __init__(self, cycle: Sequence[str]) -> None:
+        self.cycle = list(cycle)
+        super().__init__(f"Circular dependency: {' -> '.join(self.cycle)}")
+
+
+class MissingDependencyError(PluginError):
+    """A plugin needs plugins that are not there."""
+
+    def __init__(self, plugin_name: str, missing_dependencies: Sequence[str]) -> None:
+        self.plugin_name = plugin_name
+        self.missing_dependencies = list(missing_dependencies)
+        super().__init__(
+            f"Plugin {plugin_name} needs {', '.join(self.missing_dependencies)}, which is not installed"
+        )
+
+
+class AmbiguousDependencyError(PluginError):
+    """A bare name that several plugins have; `type/name` tells which is meant."""
+
+    def __init__(self, plugin_name: str, dependency: str, candidates: Sequence[str]) -> None:
+        self.plugin_name = plugin_name
+        self.dependency = dependency
+        self.candidates = list(candidates)
+        super().__init__(
+            f"Plugin {plugin_name} needs {dependency!r}, which may be {' or '.join(self.candidates)}: "
+            "write one of these instead"
+        )
+
+
+def exception_text(error: BaseException) -> str:
+    """The exception's type and text on behalf of a message, whatever its `__str__` does."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001  (plugin code)
+        return name
+    return f"{name}: {text}" if text else name
+
+
+def _sentence(error: Mapping[str, str]) -> str:
+    where = error.get("field", "")
+    return f"{where}: {error.get('message', '')}" if where else error.get("message", "")

@@ -1,0 +1,322 @@
+"""The registry: the plugins that are installed in this process's environment, and their whole life.
+
+The public face, and thin: finding is `discovery`'s, loading and making `plugin_records`', validating
+`configuration`'s, ordering `dependencies`', starting and stopping `activation`'s. The plugin host does not
+use it: it answers to an operator, plugin by plugin.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from floe_core import logs
+from floe_core.activation import Running, start_all
+from floe_core.configuration import judge, required_fields
+from floe_core.dependencies import objects_in_order, sort_key
+from floe_core.description import describe_instance
+from floe_core.discovery import EntryPointClaim, MalformedClaim, Scan, scan
+from floe_core.lifecycle import HEALTH_CHECK_TIMEOUT, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, HealthChecks
+from floe_core.plugin_errors import (
+    ConfigurationNotAcceptedError,
+    ConfigurationRequiredError,
+    DuplicatePluginError,
+    NotAPluginError,
+    PluginConfigurationError,
+    PluginError,
+    PluginImportError,
+    PluginNotFoundError,
+    PluginStartupError,
+)
+from floe_core.plugin_metadata import HealthStatus, PluginMetadata
+from floe_core.plugin_records import PluginRecord, check_api_version, deliver, loaded, made
+from floe_core.plugin_types import PluginId, PluginType, normalize_name, plugin_id
+from floe_core.time_limits import TurnTable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Chosen = PluginMetadata | tuple[PluginType, str]
+"""A plugin as activate_all takes one: the object, or its type and name."""
+
+
+class PluginRegistry:
+    """The plugins by type and name. All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._records: dict[PluginId, PluginRecord] = {}
+        self._conflicts: Mapping[PluginId, tuple[EntryPointClaim, ...]] = {}
+        self._malformed: Mapping[PluginId, MalformedClaim] = {}
+        self._ready: dict[tuple[PluginType, str], PluginMetadata] = {}
+        self._said: set[str] = set()
+        self._turns = TurnTable()
+        self._running = Running()
+        self._health = HealthChecks()
+
+    # Finding
+
+    def discover_all(self) -> None:
+        """Finds what is installed now; imports no plugin and never raises.
+
+        A plugin that is loaded stays the object it is; a failure is forgotten where the distribution changed.
+        """
+        try:
+            found = scan()
+        except Exception as error:  # noqa: BLE001  (a scan that fails must not end the program)
+            self._say("Plugins cannot be discovered", error=type(error).__name__)
+            return
+        with self._lock:
+            self._take(found)
+        self._report(found)
+
+    def register(self, plugin_type: PluginType, plugin: PluginMetadata) -> None:
+        """Adds a plugin that is not installed.
+
+        DuplicatePluginError, PluginIncompatibleError, or NotAPluginError for what is no plugin.
+        """
+        given: object = plugin
+        if not isinstance(given, PluginMetadata):
+            reason = f"an object of type {type(plugin).__name__} is no PluginMetadata"
+            raise NotAPluginError(plugin_type, type(plugin).__name__, reason)
+        named = plugin_id(plugin_type, type(plugin).__name__)
+        description = describe_instance(plugin, named)
+        named = plugin_id(plugin_type, description.declared_name)
+        check_api_version(named, description.floe_api_version)
+        record = PluginRecord(named, self._turns, description.declared_name, None)
+        record.plugin_class, record.description, record.instance = type(plugin), description, plugin
+        with self._lock:
+            if named in self._records or named in self._conflicts or named in self._malformed:
+                raise DuplicatePluginError(plugin_type, description.declared_name)
+            self._records[named] = record
+
+    def get(self, plugin_type: PluginType, name: str) -> PluginMetadata:
+        """The plugin, loaded on first use; PluginNotFoundError or another PluginError."""
+        try:
+            return self._ready[plugin_type, name]
+        except KeyError:
+            pass
+        record = self._record(plugin_type, name)
+        instance = made(record)
+        self._ready[plugin_type, name] = instance
+        self._compare_names(record)
+        return instance
+
+    def list(self, plugin_type: PluginType) -> builtins.list[PluginMetadata]:
+        """The plugins of a type, loaded where they were not; broken ones are logged once and left out."""
+        plugins = []
+        for named in self._known([plugin_type]):
+            try:
+                plugins.append(self.get(*named))
+            except PluginError as error:  # noqa: PERF203
+                self._say("Plugin left out", plugin=str(named), error=_safe_text(error))
+        return plugins
+
+    def list_all(self) -> dict[PluginType, builtins.list[str]]:
+        """The names of all plugins by type, sorted, broken ones too; loads nothing."""
+        names: dict[PluginType, builtins.list[str]] = {member: [] for member in PluginType}
+        for named in self._known(PluginType):
+            names[named.plugin_type].append(self._spelled(named))
+        return {member: sorted(listed) for member, listed in names.items()}
+
+    # Configuring
+
+    def configure(self, plugin_type: PluginType, name: str, config: dict[str, Any]) -> BaseModel | None:
+        """Validates, keeps and delivers a configuration; None for a plugin that takes none.
+
+        PluginConfigurationError, in which no value stands; PluginStartupError where the plugin itself
+        refuses a valid one.
+        """
+        record = self._record(plugin_type, name)
+        judged = _judged(record, config)
+        del config  # a traceback keeps the locals of its frames
+        if isinstance(judged, PluginConfigurationError):
+            raise judged
+        deliver(record, judged)
+        return judged
+
+    def get_config(self, plugin_type: PluginType, name: str) -> BaseModel | None:
+        """What configure() kept."""
+        return self._record(plugin_type, name).config
+
+    # Running
+
+    def activate_plugin(self, plugin_type: PluginType, name: str, timeout: float | None = None) -> None:
+        """Starts the plugin, once, within `timeout` seconds (30); PluginStartupError."""
+        record = self._record(plugin_type, name)
+        self._running.start(record, STARTUP_TIMEOUT if timeout is None else timeout)
+
+    def activate_all(
+        self,
+        plugins: Iterable[Chosen] | None = None,
+        plugin_types: Iterable[PluginType] | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Exception | None]:
+        """Starts plugins and what they need, dependencies first; what came of each, as `TYPE:name`.
+
+        All of them unless `plugins` or `plugin_types` choose; `timeout` is for each, seconds (30).
+        """
+        limit = STARTUP_TIMEOUT if timeout is None else timeout
+        known = self._known(PluginType)
+        chosen = known if plugins is None else [self._id_of(each) for each in plugins]
+        if plugin_types is not None:
+            types = set(plugin_types)
+            chosen = [named for named in chosen if named.plugin_type in types]
+        outcomes = start_all(
+            chosen, lambda each: self._record(*each), known, lambda record: self._running.start(record, limit)
+        )
+        return {self._text(named): outcome for named, outcome in outcomes.items()}
+
+    def shutdown_all(self, timeout: float | None = None) -> dict[str, Exception | None]:
+        """Stops what is started in reverse order, `timeout` seconds for each (30); what came of each."""
+        stopped = self._running.stop_all(SHUTDOWN_TIMEOUT if timeout is None else timeout)
+        return {record.text: outcome for record, outcome in stopped.items()}
+
+    def health_check_all(self, timeout: float | None = None) -> dict[str, HealthStatus]:
+        """Asks all loaded plugins side by side how they are, within `timeout` seconds (5)."""
+        with self._lock:
+            records = {each.id: each for each in self._records.values() if each.instance is not None}
+        plugins = {named: each.instance for named, each in records.items() if each.instance is not None}
+        answers = self._health.run(plugins, HEALTH_CHECK_TIMEOUT if timeout is None else timeout)
+        return {records[named].text: status for named, status in answers.items()}
+
+    def resolve_dependencies(self, plugins: Iterable[PluginMetadata]) -> builtins.list[PluginMetadata]:
+        """The plugins in an order in which each comes after those it needs.
+
+        CircularDependencyError, MissingDependencyError for what is not among them, or
+        AmbiguousDependencyError.
+        """
+        return objects_in_order([*plugins], self._type_of)
+
+    # Within
+
+    def _take(self, found: Scan) -> None:
+        for named, claim in found.plugins.items():
+            record = self._records.get(named)
+            if record is None or (record.claim is not None and _must_be_forgotten(record, claim)):
+                self._records[named] = PluginRecord(named, self._turns, claim.raw_name, claim)
+        gone = [
+            named
+            for named, record in self._records.items()
+            if named not in found.plugins and record.claim is not None and record.instance is None
+        ]
+        for named in gone:
+            del self._records[named]
+        self._conflicts, self._malformed = found.conflicts, found.malformed
+
+    def _report(self, found: Scan) -> None:
+        for unreadable in found.unreadable:
+            self._say("Distribution cannot be read", where=unreadable.where, detail=unreadable.detail)
+        for named, claims in found.conflicts.items():
+            self._say(
+                "Two entry points claim one plugin", plugin=str(named), claims=" and ".join(map(str, claims))
+            )
+        for named, malformed in found.malformed.items():
+            claim, detail = str(malformed.claim), malformed.detail
+            self._say("Entry point is malformed", plugin=str(named), claim=claim, detail=detail)
+
+    def _say(self, event: str, **fields: str) -> None:
+        key = f"{event}{fields}"
+        if key not in self._said:
+            self._said.add(key)
+            logs.warning(event, **fields)
+
+    def _record(self, plugin_type: PluginType, name: str) -> PluginRecord:
+        named = plugin_id(plugin_type, name)
+        with self._lock:
+            record = self._records.get(named)
+            if record is not None:
+                return record
+            if named in self._conflicts:
+                raise DuplicatePluginError(
+                    plugin_type, name, claims=[str(each) for each in self._conflicts[named]]
+                )
+            malformed = self._malformed.get(named)
+        if malformed is not None:
+            reason = f"the entry point of {malformed.claim} is malformed: {malformed.detail}"
+            raise PluginImportError(plugin_type, name, reason)
+        raise PluginNotFoundError(plugin_type, name)
+
+    def _known(self, plugin_types: Iterable[PluginType]) -> builtins.list[PluginId]:
+        types = set(plugin_types)
+        with self._lock:
+            everything = {*self._records, *self._conflicts, *self._malformed}
+        return sorted((named for named in everything if named.plugin_type in types), key=sort_key)
+
+    def _spelled(self, named: PluginId) -> str:
+        record = self._records.get(named)
+        return record.spelled if record is not None else named.name
+
+    def _text(self, named: PluginId) -> str:
+        return f"{named.plugin_type.name}:{self._spelled(named)}"
+
+    def _id_of(self, chosen: Chosen) -> PluginId:
+        if not isinstance(chosen, PluginMetadata):
+            return plugin_id(*chosen)
+        with self._lock:
+            found = [each.id for each in self._records.values() if each.instance is chosen]
+        if not found:
+            raise PluginError(f"A plugin of class {type(chosen).__name__} is not registered")
+        return found[0]
+
+    def _type_of(self, plugin: PluginMetadata) -> PluginType | None:
+        with self._lock:
+            records = self._records.values()
+            return next((each.id.plugin_type for each in records if each.instance is plugin), None)
+
+    def _compare_names(self, record: PluginRecord) -> None:
+        declared = record.description.declared_name if record.description is not None else record.spelled
+        if normalize_name(declared) != record.id.name:
+            self._say(
+                "Plugin declares another name than its entry point", plugin=record.text, declared=declared
+            )
+
+
+def get_registry() -> PluginRegistry:
+    """The process's registry, discovered on first use."""
+    global _registry
+    if _registry is None:
+        with _registry_lock:
+            if _registry is None:
+                registry = PluginRegistry()
+                registry.discover_all()
+                _registry = registry
+    return _registry
+
+
+def _reset_registry() -> None:
+    """Forgets the process's registry; for tests."""
+    global _registry
+    with _registry_lock:
+        _registry = None
+
+
+_registry: PluginRegistry | None = None
+_registry_lock = threading.Lock()
+
+
+def _must_be_forgotten(record: PluginRecord, claim: EntryPointClaim) -> bool:
+    return record.instance is None and record.claim != claim
+
+
+def _safe_text(error: PluginError) -> str:
+    # What a hook says may quote its configuration.
+    return f"{error.hook} failed" if isinstance(error, PluginStartupError) else str(error)
+
+
+def _judged(record: PluginRecord, config: object) -> BaseModel | PluginConfigurationError | None:
+    _, description = loaded(record)
+    plugin, schema = str(record.id), description.config_schema
+    if description.schema_error is not None:
+        return description.schema_error
+    if schema is None:
+        if not config:
+            return None
+        fault = {"field": "", "message": "the plugin takes no configuration", "type": "config_not_accepted"}
+        return ConfigurationNotAcceptedError(plugin, [fault])
+    judged = judge(schema, config, plugin=record.id)
+    if isinstance(judged, PluginConfigurationError) and config == {} and required_fields(schema):
+        return ConfigurationRequiredError(plugin, judged.errors)
+    return judged

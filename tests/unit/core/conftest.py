@@ -1,0 +1,51 @@
+"""A directory of installed distributions on sys.path, and a registry that has discovered it."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from floe_core.discovery import EntryPointClaim, scan
+from floe_core.plugin_registry import PluginRegistry
+from floe_core.plugin_types import PluginId
+from tests.support.distributions import Distribution
+
+
+class Site:
+    """A directory of the path, with distributions as pip would unpack them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, *distributions: Distribution) -> None:
+        """Installs distributions."""
+        for distribution in distributions:
+            wheel = distribution.build(self.folder.parent / "wheels")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(self.folder)
+
+    def claim(self, plugin: PluginId) -> EntryPointClaim:
+        """The entry point of an installed plugin."""
+        return scan([str(self.folder)]).plugins[plugin]
+
+    def registry(self) -> PluginRegistry:
+        """A registry that has discovered what is installed now."""
+        registry = PluginRegistry()
+        registry.discover_all()
+        return registry
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """An empty directory, first on sys.path; modules imported from it are forgotten afterwards."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    yield Site(folder)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]

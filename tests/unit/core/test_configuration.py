@@ -1,0 +1,267 @@
+"""Configuration: what validates, and that no value ever leaves in an error."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    RootModel,
+    SecretBytes,
+    SecretStr,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from floe_core.configuration import json_schema, required_fields, validate
+from floe_core.plugin_errors import PluginConfigurationError, PluginSchemaError
+from floe_core.plugin_types import PluginType, plugin_id
+
+PLUGIN = plugin_id(PluginType.IDENTITY, "keycloak")
+CANARY = "hunter2canary"
+
+
+class _Opaque:
+    """A type that JSON has no word for."""
+
+
+class Client(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    secret: SecretStr = Field(alias="client_secret")
+    retries: Annotated[int, Field(gt=0)] = 3
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    weight: int
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Node(BaseModel):
+    children: list[Node] = []
+    token: SecretBytes | None = None
+
+
+class Config(BaseModel):
+    realm: str
+    client: Client | None = None
+    pet: Annotated[Dog | Cat, Field(discriminator="kind")] | None = None
+    either: int | Client | None = None
+    free: dict[str, dict[str, int]] = {}
+    numbers: dict[int, int] = {}
+    tree: Node | None = None
+    moved: str = Field("", validation_alias=AliasPath("outer", "inner", 0))
+    named: int = Field(0, validation_alias=AliasChoices("naming", "named"))
+    day: date | None = None
+    text: Json[Client] | None = None
+    own: str = ""
+
+    @field_validator("own")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        if value.startswith("value"):
+            raise ValueError(f"bad {value}")
+        if value.startswith("assert"):
+            raise AssertionError(value)
+        if value.startswith("custom"):
+            raise PydanticCustomError("my_rule", "bad {value}", {"value": value})
+        if value.startswith("disguised"):
+            raise PydanticCustomError("string_too_short", "bad {value}", {"value": value})
+        if value.startswith("key"):
+            raise KeyError(value)
+        if value.startswith("exit"):
+            raise SystemExit(value)
+        return value
+
+
+def faults(config: Any, **options: Any) -> list[tuple[str, str]]:
+    with pytest.raises(PluginConfigurationError) as caught:
+        validate(Config, config, plugin=PLUGIN, **options)
+    return [(each["field"], each["type"]) for each in caught.value.errors]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, [("realm", "missing")]),
+        ({"realm": 1}, [("realm", "string_type")]),
+        ({"client": {}}, [("realm", "missing"), ("client.client_secret", "missing")]),
+        (
+            {"client": {"client_secret": "x", "retries": 0}},
+            [("realm", "missing"), ("client.retries", "greater_than")],
+        ),
+        ({"pet": {"kind": "cat", "lives": "x"}}, [("realm", "missing"), ("pet.lives", "int_parsing")]),
+        ({"pet": {"kind": CANARY}}, [("realm", "missing"), ("pet", "union_tag_invalid")]),
+        ({"free": {CANARY: {CANARY: "x"}}}, [("realm", "missing"), ("free.*.*", "int_parsing")]),
+        ({"free": {"realm": 3}}, [("realm", "missing"), ("free.*", "dict_type")]),
+        (
+            {"tree": {"children": [{}, {"token": 1}]}},
+            [("realm", "missing"), ("tree.children.1.token", "bytes_type")],
+        ),
+        ({"outer": {"inner": [3]}}, [("realm", "missing"), ("outer.inner.0", "string_type")]),
+        ({"naming": "x"}, [("realm", "missing"), ("naming", "int_parsing")]),
+        ({"text": '{"retries": 1}'}, [("realm", "missing"), ("text.client_secret", "missing")]),
+    ],
+)
+def test_a_fault_has_a_dotted_path_and_pydantics_type(
+    config: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert faults(config, json_mode=True) == expected
+
+
+def test_a_unions_members_are_no_part_of_a_path() -> None:
+    found = faults({"realm": "x", "either": {"retries": "x"}})
+    assert found == [
+        ("either", "int_type"),
+        ("either.client_secret", "missing"),
+        ("either.retries", "int_parsing"),
+    ]
+
+
+@pytest.mark.parametrize("config", [None, 3, "text", ["realm"], [("realm", "x")]])
+def test_a_config_that_is_no_mapping_is_a_fault(config: object) -> None:
+    assert faults(config) == [("", "dict_type")]
+
+
+@pytest.mark.parametrize("json_mode", [False, True])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"realm": {"x": CANARY}},
+        {"realm": "x", "client": {"client_secret": [CANARY]}},
+        {"realm": "x", "client": {"client_secret": "x", f"{CANARY} spaced": 1}},
+        {"realm": "x", "pet": {"kind": CANARY}},
+        {"realm": "x", "either": CANARY},
+        {"realm": "x", "either": {f"{CANARY} key": 1}},
+        {"realm": "x", "free": {CANARY: {CANARY: CANARY}}},
+        {"realm": "x", "numbers": {CANARY: 1}},
+        {"realm": "x", "day": CANARY},
+        {"realm": "x", "text": CANARY},
+        {"realm": "x", "text": json.dumps({CANARY + " ": CANARY})},
+        {"realm": "x", "named": CANARY},
+        {"realm": "x", "own": f"value {CANARY}"},
+        {"realm": "x", "own": f"assert {CANARY}"},
+        {"realm": "x", "own": f"custom {CANARY}"},
+        {"realm": "x", "own": f"disguised {CANARY}"},
+        {"realm": "x", "own": f"key {CANARY}"},
+        {CANARY: 1},
+    ],
+)
+def test_no_value_leaves_in_an_error(config: dict[str, Any], json_mode: bool) -> None:
+    with pytest.raises(PluginConfigurationError) as caught:
+        _without_locals(config, json_mode)
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert CANARY not in f"{error} {error!r} {error.args} {error.errors} {vars(error)}"
+    assert CANARY not in "".join(traceback.format_exception(error))
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "floe_core" in frame.f_code.co_filename:
+            assert CANARY not in repr(frame.f_locals)
+
+
+def _without_locals(config: Mapping[str, Any], json_mode: bool) -> None:
+    validate(Config, config, plugin=PLUGIN, json_mode=json_mode)
+
+
+def test_what_a_validator_throws_beside_value_errors_is_a_fault() -> None:
+    assert faults({"realm": "x", "own": "key"}) == [("", "validator_error")]
+
+
+def test_an_unknown_field_is_named_only_where_it_was_given_in_plain() -> None:
+    config = {"realm": "x", "client": {"client_secret": "x", "typo": 1, "merged": 2, "no name": 3}}
+    plain = {"client": {"typo": 1, "no name": 3}}
+    assert [where for where, _ in faults(config, plain=plain)] == ["client.typo", "client.*", "client.*"]
+    assert [where for where, _ in faults(config)] == ["client.typo", "client.merged", "client.*"]
+
+
+def test_pydantics_own_text_passes_where_it_quotes_the_schema_only() -> None:
+    with pytest.raises(PluginConfigurationError) as caught:
+        validate(Config, {"client": {"client_secret": "x", "retries": 0}}, plugin=PLUGIN)
+    message = str(caught.value)
+    assert message.startswith("Invalid configuration for IDENTITY:keycloak: ")
+    assert "realm: Field required" in message
+    assert "client.retries: Input should be greater than 0" in message
+
+
+def test_many_faults_are_counted_and_not_all_listed() -> None:
+    with pytest.raises(PluginConfigurationError) as caught:
+        validate(Config, {"realm": "x", "free": {str(key): 1 for key in range(5000)}}, plugin=PLUGIN)
+    assert caught.value.errors[-1]["message"] == "4950 more faults"
+    assert len(str(caught.value)) < 10_000
+
+
+@pytest.mark.parametrize("json_mode", [False, True])
+def test_nesting_without_end_is_a_fault(json_mode: bool) -> None:
+    config: dict[str, Any] = {}
+    inner = config
+    for _ in range(100_000):
+        inner["children"] = [{}]
+        inner = inner["children"][0]
+    with pytest.raises(PluginConfigurationError):
+        validate(Node, config, plugin=PLUGIN, json_mode=json_mode)
+    while config:  # or its own destructor recurses
+        config = config["children"].pop()
+
+
+def test_json_mode_takes_values_as_json_has_them() -> None:
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+        day: date
+
+    config = {"day": "2026-01-31"}
+    assert validate(Strict, config, plugin=PLUGIN, json_mode=True).model_dump() == {"day": date(2026, 1, 31)}
+    with pytest.raises(PluginConfigurationError):
+        validate(Strict, config, plugin=PLUGIN)
+
+
+def test_json_mode_says_when_a_value_is_no_json() -> None:
+    assert faults({"realm": object()}, json_mode=True) == [("", "not_json")]
+
+
+def test_a_huge_config_validates() -> None:
+    config = {"realm": "x" * 1_000_000, "free": {str(key): {"a": key} for key in range(10_000)}}
+    assert validate(Config, config, plugin=PLUGIN, json_mode=True).model_dump()["free"]["9999"] == {"a": 9999}
+
+
+def test_defaults_are_filled_in() -> None:
+    assert validate(Config, {"realm": "x"}, plugin=PLUGIN).model_dump()["free"] == {}
+
+
+def test_required_fields_go_by_the_name_under_which_they_are_given() -> None:
+    class Required(BaseModel):
+        plain: int
+        aliased: int = Field(alias="other")
+        chosen: int = Field(validation_alias=AliasChoices("first", "second"))
+        nested: int = Field(validation_alias=AliasPath("a", "b"))
+        optional: int = 1
+
+    assert required_fields(Required) == ("plain", "other", "first", "a.b")
+    assert required_fields(RootModel[dict[str, int]]) == ()
+
+
+def test_a_json_schema_is_what_may_be_given() -> None:
+    assert "client_secret" in json_schema(Client)["properties"]
+
+
+def test_a_model_without_a_json_schema_is_a_schema_error() -> None:
+    class NoJson(BaseModel):
+        model_config = ConfigDict(arbitrary_types_allowed=True)
+        value: _Opaque
+
+    with pytest.raises(PluginSchemaError, match="no JSON form"):
+        json_schema(NoJson)

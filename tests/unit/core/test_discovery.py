@@ -1,0 +1,402 @@
+"""Discovery: what a scan finds, and that nothing damaged hides or stops anything else."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import Distribution as InstalledMetadata
+from importlib.metadata import DistributionFinder
+from pathlib import Path
+
+import pytest
+
+from floe_core.discovery import Scan, scan
+from floe_core.plugin_types import PluginType, plugin_id
+from tests.support.distributions import Distribution
+from tests.unit.core.conftest import Site
+
+GOOD = plugin_id(PluginType.COMPUTE, "good")
+OTHER = plugin_id(PluginType.COMPUTE, "other")
+
+
+def declaring(text: str | bytes, name: str = "floe-other") -> Distribution:
+    content = text if isinstance(text, bytes) else text.encode()
+    return Distribution(name, entry_points_txt=content)
+
+
+@pytest.fixture
+def good(site: Site) -> Site:
+    """A site in which one good distribution is installed already."""
+    site.add(declaring("[floe.computes]\ngood = good_module:Good\n", "floe-good"))
+    return site
+
+
+def scanned(site: Site) -> Scan:
+    return scan([str(site.folder)])
+
+
+def test_a_scan_finds_all_eleven_groups_and_imports_nothing(site: Site) -> None:
+    groups = PluginType.all_entry_point_groups()
+    site.add(Distribution("floe-all", entry_points={group: {"one": "floe_nowhere:One"} for group in groups}))
+    found = scanned(site)
+    assert list(found.plugins) == [plugin_id(member, "one") for member in PluginType]
+    assert found.complete
+    assert "floe_nowhere" not in sys.modules
+
+
+def test_a_claim_says_where_it_comes_from(good: Site) -> None:
+    claim = scanned(good).plugins[GOOD]
+    assert claim.text == "good = good_module:Good"
+    assert (claim.distribution.name, claim.distribution.version) == ("floe-good", "0.1.0")
+    assert claim.distribution.location == str(good.folder)
+
+
+@pytest.mark.parametrize("raw", ["My_Plugin", "my.plugin", "my-_.plugin", "MY-PLUGIN"])
+def test_names_compare_normalised_and_keep_their_spelling(site: Site, raw: str) -> None:
+    site.add(declaring(f"[floe.computes]\n{raw} = m:C\n"))
+    claim = scanned(site).plugins[plugin_id(PluginType.COMPUTE, "my-plugin")]
+    assert claim.raw_name == raw
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff[floe.computes]\nother = m:C\n",
+        "# floe\n; floe\n[floe.computes]\n\n  other = m:C  \n",
+        "[console_scripts]\nx = y:z\n[floe.computes]\r\nother = m:C\r\n",
+        "[floe.computes]\nother=m:C",
+        "[floe.computes]\nother = m.n:C.D\n",
+        "[floe.computes]\nother = m : C\n",
+        "[floe.computers]\nnot ours\n[floe.computes]\nother = m:C\n",
+    ],
+)
+def test_forms_that_importlib_metadata_reads_are_read(site: Site, text: str) -> None:
+    site.add(declaring(text))
+    found = scanned(site)
+    assert list(found.plugins) == [OTHER]
+    assert not found.unreadable
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("other = m", "names no class"),
+        ("other = m:", "no object reference"),
+        ("other = :C", "no object reference"),
+        ("other = m:C D", "no object reference"),
+        ("other = m-n:C", "no object reference"),
+        ("other = m:C.", "no object reference"),
+        ("other = m:C [extra]", "extras"),
+        ("other =", "names no class"),
+        ("other", "no '='"),
+    ],
+)
+def test_an_entry_point_nobody_can_load_is_malformed(good: Site, line: str, said: str) -> None:
+    good.add(declaring(f"[floe.computes]\n{line}\n"))
+    found = scanned(good)
+    assert list(found.plugins) == [GOOD]
+    assert said in found.malformed[OTHER].detail
+    assert found.malformed[OTHER].claim.distribution.name == "floe-other"
+    assert found.complete
+
+
+def test_an_entry_without_a_name_is_reported_with_its_distribution(good: Site) -> None:
+    good.add(declaring("[floe.computes]\n= m:C\nother = m:C\n"))
+    found = scanned(good)
+    assert list(found.plugins) == [GOOD, OTHER]
+    assert "no name" in found.unreadable[0].detail
+    assert "floe_other" in found.unreadable[0].where
+
+
+@pytest.mark.parametrize("value", ["m:C", "n:D", "not a reference"])
+def test_two_claims_are_a_conflict_that_names_both(good: Site, value: str) -> None:
+    good.add(declaring(f"[floe.computes]\nGOOD = {value}\n"))
+    found = scanned(good)
+    assert not found.plugins
+    assert not found.malformed
+    assert [claim.distribution.name for claim in found.conflicts[GOOD]] == ["floe-good", "floe-other"]
+
+
+def test_two_claims_inside_one_file_are_a_conflict(site: Site) -> None:
+    site.add(declaring("[floe.computes]\nother = m:C\nOther = m:D\n"))
+    assert [claim.value for claim in scanned(site).conflicts[OTHER]] == ["m:D", "m:C"]
+
+
+def test_the_same_name_under_two_types_is_no_conflict(good: Site) -> None:
+    good.add(declaring("[floe.catalogs]\ngood = m:C\n"))
+    assert len(scanned(good).plugins) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "complete"),
+    [
+        (b"[console_scripts]\nname = \xe9:x\n", True),
+        (b"# caf\xe9\n[floe.computes]\nbad_value = m:\xe9\n", True),
+        (b"[floe.computes]\n\xe9 = m:C\n", False),
+        ("[floe.computes]\nother = m:C\n".encode("utf-16"), False),
+        ("[floe.computes]\nother = m:C\n".encode("utf-16-le"), False),
+        (b"\x00\x01\x02", False),
+        (b"[floe.computes\nother = m:C\n", False),
+    ],
+)
+def test_a_damaged_file_is_reported_and_hides_no_other(good: Site, content: bytes, complete: bool) -> None:
+    good.add(declaring(content))
+    found = scanned(good)
+    assert GOOD in found.plugins
+    assert found.complete is complete
+    assert all("floe_other" in each.where for each in found.unreadable)
+    assert found.unreadable
+
+
+def test_a_damaged_line_costs_that_line_only(site: Site) -> None:
+    site.add(declaring(b"[floe.computes]\nbad = m:\xe9\nother = m:C\n"))
+    found = scanned(site)
+    assert list(found.plugins) == [OTHER]
+    assert "not UTF-8" in found.malformed[plugin_id(PluginType.COMPUTE, "bad")].detail
+
+
+def _entry_points_is_a_folder(info: Path) -> None:
+    (info / "entry_points.txt").unlink()
+    (info / "entry_points.txt").mkdir()
+
+
+def _entry_points_is_a_broken_link(info: Path) -> None:
+    (info / "entry_points.txt").unlink()
+    (info / "entry_points.txt").symlink_to("nowhere")
+
+
+def _entry_points_is_a_link_to_itself(info: Path) -> None:
+    (info / "entry_points.txt").unlink()
+    (info / "entry_points.txt").symlink_to("entry_points.txt")
+
+
+def _entry_points_is_a_pipe(info: Path) -> None:
+    (info / "entry_points.txt").unlink()
+    os.mkfifo(info / "entry_points.txt")
+
+
+def _entry_points_is_a_device(info: Path) -> None:
+    (info / "entry_points.txt").unlink()
+    (info / "entry_points.txt").symlink_to("/dev/zero")
+
+
+def _metadata_folder_is_a_broken_link(info: Path) -> None:
+    shutil.rmtree(info)
+    info.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _entry_points_is_a_folder,
+        _entry_points_is_a_broken_link,
+        _entry_points_is_a_link_to_itself,
+        _entry_points_is_a_pipe,
+        _entry_points_is_a_device,
+        _metadata_folder_is_a_broken_link,
+    ],
+)
+def test_what_cannot_be_read_makes_the_scan_partial(good: Site, damage: object) -> None:
+    good.add(declaring("[floe.computes]\nother = m:C\n"))
+    assert callable(damage)
+    damage(good.folder / "floe_other-0.1.0.dist-info")
+    found = scanned(good)
+    assert list(found.plugins) == [GOOD]
+    assert not found.complete
+    assert ["floe_other-0.1.0.dist-info" in each.where for each in found.unreadable] == [True]
+
+
+def test_a_link_to_a_good_file_is_followed(site: Site) -> None:
+    site.add(declaring("[floe.computes]\nother = m:C\n"))
+    file = site.folder / "floe_other-0.1.0.dist-info" / "entry_points.txt"
+    file.rename(site.folder / "elsewhere.txt")
+    file.symlink_to(site.folder / "elsewhere.txt")
+    assert list(scanned(site).plugins) == [OTHER]
+
+
+def test_permissions_that_forbid_reading_are_reported(good: Site) -> None:
+    good.add(declaring("[floe.computes]\nother = m:C\n"))
+    locked = good.folder.parent / "locked"
+    locked.mkdir()
+    file = good.folder / "floe_other-0.1.0.dist-info" / "entry_points.txt"
+    file.chmod(0)
+    locked.chmod(0)
+    code = (
+        "import os, sys\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "from floe_core.discovery import scan\n"
+        f"found = scan({[str(good.folder), str(locked)]!r})\n"
+        "print(sorted(each.name for each in found.plugins), found.complete)\n"
+        "print(*[each.where + ': ' + each.detail for each in found.unreadable], sep='\\n')\n"
+    )
+    for folder in (good.folder, *good.folder.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path(folder.anchor):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    done = subprocess.run(
+        [sys.executable, "-c", _as_anyone(code)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "['good'] False"
+    assert "entry_points.txt cannot be read: Permission denied" in done.stdout
+    assert "locked: the directory cannot be listed: Permission denied" in done.stdout
+
+
+def _as_anyone(code: str) -> str:
+    """The code with all of floe_core imported while its files can still be read."""
+    return f"import floe_core.discovery\n{code}"
+
+
+@pytest.mark.parametrize("entry", ["nowhere", "a\0b"])
+def test_a_path_entry_that_is_not_there_is_fine(good: Site, entry: str) -> None:
+    found = scan([str(good.folder), str(good.folder / entry)])
+    assert found.complete
+    assert not found.unreadable
+
+
+def test_the_first_of_a_distribution_found_twice_counts(good: Site, tmp_path: Path) -> None:
+    second = Site(tmp_path / "second")
+    second.folder.mkdir()
+    second.add(declaring("[floe.computes]\ngood = second:C\nextra = second:C\n", "Floe_Good"))
+    found = scan([str(good.folder), str(second.folder), str(good.folder)])
+    assert [claim.value for claim in found.plugins.values()] == ["good_module:Good"]
+    assert found.distributions == 1
+    assert not found.conflicts
+
+
+def test_what_a_failed_uninstall_left_behind_does_not_count(good: Site, tmp_path: Path) -> None:
+    (tmp_path / "first" / "floe_good-0.0.9.dist-info").mkdir(parents=True)
+    (good.folder / "~loe_good-0.0.9.dist-info").mkdir()
+    (good.folder / "~loe_good-0.0.9.dist-info" / "entry_points.txt").write_text(
+        "[floe.computes]\nold = m:C\n"
+    )
+    found = scan([str(tmp_path / "first"), str(good.folder)])
+    assert list(found.plugins) == [GOOD]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "version", "said"),
+    [
+        (None, "0.1.0", "METADATA is missing"),
+        (b"", "0.1.0", "no Name and no Version"),
+        (b"\xff\xfe\x00garbage", "0.1.0", "no Name and no Version"),
+        (b"Name: Floe.Other\n\nVersion: 9.9\n", "0.1.0", "no Version"),
+        (b"Name: Floe.Other\nSummary: caf\xe9\nVersion: 2.0\n\nName: no\n", "2.0", ""),
+    ],
+)
+def test_damaged_metadata_falls_back_to_the_folders_name(
+    site: Site, metadata: bytes | None, version: str, said: str
+) -> None:
+    site.add(declaring("[floe.computes]\nother = m:C\n"))
+    file = site.folder / "floe_other-0.1.0.dist-info" / "METADATA"
+    file.unlink()
+    if metadata is not None:
+        file.write_bytes(metadata)
+    found = scanned(site)
+    assert found.plugins[OTHER].distribution.version == version
+    assert found.complete
+    assert [each.detail for each in found.unreadable if said not in each.detail] == []
+    assert bool(found.unreadable) is bool(said)
+
+
+def test_zip_files_and_egg_infos_on_the_path_are_read(site: Site, tmp_path: Path) -> None:
+    wheel = declaring("[floe.computes]\nzipped = m:C\n").build(tmp_path)
+    develop = tmp_path / "project" / "floe_develop.egg-info"
+    develop.mkdir(parents=True)
+    (develop / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: floe-develop\nVersion: 1.2\n")
+    (develop / "entry_points.txt").write_text("[floe.computes]\ndevelop = m:C\n")
+    egg = tmp_path / "floe_egg-2.0-py3.11.egg" / "EGG-INFO"
+    egg.mkdir(parents=True)
+    (egg / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: floe-egg\nVersion: 2.0\n")
+    (egg / "entry_points.txt").write_text("[floe.computes]\negg = m:C\n")
+    found = scan([str(wheel), str(develop.parent), str(egg.parent)])
+    assert {claim.name: claim.distribution.version for claim in found.plugins.values()} == {
+        "zipped": "0.1.0",
+        "develop": "1.2",
+        "egg": "2.0",
+    }
+    assert found.complete
+
+
+def test_a_damaged_zip_file_is_reported(good: Site, tmp_path: Path) -> None:
+    damaged = tmp_path / "floe.zip"
+    damaged.write_bytes(b"no zip")
+    found = scan([str(damaged), str(good.folder)])
+    assert list(found.plugins) == [GOOD]
+    assert not found.complete
+    assert found.unreadable[0].where == str(damaged)
+
+
+class _Elsewhere(InstalledMetadata):
+    def read_text(self, filename: str) -> str | None:
+        return {
+            "METADATA": "Metadata-Version: 2.1\nName: floe-elsewhere\nVersion: 3.0\n",
+            "entry_points.txt": "[floe.computes]\nother = m:C\n",
+        }.get(filename)
+
+    def locate_file(self, path: object) -> Path:
+        return Path(str(path))
+
+
+class _Finder(DistributionFinder):
+    fails = False
+
+    def find_spec(self, *_: object) -> importlib.machinery.ModuleSpec | None:
+        return None
+
+    def find_distributions(self, context: object = None) -> list[InstalledMetadata]:
+        if self.fails:
+            raise RuntimeError("no")
+        return [_Elsewhere()]
+
+
+def test_other_finders_work_and_one_that_raises_hides_nothing(
+    good: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = _Finder()
+    failing.fails = True
+    monkeypatch.setattr(sys, "meta_path", [failing, *sys.meta_path, _Finder()])
+    found = scanned(good)
+    assert list(found.plugins) == [GOOD, OTHER]
+    assert str(found.plugins[OTHER].distribution) == "floe-elsewhere 3.0"
+    assert not found.complete
+    assert "RuntimeError" in found.unreadable[0].detail
+
+
+def test_the_fingerprint_changes_with_every_change_and_only_then(good: Site) -> None:
+    prints = [scanned(good).fingerprint]
+    assert scanned(good).fingerprint == prints[0]
+    good.add(Distribution("foreign"))
+    prints.append(scanned(good).fingerprint)
+    (good.folder / "foreign-0.1.0.dist-info").rename(good.folder / "foreign-0.2.0.dist-info")
+    prints.append(scanned(good).fingerprint)
+    os.utime(good.folder / "foreign-0.2.0.dist-info", (1, 1))  # a reinstall of the same version
+    prints.append(scanned(good).fingerprint)
+    file = good.folder / "floe_good-0.1.0.dist-info" / "entry_points.txt"
+    file.write_text("[floe.computes]\ngood = good_module:Bad\n")
+    prints.append(scanned(good).fingerprint)
+    shutil.rmtree(good.folder / "foreign-0.2.0.dist-info")
+    prints.append(scanned(good).fingerprint)
+    assert len(set(prints)) == len(prints)
+
+
+def test_a_reinstalled_distribution_has_another_fingerprint(good: Site) -> None:
+    before = scanned(good).plugins[GOOD].distribution.fingerprint
+    assert scanned(good).plugins[GOOD].distribution.fingerprint == before
+    os.utime(good.folder / "floe_good-0.1.0.dist-info", (1, 1))
+    assert scanned(good).plugins[GOOD].distribution.fingerprint != before
+
+
+def test_a_file_name_that_is_no_utf8_can_be_printed(good: Site) -> None:
+    (good.folder / os.fsdecode(b"caf\xe9-1.0.dist-info")).symlink_to("nowhere")
+    found = scanned(good)
+    assert found.unreadable[0].where.encode().endswith(b"caf\\udce9-1.0.dist-info")
+
+
+def test_a_scan_sees_what_importlib_metadata_sees_of_this_environment() -> None:
+    from importlib.metadata import distributions
+
+    names = {each.metadata["Name"].lower().replace("_", "-").replace(".", "-") for each in distributions()}
+    assert scan().distributions == len(names)

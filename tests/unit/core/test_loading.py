@@ -1,0 +1,235 @@
+"""Loading and describing: hostile modules, what is no plugin, and what is read before a constructor."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from floe_core.description import PluginDescription, describe
+from floe_core.loading import load_class
+from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
+from floe_core.plugin_types import PluginId, PluginType, plugin_id
+from tests.support.distributions import Distribution, plugin_distribution, plugin_source
+from tests.unit.core.conftest import Site
+
+PLUGIN = plugin_id(PluginType.COMPUTE, "tried")
+
+
+def install(site: Site, source: str, value: str = "tried_module:Plugin") -> None:
+    points = {"floe.computes": {"tried": value}}
+    site.add(Distribution("floe-tried", entry_points=points, modules={"tried_module.py": source}))
+
+
+def described(site: Site, source: str) -> PluginDescription:
+    install(site, source)
+    return describe(load_class(site.claim(PLUGIN)), PLUGIN)
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "cause"),
+    [
+        (
+            "raise RuntimeError('boom')",
+            "importing tried_module raised RuntimeError: RuntimeError: boom",
+            RuntimeError,
+        ),
+        ("import sys; sys.exit(3)", "raised SystemExit: SystemExit: 3", SystemExit),
+        ("raise GeneratorExit", "raised GeneratorExit", GeneratorExit),
+        (
+            "import not_installed_anywhere",
+            "needs not_installed_anywhere, which is not installed",
+            ImportError,
+        ),
+        ("def broken(:", "raised SyntaxError", SyntaxError),
+        ("def f(): f()\nf()", "raised RecursionError", RecursionError),
+        ("", "tried_module:Plugin leads to nothing", AttributeError),
+        (
+            "class Odd(Exception):\n    def __str__(self): raise SystemExit\nraise Odd",
+            "raised Odd: Odd",
+            Exception,
+        ),
+    ],
+)
+def test_whatever_an_import_raises_is_an_import_error_with_the_cause(
+    site: Site, source: str, said: str, cause: type[BaseException]
+) -> None:
+    install(site, source)
+    with pytest.raises(PluginImportError) as caught:
+        load_class(site.claim(PLUGIN))
+    assert "COMPUTE:tried" in str(caught.value)
+    assert said in str(caught.value)
+    assert isinstance(caught.value.cause, cause)
+    assert caught.value.__cause__ is caught.value.cause
+
+
+@pytest.mark.parametrize("value", ["floe_not_there:Plugin", "floe_not_there.inner:Plugin"])
+def test_an_entry_point_to_a_module_that_is_not_there_says_so(site: Site, value: str) -> None:
+    install(site, "", value)
+    with pytest.raises(PluginImportError, match="there is no module floe_not_there"):
+        load_class(site.claim(PLUGIN))
+
+
+def test_a_keyboard_interrupt_is_the_users_in_the_main_thread_only(site: Site) -> None:
+    install(site, "raise KeyboardInterrupt")
+    claim = site.claim(PLUGIN)
+    with pytest.raises(KeyboardInterrupt):
+        load_class(claim)
+    raised: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            load_class(claim)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join()
+    assert isinstance(raised[0], PluginImportError)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("Plugin = 3", "no class but an object of type int"),
+        ("def Plugin(): ...", "no class but an object of type function"),
+        ("class Plugin: ...", "does not inherit"),
+        (
+            "from floe_core import PluginMetadata\n@PluginMetadata.register\nclass Plugin: ...",
+            "does not inherit",
+        ),
+        (
+            "from floe_core import PluginMetadata\nclass Plugin(PluginMetadata):\n    name = version = 'x'",
+            "does not implement floe_api_version",
+        ),
+    ],
+)
+def test_what_is_no_concrete_plugin_class_is_not_a_plugin(site: Site, source: str, said: str) -> None:
+    install(site, source)
+    with pytest.raises(NotAPluginError, match=said):
+        load_class(site.claim(PLUGIN))
+
+
+def test_a_nested_class_can_be_a_plugin(site: Site) -> None:
+    install(site, plugin_source() + "class Holder:\n    Inner = Plugin\n", "tried_module:Holder.Inner")
+    assert load_class(site.claim(PLUGIN)).__name__ == "Plugin"
+
+
+def test_a_module_installed_after_its_directory_was_listed_is_found(site: Site) -> None:
+    install(site, plugin_source(), "late_module:Plugin")
+    claim = site.claim(PLUGIN)
+    with pytest.raises(PluginImportError):
+        load_class(claim)
+    (site.folder / "late_module.py").write_text(plugin_source())
+    assert load_class(claim).__name__ == "Plugin"
+
+
+REQUIRED_CONFIG = """
+    def __init__(self, config: Config) -> None:
+        self.config = config
+"""
+
+
+def test_everything_is_read_without_the_constructor(site: Site) -> None:
+    body = """
+    description = "does things"
+    dependencies = ["a", "catalog/b", "a"]
+    def __init__(self):
+        raise RuntimeError("must not run")
+    """
+    found = described(site, plugin_source("declared", "1.2.3", "1.0", config="x: int", body=body))
+    assert (found.declared_name, found.version, found.floe_api_version) == ("declared", "1.2.3", "1.0")
+    assert (found.description, found.dependencies) == ("does things", ("a", "catalog/b"))
+    assert found.config_schema is not None
+    assert found.config_schema.__name__ == "Config"
+
+
+@pytest.mark.parametrize(
+    ("head", "parameter"),
+    [
+        ("", "config: Config"),
+        ("", "config: 'Config'"),
+        ("", "*, config: Config | None"),
+        ("import typing", "config: typing.Optional[Config]"),
+        ("import typing", "config: typing.Annotated[Config, 'x'], other: 'NotImported' = None"),
+    ],
+)
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_a_required_configs_model_is_the_schema_where_none_is_declared(
+    site: Site, head: str, parameter: str, future: str
+) -> None:
+    source = f"""{future}
+{head}
+from pydantic import BaseModel
+from floe_core.plugin_metadata import PluginMetadata
+class Config(BaseModel):
+    x: int
+class Base(PluginMetadata):
+    name = version = "x"
+    floe_api_version = "1.0"
+    def __init__(self, {parameter}) -> None: ...
+class Plugin(Base):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+"""
+    found = described(site, source)
+    assert found.schema_error is None
+    assert found.config_schema is not None
+    assert found.config_schema.__name__ == "Config"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("def get_config_schema(self): raise ValueError('x')", "get_config_schema() raised ValueError"),
+        ("def get_config_schema(self): return dict", "something else than a pydantic model"),
+        ("def get_config_schema(self): return 3", "something else than a pydantic model"),
+        ("def get_config_schema(self): return Unfinished", "building the schema raised"),
+        ("def __init__(self, config): ...", "no pydantic model annotates"),
+        ("def __init__(self, config: dict): ...", "no pydantic model annotates"),
+    ],
+)
+def test_a_schema_that_cannot_be_had_leaves_the_rest_described(site: Site, body: str, said: str) -> None:
+    before = "class Unfinished(BaseModel):\n    x: 'Nowhere'"
+    found = described(site, plugin_source(before=before, body=body))
+    assert found.declared_name == "example"
+    assert found.config_schema is None
+    assert said in str(found.schema_error)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("name = 3", "its name is no str but of type int"),
+        ("version = None", "its version is no str but of type NoneType"),
+        (
+            "@property\ndef floe_api_version(self): return self._api",
+            "it must not depend on the constructor",
+        ),
+        ("@property\ndef version(self): raise SystemExit", "it raised SystemExit"),
+        ("dependencies = 'abc'", "its dependencies are no list of str"),
+        ("dependencies = [3]", "its dependencies are no list of str"),
+        ("@property\ndef dependencies(self): return self._d", "its dependencies cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_without_the_constructor_is_said(site: Site, body: str, said: str) -> None:
+    with pytest.raises(NotAPluginError, match=said):
+        described(site, plugin_source(body=body))
+
+
+@pytest.mark.parametrize("body", ["description = None", "@property\ndef description(self): return self.x"])
+def test_a_description_that_cannot_be_read_is_empty(site: Site, body: str) -> None:
+    assert described(site, plugin_source(body=body)).description == ""
+
+
+def test_texts_can_always_be_encoded(site: Site) -> None:
+    assert described(site, plugin_source(body="description = 'a\\udc80'")).description == "a\\udc80"
+
+
+def test_a_load_error_names_the_plugin_and_keeps_plugin_text_out_of_its_reason(site: Site) -> None:
+    site.add(plugin_distribution("secretive", source="raise RuntimeError('hunter2')"))
+    plugin: PluginId = plugin_id(PluginType.COMPUTE, "secretive")
+    with pytest.raises(PluginLoadError) as caught:
+        load_class(site.claim(plugin))
+    assert "hunter2" not in caught.value.reason
