@@ -1,0 +1,42 @@
+"""`python -m floe_core.host`: a plugin host on its standard streams."""
+
+from __future__ import annotations
+
+import sys
+
+from floe_core.host.streams import isolate
+
+
+def main() -> None:
+    """Answers calls until the end of input."""
+    calls, answers = isolate()
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]  # the working directory, which is no place for plugins
+
+    # After the streams are safe: what is imported from here on may print.
+    import os
+    import platform
+
+    # Looking for its own plugins, pydantic reads every entry_points.txt and fails on the first that is no
+    # text; and what it would find there would get to see configurations.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+
+    from floe_core._version import __version__
+    from floe_core.host.channel import Channel
+    from floe_core.host.protocol import PROTOCOL_VERSION, Handshake
+    from floe_core.host.server import Server
+    from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
+
+    Server(Channel(calls, answers)).serve(
+        Handshake(
+            protocol=PROTOCOL_VERSION,
+            floe_core=__version__,
+            python=platform.python_version(),
+            platform_api_version=FLOE_PLUGIN_API_VERSION,
+            pid=os.getpid(),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The plugins that run in the host: constructed, configured, started, checked and stopped.
+
+The server calls it, each call in a thread of its own, with no time limit: the operator's clock decides, and
+says `stop` of what it waits for no longer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+from floe_core.configuration import validate
+from floe_core.construction import construct
+from floe_core.host.errors import CallError, plugin_text
+from floe_core.host.inventory import LoadedPlugin
+from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
+from floe_core.lifecycle import call_health_check
+from floe_core.plugin_errors import PluginConfigurationError, PluginStartupError
+from floe_core.plugin_metadata import HealthStatus, PluginMetadata
+from floe_core.plugin_types import PluginId
+
+T = TypeVar("T")
+Hook = Literal["constructor", "configure", "startup", "health_check", "shutdown"]
+
+
+class _Instance:
+    """A plugin between its constructor and the end of its shutdown."""
+
+    __slots__ = ("abandoned", "plugin", "started")
+
+    def __init__(self) -> None:
+        self.plugin: PluginMetadata | None = None
+        self.started = False
+        self.abandoned = False
+        """Nobody wants it any more: if its startup returns yet, it is shut down at once."""
+
+
+class Instances:
+    """At most one wanted instance of each plugin."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted: dict[PluginId, _Instance] = {}
+
+    def start(self, plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> None:
+        """Constructs, configures and starts; an instance that is there already is stopped first."""
+        self._discard(plugin)
+        instance = _Instance()
+        with self._lock:
+            self._wanted[plugin] = instance
+        try:
+            instance.plugin = _constructed(plugin, loaded, config)
+            if not instance.abandoned:
+                _call("startup", instance.plugin.startup)
+        except BaseException:
+            with self._lock:
+                if self._wanted.get(plugin) is instance:
+                    del self._wanted[plugin]
+            raise
+        with self._lock:
+            instance.started = True
+            late = instance.abandoned
+            if not late:  # the order of the dictionary is that in which plugins were started
+                del self._wanted[plugin]
+                self._wanted[plugin] = instance
+        if late:
+            _call("shutdown", instance.plugin.shutdown)
+
+    def check(self, plugin: PluginId, timeout: float | None) -> HealthReport:
+        """Asks the plugin for its health; `timeout` is handed on to a hook that takes one."""
+        with self._lock:
+            instance = self._wanted.get(plugin)
+        if instance is None or instance.plugin is None or not instance.started:
+            raise CallError(NOT_STARTED, f"{plugin} is not started")
+        running = instance.plugin
+        status = _call("health_check", lambda: call_health_check(running, timeout))
+        return _call("health_check", lambda: _report(status))
+
+    def stop(self, plugin: PluginId) -> None:
+        """Stops the plugin, which is forgotten whatever becomes of that."""
+        instance = self._forget(plugin)
+        if instance is not None and instance.plugin is not None and instance.started:
+            _call("shutdown", instance.plugin.shutdown)
+
+    def stop_all(self, timeout: float) -> None:
+        """Stops all in the reverse order of their start, within `timeout` seconds; goes on after an error."""
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._lock:
+                plugin = next(reversed(self._wanted), None)
+            if plugin is None:
+                return
+            stopping = threading.Thread(target=self._discard, args=(plugin,), daemon=True)
+            stopping.start()
+            with self._lock:
+                waiting = len(self._wanted) + 1
+            # One that hangs takes its own share of the time, not that of the others.
+            stopping.join(max(0.0, deadline - time.monotonic()) / waiting)
+            self._forget(plugin)
+
+    def _discard(self, plugin: PluginId) -> None:
+        try:
+            self.stop(plugin)
+        except BaseException:  # noqa: BLE001 - a plugin's shutdown raises anything, and nobody waits for it
+            return
+
+    def _forget(self, plugin: PluginId) -> _Instance | None:
+        with self._lock:
+            instance = self._wanted.pop(plugin, None)
+            if instance is not None:
+                instance.abandoned = True
+            return instance
+
+
+def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> PluginMetadata:
+    schema = loaded.description.config_schema
+    try:
+        # Nothing counts as plain: here nobody knows which part of it is secret.
+        validated = (
+            None if schema is None else validate(schema, config, plugin=plugin, json_mode=True, plain={})
+        )
+        return construct(loaded.plugin_class, validated, plugin)
+    except PluginConfigurationError as error:
+        raise _failed("configure", str(error), None) from None
+    except PluginStartupError as error:
+        hook: Hook = "configure" if error.hook == "configure" else "constructor"
+        raise _raised(hook, error.cause or error) from None
+    except BaseException as error:  # noqa: BLE001 - a plugin's code raises anything
+        raise _raised("constructor", error) from None
+
+
+def _call(hook: Hook, code: Callable[[], T]) -> T:
+    try:
+        return code()
+    except BaseException as error:  # noqa: BLE001 - a plugin's code raises anything
+        raise _raised(hook, error) from None
+
+
+def _raised(hook: Hook, error: BaseException) -> CallError:
+    name = "the constructor" if hook == "constructor" else f"{hook}()"
+    return _failed(hook, f"{name} raised {type(error).__name__}", error)
+
+
+def _failed(hook: Hook, summary: str, error: BaseException | None) -> CallError:
+    failure = HookFailure(hook=hook, summary=summary, plugin_text=plugin_text(error))
+    return CallError(HOOK_FAILED, summary, failure)
+
+
+def _report(status: HealthStatus) -> HealthReport:
+    message = str(status.message).encode("utf-8", "backslashreplace").decode()
+    return HealthReport(state=status.state.value, message=message)

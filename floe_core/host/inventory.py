@@ -1,0 +1,187 @@
+"""The plugins of the host's environment: what is installed, and the classes that were imported of it.
+
+The server calls it: `scan` from any thread, `load` on the main thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from floe_core import discovery
+from floe_core.configuration import json_schema, required_fields
+from floe_core.description import PluginDescription, describe
+from floe_core.discovery import EntryPointClaim, Scan
+from floe_core.host import protocol
+from floe_core.host.errors import CallError, plugin_text
+from floe_core.loading import load_class
+from floe_core.plugin_errors import NotAPluginError, PluginConfigurationError, PluginLoadError
+from floe_core.plugin_metadata import PluginMetadata
+from floe_core.plugin_types import PluginId
+
+_LARGEST_SCHEMA = protocol.MAX_LINE_BYTES // 2
+
+
+@dataclass(frozen=True)
+class LoadedPlugin:
+    """An imported class, what it says of itself, and the same as a message."""
+
+    plugin_class: type[PluginMetadata]
+    description: PluginDescription
+    message: protocol.Description
+
+
+class Inventory:
+    """What the environment has. An import is attempted once in the life of the process."""
+
+    def __init__(self) -> None:
+        # As it was before any plugin code: one that changes sys.path changes nothing of what is installed.
+        self._path = list(sys.path)
+        self._claims: dict[PluginId, EntryPointClaim] | None = None
+        self._loaded: dict[PluginId, LoadedPlugin | CallError] = {}
+        self._lock = threading.Lock()
+
+    def scan(self) -> protocol.ScanResult:
+        """What is installed now."""
+        found = discovery.scan(self._path)
+        with self._lock:
+            self._claims = dict(found.plugins)
+        return _scan_result(found)
+
+    def load(self, plugin: PluginId) -> LoadedPlugin:
+        """Imports and describes a plugin; CallError LOAD_FAILED or NOT_FOUND."""
+        outcome = self.loaded(plugin)
+        if outcome is None:
+            claim = self._claim(plugin)
+            # What another plugin took off the path must not be missed here.
+            sys.path.extend(entry for entry in self._path if entry not in sys.path)
+            outcome = _attempt(claim)
+            self._loaded[plugin] = outcome
+        if isinstance(outcome, CallError):
+            raise outcome
+        return outcome
+
+    def loaded(self, plugin: PluginId) -> LoadedPlugin | CallError | None:
+        """What the import of a plugin came to, if there was one."""
+        return self._loaded.get(plugin)
+
+    def _claim(self, plugin: PluginId) -> EntryPointClaim:
+        with self._lock:
+            claims = self._claims
+        if claims is None:
+            self.scan()
+            return self._claim(plugin)
+        if plugin not in claims:
+            raise CallError(protocol.NOT_FOUND, f"{plugin} is not installed")
+        return claims[plugin]
+
+
+def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
+    try:
+        plugin_class = load_class(claim)
+        description = describe(plugin_class, claim.id)
+        return LoadedPlugin(plugin_class, description, _message(description))
+    except PluginLoadError as error:
+        return _load_failed(
+            "NotAPlugin" if isinstance(error, NotAPluginError) else "ImportFailed",
+            f"Cannot load {claim.id}: {error.reason}",
+            error.cause,
+        )
+    except BaseException as error:  # noqa: BLE001 - a plugin's code raises anything
+        return _load_failed("ImportFailed", f"Loading {claim.id} raised {type(error).__name__}", error)
+
+
+def _load_failed(reason: Any, summary: str, cause: BaseException | None) -> CallError:
+    failure = protocol.LoadFailure(reason=reason, summary=summary, plugin_text=plugin_text(cause))
+    return CallError(protocol.LOAD_FAILED, summary, failure)
+
+
+def _message(description: PluginDescription) -> protocol.Description:
+    schema = description.config_schema
+    described = protocol.Description(
+        declared_name=description.declared_name,
+        version=description.version,
+        floe_api_version=description.floe_api_version,
+        description=description.description,
+        dependencies=description.dependencies,
+        takes_config=schema is not None or description.schema_error is not None,
+        schema_error=_sentence(description.schema_error) if description.schema_error else None,
+    )
+    if schema is None:
+        return described
+    update: dict[str, Any]
+    try:
+        written = json_schema(schema)
+        update = {"required_fields": required_fields(schema), "config_schema": _if_it_fits(written)}
+    except PluginConfigurationError as error:
+        update = {"schema_error": _sentence(error)}
+    except BaseException as error:  # noqa: BLE001 - a schema has hooks, which are plugin code
+        update = {"schema_error": f"writing the JSON schema raised {type(error).__name__}"}
+    return described.model_copy(update=update)
+
+
+def _if_it_fits(schema: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        return schema if len(json.dumps(schema)) <= _LARGEST_SCHEMA else None
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _sentence(error: PluginConfigurationError) -> str:
+    return "; ".join(each["message"] for each in error.errors)
+
+
+def _scan_result(found: Scan) -> protocol.ScanResult:
+    conflicts = [
+        protocol.BrokenClaim(
+            type=plugin.plugin_type.slug,
+            name=plugin.name,
+            reason="DuplicateEntryPoint",
+            detail=f"claimed by {' and by '.join(map(str, claims))}",
+            claims=tuple(map(_found, claims)),
+        )
+        for plugin, claims in found.conflicts.items()
+    ]
+    malformed = [
+        protocol.BrokenClaim(
+            type=plugin.plugin_type.slug,
+            name=plugin.name,
+            reason="MalformedEntryPoint",
+            detail=f"{each.claim}: {each.detail}",
+            claims=(_found(each.claim),),
+        )
+        for plugin, each in found.malformed.items()
+    ]
+    return protocol.ScanResult(
+        complete=found.complete,
+        fingerprint=found.fingerprint,
+        distributions=found.distributions,
+        plugins=tuple(map(_found, found.plugins.values())),
+        broken=(*conflicts, *malformed),
+        unreadable=tuple(
+            protocol.Unreadable(
+                where=_text(each.where), detail=_text(each.detail), plugins_unknown=each.plugins_unknown
+            )
+            for each in found.unreadable
+        ),
+    )
+
+
+def _found(claim: EntryPointClaim) -> protocol.FoundPlugin:
+    return protocol.FoundPlugin(
+        type=claim.plugin_type.slug,
+        name=claim.name,
+        entry_point=_text(claim.text),
+        distribution=protocol.DistributionRef(
+            name=_text(claim.distribution.name), version=_text(claim.distribution.version)
+        ),
+        fingerprint=claim.distribution.fingerprint,
+    )
+
+
+def _text(path: str) -> str:
+    """A path's text without what no JSON can carry: file names need not be Unicode."""
+    return path.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,164 @@
+"""Takes calls from the channel, has them done on the right thread, and sends the answers.
+
+Plugins are imported and described on the main thread, one at a time; everything else runs in a daemon
+thread of its own, so that a validation or a hook that takes long delays only itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from floe_core.host import protocol
+from floe_core.host.channel import Channel, end
+from floe_core.host.errors import CallError
+from floe_core.host.instances import Instances
+from floe_core.host.inventory import Inventory, LoadedPlugin
+from floe_core.host.judging import judge
+from floe_core.host.main_thread import MainThread
+from floe_core.host.protocol import Message
+from floe_core.plugin_types import PluginId, PluginType
+
+_ID = re.compile(rb'\{"jsonrpc":"2\.0","id":(\d+),')
+_FLUSH_LIMIT = 5.0
+
+
+class Server:
+    """The host's side of the protocol."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._main = MainThread()
+        self._inventory = Inventory()
+        self._instances = Instances()
+        self._methods: dict[str, Callable[[Any], Message | None]] = {
+            "scan": lambda _: self._inventory.scan(),
+            "describe": self._describe,
+            "validate": self._validate,
+            "start": self._start,
+            "check": self._check,
+            "stop": self._stop,
+            "shutdown": self._shutdown,
+        }
+
+    def serve(self, handshake: protocol.Handshake) -> NoReturn:
+        """Says that the host is ready and answers until the end of input; for the main thread."""
+        ready = {"jsonrpc": "2.0", "method": "ready", "params": handshake.model_dump()}
+        self._channel.send(json.dumps(ready).encode() + b"\n")
+        threading.Thread(target=self._read, name="floe-host-reader", daemon=True).start()
+        self._main.serve()
+
+    def _read(self) -> None:
+        try:
+            for line in self._channel.lines():
+                self._take(line)
+        except OSError as error:
+            end(f"the pipe from the operator is gone: {error.strerror}")
+        end()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            self._send_unreadable(line, error)
+            return
+        match message:
+            case {"jsonrpc": "2.0", "id": int(call_id), "method": "ping"}:
+                self._send(call_id, None)
+            case {"jsonrpc": "2.0", "id": int(call_id), "method": str(method)} if method in self._methods:
+                self._dispatch(call_id, method, message.get("params"))
+            case {"id": int(call_id)}:
+                self._send_error(call_id, CallError(protocol.METHOD_NOT_FOUND, "there is no such method"))
+            case _:
+                end("a message that is no call")
+
+    def _dispatch(self, call_id: int, method: str, params: Any) -> None:
+        if method == "describe":
+            self._main.post(lambda: self._do(call_id, method, params))
+            return
+        work = threading.Thread(target=self._do, args=(call_id, method, params), name=method, daemon=True)
+        try:
+            work.start()
+        except RuntimeError:
+            self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, "the host has no thread left"))
+
+    def _do(self, call_id: int, method: str, params: Any) -> None:
+        try:
+            result = self._methods[method](params)
+        except CallError as error:
+            self._send_error(call_id, error)
+        except ValidationError:
+            self._send_error(call_id, CallError(protocol.INVALID_PARAMS, f"no parameters of {method}"))
+        except BaseException as error:  # noqa: BLE001 - every call is answered
+            said = f"{method} raised {type(error).__name__}"
+            self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, said))
+        else:
+            self._send(call_id, result)
+        if method == "shutdown":
+            self._channel.flush(_FLUSH_LIMIT)
+            end()
+
+    def _describe(self, params: Any) -> Message:
+        return self._inventory.load(_plugin(protocol.PluginParams.model_validate(params))).message
+
+    def _validate(self, params: Any) -> Message:
+        given = protocol.ValidateParams.model_validate(params)
+        plugin = _plugin(given)
+        return judge(plugin, self._loaded(plugin), given.config, given.plain)
+
+    def _start(self, params: Any) -> None:
+        given = protocol.StartParams.model_validate(params)
+        plugin = _plugin(given)
+        self._instances.start(plugin, self._loaded(plugin), given.config)
+
+    def _check(self, params: Any) -> Message:
+        given = protocol.HookParams.model_validate(params)
+        return self._instances.check(_plugin(given), given.timeout)
+
+    def _stop(self, params: Any) -> None:
+        self._instances.stop(_plugin(protocol.HookParams.model_validate(params)))
+
+    def _shutdown(self, params: Any) -> None:
+        self._instances.stop_all(protocol.ShutdownParams.model_validate(params).timeout)
+
+    def _loaded(self, plugin: PluginId) -> LoadedPlugin:
+        loaded = self._inventory.loaded(plugin)
+        if isinstance(loaded, LoadedPlugin):
+            return loaded
+        return self._main.run(lambda: self._inventory.load(plugin))
+
+    def _send(self, call_id: int, result: Message | None) -> None:
+        written = "null" if result is None else result.model_dump_json()
+        line = f'{{"jsonrpc":"2.0","id":{call_id},"result":{written}}}\n'.encode()
+        if len(line) > protocol.MAX_LINE_BYTES:
+            said = f"the answer has {len(line)} bytes, of which a message may have {protocol.MAX_LINE_BYTES}"
+            self._send_error(call_id, CallError(protocol.ANSWER_TOO_LARGE, said))
+        else:
+            self._channel.send(line)
+
+    def _send_error(self, call_id: int, error: CallError) -> None:
+        written: dict[str, Any] = {"code": error.code, "message": error.message}
+        if error.data is not None:
+            written["data"] = error.data.model_dump()
+        line = json.dumps({"jsonrpc": "2.0", "id": call_id, "error": written})
+        self._channel.send(line.encode() + b"\n")
+
+    def _send_unreadable(self, line: bytes, error: Exception) -> None:
+        found = _ID.match(line)
+        if found is None:
+            end("a message that is no JSON")
+        nested = isinstance(error, RecursionError)
+        said = "the parameters are nested too deeply" if nested else "the parameters are no JSON"
+        self._send_error(int(found[1]), CallError(protocol.INVALID_PARAMS, said))
+
+
+def _plugin(params: protocol.PluginParams) -> PluginId:
+    try:
+        return PluginId(PluginType.from_slug(params.type), params.name)
+    except ValueError:
+        raise CallError(protocol.NOT_FOUND, "there is no such type of plugin") from None

@@ -1,0 +1,56 @@
+"""The descriptors of a plugin host: what it does to its process before any plugin code runs.
+
+`__main__` calls `isolate()` first of all. Afterwards plugins find /dev/null on descriptor 0 and the log pipe
+on 1 and 2, and the protocol has copies far above the numbers that plugins close by the range.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import io
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+_HIGHEST_DESCRIPTOR = 65_536
+_PR_SET_PDEATHSIG = 1
+
+
+def isolate() -> tuple[int, int]:
+    """Prepares the process; the descriptors to read calls from and to write answers to."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        _end_with_parent()
+        _be_the_first_to_go()
+    return _take_standard_streams()
+
+
+def _end_with_parent() -> None:
+    """Has the kernel kill this process when the thread that started it ends, even while a plugin hangs."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _be_the_first_to_go() -> None:
+    """Where memory runs out, a plugin's process goes before its operator's."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _take_standard_streams() -> tuple[int, int]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = _HIGHEST_DESCRIPTOR if soft == resource.RLIM_INFINITY else min(soft, _HIGHEST_DESCRIPTOR)
+    floor = max(limit - 16, 3)
+    calls = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, floor)
+    answers = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, floor)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a plugin printed must not be lost when it ends the process without a flush.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    return calls, answers

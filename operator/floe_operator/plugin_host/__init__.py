@@ -1,0 +1,40 @@
+"""The plugin host as the operator sees it: `PluginHost`, its states and its errors.
+
+Plugin code runs in a process of its own (`python -m floe_core.host`). This package starts that process,
+replaces it when it dies, hangs, grows or has stale modules, and remembers what its plugins said.
+"""
+
+from __future__ import annotations
+
+from floe_operator.plugin_host.errors import (
+    HookCrashed,
+    HookError,
+    HookFailed,
+    HookTimedOut,
+    HostUnavailable,
+    NotStarted,
+    PluginGone,
+    PluginHostError,
+    ScanFailed,
+    ValidationCrashed,
+)
+from floe_operator.plugin_host.plugin_host import PluginHost
+from floe_operator.plugin_host.states import Loaded, LoadFault, Loading, LoadState
+
+__all__ = [
+    "HookCrashed",
+    "HookError",
+    "HookFailed",
+    "HookTimedOut",
+    "HostUnavailable",
+    "LoadFault",
+    "LoadState",
+    "Loaded",
+    "Loading",
+    "NotStarted",
+    "PluginGone",
+    "PluginHost",
+    "PluginHostError",
+    "ScanFailed",
+    "ValidationCrashed",
+]

@@ -1,0 +1,39 @@
+"""The environment variables that a plugin host gets: the operator's own, without the way to the cluster.
+
+Pure; called by `process`. This is tidiness, not a wall: a plugin runs as the operator's user and can read
+the operator's files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_OURS = re.compile(r"(KUBERNETES|FLOE)_|KUBECONFIG$", re.IGNORECASE)
+_SERVICE_HOST = "_SERVICE_HOST"
+_SERVICE_LINK = re.compile(
+    r"SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
+)
+
+
+def plugin_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """`own` without KUBERNETES_*, KUBECONFIG, FLOE_* and the links that Kubernetes makes for Services.
+
+    The names of service links: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    services = {name.removesuffix(_SERVICE_HOST) for name in own if name.endswith(_SERVICE_HOST)}
+    kept = {
+        name: value
+        for name, value in own.items()
+        if not _OURS.match(name) and not _is_service_link(name, services)
+    }
+    # The working directory is no place to import floe_core or a plugin from.
+    kept["PYTHONSAFEPATH"] = "1"
+    return kept
+
+
+def _is_service_link(name: str, services: set[str]) -> bool:
+    return any(
+        name.startswith(f"{service}_") and _SERVICE_LINK.fullmatch(name, len(service) + 1)
+        for service in services
+    )

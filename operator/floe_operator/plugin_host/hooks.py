@@ -1,0 +1,150 @@
+"""Starts, checks and stops plugins in the present host.
+
+Called by the plugin host. A hook that does not return costs its own call only; a hook that ends the host is
+found out by running those under suspicion with nothing else under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from floe_core.host.protocol import HOOK_FAILED, NOT_FOUND, HealthReport, HookFailure
+from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.errors import (
+    HookCrashed,
+    HookFailed,
+    HookTimedOut,
+    HostUnavailable,
+    NotStarted,
+    PluginGone,
+)
+from floe_operator.plugin_host.gate import Gate
+from floe_operator.plugin_host.handshake import HostStartError
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost, json_params
+from floe_operator.plugin_host.importing import Importing, SuspectImport
+from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
+from floe_operator.plugin_host.supervisor import Supervisor
+
+_CALM_LIMIT = 10.0
+
+
+class Hooks:
+    """The life of plugins in the present host."""
+
+    def __init__(self, supervisor: Supervisor, importing: Importing, gate: Gate) -> None:
+        self._supervisor = supervisor
+        self._importing = importing
+        self._gate = gate
+        self._suspects: set[PluginId] = set()
+
+    def is_started(self, plugin: PluginId) -> bool:
+        """Whether the present host has started the plugin."""
+        host = self._supervisor.host
+        return host is not None and plugin in host.started
+
+    async def start(self, plugin: PluginId, config: Mapping[str, Any], limit: float) -> None:
+        """Constructs, configures and starts; a plugin that is started already is stopped first."""
+        host = await self._host()
+        if host.predecessor is not None:
+            await asyncio.shield(host.predecessor)
+        try:
+            await self._importing.on_demand(host, plugin)
+        except SuspectImport:
+            raise HostUnavailable(f"{plugin} was under way when the plugin host ended") from None
+        params = json.dumps({**json_params(plugin), "config": config, "timeout": limit})
+        host.started.discard(plugin)
+        host.checks.pop(plugin, None)
+        async with self._under_way(plugin):
+            try:
+                await self._answer(host, plugin, host.send("start", plugin, params), limit, "startup")
+            except HookTimedOut:
+                # Should it return yet, it is to be stopped again.
+                with contextlib.suppress(HostLost):
+                    host.send("stop", plugin, json.dumps(json_params(plugin)))
+                raise
+        if host is not self._supervisor.host:
+            raise HostUnavailable("The plugin host was replaced")
+        host.started.add(plugin)
+
+    async def check(self, plugin: PluginId, limit: float) -> HealthReport:
+        """Asks for the plugin's health. While an earlier check hangs no second one starts."""
+        host = await self._host()
+        if plugin not in host.started:
+            raise NotStarted(f"{plugin} is not started")
+        async with self._under_way(plugin):
+            call = host.checks.get(plugin)
+            if call is None or call.done():
+                call = host.send("check", plugin, json.dumps({**json_params(plugin), "timeout": limit}))
+                host.checks[plugin] = call
+            answer = await self._answer(host, plugin, call, limit, "health_check")
+        self._suspects.discard(plugin)
+        try:
+            return HealthReport.model_validate(answer)
+        except ValidationError:
+            host.condemn(f"it sent a health report of {plugin} of no known form")
+            raise HostUnavailable(f"The health report of {plugin} cannot be read") from None
+
+    async def stop(self, plugin: PluginId, limit: float) -> None:
+        """Stops the plugin; one that is not started is stopped already."""
+        host = self._supervisor.host
+        if host is None or plugin not in host.started:
+            return
+        host.started.discard(plugin)
+        host.checks.pop(plugin, None)
+        params = json.dumps({**json_params(plugin), "timeout": limit})
+        async with self._under_way(plugin):
+            await self._answer(host, plugin, host.send("stop", plugin, params), limit, "shutdown")
+
+    async def _host(self) -> Host:
+        try:
+            return await self._supervisor.current()
+        except HostStartError as error:
+            raise HostUnavailable(str(error)) from None
+
+    @contextlib.asynccontextmanager
+    async def _under_way(self, plugin: PluginId) -> AsyncIterator[None]:
+        suspect = plugin in self._suspects
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    await stack.enter_async_context(
+                        self._gate.alone(_CALM_LIMIT) if suspect else self._gate.shared()
+                    )
+                except TimeoutError:
+                    raise HostUnavailable(f"{plugin} waits for a moment in which it can run alone") from None
+                yield
+        except HostLost as lost:
+            self._judge(plugin, lost, alone=suspect)
+        except RequestTooLargeError as error:
+            raise HostUnavailable(f"The configuration of {plugin} is too large: {error}") from None
+
+    def _judge(self, plugin: PluginId, lost: HostLost, *, alone: bool) -> None:
+        """Raises what the end of the host means for this hook."""
+        if lost.blame is Blame.INNOCENT:
+            raise HostUnavailable("The plugin host was replaced") from None
+        self._suspects.add(plugin)
+        if not alone and lost.blame is Blame.SUSPECT:
+            raise HostUnavailable(f"{plugin} was under way when the plugin host ended") from None
+        if lost.hung:
+            raise HookTimedOut(f"A hook of {plugin} kept the plugin host from answering") from None
+        raise HookCrashed(f"A hook of {plugin} ended the plugin host: {lost.how}") from None
+
+    async def _answer(
+        self, host: Host, plugin: PluginId, call: asyncio.Future[Any], limit: float, hook: str
+    ) -> Any:
+        try:
+            return await host.answer_to(call, limit)
+        except CallTimedOut:
+            raise HookTimedOut(f"{hook}() did not return within {limit:g} s") from None
+        except RpcError as error:
+            if error.code == NOT_FOUND:
+                raise PluginGone(f"{plugin} is not installed any more") from None
+            if error.code == HOOK_FAILED:
+                raise HookFailed(HookFailure.model_validate(error.data)) from None
+            raise HostUnavailable(f"{hook}() cannot be called: {error}") from None

@@ -1,0 +1,261 @@
+"""One plugin host from its start to its end: a process, a connection to it, and who is to blame for its end.
+
+`supervisor` and `trials` start hosts and replace them; `importing`, `validation` and `hooks` make the calls.
+Which calls may be made when is theirs to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pydantic import ValidationError
+
+from floe_core.host.protocol import Handshake, ScanResult
+from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.handshake import (
+    HostStartError,
+    handshake,
+    why_not_executed,
+    why_not_ready,
+)
+from floe_operator.plugin_host.process import HostProcess
+from floe_operator.plugin_host.rpc import Connection, MalformedLineError, RpcError
+
+START_LIMIT = 30.0
+SCAN_LIMIT = 30.0
+_PING_LIMIT = 1.0
+"""The last second of a call's time, in which the host has to show that it answers at all."""
+_KILL_LIMIT = 10.0
+_LAST_ANSWERS_LIMIT = 0.5
+
+
+class Blame(Enum):
+    """What a call has to do with the end of its host."""
+
+    CAUSE = "nothing else can have ended the host"
+    SUSPECT = "it was under way, and something else may have ended the host"
+    INNOCENT = "the host ended for another's sake"
+
+
+class HostLost(Exception):
+    """The host ended before it answered. `how` is a clause: `it was killed by SIGSEGV`."""
+
+    def __init__(self, how: str, blame: Blame, *, hung: bool = False) -> None:
+        self.how = how
+        self.blame = blame
+        self.hung = hung
+        """It was killed because it did not answer any more."""
+        super().__init__(how)
+
+
+class CallTimedOut(Exception):
+    """The call did not return in time, while the host answers others: the call itself is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    how: str
+    blame: Blame | None
+    """None: counted by how many calls were under way."""
+    hung: bool = False
+
+
+class Host:
+    """A host that said it is ready."""
+
+    def __init__(self, process: HostProcess, said: Handshake) -> None:
+        self.said = said
+        self.process = process
+        self.installed: ScanResult
+        """What it found when it was new: no module in it is older."""
+        self.lost = asyncio.Event()
+        self.imports = asyncio.Lock()
+        """Held by the one import that is under way."""
+        self.imported: set[PluginId] = set()
+        self.started: set[PluginId] = set()
+        self.checks: dict[PluginId, asyncio.Future[Any]] = {}
+        """The last check of each started plugin, which may hang yet."""
+        self.predecessor: asyncio.Task[None] | None = None
+        """Ends when the plugins of the host before this one are stopped."""
+        self.ended_idle = False
+        """Whether it ended of its own while it had nothing to do."""
+        self._connection = Connection(process.writer.write)
+        self._at_work: dict[asyncio.Future[Any], PluginId] = {}
+        self._end: _End | None = None
+        self.life = asyncio.create_task(self._live(), name=f"plugin-host-{process.pid}")
+        """Ends a little after `lost` is set: then nothing of the host is left."""
+
+    @classmethod
+    async def start(
+        cls, python: str, *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
+    ) -> Host:
+        """A new host that knows what is installed; HostStartError if none can be had."""
+        try:
+            process = await HostProcess.start(python, on_line=on_line, on_left_out=on_left_out)
+        except OSError as error:
+            raise HostStartError(why_not_executed(python, error)) from None
+        try:
+            said = await _first_words(python, process)
+        except BaseException:
+            process.kill()
+            await process.release()
+            raise
+        host = cls(process, said)
+        try:
+            host.installed = await host.scan()
+        except (HostLost, CallTimedOut, RpcError) as error:
+            host.condemn("it could not scan its environment", Blame.INNOCENT)
+            raise HostStartError(f"The environment of {python} cannot be scanned: {error}") from error
+        except BaseException:
+            host.condemn("its start was given up", Blame.INNOCENT)
+            raise
+        return host
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it takes no calls any more."""
+        return self._end is not None or self.lost.is_set()
+
+    @property
+    def how_it_ended(self) -> str:
+        """A clause: `it was killed by SIGSEGV`."""
+        return self._end.how if self._end else self.process.how_it_ended
+
+    async def scan(self) -> ScanResult:
+        """What is installed now."""
+        raw = await self._wait(self._connection_call("scan", None), SCAN_LIMIT)
+        try:
+            return ScanResult.model_validate(raw)
+        except ValidationError:
+            raise self.condemn("it sent a scan of no known form", Blame.INNOCENT) from None
+
+    async def call(self, method: str, plugin: PluginId, params: str, limit: float) -> Any:
+        """Runs a plugin's code; `params` is JSON text, `limit` seconds.
+
+        HostLost, CallTimedOut or RpcError; RequestTooLargeError before anything is sent.
+        """
+        return await self._wait(self.send(method, plugin, params), limit)
+
+    def send(self, method: str, plugin: PluginId, params: str) -> asyncio.Future[Any]:
+        """Makes the call without waiting for its answer."""
+        answer = self._connection_call(method, params)
+        self._at_work[answer] = plugin
+        answer.add_done_callback(lambda done: self._at_work.pop(done, None))
+        return answer
+
+    async def answer_to(self, call: asyncio.Future[Any], limit: float) -> Any:
+        """Waits for the answer to a call that was sent, as `call` does."""
+        return await self._wait(call, limit)
+
+    def condemn(self, how: str, blame: Blame | None = None, *, hung: bool = False) -> HostLost:
+        """Kills the host. `blame` is for the calls under way, and counted by their number unless given."""
+        if self._end is None:
+            self._end = _End(how, blame, hung)
+        self.process.kill()
+        return HostLost(how, Blame.INNOCENT)
+
+    async def retire(self, limit: float, blame: Blame = Blame.INNOCENT) -> None:
+        """Has the host stop its plugins and end; kills it after `limit` seconds. It takes no more calls."""
+        if self._end is None:
+            self._end = _End("it was replaced", blame)
+            # The rest of the time is for its own end.
+            shutdown = self._connection.call("shutdown", f'{{"timeout":{0.9 * limit}}}')
+            shutdown.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if not await self.process.wait(limit):
+            self.process.kill()
+        await self.lost.wait()
+
+    def _connection_call(self, method: str, params: str | None) -> asyncio.Future[Any]:
+        if self.is_ending:
+            raise HostLost(self.how_it_ended, Blame.INNOCENT)
+        return self._connection.call(method, params)
+
+    async def _wait(self, call: asyncio.Future[Any], limit: float) -> Any:
+        # Not wait_for: it would cancel the call, which is under way whether anybody waits or not.
+        await asyncio.wait([call], timeout=max(0.0, limit - _PING_LIMIT))
+        if not call.done() and await self._answers_beside(call) and not call.done():
+            raise CallTimedOut
+        if not call.done():
+            self.condemn("it did not answer any more", hung=True)
+            await asyncio.wait([call], timeout=_KILL_LIMIT)
+        if not call.done():
+            raise HostLost("it cannot be killed", Blame.SUSPECT)
+        return call.result()
+
+    async def _answers_beside(self, call: asyncio.Future[Any]) -> bool:
+        """Waits for the call a last time; whether the host still answers.
+
+        A plugin that holds the interpreter's lock keeps it from that.
+        """
+        try:
+            ping = self._connection_call("ping", None)
+        except HostLost:
+            return False
+        await asyncio.wait([call], timeout=_PING_LIMIT)
+        return ping.done() and ping.exception() is None
+
+    async def _live(self) -> None:
+        reading = asyncio.create_task(self._connection.read(self.process.reader))
+        ended = asyncio.create_task(self.process.ended.wait())
+        try:
+            await asyncio.wait([reading, ended], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done() and not await self.process.wait(_LAST_ANSWERS_LIMIT):
+                self.condemn(_fault_of(reading))
+                await self.process.wait(_KILL_LIMIT)
+            # What it answered before it ended may still be in the pipe, whose end a grandchild may put off.
+            await asyncio.wait([reading], timeout=_LAST_ANSWERS_LIMIT)
+        finally:
+            reading.cancel()
+            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+            ended.cancel()
+            self._bury()
+        await self.process.drain_output(_LAST_ANSWERS_LIMIT)
+        await self.process.release()
+
+    def _bury(self) -> None:
+        self.process.kill()
+        at_work = [plugin for call, plugin in self._at_work.items() if not call.done()]
+        self.ended_idle = self._end is None and not at_work
+        blame = self._end.blame if self._end and self._end.blame else self._blame(at_work)
+        end = self._end = self._end or _End(self.process.how_it_ended, blame)
+        self.lost.set()
+        self._connection.fail(lambda: HostLost(end.how, blame, hung=end.hung))
+
+    def _blame(self, at_work: list[PluginId]) -> Blame:
+        """A started plugin may have threads of its own, and the kernel or a person may kill a process."""
+        killed_by_others = self._end is None and self.process.was_killed
+        if len(at_work) != 1 or self.started - set(at_work) or killed_by_others:
+            return Blame.SUSPECT
+        return Blame.CAUSE
+
+
+def json_params(plugin: PluginId) -> Mapping[str, Any]:
+    """The parameters that name a plugin."""
+    return {"type": plugin.plugin_type.slug, "name": plugin.name}
+
+
+def _fault_of(reading: asyncio.Task[None]) -> str:
+    fault = reading.exception()
+    if isinstance(fault, MalformedLineError):
+        return f"it sent {fault}"
+    return "it closed its end of the pipe"
+
+
+async def _first_words(python: str, process: HostProcess) -> Handshake:
+    try:
+        async with asyncio.timeout(START_LIMIT):
+            line = await process.reader.readline()
+            if not line:
+                await process.ended.wait()
+                await process.drain_output(_LAST_ANSWERS_LIMIT)
+    except TimeoutError:
+        raise HostStartError(f"{python} -m floe_core.host did not get ready in {START_LIMIT:g} s") from None
+    except ValueError:
+        line = b"\n"
+    if not line:
+        raise HostStartError(why_not_ready(python, process.how_it_ended, process.output.last_lines))
+    return handshake(python, line)

@@ -1,0 +1,246 @@
+"""Brings plugins into hosts, one import at a time, and learns from each how the plugin loads.
+
+A first pass gives every plugin a short time, so that those that hang delay the others little; those that did
+not return are tried again alone, with the full time, when all others are done. `validation` and `hooks` come
+here for the import that they need in the present host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+
+from pydantic import ValidationError
+
+from floe_core.host.protocol import (
+    ANSWER_TOO_LARGE,
+    LOAD_FAILED,
+    NOT_FOUND,
+    Description,
+    LoadFailure,
+)
+from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.errors import HostUnavailable, PluginGone
+from floe_operator.plugin_host.handshake import HostStartError
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost, json_params
+from floe_operator.plugin_host.knowledge import Knowledge
+from floe_operator.plugin_host.rpc import RpcError
+from floe_operator.plugin_host.states import Loaded, LoadFault
+from floe_operator.plugin_host.supervisor import Supervisor
+from floe_operator.plugin_host.trials import Order, Trials
+
+FIRST_PASS_LIMIT = 3.0
+
+
+class SuspectImport(Exception):
+    """The host ended with this import and other calls under way; only alone will it be known who did it."""
+
+
+class Importing:
+    """The passes over all plugins, and imports on demand."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        trials: Trials,
+        knowledge: Knowledge,
+        load_timeout: float,
+        on_change: Callable[[Collection[PluginId]], None],
+    ) -> None:
+        self._supervisor = supervisor
+        self._trials = trials
+        self._knowledge = knowledge
+        self._load_timeout = load_timeout
+        self._on_change = on_change
+        self._more = asyncio.Event()
+        self._slow: dict[PluginId, None] = {}
+        self._tried: dict[PluginId, asyncio.Task[None]] = {}
+
+    def wake(self) -> None:
+        """A scan may have brought work."""
+        self._more.set()
+
+    async def run(self) -> None:
+        """Loads what is due, until cancelled."""
+        try:
+            while True:
+                self._more.clear()
+                await self._first_pass()
+                for plugin in list(self._slow):
+                    self._try_alone(plugin, Order.SLOW_IMPORT)
+                self._slow.clear()
+                for plugin in self._knowledge.due_again(_now()):
+                    self._try_alone(plugin, Order.RETRY)
+                await self._wait_for_more()
+        finally:
+            for task in self._tried.values():
+                task.cancel()
+
+    async def _wait_for_more(self) -> None:
+        # What is being tried has its retry time in the past until it is recorded, and wakes us then.
+        retry = None if self._tried else self._knowledge.next_retry()
+        try:
+            async with asyncio.timeout_at(retry):
+                await self._more.wait()
+        except TimeoutError:
+            return
+
+    async def _first_pass(self) -> None:
+        limit = min(FIRST_PASS_LIMIT, self._load_timeout)
+        while plugin := self._knowledge.due({*self._slow, *self._tried}):
+            if self._knowledge.is_set_aside(plugin):
+                self._try_alone(plugin, Order.RETRY)
+                continue
+            try:
+                host = await self._supervisor.current()
+                await self.into(host, plugin, limit)
+            except SuspectImport:
+                self._try_alone(plugin, Order.SUSPECT_IMPORT)
+            except HostStartError:
+                await asyncio.sleep(FIRST_PASS_LIMIT)
+            except PluginGone:
+                self._knowledge.leave_out(plugin)
+            except HostUnavailable:
+                continue
+
+    def _try_alone(self, plugin: PluginId, order: Order) -> None:
+        if plugin not in self._tried:
+            self._tried[plugin] = asyncio.create_task(self._alone(plugin, order), name=f"try-{plugin}")
+
+    async def _alone(self, plugin: PluginId, order: Order) -> None:
+        try:
+            await self._trials.run(
+                order, lambda host: self.into(host, plugin, self._load_timeout, final=True)
+            )
+        except (HostUnavailable, PluginGone, HostLost, CallTimedOut):
+            pass  # recorded, as far as there was an outcome
+        except HostStartError:
+            await asyncio.sleep(FIRST_PASS_LIMIT)
+        finally:
+            self._tried.pop(plugin, None)
+            self._more.set()
+
+    async def on_demand(self, host: Host, plugin: PluginId) -> None:
+        """Brings a plugin that was loaded before into the present host, if it is not there yet.
+
+        HostUnavailable if it cannot be, now; PluginGone; SuspectImport.
+        """
+        if plugin in host.imported:
+            return
+        if self._knowledge.is_set_aside(plugin):
+            raise HostUnavailable(f"{plugin} is set aside")
+        await self.into(host, plugin, self._load_timeout)
+
+    async def into_trial(self, host: Host, plugin: PluginId) -> None:
+        """Brings a plugin into a host that has no other call under way; raises as `Trials.run` has it."""
+        await self.into(host, plugin, self._load_timeout, final=True)
+
+    async def into(self, host: Host, plugin: PluginId, limit: float, *, final: bool = False) -> None:
+        """One import, and what it tells of the plugin. `final`: nothing else is under way in this host.
+
+        Raises HostUnavailable where the plugin did not get into the host, through its fault or another's.
+        """
+        async with host.imports:
+            if plugin in host.imported:
+                return
+            fingerprint = self._knowledge.fingerprint(plugin)
+            outcome: Loaded | LoadFault
+            try:
+                answer = await host.call("describe", plugin, json.dumps(json_params(plugin)), limit)
+                outcome = _outcome(plugin, answer)
+            except CallTimedOut:
+                timed_out = True
+            except HostLost as lost:
+                self._on_lost(plugin, lost, limit, fingerprint, final=final)
+                raise HostUnavailable(str(lost)) from None
+            except RpcError as error:
+                outcome, timed_out = _fault(plugin, error), False
+            else:
+                timed_out = False
+                if isinstance(outcome, Loaded):
+                    host.imported.add(plugin)
+        if timed_out:
+            await self._on_time_out(host, plugin, limit, fingerprint, final=final)
+            raise HostUnavailable(f"{plugin} did not load within {limit:g} s")
+        self._record(plugin, outcome, fingerprint)
+        if isinstance(outcome, LoadFault):
+            raise HostUnavailable(outcome.message)
+
+    async def _on_time_out(
+        self, host: Host, plugin: PluginId, limit: float, fingerprint: str | None, *, final: bool
+    ) -> None:
+        self._did_not_return(plugin, limit, fingerprint, final=final)
+        if final:
+            host.condemn("an import did not return", Blame.CAUSE)
+            return
+        try:
+            await self._supervisor.replace(host, f"importing {plugin} did not return within {limit:g} s")
+        except HostStartError:
+            host.condemn("an import did not return", Blame.INNOCENT)
+
+    def _on_lost(
+        self, plugin: PluginId, lost: HostLost, limit: float, fingerprint: str | None, *, final: bool
+    ) -> None:
+        if lost.blame is Blame.INNOCENT:
+            return
+        certain = final or lost.blame is Blame.CAUSE
+        if lost.hung and (certain or limit < self._load_timeout):
+            self._did_not_return(plugin, limit, fingerprint, final=final)
+        elif certain:
+            self._record(plugin, crashed(plugin, lost.how), fingerprint)
+        else:
+            raise SuspectImport
+
+    def _did_not_return(
+        self, plugin: PluginId, limit: float, fingerprint: str | None, *, final: bool
+    ) -> None:
+        if final or limit >= self._load_timeout:
+            self._record(plugin, timed_out_after(plugin, limit), fingerprint)
+        else:
+            self._slow[plugin] = None
+
+    def _record(self, plugin: PluginId, outcome: Loaded | LoadFault, fingerprint: str | None) -> None:
+        if self._knowledge.record(plugin, outcome, fingerprint, _now()):
+            self._on_change({plugin})
+        self._more.set()
+
+
+def crashed(plugin: PluginId, how: str) -> LoadFault:
+    """The plugin's import ended its host."""
+    return LoadFault(
+        "CrashedOnLoad",
+        f"Importing {plugin} ended the plugin host: {how}; it is set aside, and tried again now and then and "
+        "whenever a distribution changes",
+    )
+
+
+def timed_out_after(plugin: PluginId, limit: float) -> LoadFault:
+    """The plugin's import did not return."""
+    return LoadFault(
+        "LoadTimedOut",
+        f"Importing {plugin} did not return within {limit:g} s (--load-timeout); it is set aside, and tried "
+        "again now and then and whenever a distribution changes",
+    )
+
+
+def _outcome(plugin: PluginId, answer: object) -> Loaded | LoadFault:
+    try:
+        return Loaded(Description.model_validate(answer))
+    except ValidationError:
+        return LoadFault("NotAPlugin", f"The description of {plugin} cannot be read")
+
+
+def _fault(plugin: PluginId, error: RpcError) -> LoadFault:
+    if error.code == NOT_FOUND:
+        raise PluginGone(f"{plugin} is not installed any more")
+    if error.code == LOAD_FAILED:
+        failure = LoadFailure.model_validate(error.data)
+        return LoadFault(failure.reason, failure.summary, failure.plugin_text)
+    if error.code == ANSWER_TOO_LARGE:
+        return LoadFault("NotAPlugin", f"The description of {plugin} is larger than a message may be")
+    return LoadFault("NotAPlugin", f"{plugin} cannot be described: {error}")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,199 @@
+"""The plugins as the rest of the operator sees them: what is installed, how it loads, what it says.
+
+Wires the parts of this package; reconciles, probes and the command line call it, and nobody else starts
+a plugin's code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import structlog
+
+from floe_core.host.protocol import HealthReport, ScanResult, Verdict
+from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.errors import HostUnavailable, ScanFailed
+from floe_operator.plugin_host.gate import Gate
+from floe_operator.plugin_host.handshake import HostStartError
+from floe_operator.plugin_host.hooks import Hooks
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.importing import Importing
+from floe_operator.plugin_host.knowledge import Knowledge, needs_new_host
+from floe_operator.plugin_host.rpc import RpcError
+from floe_operator.plugin_host.states import LoadState
+from floe_operator.plugin_host.supervisor import Supervisor
+from floe_operator.plugin_host.trials import Trials
+from floe_operator.plugin_host.validation import Validation
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+def log_line(line: str) -> None:
+    """Logs what a plugin printed, as it is."""
+    _log.info("a plugin printed", plugin_text=line)
+
+
+class PluginHost:
+    """The environment of one interpreter, its plugins run in processes of their own.
+
+    `on_change` gets the plugins whose load state changed, and those that a host had started that is gone;
+    `on_output` gets each line that plugins print. Both are called on the event loop and must not raise.
+    """
+
+    def __init__(
+        self,
+        *,
+        python: str,
+        load_timeout: float = 10.0,
+        memory_limit: int = 1024**3,
+        on_change: Callable[[Collection[PluginId]], None] = lambda _: None,
+        on_output: Callable[[str], None] = log_line,
+    ) -> None:
+        self._python = python
+        self._on_output = on_output
+        self._on_change = on_change
+        self._knowledge = Knowledge()
+        self._supervisor = Supervisor(self._start_host, memory_limit, self._on_new_host)
+        self._trials = Trials(self._start_host, memory_limit)
+        gate = Gate()
+        self._importing = Importing(
+            self._supervisor, self._trials, self._knowledge, load_timeout, self._on_change
+        )
+        self._validation = Validation(
+            self._supervisor, self._trials, self._importing, self._knowledge, gate, load_timeout
+        )
+        self._hooks = Hooks(self._supervisor, self._importing, gate)
+        self._scanning = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._lives: set[asyncio.Task[None]] = set()
+
+    @property
+    def generation(self) -> int:
+        """How many hosts there were: what an earlier one had started is gone."""
+        return self._supervisor.generation
+
+    def resident_bytes(self) -> int | None:
+        """The memory that the present host has resident; None where none runs, or nobody tells."""
+        host = self._supervisor.host
+        return host.process.resident_bytes() if host is not None else None
+
+    async def run(self) -> None:
+        """Loads plugins and keeps a host alive, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._supervisor.keep_alive(), name="plugin-host-supervisor")
+            group.create_task(self._supervisor.watch_memory(), name="plugin-host-memory")
+            group.create_task(self._trials.work(), name="plugin-host-trials")
+            group.create_task(self._importing.run(), name="plugin-host-importing")
+
+    async def close(self, timeout: float = 10.0) -> None:
+        """Stops all plugins and ends the host, within `timeout` seconds. `run` is to be cancelled before."""
+        for task in self._under_way:
+            task.cancel()
+        await self._trials.close()
+        await self._supervisor.close(timeout)
+        if self._lives:
+            await asyncio.wait(self._lives)
+
+    async def scan(self) -> ScanResult:
+        """What is installed now; when it changed, a new host takes over. ScanFailed says what to mend."""
+        async with self._scanning:
+            try:
+                result = await self._scan()
+            except HostStartError as error:
+                raise ScanFailed(str(error)) from None
+            changed = self._knowledge.accept(result)
+        self._importing.wake()
+        if changed:
+            self._on_change(changed)
+        return result
+
+    async def _scan(self) -> ScanResult:
+        host = await self._supervisor.current()
+        try:
+            result = await host.scan()
+        except (HostLost, CallTimedOut, RpcError) as error:
+            if not isinstance(error, HostLost):
+                host.condemn("it could not scan its environment", Blame.SUSPECT)
+            # A plugin may have spoilt the process; a new one answers, or says why not.
+            return (await self._supervisor.current()).installed
+        if not needs_new_host(host.installed, result):
+            return result
+        await self._supervisor.replace(host, "distributions changed")
+        return (await self._supervisor.current()).installed
+
+    def load_state(self, plugin: PluginId) -> LoadState | None:
+        """How the plugin loaded, from memory; None where the last scan found no such plugin."""
+        return self._knowledge.state(plugin)
+
+    def loading(self) -> set[PluginId]:
+        """The plugins that no import has judged yet."""
+        return self._knowledge.loading()
+
+    async def validate(
+        self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
+    ) -> Verdict:
+        """What the plugin's schema says of `config`, of which `plain` did not come from a Secret.
+
+        ValidationCrashed where the plugin's code ends or hangs the host, PluginGone, HostUnavailable.
+        """
+        return await self._finish(self._validation.validate(plugin, config, plain))
+
+    def is_started(self, plugin: PluginId) -> bool:
+        """Whether the plugin is started in the present host."""
+        return self._hooks.is_started(plugin)
+
+    async def start_plugin(
+        self,
+        plugin: PluginId,
+        config: Mapping[str, Any],
+        timeout: float,
+    ) -> None:
+        """Constructs, configures and starts the plugin; one that is started already is stopped before.
+
+        A HookError, PluginGone or HostUnavailable.
+        """
+        await self._finish(self._hooks.start(plugin, config, timeout))
+
+    async def check(self, plugin: PluginId, timeout: float) -> HealthReport:
+        """The plugin's health. A HookError (NotStarted where its host is gone) or HostUnavailable."""
+        return await self._finish(self._hooks.check(plugin, timeout))
+
+    async def stop_plugin(self, plugin: PluginId, timeout: float) -> None:
+        """Stops the plugin, and forgets it whatever becomes of that. A HookError or HostUnavailable."""
+        await self._finish(self._hooks.stop(plugin, timeout))
+
+    async def _start_host(self) -> Host:
+        host = await Host.start(self._python, on_line=self._on_output, on_left_out=_log_left_out)
+        self._lives.add(host.life)
+        host.life.add_done_callback(self._lives.discard)
+        return host
+
+    def _on_new_host(self, forgotten: Collection[PluginId]) -> None:
+        self._importing.wake()
+        if forgotten:
+            self._on_change(forgotten)
+
+    async def _finish(self, call: Coroutine[Any, Any, T]) -> T:
+        """A call goes on when its caller is cancelled: plugin code is under way, and needs its clock."""
+        task = asyncio.create_task(call)
+        self._under_way.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise HostUnavailable("The plugin host is closed") from None
+            raise
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        with contextlib.suppress(asyncio.CancelledError):
+            task.exception()
+
+
+def _log_left_out(lines: int) -> None:
+    _log.warning("a plugin printed more than is logged", lines=lines)

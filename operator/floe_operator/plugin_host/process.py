@@ -1,0 +1,158 @@
+"""The process of a plugin host: starts it, reads what it prints, sees it end, kills it with all it started.
+
+Knows nothing of what is said on the pipes; `host` puts a `Connection` on them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from floe_core.host.protocol import MAX_LINE_BYTES
+from floe_operator.plugin_host.environment import plugin_environment
+from floe_operator.plugin_host.output import Output
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class HostProcess:
+    """A running `python -m floe_core.host` in a session of its own."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], output: Output) -> None:
+        self.pid = popen.pid
+        self.output = output
+        self.ended = asyncio.Event()
+        self._popen = popen
+        self._exit_code: int | None = None
+        self._transports: list[asyncio.BaseTransport] = []
+        self._reading: asyncio.Task[None] | None = None
+        self.reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+        self.writer: asyncio.WriteTransport
+
+    @classmethod
+    async def start(
+        cls, python: str, *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
+    ) -> HostProcess:
+        """Starts one; OSError where the interpreter cannot be run."""
+        popen = subprocess.Popen(  # noqa: ASYNC220 - returns once the interpreter is executed
+            [python, "-X", "faulthandler", "-m", "floe_core.host"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=plugin_environment(os.environ),
+            start_new_session=True,
+        )
+        process = cls(popen, Output(on_line, on_left_out))
+        loop = asyncio.get_running_loop()
+        threading.Thread(
+            target=_await, args=(popen, loop, process._on_end), name="plugin-host-waiter", daemon=True
+        ).start()
+        try:
+            await process._connect(loop)
+        except BaseException:
+            process.kill()
+            await process.release()
+            raise
+        return process
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert self._popen.stdin
+        assert self._popen.stdout
+        assert self._popen.stderr
+        await self._read_from(loop, self.reader, self._popen.stdout)
+        log = asyncio.StreamReader()
+        await self._read_from(loop, log, self._popen.stderr)
+        self._reading = asyncio.create_task(self.output.read(log), name="plugin-host-output")
+        self.writer, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._popen.stdin)
+        self._transports.append(self.writer)
+
+    async def _read_from(
+        self, loop: asyncio.AbstractEventLoop, reader: asyncio.StreamReader, pipe: IO[bytes]
+    ) -> None:
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        self._transports.append(transport)
+
+    def _on_end(self, exit_code: int) -> None:
+        self._exit_code = exit_code
+        self.ended.set()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it ended by SIGKILL, which a process seldom sends to itself."""
+        return self._exit_code == -signal.SIGKILL
+
+    @property
+    def how_it_ended(self) -> str:
+        """A clause: `it was killed by SIGSEGV`, `it exited with status 3`."""
+        code = self._exit_code
+        if code is None:
+            return "it is running"
+        if code >= 0:
+            return f"it exited with status {code}"
+        try:
+            return f"it was killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"it was killed by signal {-code}"
+
+    def kill(self) -> None:
+        """Kills the process and all it started in its session; `ended` says when it is gone."""
+        if self._popen.returncode is None:
+            _kill_group(self.pid)
+
+    async def wait(self, limit: float) -> bool:
+        """Whether the process ended within `limit` seconds, whoever else holds its pipes."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), limit)
+        return self.ended.is_set()
+
+    async def drain_output(self, limit: float) -> None:
+        """Waits for the end of what was printed, which a process that the host started may put off."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading], timeout=limit)
+
+    async def release(self) -> None:
+        """Lets go of the pipes."""
+        if self._reading is not None:
+            self._reading.cancel()
+        for transport in self._transports:
+            if transport.is_closing():
+                continue
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()  # nobody reads what is not written yet
+            else:
+                transport.close()
+        await asyncio.sleep(0)  # transports close their files in the loop's next round
+
+    def resident_bytes(self) -> int | None:
+        """The memory that the process has resident; None where the system does not tell."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_bytes().split()[1])
+        except (OSError, ValueError, IndexError):
+            return None
+        return pages * _PAGE
+
+
+def _await(
+    popen: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, on_end: Callable[[int], None]
+) -> None:
+    """A thread: the end of the process, then of what is left of its group, then the news."""
+    if hasattr(os, "waitid"):
+        # Not reaped yet: its pid, which is its group's id, cannot be another's.
+        os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
+        _kill_group(popen.pid)
+    exit_code = popen.wait()
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+        loop.call_soon_threadsafe(on_end, exit_code)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

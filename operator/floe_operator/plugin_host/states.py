@@ -1,0 +1,35 @@
+"""What the plugin host knows of loading a plugin, as plain values.
+
+The supervisor keeps one for each plugin of the last scan; `assess` turns it into the condition Loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from floe_core.host.protocol import Description
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The plugin was imported and described."""
+
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFault:
+    """The plugin cannot be loaded. `message` is ours; `plugin_text` is what the plugin's code said."""
+
+    reason: Literal["ImportFailed", "NotAPlugin", "LoadTimedOut", "CrashedOnLoad"]
+    message: str
+    plugin_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The plugin is installed, and its import has not ended yet."""
+
+
+LoadState = Loaded | LoadFault | Loading

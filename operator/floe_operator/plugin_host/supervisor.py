@@ -1,0 +1,180 @@
+"""Keeps one plugin host alive: starts it, replaces it, watches its memory; never runs plugin code itself.
+
+`importing`, `validation` and `hooks` ask it for the present host; the plugin host runs its loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
+
+import structlog
+
+from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.handshake import HostStartError
+from floe_operator.plugin_host.host import Blame, Host
+
+RETIRE_LIMIT = 10.0
+"""Seconds that a host that is replaced has to stop its plugins."""
+_MEMORY_PERIOD = 1.0
+_HOPELESS = 2
+"""A host of this many times its bound is killed without stopping its plugins."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_CALM = 60.0
+"""A host that lived for so many seconds ends a series of bad ones."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Pause:
+    """Doubling pauses between attempts that fail for no known cause."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def next(self) -> float:
+        """How long to wait now, in seconds."""
+        self._failures += 1
+        return float(min(_SHORTEST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE))
+
+    def reset(self) -> None:
+        """The last attempt went well."""
+        self._failures = 0
+
+
+class Supervisor:
+    """The present host, and its succession."""
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[Host]],
+        memory_limit: int,
+        on_new_host: Callable[[Collection[PluginId]], None],
+    ) -> None:
+        self.generation = 0
+        self._start = start
+        self._memory_limit = memory_limit
+        self._on_new_host = on_new_host
+        self._host: Host | None = None
+        self._mourned: Host | None = None
+        self._born_at = 0.0
+        self._not_before = 0.0
+        self._crashes = Pause()
+        self._growths = Pause()
+        self._succession = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def host(self) -> Host | None:
+        """The present host, if it lives."""
+        return None if self._host is None or self._host.is_ending else self._host
+
+    async def current(self) -> Host:
+        """The present host, a new one if need be; HostStartError if none can be had."""
+        if host := self.host:
+            return host
+        async with self._succession:
+            if host := self.host:
+                return host
+            if self._closed:
+                raise HostStartError("The plugin host is closed")
+            if self._host is not None:
+                await self._host.lost.wait()
+                self._mourn(self._host)
+            await asyncio.sleep(max(0.0, self._not_before - _now()))
+            return self._adopt(await self._start())
+
+    async def replace(
+        self, old: Host, why: str, *, blame: Blame = Blame.INNOCENT, limit: float = RETIRE_LIMIT
+    ) -> None:
+        """A new host takes over from `old`, unless one has already; HostStartError if none can be had.
+
+        The old one stops its plugins meanwhile: the new one starts none before that is done.
+        """
+        async with self._succession:
+            if self._host is not old or old.is_ending or self._closed:
+                return
+            _log.info("the plugin host is replaced", why=why, pid=old.process.pid)
+            new = await self._start()
+            self._adopt(new)
+            new.predecessor = asyncio.create_task(old.retire(limit, blame), name="plugin-host-retires")
+
+    def _adopt(self, new: Host) -> Host:
+        forgotten = set(self._host.started) if self._host else set()
+        self._host = new
+        self._born_at = _now()
+        self.generation += 1
+        _log.info(
+            "a plugin host started",
+            pid=new.process.pid,
+            generation=self.generation,
+            python=new.said.python,
+            floe_core=new.said.floe_core,
+        )
+        self._on_new_host(forgotten)
+        return new
+
+    async def keep_alive(self) -> None:
+        """Starts a new host whenever the present one ends, until cancelled."""
+        attempts = Pause()
+        complaint = ""
+        while True:
+            try:
+                host = await self.current()
+            except HostStartError as error:
+                if str(error) != complaint:
+                    complaint = str(error)
+                    _log.error("there is no plugin host", detail=complaint)
+                await asyncio.sleep(attempts.next())
+                continue
+            attempts.reset()
+            complaint = ""
+            await host.lost.wait()
+
+    def _mourn(self, host: Host) -> None:
+        if host is self._mourned:
+            return
+        self._mourned = host
+        _log.warning("the plugin host ended", pid=host.process.pid, how=host.how_it_ended)
+        if _now() - self._born_at > _CALM:
+            self._crashes.reset()
+        if host.ended_idle:
+            # No call is to blame, so nothing is set aside: a thread of a started plugin may do it again.
+            self._not_before = _now() + self._crashes.next()
+
+    async def watch_memory(self) -> None:
+        """Replaces a host that has grown above its bound, until cancelled."""
+        patience = 0.0
+        while True:
+            await asyncio.sleep(_MEMORY_PERIOD)
+            host = self.host
+            used = host.process.resident_bytes() if host else None
+            if host is None or used is None or used <= self._memory_limit:
+                continue
+            age = _now() - self._born_at
+            why = f"it has {used >> 20} MiB, of which --host-memory allows {self._memory_limit >> 20}"
+            if used > _HOPELESS * self._memory_limit:
+                _log.warning("the plugin host is too large", why=why)
+                host.condemn("it grew above --host-memory")
+            elif age >= patience:
+                # One that is too large as soon as its plugins are back must not be replaced every second.
+                self._growths.reset() if age > _CALM + patience else None
+                patience = 20 * self._growths.next()
+                with contextlib.suppress(HostStartError):
+                    await self.replace(host, why, blame=Blame.SUSPECT, limit=RETIRE_LIMIT / 2)
+
+    async def close(self, limit: float) -> None:
+        """Stops the plugins and ends the host, within `limit` seconds."""
+        self._closed = True
+        async with self._succession:
+            host = self._host
+            if host is None:
+                return
+            await host.retire(limit)
+            if host.predecessor is not None:
+                await asyncio.wait([host.predecessor])
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,120 @@
+"""A second host for what is under suspicion: one call at a time, so that its end has one cause.
+
+What crashed or hung, or was under way when a host ended, runs here and not in the present host: trying it
+again costs no started plugin its life. `importing` and `validation` bring the jobs; the plugin host runs
+the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from typing import Any, TypeVar
+
+from floe_operator.plugin_host.handshake import HostStartError
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
+
+T = TypeVar("T")
+_IDLE_LIMIT = 2.0
+_MEMORY_PERIOD = 0.5
+
+
+class Order(IntEnum):
+    """Which job goes first: someone waits for a validation, and imports that hang take their full time."""
+
+    VALIDATION = 0
+    SUSPECT_IMPORT = 1
+    SLOW_IMPORT = 2
+    RETRY = 3
+
+
+class Trials:
+    """A queue of jobs, and a host for them while there are any."""
+
+    def __init__(self, start: Callable[[], Awaitable[Host]], memory_limit: int) -> None:
+        self._start = start
+        self._memory_limit = memory_limit
+        self._jobs: asyncio.PriorityQueue[tuple[int, int, Callable[[Host], Awaitable[Any]], Any]]
+        self._jobs = asyncio.PriorityQueue()
+        self._count = itertools.count()
+        self._host: Host | None = None
+
+    async def run(self, order: Order, job: Callable[[Host], Awaitable[T]]) -> T:
+        """What the job returns or raises, alone in a host; HostLost with blame CAUSE if it ended the host.
+
+        HostStartError if there is no host to try it in.
+        """
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put_nowait((order, next(self._count), job, outcome))
+        return await outcome
+
+    async def work(self) -> None:
+        """Does the jobs, until cancelled."""
+        watch = asyncio.create_task(self._watch_memory())
+        try:
+            while True:
+                await self._next()
+        finally:
+            watch.cancel()
+            await self._end_host()
+
+    async def _next(self) -> None:
+        try:
+            async with asyncio.timeout(_IDLE_LIMIT if self._host else None):
+                _, _, job, outcome = await self._jobs.get()
+        except TimeoutError:
+            await self._end_host()
+            return
+        if outcome.cancelled():
+            return
+        try:
+            result = await self._do(job)
+        except asyncio.CancelledError:
+            outcome.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever brought the job
+            if not outcome.done():
+                outcome.set_exception(error)
+        else:
+            if not outcome.done():
+                outcome.set_result(result)
+
+    async def _do(self, job: Callable[[Host], Awaitable[Any]]) -> Any:
+        if self._host is None or self._host.is_ending:
+            self._host = await self._start()
+        try:
+            return await job(self._host)
+        except CallTimedOut:
+            await self._end_host()
+            raise
+        except HostLost as lost:
+            await self._end_host()
+            raise HostLost(lost.how, Blame.CAUSE, hung=lost.hung) from None
+
+    async def _end_host(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            host.condemn("its work is done", Blame.CAUSE)
+            await host.lost.wait()
+
+    async def _watch_memory(self) -> None:
+        while True:
+            await asyncio.sleep(_MEMORY_PERIOD)
+            host = self._host
+            used = host.process.resident_bytes() if host else None
+            if host is not None and used is not None and used > self._memory_limit:
+                host.condemn("it grew above --host-memory", Blame.CAUSE)
+
+    async def close(self) -> None:
+        """Ends the host, and the waiting of those whose jobs were not done."""
+        await self._end_host()
+        while True:
+            with contextlib.suppress(asyncio.QueueEmpty):
+                *_, outcome = self._jobs.get_nowait()
+                if not outcome.done():
+                    outcome.set_exception(HostStartError("The plugin host is closed"))
+                continue
+            return

@@ -1,0 +1,177 @@
+"""Has configurations judged by the plugins' schemas, and finds out which of them ends or hangs a host.
+
+Called by the plugin host, many at a time. A validation that did nothing wrong never shows that its host was
+replaced meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from floe_core.host.protocol import ANSWER_TOO_LARGE, NOT_FOUND, Verdict
+from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.errors import HostUnavailable, PluginGone, ValidationCrashed
+from floe_operator.plugin_host.gate import Gate
+from floe_operator.plugin_host.handshake import HostStartError
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost, json_params
+from floe_operator.plugin_host.importing import Importing, SuspectImport
+from floe_operator.plugin_host.knowledge import FIRST_RETRY, LAST_RETRY, Knowledge
+from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
+from floe_operator.plugin_host.supervisor import Supervisor
+from floe_operator.plugin_host.trials import Order, Trials
+
+SIDE_BY_SIDE = 32
+_ATTEMPTS = 10
+_KEY = secrets.token_bytes(16)
+
+
+@dataclass(slots=True)
+class _Crash:
+    """What a plugin's validation did to a host."""
+
+    digest: bytes
+    fingerprint: str | None
+    detail: str
+    again_at: float
+    failures: int
+
+
+class Validation:
+    """Judges configurations in the present host; what crashed one is judged alone from then on."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        trials: Trials,
+        importing: Importing,
+        knowledge: Knowledge,
+        gate: Gate,
+        limit: float,
+    ) -> None:
+        self._supervisor = supervisor
+        self._trials = trials
+        self._importing = importing
+        self._knowledge = knowledge
+        self._gate = gate
+        self._limit = limit
+        self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._crashes: dict[PluginId, _Crash] = {}
+
+    async def validate(
+        self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
+    ) -> Verdict:
+        """The verdict. ValidationCrashed, PluginGone or HostUnavailable."""
+        try:
+            params = json.dumps({**json_params(plugin), "config": config, "plain": plain})
+        except RecursionError:
+            raise ValidationCrashed("The configuration is nested too deeply to be judged") from None
+        crash = self._crashes.get(plugin)
+        if crash is not None:
+            if crash.fingerprint != self._knowledge.fingerprint(plugin):
+                del self._crashes[plugin]
+            elif crash.digest == _digest(params) and _now() < crash.again_at:
+                raise ValidationCrashed(crash.detail)
+            else:
+                return await self._alone(plugin, params)
+        try:
+            return await self._in_present_host(plugin, params)
+        except (SuspectImport, _SuspectError):
+            return await self._alone(plugin, params)
+
+    async def _in_present_host(self, plugin: PluginId, params: str) -> Verdict:
+        for _ in range(_ATTEMPTS):
+            try:
+                host = await self._supervisor.current()
+            except HostStartError as error:
+                raise HostUnavailable(str(error)) from None
+            try:
+                await self._importing.on_demand(host, plugin)
+                async with self._slots, self._gate.shared():
+                    return await self._judge(host, plugin, params)
+            except CallTimedOut:
+                crash = self._crashed(plugin, params, self._did_not_return)
+                try:
+                    await self._supervisor.replace(host, f"validating {plugin} did not return")
+                except HostStartError:
+                    host.condemn("a validation did not return", Blame.INNOCENT)
+                raise crash from None
+            except HostLost as lost:
+                if lost.blame is Blame.SUSPECT:
+                    raise _SuspectError from None
+                if lost.blame is Blame.CAUSE:
+                    raise self._crashed(plugin, params, self._what_happened(lost)) from None
+            except HostUnavailable:
+                if not host.is_ending:
+                    raise
+        raise HostUnavailable("The plugin host was replaced too often")
+
+    async def _alone(self, plugin: PluginId, params: str) -> Verdict:
+        try:
+            verdict = await self._trials.run(
+                Order.VALIDATION, lambda host: self._import_and_judge(host, plugin, params)
+            )
+        except CallTimedOut:
+            raise self._crashed(plugin, params, self._did_not_return) from None
+        except HostLost as lost:
+            raise self._crashed(plugin, params, self._what_happened(lost)) from None
+        except HostStartError as error:
+            raise HostUnavailable(str(error)) from None
+        self._crashes.pop(plugin, None)
+        return verdict
+
+    async def _import_and_judge(self, host: Host, plugin: PluginId, params: str) -> Verdict:
+        await self._importing.into_trial(host, plugin)
+        return await self._judge(host, plugin, params)
+
+    async def _judge(self, host: Host, plugin: PluginId, params: str) -> Verdict:
+        try:
+            return Verdict.model_validate(await host.call("validate", plugin, params, self._limit))
+        except RequestTooLargeError as error:
+            raise ValidationCrashed(f"The configuration is too large to be judged: {error}") from None
+        except ValidationError:
+            host.condemn(f"it sent a verdict on {plugin} of no known form")
+            raise HostUnavailable(f"The verdict on {plugin} cannot be read") from None
+        except RpcError as error:
+            if error.code == NOT_FOUND:
+                raise PluginGone(f"{plugin} is not installed any more") from None
+            if error.code == ANSWER_TOO_LARGE:
+                raise ValidationCrashed("The verdict is larger than a message may be") from None
+            raise ValidationCrashed(f"The configuration cannot be judged: {error}") from None
+
+    @property
+    def _did_not_return(self) -> str:
+        return f"did not return within {self._limit:g} s"
+
+    def _what_happened(self, lost: HostLost) -> str:
+        return self._did_not_return if lost.hung else f"ended the plugin host: {lost.how}"
+
+    def _crashed(self, plugin: PluginId, params: str, what: str) -> ValidationCrashed:
+        before = self._crashes.get(plugin)
+        failures = before.failures if before is not None else 0
+        detail = f"The plugin's schema or one of its validators {what}"
+        again_at = _now() + min(FIRST_RETRY * 2**failures, LAST_RETRY)
+        self._crashes[plugin] = _Crash(
+            _digest(params), self._knowledge.fingerprint(plugin), detail, again_at, failures + 1
+        )
+        return ValidationCrashed(detail)
+
+
+class _SuspectError(Exception):
+    """The host ended with this validation and other calls under way."""
+
+
+def _digest(params: str) -> bytes:
+    """Tells configurations apart without keeping them."""
+    return hashlib.blake2b(params.encode(), key=_KEY, digest_size=16).digest()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

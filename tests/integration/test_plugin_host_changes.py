@@ -1,0 +1,151 @@
+"""Hosts that are replaced: because distributions changed, or because of their size."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from floe_operator.plugin_host import Loaded, NotStarted
+from tests.support.distributions import Environment, plugin_distribution
+from tests.support.plugin_hosts import MIB, Reports, all_loaded, compute, outcome, running
+from tests.support.polling import eventually_async
+
+DIARIST_BODY = """
+def note(self, what):
+    import os, time
+    from pathlib import Path
+    with Path(self._config.diary).open("a") as diary:
+        diary.write(f"{what} {os.getpid()}\\n")
+
+def startup(self):
+    self.note("started")
+
+def shutdown(self):
+    import time
+    time.sleep(0.5)
+    self.note("stopped")
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    environment = Environment.create(tmp_path / "environment")
+    environment.install(plugin_distribution("one", config="diary: str", body=DIARIST_BODY))
+    return environment
+
+
+async def test_nothing_changed_means_the_same_host(environment: Environment) -> None:
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        first = await host.scan()
+        assert await host.scan() == first
+        assert host.generation == 1
+
+
+async def test_a_plugin_installed_meanwhile_is_found_by_a_new_host(environment: Environment) -> None:
+    reports = Reports()
+    async with running(environment.python, reports) as host:
+        await all_loaded(host)
+        environment.install(plugin_distribution("two"))
+        assert {found.name for found in (await host.scan()).plugins} == {"one", "two"}
+        assert isinstance(await outcome(host, compute("two")), Loaded)
+        assert host.generation == 2
+        assert compute("two") in reports.changed
+
+
+async def test_a_plugin_uninstalled_meanwhile_is_unknown(environment: Environment) -> None:
+    environment.install(plugin_distribution("two"))
+    reports = Reports()
+    async with running(environment.python, reports) as host:
+        await all_loaded(host)
+        environment.uninstall("floe-compute-two")
+        reports.changed.clear()
+        assert [found.name for found in (await host.scan()).plugins] == ["one"]
+        assert host.load_state(compute("two")) is None
+        assert reports.changed == [compute("two")]
+
+
+async def test_an_upgrade_is_judged_by_fresh_modules(environment: Environment) -> None:
+    environment.install(plugin_distribution("two", config="a: int"))
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        assert (await host.validate(compute("two"), {"a": 1}, {})).reason == "Valid"
+        environment.install(plugin_distribution("two", version="0.2.0", config="b: int"))
+        await host.scan()
+        state = await outcome(host, compute("two"))
+        assert isinstance(state, Loaded)
+        assert state.description.required_fields == ("b",)
+        assert (await host.validate(compute("two"), {"a": 1}, {})).reason == "ValidationFailed"
+
+
+async def test_the_old_host_stops_its_plugins_before_the_new_one_starts_them(
+    environment: Environment, tmp_path: Path
+) -> None:
+    diary = tmp_path / "diary"
+    config = {"diary": str(diary)}
+    reports = Reports()
+    async with running(environment.python, reports) as host:
+        await all_loaded(host)
+        await host.start_plugin(compute("one"), config, 10)
+        environment.install(plugin_distribution("two"))
+        await host.scan()
+        assert compute("one") in reports.changed
+        assert not host.is_started(compute("one"))
+        with pytest.raises(NotStarted):
+            await host.check(compute("one"), 5)
+        await host.start_plugin(compute("one"), config, 10)
+    entries = [line.split() for line in diary.read_text().splitlines()]
+    assert [what for what, _ in entries] == ["started", "stopped", "started", "stopped"]
+    assert entries[0][1] == entries[1][1] != entries[2][1] == entries[3][1]
+
+
+async def test_validations_under_way_do_not_notice_a_change_of_hosts(
+    environment: Environment, tmp_path: Path
+) -> None:
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        environment.install(plugin_distribution("two"))
+
+        async def storm() -> set[str]:
+            calls = (host.validate(compute("one"), {"diary": str(n)}, {}) for n in range(500))
+            return {verdict.reason for verdict in await asyncio.gather(*calls)}
+
+        reasons, _ = await asyncio.gather(storm(), host.scan())
+        assert reasons == {"Valid"}
+        assert host.generation == 2
+
+
+async def test_a_directory_that_cannot_be_listed_for_a_while_makes_nothing_forgotten(
+    environment: Environment, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (environment.site_packages / "elsewhere.pth").write_text(f"{elsewhere}\n")
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        elsewhere.rmdir()
+        elsewhere.symlink_to(elsewhere)  # a loop cannot be listed, whoever asks
+        scan = await host.scan()
+        assert not scan.complete
+        assert host.generation == 1
+        assert isinstance(host.load_state(compute("one")), Loaded)
+
+
+async def test_a_host_that_grew_above_its_bound_is_replaced_and_its_plugins_stopped(
+    environment: Environment, tmp_path: Path
+) -> None:
+    grown = "def startup(self):\n    self.held = b'x' * 200_000_000\n"
+    environment.install(plugin_distribution("large", body=grown))
+    diary = tmp_path / "diary"
+    async with running(environment.python, memory_limit=160 * MIB) as host:
+        await all_loaded(host)
+        await host.start_plugin(compute("one"), {"diary": str(diary)}, 10)
+        await host.start_plugin(compute("large"), {}, 10)
+
+        async def replaced() -> bool:
+            return host.generation == 2 and "stopped" in diary.read_text()
+
+        await eventually_async(replaced)
+        assert not host.is_started(compute("large"))

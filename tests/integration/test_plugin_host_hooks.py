@@ -1,0 +1,301 @@
+"""Plugins started, checked and stopped in a plugin host, and what is left of them when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from floe_operator.plugin_host import (
+    HookCrashed,
+    HookError,
+    HookFailed,
+    HookTimedOut,
+    HostUnavailable,
+    NotStarted,
+    PluginHost,
+)
+from tests.support.distributions import Environment, plugin_distribution
+from tests.support.plugin_hosts import Reports, all_loaded, compute, running
+from tests.support.polling import eventually_async
+
+MARK = "s3cr3t-m4rk"
+
+DIARIST = """
+diary: str
+when_made: str = ""
+when_started: str = ""
+when_checked: str = ""
+when_stopped: str = ""
+"""
+
+DIARIST_BODY = """
+def __init__(self, config: Config):
+    self.config = config
+    self.act("made")
+
+def act(self, what):
+    import os, threading, time
+    from pathlib import Path
+    with Path(self.config.diary).open("a") as diary:
+        diary.write(f"{self.name} {what}\\n")
+    match getattr(self.config, f"when_{what}").split():
+        case ["raise"]:
+            raise RuntimeError(f"{what} with {self.config!r}")
+        case ["leave"]:
+            raise SystemExit(1)
+        case ["exit"]:
+            os._exit(5)
+        case ["sleep", seconds]:
+            time.sleep(float(seconds))
+        case ["hang"]:
+            threading.Event().wait()
+        case ["hold"]:
+            import re
+            re.match(r"(a+)+$", "a" * 64 + "b")
+
+def startup(self):
+    self.act("started")
+
+def shutdown(self):
+    self.act("stopped")
+
+def health_check(self, timeout=None):
+    self.act("checked")
+    return HealthStatus(HealthState.DEGRADED, f"within {timeout}", {"detail": "never told"})
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    environment = Environment.create(tmp_path_factory.mktemp("hooks") / "environment")
+    environment.install(
+        *(plugin_distribution(name, config=DIARIST, body=DIARIST_BODY) for name in ("one", "two", "three")),
+        *(plugin_distribution(f"many{n:02}", config=DIARIST, body=DIARIST_BODY) for n in range(20)),
+        plugin_distribution("bare"),
+        plugin_distribution("odd", body="def health_check(self):\n    return True"),
+    )
+    return environment
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return Reports()
+
+
+@pytest.fixture
+async def host(environment: Environment, reports: Reports) -> AsyncIterator[PluginHost]:
+    async with running(environment.python, reports) as host:
+        await all_loaded(host)
+        yield host
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Path:
+    return tmp_path / "diary"
+
+
+def _written(diary: Path) -> list[str]:
+    return diary.read_text().splitlines() if diary.exists() else []
+
+
+async def test_a_plugin_is_made_started_checked_and_stopped(host: PluginHost, diary: Path) -> None:
+    await host.start_plugin(compute("one"), {"diary": str(diary)}, 10)
+    assert host.is_started(compute("one"))
+    report = await host.check(compute("one"), 5)
+    assert (report.state, report.message) == ("degraded", "within 5.0")
+    await host.stop_plugin(compute("one"), 10)
+    assert not host.is_started(compute("one"))
+    assert _written(diary) == ["one made", "one started", "one checked", "one stopped"]
+
+
+async def test_a_plugin_without_configuration_starts_and_is_healthy(host: PluginHost) -> None:
+    await host.start_plugin(compute("bare"), {}, 10)
+    assert (await host.check(compute("bare"), 5)).state == "healthy"
+
+
+async def test_a_started_plugin_is_stopped_before_it_is_started_again(host: PluginHost, diary: Path) -> None:
+    for _ in range(2):
+        await host.start_plugin(compute("one"), {"diary": str(diary)}, 10)
+    assert _written(diary) == ["one made", "one started", "one stopped", "one made", "one started"]
+
+
+@pytest.mark.parametrize(
+    ("when", "hook"),
+    [("when_made", "constructor"), ("when_started", "startup"), ("when_checked", "health_check")],
+)
+@pytest.mark.parametrize("how", ["raise", "leave"])
+async def test_what_a_hook_raises_is_told_with_its_text_apart(
+    host: PluginHost, diary: Path, when: str, hook: str, how: str
+) -> None:
+    async def start_and_check() -> None:
+        await host.start_plugin(compute("one"), {"diary": str(diary), when: how}, 10)
+        await host.check(compute("one"), 5)
+
+    with pytest.raises(HookFailed) as failed:
+        await start_and_check()
+    failure = failed.value.failure
+    assert failure.hook == hook
+    assert str(diary) not in failure.summary + str(failed.value)
+    assert how == "leave" or str(diary) in failure.plugin_text
+
+
+async def test_a_hook_that_ends_the_host_is_told_so(host: PluginHost, diary: Path) -> None:
+    with pytest.raises(HookCrashed, match="it exited with status 5"):
+        await host.start_plugin(compute("one"), {"diary": str(diary), "when_started": "exit"}, 10)
+
+
+async def test_an_answer_that_is_no_health_status_is_a_failed_check(host: PluginHost) -> None:
+    await host.start_plugin(compute("odd"), {}, 10)
+    with pytest.raises(HookFailed, match="TypeError"):
+        await host.check(compute("odd"), 5)
+
+
+async def test_a_configuration_that_does_not_fit_starts_nothing_and_is_not_told(host: PluginHost) -> None:
+    with pytest.raises(HookFailed) as failed:
+        await host.start_plugin(compute("one"), {"diary": {"a": MARK}, MARK: 1}, 10)
+    assert failed.value.failure.hook == "configure"
+    assert MARK not in failed.value.failure.model_dump_json() + str(failed.value)
+
+
+async def test_a_plugin_that_was_not_started_cannot_be_checked_and_is_stopped_already(
+    host: PluginHost,
+) -> None:
+    with pytest.raises(NotStarted):
+        await host.check(compute("one"), 5)
+    await host.stop_plugin(compute("one"), 5)
+
+
+async def test_a_startup_that_returns_after_its_limit_is_shut_down_again(
+    host: PluginHost, diary: Path
+) -> None:
+    with pytest.raises(HookTimedOut):
+        await host.start_plugin(compute("one"), {"diary": str(diary), "when_started": "sleep 2.5"}, 1.5)
+    assert not host.is_started(compute("one"))
+    written = ["one made", "one started", "one stopped"]
+
+    async def stopped() -> bool:
+        assert _written(diary) == written
+        return True
+
+    await eventually_async(stopped)
+    assert host.generation == 1
+
+
+async def test_while_a_check_hangs_no_second_one_starts_and_nobody_else_waits(
+    host: PluginHost, diary: Path
+) -> None:
+    await host.start_plugin(compute("one"), {"diary": str(diary), "when_checked": "hang"}, 10)
+    await host.start_plugin(compute("two"), {"diary": str(diary)}, 10)
+    for _ in range(2):
+        with pytest.raises(HookTimedOut):
+            await host.check(compute("one"), 0.3)
+    assert _written(diary).count("one checked") == 1
+    assert (await host.check(compute("two"), 5)).state == "degraded"
+    assert host.generation == 1
+    await host.stop_plugin(compute("one"), 5)
+    await host.start_plugin(compute("one"), {"diary": str(diary)}, 10)
+    assert (await host.check(compute("one"), 5)).state == "degraded"
+
+
+async def test_a_hook_that_keeps_the_host_from_answering_times_out_and_the_host_is_replaced(
+    host: PluginHost, diary: Path
+) -> None:
+    await host.start_plugin(compute("one"), {"diary": str(diary), "when_checked": "hold"}, 10)
+    with pytest.raises(HookTimedOut):
+        await host.check(compute("one"), 2)
+    await host.start_plugin(compute("two"), {"diary": str(diary)}, 10)
+    assert (await host.check(compute("two"), 5)).state == "degraded"
+
+
+async def test_close_stops_all_plugins_in_the_reverse_order_of_their_start(
+    environment: Environment, diary: Path
+) -> None:
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        await host.start_plugin(compute("three"), {"diary": str(diary), "when_stopped": "raise"}, 10)
+        await host.start_plugin(compute("one"), {"diary": str(diary), "when_stopped": "hang"}, 10)
+        await host.start_plugin(compute("two"), {"diary": str(diary)}, 10)
+    assert [line for line in _written(diary) if "stopped" in line] == [
+        "two stopped",
+        "one stopped",
+        "three stopped",
+    ]
+
+
+async def test_a_host_that_dies_takes_its_plugins_along_and_says_which(
+    host: PluginHost, reports: Reports, diary: Path
+) -> None:
+    for name in ("one", "two"):
+        await host.start_plugin(compute(name), {"diary": str(diary)}, 10)
+    reports.changed.clear()
+    os.kill(_host_pid(host), signal.SIGKILL)
+
+    async def told() -> bool:
+        return set(reports.changed) == {compute("one"), compute("two")}
+
+    await eventually_async(told)
+    assert host.generation == 2
+    with pytest.raises(NotStarted):
+        await host.check(compute("one"), 5)
+
+
+async def test_of_twenty_plugins_checked_at_once_the_deadly_one_is_found_and_the_others_go_on(
+    host: PluginHost, diary: Path
+) -> None:
+    names = [f"many{n:02}" for n in range(20)]
+    crashes: dict[str, int] = {}
+    healthy: set[str] = set()
+
+    async def probe(name: str) -> None:
+        """What a reconcile does: start where it is not started, check, try again where the host is gone."""
+        config = {"diary": str(diary), "when_checked": "exit" if name == "many13" else ""}
+        for _ in range(50):
+            try:
+                if not host.is_started(compute(name)):
+                    await host.start_plugin(compute(name), config, 10)
+                await host.check(compute(name), 5)
+            except HookCrashed:
+                crashes[name] = crashes.get(name, 0) + 1
+                return
+            except (HostUnavailable, NotStarted):
+                await asyncio.sleep(0.1)
+            else:
+                healthy.add(name)
+                return
+
+    await asyncio.gather(*map(probe, names))
+    assert crashes == {"many13": 1}
+    assert healthy == {*names} - {"many13"}
+    await asyncio.gather(*(probe(name) for name in names if name != "many13"))
+    assert all(host.is_started(compute(name)) for name in names if name != "many13")
+
+
+async def test_a_start_given_up_by_its_caller_is_stopped_or_known_to_be_started(
+    host: PluginHost, diary: Path
+) -> None:
+    starting = asyncio.create_task(
+        host.start_plugin(compute("one"), {"diary": str(diary), "when_started": "sleep 0.5"}, 10)
+    )
+    await asyncio.sleep(0.2)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+
+    async def started() -> bool:
+        return host.is_started(compute("one"))
+
+    await eventually_async(started)
+
+
+def test_hook_errors_are_one_family() -> None:
+    assert all(issubclass(error, HookError) for error in (HookFailed, HookTimedOut, HookCrashed, NotStarted))
+
+
+def _host_pid(host: PluginHost) -> int:
+    present = host._supervisor.host
+    assert present is not None
+    return present.process.pid

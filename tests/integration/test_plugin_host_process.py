@@ -1,0 +1,309 @@
+"""The plugin host as a process: what it says and inherits, when it ends, and why there may be none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floe_core.host.protocol import MAX_LINE_BYTES, PROTOCOL_VERSION
+from floe_operator.plugin_host import Loaded, PluginHost, ScanFailed
+from tests.support.distributions import Environment, plugin_distribution
+from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
+from tests.support.polling import eventually, eventually_async
+
+REPOSITORY = Path(__file__).parents[2]
+
+TELLER = """
+import os, resource, sys
+print("cores", resource.getrlimit(resource.RLIMIT_CORE))
+print("session", os.getsid(0) == os.getpid())
+print("stdin", os.readlink("/proc/self/fd/0"))
+print("same", os.readlink("/proc/self/fd/1") == os.readlink("/proc/self/fd/2"))
+print("names", *sorted(os.environ))
+print("path", *sys.path)
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    environment = Environment.create(tmp_path_factory.mktemp("process") / "environment")
+    environment.install(
+        plugin_distribution("teller", before=TELLER),
+        plugin_distribution(
+            "slow", config="def model_post_init(self, context):\n    import time; time.sleep(30)"
+        ),
+        plugin_distribution("holder", before="import re\nre.match(r'(a+)+$', 'a' * 64 + 'b')"),
+    )
+    return environment
+
+
+class RawHost:
+    """A host spoken to line by line."""
+
+    def __init__(self, python: Path) -> None:
+        self.process = subprocess.Popen(
+            [python, "-m", "floe_core.host"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def say(self, line: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+
+    def call(self, call_id: int, method: str, params: Any = None) -> None:
+        message = {"jsonrpc": "2.0", "id": call_id, "method": method, "params": params}
+        self.say(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def hear(self) -> dict[str, Any]:
+        assert self.process.stdout
+        heard = json.loads(self.process.stdout.readline())
+        assert isinstance(heard, dict)
+        return heard
+
+
+@pytest.fixture
+def raw(environment: Environment) -> Iterator[RawHost]:
+    host = RawHost(environment.python)
+    with host.process:
+        yield host
+        host.process.kill()
+
+
+def test_the_first_message_says_who_the_host_is(raw: RawHost) -> None:
+    ready = raw.hear()
+    assert ready["method"] == "ready"
+    assert ready["params"]["protocol"] == PROTOCOL_VERSION
+    assert ready["params"]["pid"] == raw.process.pid
+    assert ready["params"]["python"].startswith(f"{sys.version_info.major}.")
+
+
+def test_a_call_that_takes_long_holds_up_no_other(raw: RawHost) -> None:
+    raw.hear()
+    raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
+    raw.call(2, "ping")
+    assert raw.hear()["id"] == 2
+    raw.call(3, "scan")
+    assert raw.hear()["id"] == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"nothing"}\n', -32601),
+        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":{"type":"compute"}}\n', -32602),
+        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":[]}\n', -32602),
+        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":' + b"[" * 200_000 + b"\n", -32602),
+        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"compute","name":"x"}}\n', 4),
+        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"toaster","name":"x"}}\n', 4),
+        (b'{"jsonrpc":"2.0","id":7,"method":"check","params":{"type":"compute","name":"slow"}}\n', 5),
+    ],
+)
+def test_a_call_that_cannot_be_done_is_answered_with_an_error(raw: RawHost, line: bytes, code: int) -> None:
+    raw.hear()
+    raw.say(line)
+    answer = raw.hear()
+    assert (answer["id"], answer["error"]["code"]) == (7, code)
+
+
+@pytest.mark.parametrize("line", [b"}{\n", b"[]\n", b"\n", b"x" * (MAX_LINE_BYTES + 1)])
+def test_a_line_that_is_no_call_ends_the_host(raw: RawHost, line: bytes) -> None:
+    raw.hear()
+    with contextlib.suppress(BrokenPipeError):
+        raw.say(line)
+    raw.process.wait(30)
+
+
+def test_the_host_ends_at_the_end_of_input_whatever_its_plugins_do(raw: RawHost) -> None:
+    raw.hear()
+    raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
+    raw.call(2, "ping")
+    raw.hear()
+    assert raw.process.stdin
+    raw.process.stdin.close()
+    assert raw.process.wait(30) == 0
+
+
+def test_the_host_reads_on_while_nobody_reads_its_answers(raw: RawHost) -> None:
+    raw.hear()
+    for number in range(5_000):
+        raw.call(number, "scan")
+    assert raw.process.stdin
+    raw.process.stdin.close()
+    raw.process.wait(30)
+
+
+@pytest.mark.parametrize("plugin", ["holder", "teller"])
+def test_the_host_ends_with_its_parent_even_while_a_plugin_holds_the_interpreter(
+    environment: Environment, plugin: str
+) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, environment.python, plugin], stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout
+        said = dict(line.split(" ", 1) for line in iter(parent.stdout.readline, "now 0\n"))
+        pid = int(said["pid"])
+        os.kill(parent.pid, signal.SIGKILL)
+    eventually(lambda: not _runs(pid), saying="the host is gone")
+
+
+_PARENT = textwrap.dedent(
+    """
+    import asyncio, sys
+    from floe_core.plugin_types import PluginId, PluginType
+    from floe_operator.plugin_host import PluginHost
+
+    async def main():
+        host = PluginHost(python=sys.argv[1], on_output=lambda line: None)
+        background = asyncio.create_task(host.run())
+        await host.scan()
+        plugin = PluginId(PluginType.COMPUTE, sys.argv[2])
+        print("pid", host._supervisor.host.process.pid)
+        await asyncio.sleep(0.5)
+        print("now 0", flush=True)
+        await asyncio.sleep(600)
+
+    asyncio.run(main())
+    """
+)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_a_plugin_finds_a_process_of_its_own_without_the_way_to_the_cluster(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = {
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+        "KUBECONFIG": "/nowhere",
+        "FLOE_LOG_LEVEL": "debug",
+        "REDIS_SERVICE_HOST": "10.0.0.2",
+        "REDIS_PORT_6379_TCP_ADDR": "10.0.0.2",
+    }
+    for name, value in {**taken, "AWS_REGION": "eu-central-1"}.items():
+        monkeypatch.setenv(name, value)
+    reports = Reports()
+    async with running(environment.python, reports, load_timeout=2.0) as host:
+        assert isinstance(await outcome(host, compute("teller")), Loaded)
+    told = dict(line.split(" ", 1) for line in reports.lines if " " in line)
+    assert told["cores"] == "(0, 0)"
+    assert told["session"] == "True"
+    assert told["stdin"] == "/dev/null"
+    assert told["same"] == "True"
+    assert "AWS_REGION" in told["names"].split()
+    assert not set(taken) & set(told["names"].split())
+    assert str(Path.cwd()) not in told["path"].split()
+
+
+async def test_a_plugin_of_another_interpreters_environment_is_loaded_from_there(tmp_path: Path) -> None:
+    for version in ("0.1.0", "0.2.0"):
+        environment = Environment.create(tmp_path / version)
+        environment.install(plugin_distribution("same", version=version))
+        async with running(environment.python) as host:
+            state = await outcome(host, compute("same"))
+            assert isinstance(state, Loaded)
+            assert state.description.version == version
+
+
+async def test_a_host_killed_while_nothing_is_under_way_comes_back(environment: Environment) -> None:
+    async with running(environment.python, load_timeout=2.0) as host:
+        await all_loaded(host)
+        generation = host.generation
+        present = host._supervisor.host
+        assert present is not None
+        os.kill(present.process.pid, signal.SIGKILL)
+        assert (await host.validate(compute("teller"), {}, {})).reason == "NothingToConfigure"
+
+        async def back() -> bool:
+            return host.generation == generation + 1
+
+        await eventually_async(back)
+
+
+async def test_close_leaves_no_process_behind(environment: Environment) -> None:
+    async with running(environment.python, load_timeout=2.0) as host:
+        present = host._supervisor.host
+        assert present is not None
+        pid = present.process.pid
+    assert not _runs(pid)
+
+
+async def _scan_failure(python: Path | str) -> str:
+    host = PluginHost(python=str(python))
+    background = asyncio.create_task(host.run())
+    try:
+        with pytest.raises(ScanFailed) as failed:
+            await host.scan()
+        return failed.value.detail
+    finally:
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
+        await host.close(1.0)
+
+
+async def test_a_missing_interpreter_is_a_failed_scan_that_names_the_setting(tmp_path: Path) -> None:
+    detail = await _scan_failure(tmp_path / "python")
+    assert "does not exist" in detail
+    assert "--plugin-python" in detail
+
+
+async def test_an_interpreter_that_cannot_be_executed_is_a_failed_scan(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("no program")
+    assert "cannot be executed (Permission denied)" in await _scan_failure(tmp_path / "python")
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    return tmp_path / "bare" / "bin" / "python"
+
+
+async def test_a_python_without_floe_core_is_a_failed_scan_that_says_what_to_install(
+    bare_python: Path,
+) -> None:
+    detail = await _scan_failure(bare_python)
+    assert "has no floe-core" in detail
+    assert "pip install floe-core" in detail
+
+
+OTHER_PROTOCOL = {"protocol": 99, "floe_core": "9.0", "python": "4", "platform_api_version": "9.0", "pid": 1}
+OTHER_READY = {"jsonrpc": "2.0", "method": "ready", "params": OTHER_PROTOCOL}
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("import time; time.sleep(0.1); raise SystemExit('broken on purpose')", "broken on purpose"),
+        ("print('hello')", "does not begin with a handshake"),
+        (
+            f"import json; print(json.dumps({OTHER_READY}))",
+            "speaks protocol 99",
+        ),
+    ],
+)
+async def test_a_host_that_speaks_otherwise_is_a_failed_scan(tmp_path: Path, program: str, says: str) -> None:
+    python = tmp_path / "python"
+    (tmp_path / "program.py").write_text(program)
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path}/program.py\n")
+    python.chmod(0o755)
+    assert says in await _scan_failure(python)

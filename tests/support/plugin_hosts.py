@@ -1,0 +1,79 @@
+"""Plugin hosts for tests: one that runs for the length of a block, and what it reported meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.plugin_host import Loaded, LoadFault, PluginHost
+from tests.support.polling import eventually_async
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class Reports:
+    """What a host said of its own."""
+
+    lines: list[str] = field(default_factory=list)
+    changed: list[PluginId] = field(default_factory=list)
+
+    def on_change(self, plugins: Collection[PluginId]) -> None:
+        self.changed.extend(plugins)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    python: Path | str,
+    reports: Reports | None = None,
+    *,
+    load_timeout: float = 10.0,
+    memory_limit: int = 1024 * MIB,
+) -> AsyncIterator[PluginHost]:
+    """A plugin host that has scanned once."""
+    reports = reports or Reports()
+    host = PluginHost(
+        python=str(python),
+        load_timeout=load_timeout,
+        memory_limit=memory_limit,
+        on_change=reports.on_change,
+        on_output=reports.lines.append,
+    )
+    background = asyncio.create_task(host.run())
+    try:
+        await host.scan()
+        yield host
+    finally:
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
+        await host.close(5.0)
+
+
+async def outcome(host: PluginHost, plugin: PluginId, *, within: float = 60.0) -> Loaded | LoadFault:
+    """How the plugin loaded, once that is known."""
+
+    async def known() -> Loaded | LoadFault:
+        state = host.load_state(plugin)
+        assert isinstance(state, (Loaded, LoadFault)), f"{plugin}: {state}"
+        return state
+
+    return await eventually_async(known, within=within)
+
+
+async def all_loaded(host: PluginHost, *, within: float = 60.0) -> None:
+    """Waits until every plugin of the last scan was judged."""
+
+    async def none_loading() -> bool:
+        assert not host.loading(), f"still loading: {sorted(map(str, host.loading()))}"
+        return True
+
+    await eventually_async(none_loading, within=within)
+
+
+def compute(name: str) -> PluginId:
+    """The compute plugin of a name."""
+    return PluginId(PluginType.COMPUTE, name)

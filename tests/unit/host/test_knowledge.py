@@ -1,0 +1,152 @@
+"""What is remembered of loading, and when it is tried again."""
+
+from __future__ import annotations
+
+import pytest
+
+from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.plugin_host.knowledge import FIRST_RETRY, LAST_RETRY, Knowledge, needs_new_host
+from floe_operator.plugin_host.states import Loaded, LoadFault, Loading
+
+LOADED = Loaded(Description(declared_name="a", version="1.0.0", floe_api_version="1.0", takes_config=False))
+IMPORT_FAILED = LoadFault("ImportFailed", "no")
+CRASHED = LoadFault("CrashedOnLoad", "no")
+TIMED_OUT = LoadFault("LoadTimedOut", "no")
+
+
+def _id(name: str) -> PluginId:
+    return PluginId(PluginType.COMPUTE, name)
+
+
+def _scan(environment: str = "e1", *, complete: bool = True, **fingerprints: str) -> ScanResult:
+    found = tuple(
+        FoundPlugin(
+            type="compute",
+            name=name,
+            entry_point=f"{name} = m:C",
+            distribution=DistributionRef(name=name, version="1"),
+            fingerprint=fingerprint,
+        )
+        for name, fingerprint in fingerprints.items()
+    )
+    return ScanResult(
+        complete=complete,
+        fingerprint=environment,
+        distributions=len(found),
+        plugins=found,
+        unreadable=() if complete else (Unreadable(where="x", detail="y", plugins_unknown=True),),
+    )
+
+
+def _knowledge(state: Loaded | LoadFault) -> Knowledge:
+    knowledge = Knowledge()
+    knowledge.accept(_scan(a="f1"))
+    knowledge.record(_id("a"), state, "f1", now=0.0)
+    return knowledge
+
+
+def test_what_a_scan_found_is_loading_and_due_in_its_order() -> None:
+    knowledge = Knowledge()
+    assert knowledge.accept(_scan(b="f", a="f")) == {_id("a"), _id("b")}
+    assert knowledge.state(_id("a")) == Loading()
+    assert knowledge.due() == _id("b")
+    assert knowledge.due(besides={_id("b")}) == _id("a")
+    assert knowledge.state(_id("c")) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "scan", "due", "kept"),
+    [
+        (LOADED, _scan(a="f1"), False, True),
+        (LOADED, _scan("e2", a="f1", b="f1"), False, True),
+        (LOADED, _scan("e2", a="f2"), True, False),
+        (IMPORT_FAILED, _scan(a="f1"), False, True),
+        (IMPORT_FAILED, _scan("e2", a="f1"), True, True),
+        (IMPORT_FAILED, _scan("e2", a="f2"), True, False),
+        (CRASHED, _scan(a="f1"), False, True),
+        (CRASHED, _scan("e2", a="f1"), True, True),
+    ],
+)
+def test_a_description_belongs_to_its_distribution_and_a_failure_to_the_environment(
+    state: Loaded | LoadFault, scan: ScanResult, due: bool, kept: bool
+) -> None:
+    knowledge = _knowledge(state)
+    knowledge.accept(scan)
+    assert (knowledge.due() == _id("a")) is due
+    assert knowledge.state(_id("a")) == (state if kept else Loading())
+
+
+def test_a_plugin_that_a_complete_scan_misses_is_forgotten() -> None:
+    knowledge = _knowledge(LOADED)
+    assert knowledge.accept(_scan("e2")) == {_id("a")}
+    assert knowledge.state(_id("a")) is None
+
+
+def test_a_plugin_that_a_partial_scan_misses_is_kept() -> None:
+    knowledge = _knowledge(LOADED)
+    assert knowledge.accept(_scan("e2", complete=False)) == set()
+    assert knowledge.state(_id("a")) == LOADED
+
+
+@pytest.mark.parametrize("state", [CRASHED, TIMED_OUT])
+def test_what_was_set_aside_is_tried_again_at_doubling_intervals(state: LoadFault) -> None:
+    knowledge = Knowledge()
+    knowledge.accept(_scan(a="f1"))
+    now, waited = 0.0, []
+    for _ in range(9):
+        knowledge.record(_id("a"), state, "f1", now)
+        assert knowledge.is_set_aside(_id("a"))
+        retry = knowledge.next_retry()
+        assert retry is not None
+        assert knowledge.due_again(retry - 1) == []
+        assert knowledge.due_again(retry) == [_id("a")]
+        waited.append(retry - now)
+        now = retry
+    assert waited[:3] == [FIRST_RETRY, 2 * FIRST_RETRY, 4 * FIRST_RETRY]
+    assert waited[-1] == LAST_RETRY
+
+
+@pytest.mark.parametrize("state", [LOADED, IMPORT_FAILED])
+def test_what_was_judged_without_a_crash_is_not_tried_again_of_its_own(state: Loaded | LoadFault) -> None:
+    knowledge = _knowledge(CRASHED)
+    assert knowledge.record(_id("a"), state, "f1", now=1.0)
+    assert knowledge.next_retry() is None
+    assert not knowledge.is_set_aside(_id("a"))
+
+
+def test_the_same_outcome_again_is_no_change() -> None:
+    assert not _knowledge(CRASHED).record(_id("a"), CRASHED, "f1", now=1.0)
+
+
+def test_the_outcome_of_an_import_of_an_older_distribution_is_dropped() -> None:
+    knowledge = _knowledge(LOADED)
+    knowledge.accept(_scan("e2", a="f2"))
+    assert not knowledge.record(_id("a"), IMPORT_FAILED, "f1", now=1.0)
+    assert knowledge.state(_id("a")) == Loading()
+
+
+def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan() -> None:
+    knowledge = Knowledge()
+    knowledge.accept(_scan(a="f1"))
+    knowledge.leave_out(_id("a"))
+    assert knowledge.due() is None
+    knowledge.accept(_scan(a="f1"))
+    assert knowledge.due() == _id("a")
+
+
+@pytest.mark.parametrize(
+    ("host", "now", "needed"),
+    [
+        (_scan("e1", a="f1"), _scan("e1", a="f1"), False),
+        (_scan("e1", a="f1"), _scan("e2", a="f1"), True),
+        (_scan("e1", a="f1"), _scan("e2", complete=False), False),
+        (_scan("e1", a="f1"), _scan("e2", complete=False, a="f2"), True),
+        (_scan("e1", a="f1"), _scan("e2", complete=False, a="f1", b="f1"), True),
+        (_scan("e1", complete=False, a="f1"), _scan("e2", a="f1"), False),
+    ],
+)
+def test_a_new_host_is_needed_where_modules_may_be_stale(
+    host: ScanResult, now: ScanResult, needed: bool
+) -> None:
+    assert needs_new_host(host, now) is needed

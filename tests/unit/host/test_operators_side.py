@@ -1,0 +1,176 @@
+"""The small rules of the operator's side: environment, output, handshake, gate."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+
+import pytest
+
+from floe_core.host.protocol import PROTOCOL_VERSION
+from floe_operator.plugin_host.environment import plugin_environment
+from floe_operator.plugin_host.gate import Gate
+from floe_operator.plugin_host.handshake import HostStartError, handshake, why_not_executed, why_not_ready
+from floe_operator.plugin_host.output import BURST, LINES_PER_SECOND, MAX_LINE_BYTES, Output
+
+REDIS = {"REDIS_SERVICE_HOST": "10.0.0.2", "REDIS_SERVICE_PORT": "6379"}
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ({"PATH": "/bin", "AWS_REGION": "x", "HTTPS_PROXY": "y"}, {"PATH", "AWS_REGION", "HTTPS_PROXY"}),
+        ({"KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_PORT": "p", "KUBECONFIG": "k"}, set()),
+        ({"FLOE_NAMESPACE": "n", "FLOE_": "", "FLOETING": "f"}, {"FLOETING"}),
+        ({**REDIS, "REDIS_PORT": "tcp://10.0.0.2:6379", "REDIS_PORT_6379_TCP_PROTO": "tcp"}, set()),
+        ({**REDIS, "REDIS_SERVICE_PORT_METRICS": "1", "REDIS_URL": "u", "REDIS_PASSWORD": "p"},
+         {"REDIS_URL", "REDIS_PASSWORD"}),
+        ({"DB_PORT": "5432", "DB_SERVICE_PORT": "1"}, {"DB_PORT", "DB_SERVICE_PORT"}),
+        ({"A_B_SERVICE_HOST": "h", "A_PORT": "1", "A_B_PORT": "2"}, {"A_PORT"}),
+    ],
+)  # fmt: skip
+def test_the_way_to_the_cluster_is_taken_from_the_environment_and_nothing_else(
+    own: dict[str, str], kept: set[str]
+) -> None:
+    assert set(plugin_environment(own)) == kept | {"PYTHONSAFEPATH"}
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.left_out = 0
+        self.output = Output(self.lines.append, self._leave_out)
+
+    def _leave_out(self, count: int) -> None:
+        self.left_out += count
+
+
+def test_lines_are_put_together_from_what_arrives() -> None:
+    log = Log()
+    for chunk in (b"on", b"e\n\ntwo\nthr", b"ee\n\xff\n"):
+        log.output.feed(chunk, now=0.0)
+    assert log.lines == ["one", "two", "three", "\\xff"]
+    assert log.output.last_lines == ("one", "two", "three", "\\xff")
+
+
+def test_a_line_above_its_bound_is_left_out_whole() -> None:
+    log = Log()
+    for _ in range(3):
+        log.output.feed(b"x" * MAX_LINE_BYTES, now=0.0)
+    log.output.feed(b"tail\nnext\n", now=0.0)
+    assert log.lines == ["next"]
+    assert log.left_out == 1
+
+
+def test_lines_above_the_rate_are_left_out_and_counted() -> None:
+    log = Log()
+    log.output.feed(b"x\n" * 10_000, now=0.0)
+    assert len(log.lines) == BURST
+    log.output.feed(b"later\n", now=10.0)
+    assert log.lines[-1] == "later"
+    assert log.left_out == 10_000 - BURST
+    log.output.feed(b"x\n" * 10_000, now=10.0)
+    assert len(log.lines) <= BURST + 10 * LINES_PER_SECOND + 1
+
+
+async def test_what_a_pipe_ends_with_is_a_line_too() -> None:
+    log = Log()
+    stream = asyncio.StreamReader()
+    stream.feed_data(b"without an end")
+    stream.feed_eof()
+    await log.output.read(stream)
+    assert log.lines == ["without an end"]
+
+
+def _ready(**changes: object) -> bytes:
+    said = {
+        "protocol": PROTOCOL_VERSION,
+        "floe_core": "0.1.0",
+        "python": "3.10.1",
+        "platform_api_version": "1.0",
+    }
+    return json.dumps({"jsonrpc": "2.0", "method": "ready", "params": {**said, "pid": 1, **changes}}).encode()
+
+
+def test_a_handshake_of_a_newer_host_with_more_to_say_is_understood() -> None:
+    assert handshake("python", _ready(more="x")).floe_core == "0.1.0"
+
+
+@pytest.mark.parametrize("line", [b"hello\n", b"{}\n", _ready(pid=None), _ready().replace(b"ready", b"hi")])
+def test_other_first_words_are_no_host(line: bytes) -> None:
+    with pytest.raises(HostStartError, match="does not begin with a handshake"):
+        handshake("python", line)
+
+
+def test_another_protocol_says_what_to_install() -> None:
+    with pytest.raises(HostStartError, match="install the floe-core there that the operator has"):
+        handshake("/venv/bin/python", _ready(protocol=PROTOCOL_VERSION + 1))
+
+
+NO_MODULE = "/p: No module named floe_core.host"
+NOT_THERE = FileNotFoundError(errno.ENOENT, "No such file or directory")
+NOT_ALLOWED = PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (why_not_executed("/p", NOT_THERE), "/p does not exist; --plugin-python"),
+        (why_not_executed("/p", NOT_ALLOWED), "(Permission denied); --plugin-python"),
+        (why_not_ready("/p", "it exited with status 1", [NO_MODULE]), "/p -m pip install floe-core"),
+        (why_not_ready("/p", "it exited with status 1", ["Traceback", "Error: x"]), "status 1: Error: x"),
+        (why_not_ready("/p", "it was killed by SIGKILL", []), "it was killed by SIGKILL"),
+    ],
+)
+def test_why_there_is_no_host_is_said_with_what_to_mend(text: str, says: str) -> None:
+    assert says in text
+
+
+async def test_who_is_alone_behind_the_gate_has_nobody_beside_him() -> None:
+    gate = Gate()
+    seen: list[str] = []
+    inside = 0
+
+    async def share() -> None:
+        nonlocal inside
+        async with gate.shared():
+            inside += 1
+            await asyncio.sleep(0)
+            seen.append("shared")
+            inside -= 1
+
+    async def be_alone() -> None:
+        async with gate.alone(30.0):
+            assert inside == 0
+            await asyncio.sleep(0)
+            assert inside == 0
+            seen.append("alone")
+
+    await asyncio.gather(*(each() for each in (share, be_alone, share, be_alone, share)))
+    assert sorted(seen) == ["alone"] * 2 + ["shared"] * 3
+
+
+async def test_who_waits_to_be_alone_holds_up_nobody() -> None:
+    gate = Gate()
+    async with gate.shared():
+        waiting = asyncio.create_task(_enter(gate))
+        await asyncio.sleep(0)
+        async with gate.shared():
+            assert not waiting.done()
+    await waiting
+
+
+async def test_no_calm_moment_in_time_is_a_time_out() -> None:
+    gate = Gate()
+    async with gate.shared():
+        with pytest.raises(TimeoutError):
+            async with gate.alone(0.01):
+                pass
+    async with gate.alone(30.0):
+        pass
+
+
+async def _enter(gate: Gate) -> None:
+    async with gate.alone(30.0):
+        pass
