@@ -1,0 +1,266 @@
+"""The control plane of tools/localcluster: what the tests that stand on it rely on, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from localcluster import (
+    BuildError,
+    KubectlError,
+    LocalCluster,
+    MissingBinary,
+    StartError,
+    UnknownVersion,
+    wait_until,
+)
+from localcluster.binaries import CONTROL_PLANE, GoModule, build, find_binaries
+from localcluster.toolchain import go_version, parse_go_version
+
+ENDS_WITHIN = 30.0
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines that mention a cluster's folder: its components and their supervisors."""
+    table = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
+    return [line for line in table.stdout.splitlines() if str(folder) in line]
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [*processes_of(folder), *([str(folder)] if folder.exists() else [])]
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    wait_until(lambda: not leftovers(folder), f"nothing is left of {folder}", timeout=ENDS_WITHIN)
+
+
+@contextmanager
+def python(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A Python process in a session of its own, with the first line that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_the_api_server_says_the_pinned_version(localcluster: LocalCluster) -> None:
+    assert json.loads(localcluster.kubectl("get", "--raw", "/version"))["gitVersion"] == "v1.37.1"
+
+
+def test_kubectl_says_the_pinned_version(localcluster: LocalCluster) -> None:
+    version = json.loads(localcluster.kubectl("version", "--client", "-o", "json"))
+    assert version["clientVersion"]["gitVersion"] == "v1.37.1"
+
+
+def test_the_administrator_may_do_everything(localcluster: LocalCluster) -> None:
+    assert localcluster.kubectl("auth", "can-i", "*", "*", "--all-namespaces").strip() == "yes"
+
+
+def test_objects_can_be_written_as_soon_as_the_cluster_is_started() -> None:
+    with LocalCluster() as cluster:
+        cluster.kubectl("create", "configmap", "first", "--namespace=default")
+        folder = cluster.folder
+    assert leftovers(folder) == []
+
+
+def test_only_the_owner_can_read_kubeconfigs_and_keys(localcluster: LocalCluster) -> None:
+    localcluster.kubeconfig_for("reader")
+    secrets = [*localcluster.folder.glob("kubeconfigs/*"), *localcluster.folder.glob("pki/*.key")]
+    assert len(secrets) > 4
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
+    assert stat.S_IMODE(localcluster.folder.stat().st_mode) == 0o700
+
+
+def test_a_user_without_rights_is_forbidden(localcluster: LocalCluster) -> None:
+    nobody = localcluster.kubeconfig_for("nobody-in-particular")
+    with pytest.raises(KubectlError, match='User "nobody-in-particular" cannot list resource "secrets"'):
+        localcluster.kubectl("get", "secrets", kubeconfig=nobody)
+
+
+def test_a_user_has_the_rights_of_its_groups(localcluster: LocalCluster) -> None:
+    name = "localcluster-auditors"
+    localcluster.kubectl("create", "clusterrole", name, "--verb=list", "--resource=configmaps")
+    localcluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", "--group=auditors")
+    auditor = localcluster.kubeconfig_for("ann", groups=["auditors", "others"])
+
+    def may(verb: str) -> bool:
+        try:
+            localcluster.kubectl("auth", "can-i", verb, "configmaps", kubeconfig=auditor)
+        except KubectlError:
+            return False
+        return True
+
+    wait_until(lambda: may("list"), "the binding is in force")
+    assert not may("create")
+
+
+def test_two_clusters_at_once_share_nothing() -> None:
+    with LocalCluster() as one, LocalCluster() as other:
+        one.kubectl("create", "namespace", "only-here")
+        assert one.url != other.url
+        with pytest.raises(KubectlError, match="NotFound"):
+            other.kubectl("get", "namespace", "only-here")
+        with pytest.raises(KubectlError, match="certificate"):
+            other.kubectl("get", "ns", f"--server={one.url}")
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_the_api_server_comes_back_at_the_same_url_with_its_data(kill: bool) -> None:
+    with LocalCluster() as cluster:
+        url = cluster.url
+        cluster.kubectl("create", "configmap", "kept")
+        cluster.stop_api_server(kill=kill)
+        with pytest.raises(KubectlError, match="connection refused"):
+            cluster.kubectl("get", "configmap", "kept")
+        cluster.start_api_server()
+        assert cluster.url == url
+        cluster.kubectl("get", "configmap", "kept")
+
+
+def test_the_controller_manager_deletes_namespaces_and_owned_objects() -> None:
+    with LocalCluster(controller_manager=True) as cluster:
+        cluster.kubectl("create", "namespace", "short-lived")
+        cluster.kubectl("create", "deployment", "owner", "--image=none", "--namespace=short-lived")
+        get = ("get", "replicasets", "--namespace=short-lived", "--output=name")
+        wait_until(lambda: cluster.kubectl(*get), "the Deployment's ReplicaSet exists")
+        cluster.kubectl("delete", "deployment", "owner", "--namespace=short-lived")
+        wait_until(lambda: not cluster.kubectl(*get), "the ReplicaSet is collected")
+        cluster.kubectl("delete", "namespace", "short-lived", "--timeout=60s")
+
+
+def test_every_response_is_in_the_audit_log(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    with LocalCluster(audit_log=log) as cluster:
+        cluster.kubectl("create", "configmap", "written")
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    created = [e for e in events if e["verb"] == "create" and e.get("objectRef", {}).get("name") == "written"]
+    assert [(event["user"]["username"], event["responseStatus"]["code"]) for event in created] == [
+        ("admin", 201)
+    ]
+
+
+def test_a_failed_start_shows_the_end_of_the_components_log_and_leaves_nothing() -> None:
+    cluster = LocalCluster(api_server_flags=["--no-such-flag"])
+    with pytest.raises(StartError, match=r"kube-apiserver ended (?s:.*) unknown flag: --no-such-flag"):
+        cluster.start()
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = cluster.folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_up_prints_its_kubeconfig_and_ends_cleanly_by_signal(number: signal.Signals) -> None:
+    with python("-m", "localcluster", "up") as (process, line):
+        assert line.startswith("export KUBECONFIG=")
+        folder = Path(line.removeprefix("export KUBECONFIG=")).parent.parent
+        assert len(processes_of(folder)) == 4
+        os.killpg(process.pid, number)  # as a terminal does
+        assert process.wait(ENDS_WITHIN) == 0
+        assert leftovers(folder) == []
+
+
+STARTS_A_CLUSTER = """
+import os, signal
+from localcluster import LocalCluster
+cluster = LocalCluster()
+cluster.start()
+{fork}
+print(cluster.folder, flush=True)
+signal.pause()
+"""
+
+
+def test_a_killed_parent_leaves_neither_processes_nor_files() -> None:
+    with python("-c", STARTS_A_CLUSTER.format(fork="")) as (process, line):
+        assert len(processes_of(Path(line))) == 4
+        os.kill(process.pid, signal.SIGKILL)
+        assert_nothing_is_left(Path(line))
+
+
+def test_a_killed_parent_leaves_nothing_though_a_fork_of_it_lives() -> None:
+    fork = "if os.fork() == 0: signal.pause()"
+    with python("-c", STARTS_A_CLUSTER.format(fork=fork)) as (process, line):
+        os.kill(process.pid, signal.SIGKILL)
+        try:
+            assert_nothing_is_left(Path(line))
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_binaries_come_from_kubebuilder_assets_and_nothing_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    for name in CONTROL_PLANE:
+        (assets / name).symlink_to(find_binaries() / name)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with LocalCluster() as cluster:
+        assert any(line.startswith(str(assets / "etcd")) for line in processes_of(cluster.folder))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_binary_that_kubebuilder_assets_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(sys.executable, tmp_path / "etcd")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    with pytest.raises(MissingBinary, match=f"{tmp_path} has no kube-apiserver, no kubectl:"):
+        LocalCluster().start()
+
+
+def test_a_second_look_for_binaries_builds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = find_binaries()
+    monkeypatch.setenv("PATH", str(tmp_path))  # no Go
+    assert find_binaries() == folder
+
+
+def test_an_unknown_version_of_kubernetes_is_an_error_that_names_the_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    with pytest.raises(UnknownVersion, match=r"'1\.9' is none of .*1\.37"):
+        LocalCluster(version="1.9").start()
+
+
+def test_what_go_says_is_in_the_error_of_a_failed_build(tmp_path: Path) -> None:
+    module = tmp_path / "module"
+    module.mkdir()
+    (module / "go.mod").write_text("module example.com/module\n\ngo 1.26.0\n")
+    (module / "go.sum").touch()
+    output = tmp_path / "output"
+    output.mkdir()
+    with pytest.raises(BuildError, match=r"no required module provides package example\.com/absent"):
+        build(GoModule(module, {"absent": "example.com/absent"}, {}), ["absent"], output)
+    assert not (output / "absent").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("1.26.8", (1, 26, 8)), ("1.26", (1, 26)), ("1.27rc1", ()), ("devel +abc", ()), ("", ())],
+)
+def test_only_releases_of_go_have_a_version(text: str, version: tuple[int, ...]) -> None:
+    assert parse_go_version(text) == version
+
+
+def test_a_go_that_does_not_run_has_no_version(tmp_path: Path) -> None:
+    broken = tmp_path / "go"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    assert go_version(broken) == ()

@@ -1,0 +1,194 @@
+"""Where the binaries come from: KUBEBUILDER_ASSETS, or a build of pinned Go modules in the cache.
+
+The cluster and the command line call `find_binaries`. A binary in the cache is complete as soon as
+it exists, for it gets there by a rename; so only the first caller of all pays, and a later one
+looks at a few files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from localcluster.cache import cache_folder, locked
+from localcluster.errors import BuildError, MissingBinary, UnknownVersion
+from localcluster.processes import Process, last_lines
+from localcluster.progress import Progress
+from localcluster.toolchain import GoVersion, find_go, parse_go_version
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl")
+CONTROLLER_MANAGER = "kube-controller-manager"
+DEFAULT_VERSION = "1.37"
+MODULES = Path(__file__).parent / "modules"
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """A folder with a go.mod and go.sum of ours, and the main packages that are built from it."""
+
+    folder: Path
+    packages: Mapping[str, str]  # import paths, by the binary's name
+    linked_values: Mapping[str, str]  # of string variables, set by the linker
+
+    @cached_property
+    def go_mod(self) -> str:
+        return (self.folder / "go.mod").read_text()
+
+    @property
+    def minimum_go(self) -> GoVersion:
+        match = re.search(r"^go (\S+)$", self.go_mod, re.MULTILINE)
+        return parse_go_version(match[1]) if match else ()
+
+    @property
+    def ldflags(self) -> str:
+        return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in self.linked_values.items())])
+
+
+def available_versions() -> list[str]:
+    """The minor versions of Kubernetes that this package has modules for, oldest first."""
+    names = [folder.name.removeprefix("kubernetes-") for folder in MODULES.glob("kubernetes-*")]
+    return sorted(names, key=parse_go_version)
+
+
+def find_binaries(wanted: Iterable[str] = CONTROL_PLANE, version: str = DEFAULT_VERSION) -> Path:
+    """A folder that has these binaries; those that are missing are built first, with progress on stderr.
+
+    Where KUBEBUILDER_ASSETS is set it is that folder, `version` is of no account, and nothing is built.
+    """
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets:
+        return _check_assets(Path(assets), wanted)
+    modules = _modules(version)
+    folder = cache_folder() / f"{version}-{_digest(modules)}"
+    if missing := _missing(folder, wanted):
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            missing = _missing(folder, wanted)  # another process may have built them meanwhile
+            folder.mkdir(exist_ok=True)
+            for module in modules:
+                if names := [name for name in missing if name in module.packages]:
+                    build(module, names, folder)
+    return folder
+
+
+def _check_assets(folder: Path, wanted: Iterable[str]) -> Path:
+    if missing := _missing(folder, wanted):
+        raise MissingBinary(
+            f"KUBEBUILDER_ASSETS={folder} has no {', no '.join(missing)}: "
+            "point it at a folder that has, or unset it to have them built"
+        )
+    return folder.absolute()
+
+
+def _missing(folder: Path, wanted: Iterable[str]) -> list[str]:
+    return [name for name in wanted if not os.access(folder / name, os.X_OK)]
+
+
+def _modules(version: str) -> list[GoModule]:
+    folder = MODULES / f"kubernetes-{version}"
+    if not folder.is_dir():
+        raise UnknownVersion(f"Kubernetes {version!r} is none of {', '.join(available_versions())}")
+    return [
+        GoModule(MODULES / "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, {}),
+        _kubernetes(folder),
+    ]
+
+
+def _kubernetes(folder: Path) -> GoModule:
+    go_mod = (folder / "go.mod").read_text()
+    pinned = re.search(r"^(?:require )?\s*k8s\.io/kubernetes v((\d+)\.(\d+)\.\d+)\b", go_mod, re.MULTILINE)
+    assert pinned is not None, folder
+    # As Kubernetes' own build sets them (hack/lib/version.sh); they are what `kubectl version` shows.
+    values = {
+        f"{package}.{name}": value
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+        for name, value in {
+            "gitVersion": f"v{pinned[1]}",
+            "gitTreeState": "clean",
+            "gitMajor": pinned[2],
+            "gitMinor": pinned[3],
+        }.items()
+    }
+    names = ("kube-apiserver", "kubectl", CONTROLLER_MANAGER)
+    return GoModule(folder, {name: f"k8s.io/kubernetes/cmd/{name}" for name in names}, values)
+
+
+def _digest(modules: Iterable[GoModule]) -> str:
+    digest = hashlib.sha256(f"{sys.platform} {platform.machine()}".encode())
+    for module in modules:
+        digest.update(f"{sorted(module.packages.items())} {module.ldflags}".encode())
+        digest.update(module.go_mod.encode())
+        digest.update((module.folder / "go.sum").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(module: GoModule, names: Sequence[str], folder: Path) -> None:
+    """Build binaries of a module into a folder that is locked; BuildError if Go fails."""
+    go = find_go(module.minimum_go)
+    progress = Progress(f"building {', '.join(names)} (once, some minutes)")
+    with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as temporary:
+        work = Path(temporary)
+        for name in ("go.mod", "go.sum"):  # where this package is installed may not be writable
+            shutil.copyfile(module.folder / name, work / name)
+        output = work / "bin"
+        output.mkdir()
+        packages = [module.packages[name] for name in names]
+        command = [str(go), "build", "-v", "-o", f"{output}/", "-ldflags", module.ldflags, *packages]
+        log = folder / f"build-{module.folder.name}.log"
+        log.unlink(missing_ok=True)
+        process = Process(command, log=log, cwd=work, env=_go_environment(), remove_when_abandoned=work)
+        try:
+            status = _watch(process, progress)
+        finally:
+            process.kill()
+        if status != 0:
+            progress.done("failed")
+            raise BuildError(f"{go} build failed; the end of {log}:\n{last_lines(log)}")
+        for name in names:
+            (output / _executable(module.packages[name])).rename(folder / name)
+    progress.done()
+
+
+def _executable(package: str) -> str:
+    """What `go build` calls a package's binary: its last element that is not a major version."""
+    *_, parent, last = package.split("/")
+    return parent if re.fullmatch(r"v\d+", last) else last
+
+
+def _watch(process: Process, progress: Progress) -> int:
+    """Until it ends, tell how many modules and packages its log has; its exit status."""
+    downloaded = compiled = 0
+    with process.log.open(errors="replace") as log:
+        while True:
+            status = process.poll()
+            for line in log:
+                if line.startswith("go: downloading"):
+                    downloaded += 1
+                else:
+                    compiled += 1
+            if status is not None:
+                return status
+            progress.update(f"{downloaded} modules downloaded, {compiled} packages compiled")
+            time.sleep(0.2)
+
+
+def _go_environment() -> dict[str, str]:
+    """The caller's (proxies, caches), but for what would build something else than is pinned."""
+    unwanted = ("GOOS", "GOARCH", "GOBIN", "GOEXPERIMENT")
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return {
+        **kept,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-trimpath -buildvcs=false",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }

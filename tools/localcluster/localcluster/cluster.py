@@ -1,0 +1,276 @@
+"""LocalCluster: one control plane, from its folder to its end. The package's public face.
+
+What to run comes from `binaries`, how from `components`; `processes` sees to it that nothing
+outlives this process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from localcluster import components
+from localcluster.binaries import CONTROL_PLANE, CONTROLLER_MANAGER, DEFAULT_VERSION, find_binaries
+from localcluster.certificates import CertificateAuthority, KeyPair, service_account_keys, write_private
+from localcluster.components import HOST, Files
+from localcluster.errors import DeadlineExceeded, KubectlError, StartError
+from localcluster.kubeconfig import kubeconfig
+from localcluster.polling import wait_until
+from localcluster.processes import Process
+from localcluster.readiness import ApiServerProbe
+
+START_WITHIN = 120.0  # seconds; about 5 are usual, more where a machine is busy
+ADMINISTRATOR = "admin"
+ADMINISTRATORS = "system:masters"
+
+
+class LocalCluster:
+    """etcd and kube-apiserver on loopback, with files, certificates and users of their own.
+
+    Start it with `with`, or with `start()` and `stop()`. `version` is a minor version of Kubernetes
+    ("1.37"); it and the build do not matter where KUBEBUILDER_ASSETS is set. `audit_log` is a file
+    to which the API server appends an audit event for each response; `audit_policy` (a file) says
+    which, by default all of them, as metadata. With `controller_manager`, namespaces can be deleted,
+    each namespace gets its ServiceAccount, and owned objects are collected as garbage. The `..._flags`
+    come last on the components' command lines.
+
+    Every method may raise LocalClusterError; those that need a started cluster raise RuntimeError before.
+    """
+
+    def __init__(
+        self,
+        *,
+        version: str = DEFAULT_VERSION,
+        controller_manager: bool = False,
+        audit_log: Path | None = None,
+        audit_policy: Path | None = None,
+        etcd_flags: Sequence[str] = (),
+        api_server_flags: Sequence[str] = (),
+        controller_manager_flags: Sequence[str] = (),
+    ) -> None:
+        self._version = version
+        self._with_controller_manager = controller_manager
+        self._audit_log = audit_log.absolute() if audit_log else None
+        self._audit_policy = audit_policy
+        self._flags = {
+            "etcd": etcd_flags,
+            "kube-apiserver": api_server_flags,
+            CONTROLLER_MANAGER: controller_manager_flags,
+        }
+        self._authority = CertificateAuthority()
+        self._processes: dict[str, Process] = {}
+        self._binaries: Path | None = None
+        self._files: Files | None = None
+        self._port: socket.socket | None = None
+
+    @property
+    def url(self) -> str:
+        """https://127.0.0.1:PORT, the same for the cluster's life."""
+        if self._port is None:
+            raise RuntimeError("the cluster is not started")
+        return f"https://{HOST}:{self._port.getsockname()[1]}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig file (group system:masters: no rule of RBAC applies)."""
+        return self._started.kubeconfig(ADMINISTRATOR)
+
+    @property
+    def certificate_authority(self) -> Path:
+        """The PEM file of the authority that signed the API server's certificate."""
+        return self._started.pki("ca.crt")
+
+    @property
+    def folder(self) -> Path:
+        """Everything of this cluster: data, logs (COMPONENT.log), kubeconfigs. Removed at its end."""
+        return self._started.folder
+
+    def kubeconfig_for(self, user: str, *, groups: Sequence[str] = (), namespace: str = "default") -> Path:
+        """A kubeconfig file for another user, with the rights that RBAC gives to the name and the groups.
+
+        `namespace` is the default of its context. A call with the same user replaces the file.
+        """
+        files = self._started
+        content = kubeconfig(
+            self.url, self._authority.certificate, user, self._authority.issue_client(user, groups), namespace
+        )
+        return write_private(files.kubeconfig(user.replace("/", "_")), content)
+
+    def kubectl(self, *args: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002
+        """Run kubectl (as the administrator, if not told otherwise); what it printed, or KubectlError."""
+        files = self._started
+        outcome = subprocess.run(
+            [self.binary("kubectl"), *args],
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **os.environ,
+                "KUBECONFIG": str(kubeconfig or self.kubeconfig),
+                # kubectl's own place for it would have what an earlier cluster with the same port served.
+                "KUBECACHEDIR": str(files.folder / "kubectl"),
+            },
+        )
+        if outcome.returncode != 0:
+            raise KubectlError(args, outcome.returncode, outcome.stdout, outcome.stderr)
+        return outcome.stdout
+
+    def binary(self, name: str) -> Path:
+        """The path of "kubectl" or of a component's binary."""
+        if self._binaries is None:
+            raise RuntimeError("the cluster is not started")
+        return self._binaries / name
+
+    def start(self) -> None:
+        """Return when the API server is ready; what was started is ended again if that fails."""
+        if self._files is not None:
+            raise RuntimeError("the cluster is started already")
+        wanted = (*CONTROL_PLANE, CONTROLLER_MANAGER) if self._with_controller_manager else CONTROL_PLANE
+        self._binaries = find_binaries(wanted, self._version)
+        try:
+            self._port = _reserve_port()
+            self._files = Files(Path(tempfile.mkdtemp(prefix="localcluster-")).resolve())
+            self._write_files(self._files)
+            self._run("etcd", components.etcd(self._files), remove_when_abandoned=self.folder)
+            self.start_api_server()
+            if self._with_controller_manager:
+                self.start_controller_manager()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every component and remove the folder. A stopped cluster can be started again, as a new one."""
+        for name in reversed(list(self._processes)):
+            self._stop(name, kill=True)  # nothing of it is kept
+        if self._files is not None:
+            shutil.rmtree(self._files.folder, ignore_errors=True)
+            self._files = None
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+
+    def start_api_server(self) -> None:
+        """Start it again after `stop_api_server`: same port, same data. Returns when it is ready."""
+        port = int(self.url.rpartition(":")[2])
+        self._run("kube-apiserver", components.kube_apiserver(self._started, port, self._audit_log))
+        self._wait_for("kube-apiserver", self._probe().ready)
+
+    def stop_api_server(self, *, kill: bool = False) -> None:
+        """End it, gently or as a crash would. Until it is started again, connections are refused."""
+        self._stop("kube-apiserver", kill=kill)
+
+    def start_controller_manager(self) -> None:
+        """Start kube-controller-manager (built, if this is the first time) and return when it is at work."""
+        self._binaries = find_binaries((*CONTROL_PLANE, CONTROLLER_MANAGER), self._version)
+        own_kubeconfig = self.kubeconfig_for("system:kube-controller-manager")
+        self._run(CONTROLLER_MANAGER, components.kube_controller_manager(self._started, own_kubeconfig))
+        default_account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._wait_for(CONTROLLER_MANAGER, lambda: self._probe().found(default_account))
+
+    def stop_controller_manager(self) -> None:
+        self._stop(CONTROLLER_MANAGER)
+
+    def wait(self) -> None:
+        """Block until a component ends (StartError), or for ever."""
+        while True:
+            self._check_running()
+            time.sleep(1)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def _started(self) -> Files:
+        if self._files is None:
+            raise RuntimeError("the cluster is not started")
+        return self._files
+
+    def _write_files(self, files: Files) -> None:
+        files.pki("").mkdir()
+        files.kubeconfig("").parent.mkdir()
+        files.pki("ca.crt").write_bytes(self._authority.certificate)
+        names = ["kubernetes.default.svc", "kubernetes.default", "kubernetes", "localhost"]
+        server = self._authority.issue_server(names, [HOST, components.KUBERNETES_SERVICE])
+        self._write_pair("apiserver", server)
+        administrator = self._authority.issue_client(ADMINISTRATOR, [ADMINISTRATORS])
+        self._write_pair(ADMINISTRATOR, administrator)
+        private, public = service_account_keys()
+        write_private(files.pki("sa.key"), private)
+        files.pki("sa.pub").write_bytes(public)
+        content = kubeconfig(self.url, self._authority.certificate, ADMINISTRATOR, administrator)
+        write_private(files.kubeconfig(ADMINISTRATOR), content)
+        policy = self._audit_policy.read_text() if self._audit_policy else components.AUDIT_POLICY
+        files.audit_policy.write_text(policy)
+
+    def _write_pair(self, name: str, pair: KeyPair) -> None:
+        self._started.pki(f"{name}.crt").write_bytes(pair.certificate)
+        write_private(self._started.pki(f"{name}.key"), pair.key)
+
+    def _probe(self) -> ApiServerProbe:
+        pki = self._started.pki
+        port = int(self.url.rpartition(":")[2])
+        certificate, key = pki(f"{ADMINISTRATOR}.crt"), pki(f"{ADMINISTRATOR}.key")
+        return ApiServerProbe(HOST, port, pki("ca.crt"), certificate, key)
+
+    def _run(self, name: str, flags: list[str], remove_when_abandoned: Path | None = None) -> None:
+        if name in self._processes:
+            raise RuntimeError(f"{name} runs already")
+        self._processes[name] = Process(
+            [self.binary(name), *flags, *self._flags[name]],
+            log=self._started.log(name),
+            cwd=self.folder,
+            # Neither ETCD_* nor NOTIFY_SOCKET, proxies or GODEBUG of the caller are meant for these.
+            env={"PATH": os.defpath, "HOME": str(self.folder), "TMPDIR": str(self.folder)},
+            remove_when_abandoned=remove_when_abandoned,
+        )
+
+    def _wait_for(self, name: str, ready: Callable[[], bool]) -> None:
+        def running_and_ready() -> bool:
+            self._check_running()
+            return ready()
+
+        try:
+            wait_until(running_and_ready, f"{name} is ready", timeout=START_WITHIN, interval=0.1)
+        except DeadlineExceeded as error:
+            raise self._start_error(name, "was not ready in time") from error
+
+    def _check_running(self) -> None:
+        for name, process in self._processes.items():
+            if (status := process.poll()) is not None:
+                raise self._start_error(name, f"ended with exit status {status}")
+
+    def _start_error(self, name: str, what: str) -> StartError:
+        process = self._processes[name]
+        return StartError(f"{name} {what}; the end of its log:\n{process.last_lines()}")
+
+    def _stop(self, name: str, *, kill: bool = False) -> None:
+        if process := self._processes.get(name):
+            process.kill() if kill else process.stop()
+            del self._processes[name]
+
+
+def _reserve_port() -> socket.socket:
+    """A port of loopback that stays ours: bound, so that nobody else gets it, but not listening.
+
+    The API server binds it as well, which SO_REUSEPORT allows to processes of the same user.
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reserved.bind((HOST, 0))
+    return reserved

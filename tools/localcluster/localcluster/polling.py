@@ -1,0 +1,21 @@
+"""Waiting for a state with a deadline, for this package and for tests that use it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from localcluster.errors import DeadlineExceeded
+
+T = TypeVar("T")
+
+
+def wait_until(probe: Callable[[], T], what: str, *, timeout: float = 30.0, interval: float = 0.05) -> T:
+    """What `probe` returns as soon as that is true; DeadlineExceeded after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (seen := probe()):
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded(f"{what}: not within {timeout:g} s; last seen: {seen!r}")
+        time.sleep(interval)
+    return seen

