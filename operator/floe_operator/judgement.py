@@ -1,0 +1,94 @@
+"""What one rule of `assess` concludes, and how it becomes a condition beside what was judged before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from floe_operator.conditions import Reason, condition, reason_of
+from floe_operator.resource import Condition, FloePluginStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The facts decide."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """The facts do not decide now: what was judged before stays, with the generation it was judged for.
+
+    Where nothing was, `reason` and `message` are shown.
+    """
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The facts decide that what was judged before holds for this generation, too; else as `Unjudged`."""
+
+    reason: Reason
+    message: str
+
+
+Conclusion = Judged | Unjudged | Unchanged
+
+Shown = Mapping[str, Condition]
+"""The conditions decided so far, by type."""
+
+
+def is_true(shown: Shown, kind: str) -> bool:
+    """Whether a condition is there, and True."""
+    return kind in shown and shown[kind].status == "True"
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When, for which generation, and on top of what is judged."""
+
+    generation: int
+    previous: FloePluginStatus | None
+    now: datetime
+
+    def before(self, kind: str) -> Condition | None:
+        """The condition as it is on the object."""
+        return self.previous.condition(kind) if self.previous is not None else None
+
+    def judged_before(self, kind: str) -> Condition | None:
+        """The condition as it is on the object, if it says yes or no and the operator wrote it so."""
+        before = self.before(kind)
+        if before is None or not before.is_judged or reason_of(before) is None:
+            return None
+        return before
+
+    def settle(self, kind: str, conclusion: Conclusion) -> Condition:
+        """The condition that a conclusion gives."""
+        kept = None if isinstance(conclusion, Judged) else self.judged_before(kind)
+        if kept is None:
+            return self.condition(
+                kind, conclusion.reason.outcome.status, conclusion.reason.text, conclusion.message
+            )
+        if isinstance(conclusion, Unchanged):
+            return kept.model_copy(update={"observed_generation": self.generation})
+        return kept
+
+    def condition(
+        self, kind: str, status: Literal["True", "False", "Unknown"], reason: str, message: str
+    ) -> Condition:
+        """A condition judged on this occasion."""
+        return condition(
+            kind,
+            status,
+            reason,
+            message,
+            generation=self.generation,
+            before=self.before(kind),
+            now=self.now,
+        )

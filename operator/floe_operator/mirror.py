@@ -1,0 +1,127 @@
+"""Which objects must exist, and which may go: the ownership rules of the mirror.
+
+Called after each scan with what it found and the objects on the API server; carries nothing out. An object
+may go only if three scans in a row say that its plugin is gone and nobody but the operator owns a field of
+it, with the very version of it that this was seen on as the precondition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult
+from floe_core.plugin_types import PluginId, PluginType, normalize_name
+from floe_operator.resource import FIELD_MANAGER, STATUS_FIELD_MANAGER, TYPE_LABEL, FloePlugin, is_nameable
+
+SCANS_UNTIL_GONE = 3
+"""How many scans in a row must not find a plugin before its bare mirror goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An object somebody else made, which lacks what the operator adds; `uid` keeps a deleted one deleted."""
+
+    plugin: PluginId
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A bare mirror whose plugin is gone; both are preconditions of the deletion."""
+
+    plugin: PluginId
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What brings the objects to what is installed."""
+
+    create: tuple[PluginId, ...] = ()
+    complete: tuple[Completion, ...] = ()
+    delete: tuple[Deletion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Absences:
+    """In how many scans in a row each plugin was gone; lives as long as the process."""
+
+    _rows: Mapping[PluginId, int] = field(default_factory=dict)
+
+    def after(self, scan: ScanResult | None, objects: Iterable[FloePlugin]) -> Absences:
+        """The rows after one more scan; one that failed (None), found nothing or was partial ends them."""
+        if scan is None or not (scan.plugins or scan.broken):
+            return Absences()
+        known = known_plugins(scan)
+        absent = (seen for seen in objects if seen.plugin not in known and hidden_by(scan, seen) is None)
+        return Absences({seen.plugin: self._rows.get(seen.plugin, 0) + 1 for seen in absent})
+
+    def is_gone(self, plugin: PluginId) -> bool:
+        """Whether enough scans in a row said so."""
+        return self._rows.get(plugin, 0) >= SCANS_UNTIL_GONE
+
+
+def plan(scan: ScanResult, objects: Iterable[FloePlugin], absences: Absences) -> Plan:
+    """What to do after a scan, which `absences` counts already; an object being deleted is left alone."""
+    present = {seen.plugin: seen for seen in objects}
+    untouched = [seen for seen in present.values() if seen.metadata.deletion_timestamp is None]
+    going = [seen for seen in untouched if absences.is_gone(seen.plugin) and is_bare(seen)]
+    return Plan(
+        create=tuple(
+            plugin for plugin in known_plugins(scan) if is_nameable(plugin) and plugin not in present
+        ),
+        complete=tuple(
+            Completion(seen.plugin, seen.metadata.uid)
+            for seen in untouched
+            if is_incomplete(seen) and seen not in going
+        ),
+        delete=tuple(
+            Deletion(seen.plugin, seen.metadata.uid, seen.metadata.resource_version) for seen in going
+        ),
+    )
+
+
+def known_plugins(scan: ScanResult) -> dict[PluginId, FoundPlugin | BrokenClaim]:
+    """The plugins that a scan knows, broken ones too."""
+    claims: tuple[FoundPlugin | BrokenClaim, ...] = (*scan.plugins, *scan.broken)
+    return {PluginId(PluginType.from_slug(claim.type), claim.name): claim for claim in claims}
+
+
+def is_bare(seen: FloePlugin) -> bool:
+    """Whether the object is the operator's alone: no other manager owns a field of it now."""
+    owners = {(entry.manager, entry.operation, entry.subresource) for entry in seen.metadata.managed_fields}
+    mirror, status = (FIELD_MANAGER, "Apply", ""), (STATUS_FIELD_MANAGER, "Apply", "status")
+    return mirror in owners and owners <= {mirror, status}
+
+
+def is_incomplete(seen: FloePlugin) -> bool:
+    """Whether the object lacks the type label; another's value of it stays."""
+    return TYPE_LABEL not in seen.metadata.labels
+
+
+def hidden_by(scan: ScanResult, seen: FloePlugin) -> str | None:
+    """Where a plugin that a scan did not find may hide, and why that could not be read; None if nowhere.
+
+    An unreadable distribution hides the plugins last seen in it, and those that were seen in none; anything
+    else that is unreadable, a directory of the path for one, may hide every plugin.
+    """
+    last = seen.status.distribution if seen.status is not None else None
+    for unreadable in scan.unreadable:
+        hides = _distribution_name(unreadable.where)
+        if unreadable.plugins_unknown and (
+            last is None or hides is None or hides == normalize_name(last.name)
+        ):
+            return f"{unreadable.where}: {unreadable.detail}"
+    explained = any(unreadable.plugins_unknown for unreadable in scan.unreadable)
+    return None if scan.complete or explained else "a part of the path could not be read"
+
+
+def _distribution_name(where: str) -> str | None:
+    """The distribution whose metadata lies there: `…/floe_duckdb-0.1.0.dist-info` is floe-duckdb's."""
+    folder = PurePath(where)
+    if folder.suffix not in (".dist-info", ".egg-info"):
+        return None
+    return normalize_name(folder.stem.partition("-")[0])

@@ -1,0 +1,234 @@
+"""What people read: where it is wrong, what is wrong, what would mend it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.facts import Checked, Dependencies, Dependency, NotInstalled, ScanFailed
+from floe_operator.plugin_host.states import LoadFault
+from tests.unit.operator.facts_builder import FOUND, broken, condition, described, judged, spec, verdict
+
+THREADS = ("threads", "Input should be an integer", "int_parsing")
+REALM = ("realm", "Field required", "missing")
+SECRET = {"secretKeyRef": {"name": "s", "key": "k"}, "path": "auth.secret"}
+SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
+
+
+@pytest.mark.parametrize(
+    ("faults", "fields", "message"),
+    [
+        (
+            [THREADS],
+            {"config": {"threads": "x"}},
+            "spec.config.threads: must be an integer; correct spec.config",
+        ),
+        (
+            [REALM],
+            {"config": {"a": 1}},
+            "spec.config.realm: is required; set it in spec.config or by spec.configFrom",
+        ),
+        (
+            [REALM],
+            {"config": {"a": 1}, "configFrom": [SETTINGS]},
+            "spec.config.realm: is required; set it in spec.config or by spec.configFrom",
+        ),
+        (
+            [("thread", "Extra inputs are not permitted", "extra_forbidden")],
+            {"config": {"thread": 1}},
+            (
+                "spec.config.thread: is not a field of the plugin's schema; "
+                "correct the name, or remove it from spec.config"
+            ),
+        ),
+        (
+            [THREADS, ("", "40 more faults", "too_many_errors")],
+            {"config": {"threads": "x"}},
+            "spec.config.threads: must be an integer and many more; correct spec.config",
+        ),
+        (
+            [REALM, THREADS],
+            {"config": {"threads": "x"}},
+            "spec.config.realm: is required, spec.config.threads: must be an integer; correct spec.config",
+        ),
+        (
+            [("auth.secret", "is too short", "string_too_short")],
+            {"configFrom": [SETTINGS, SECRET]},
+            "auth.secret (from spec.configFrom[1]): is too short; correct what spec.configFrom[1] refers to",
+        ),
+        (
+            [THREADS],
+            {"config": {"a": 1}, "configFrom": [SETTINGS]},
+            (
+                "threads (from spec.configFrom[0]): must be an integer; "
+                "correct what spec.configFrom[0] refers to"
+            ),
+        ),
+        (
+            [THREADS],
+            {"config": {"threads": "x"}, "configFrom": [SETTINGS]},
+            "spec.config.threads: must be an integer; correct spec.config",
+        ),
+        (
+            [
+                ("pools.0.size", "must be > 0", "greater_than"),
+                ("labels.*", "must be text", "string_type"),
+            ],
+            {"config": {"pools": [{"size": 0}], "labels": {"k": 1}}, "configFrom": [SETTINGS]},
+            "spec.config.pools.0.size: must be > 0, spec.config.labels.*: must be text; correct spec.config",
+        ),
+        (
+            [("", "needs a or b", "value_error")],
+            {"config": {"c": 1}},
+            "spec.config: needs a or b; correct spec.config",
+        ),
+        (
+            [(name, "is wrong", "value_error") for name in "abcde"],
+            {"config": dict.fromkeys("abcde", 1)},
+            (
+                "spec.config.a: is wrong, spec.config.b: is wrong, spec.config.c: is wrong and 2 more; "
+                "correct spec.config"
+            ),
+        ),
+    ],
+)
+def test_a_fault_names_its_place_in_the_manifest(
+    faults: list[tuple[str, str, str]], fields: dict[str, Any], message: str
+) -> None:
+    status = judged(spec=spec(**fields), config=verdict("ValidationFailed", *faults))
+    assert condition(status, "ConfigValid").message == message
+
+
+CASES: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "Discovered",
+        {"discovery": NotInstalled(), "loading": None},
+        (
+            "No installed distribution declares the entry point keycloak in the group floe.identity; "
+            "install the one that does, or delete this object"
+        ),
+    ),
+    (
+        "Discovered",
+        {"discovery": broken("DuplicateEntryPoint", "a 1 (x = y:Z) and b 2", FOUND, FOUND), "loading": None},
+        "Several entry points claim the plugin: a 1 (x = y:Z) and b 2; leave one of them installed",
+    ),
+    (
+        "Discovered",
+        {"discovery": ScanFailed("no python."), "loading": None},
+        "Which plugins are installed could not be read: no python; it is tried again at the next scan",
+    ),
+    (
+        "Loaded",
+        {"loading": LoadFault("ImportFailed", "It failed.", "KeyError:\n   'y'")},
+        "It failed: KeyError: 'y'; install what it needs next to it, or another release of the plugin",
+    ),
+    (
+        "VersionCompatible",
+        {"loading": described(floe_api_version="2.0")},
+        (
+            "The plugin needs plugin API 2.0, and the platform offers 1.0; upgrade the platform, "
+            "or install a release of the plugin for API 1.0"
+        ),
+    ),
+    (
+        "VersionCompatible",
+        {"spec": spec(version=">=0.2")},
+        (
+            'The plugin\'s version 0.1.0 is outside of spec.version ">=0.2"; '
+            "install a release within it, or change spec.version"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": verdict("ConfigRequired", REALM, ("url", "is required", "missing"))},
+        (
+            "spec.config.realm and spec.config.url must be given, and nothing is configured; "
+            "set it in spec.config or by spec.configFrom"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {
+            "config": verdict("PlaintextSecret", ("client_secret", "", "")),
+            "spec": spec(config={"client_secret": "x"}),
+        },
+        (
+            "spec.config.client_secret: a secret is given in plain text; "
+            "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": verdict("ConfigNotAccepted"), "spec": spec(config={"a": 1}, configFrom=[SECRET])},
+        "The plugin takes no configuration; remove spec.config and spec.configFrom",
+    ),
+    (
+        "DependenciesReady",
+        {
+            "dependencies": Dependencies(
+                (Dependency("x", (PluginId(PluginType.DBT, "x"), PluginId(PluginType.SECRETS, "x"))),)
+            )
+        },
+        "The dependency x may be dbt/x or secrets/x; the plugin must declare it with its type, as type/name",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "changed", "message"), CASES)
+def test_a_message_says_what_is_wrong_and_what_would_mend_it(
+    kind: str, changed: dict[str, Any], message: str
+) -> None:
+    assert condition(judged(**changed), kind).message == message
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "ü" * 5000, "🦆" * 3000, "\ud800" * 2000, "a\n\tb\0" * 900])
+def test_a_long_text_of_a_plugin_is_cut_and_the_mend_is_not(text: str) -> None:
+    message = condition(judged(loading=LoadFault("ImportFailed", "Importing failed", text)), "Loaded").message
+    assert len(message.encode()) <= 1024
+    assert message.isprintable()
+    assert message.endswith("…; install what it needs next to it, or another release of the plugin")
+
+
+def test_a_steady_failure_says_the_same_each_time() -> None:
+    probed = spec(probe={"failureThreshold": 3})
+    third, tenth = (judged(spec=probed, probe=Checked("unhealthy", n, "refused")) for n in (3, 10))
+    assert third == tenth
+    assert condition(third, "Healthy").message == "The last 3 checks failed: refused"
+
+
+def test_a_schema_above_8_kib_is_left_out_and_one_below_is_shown() -> None:
+    small, large = ({"type": "object", "description": "d" * length} for length in (8_000, 8_200))
+    assert judged(loading=described(config_schema=small)).config_schema == small
+    assert judged(loading=described(config_schema=large)).config_schema is None
+
+
+def test_the_worst_plugin_leaves_room_in_16_kib() -> None:
+    worst = '"\\' * 2_000
+    status = judged(
+        spec=spec(version='"' * 256, probe={}),
+        loading=described(
+            declared_name=worst,
+            description=worst,
+            dependencies=(worst,) * 100,
+            config_schema={"type": "object", "description": "d" * 8_000},
+        ),
+        config=verdict("ValidationFailed", ("a", worst, "x")),
+        dependencies=Dependencies((Dependency(worst, ()),)),
+        probe=Checked("unhealthy", 3, worst),
+    )
+    assert len(json.dumps(status.to_json(), separators=(",", ":")).encode()) <= 13 * 1024
+    assert status.version == "0.1.0"
+
+
+def test_what_a_plugin_says_of_itself_is_cut_to_the_bounds_of_the_crd() -> None:
+    said = described(description="ü" * 600, dependencies=tuple(f"{n}{'x' * 200}" for n in range(40)))
+    status = judged(loading=said)
+    assert status.description is not None
+    assert len(status.description) <= 512
+    assert status.dependencies is not None
+    assert len(status.dependencies) == 32
+    assert {len(one) for one in status.dependencies} <= set(range(129))

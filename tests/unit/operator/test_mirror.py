@@ -1,0 +1,209 @@
+"""Which objects the operator creates, completes and deletes, and which it leaves alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult, Unreadable
+from floe_core.plugin_types import PluginId, PluginType, plugin_id
+from floe_operator.mirror import (
+    SCANS_UNTIL_GONE,
+    Absences,
+    Completion,
+    Deletion,
+    Plan,
+    hidden_by,
+    is_bare,
+    plan,
+)
+from floe_operator.resource import FloePlugin
+from tests.unit.operator.facts_builder import FOUND
+
+KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
+DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
+MIRROR = {"manager": "floe-operator", "operation": "Apply"}
+STATUS = {"manager": "floe-operator-status", "operation": "Apply", "subresource": "status"}
+BARE = (MIRROR, STATUS)
+
+
+def found(plugin: PluginId) -> FoundPlugin:
+    return FOUND.model_copy(update={"type": plugin.plugin_type.slug, "name": plugin.name})
+
+
+def scan(*plugins: PluginId, unreadable: tuple[str, ...] = (), complete: bool | None = None) -> ScanResult:
+    hidden = tuple(Unreadable(where=where, detail="damaged", plugins_unknown=True) for where in unreadable)
+    return ScanResult(
+        complete=not hidden if complete is None else complete,
+        fingerprint="",
+        distributions=len(plugins),
+        plugins=tuple(found(plugin) for plugin in plugins),
+        unreadable=hidden,
+    )
+
+
+def an_object(
+    plugin: PluginId = KEYCLOAK,
+    *,
+    managers: tuple[dict[str, str], ...] = BARE,
+    seen_in: str | None = "floe-identity-keycloak",
+    labels: dict[str, str] | None = None,
+    **metadata: Any,
+) -> FloePlugin:
+    raw: dict[str, Any] = {
+        "metadata": {
+            "name": f"{plugin.plugin_type.slug}-{plugin.name}",
+            "uid": "u1",
+            "resourceVersion": "42",
+            "labels": {"floe.dev/plugin-type": plugin.plugin_type.slug} if labels is None else labels,
+            "managedFields": list(managers),
+            **metadata,
+        },
+        "spec": {"type": plugin.plugin_type.slug, "name": plugin.name},
+        "status": {"distribution": {"name": seen_in, "version": "1"}} if seen_in else {},
+    }
+    return FloePlugin.parse(raw)
+
+
+def after(*scans: ScanResult | None, of: FloePlugin) -> tuple[PluginId, ...]:
+    """What is deleted after these scans."""
+    absences = Absences()
+    for one in scans:
+        absences = absences.after(one, [of])
+    last = next(one for one in reversed(scans) if one is not None)
+    return tuple(one.plugin for one in plan(last, [of], absences).delete)
+
+
+GONE = scan(DUCKDB)
+THREE = (GONE, GONE, GONE)
+
+
+def test_every_plugin_of_the_scan_gets_an_object_broken_ones_too() -> None:
+    claim = BrokenClaim(
+        type="dbt", name="core", reason="DuplicateEntryPoint", detail="", claims=(found(DUCKDB),) * 2
+    )
+    result = scan(KEYCLOAK, DUCKDB).model_copy(update={"broken": (claim,)})
+    assert plan(result, [an_object(DUCKDB)], Absences()) == Plan(
+        create=(KEYCLOAK, PluginId(PluginType.DBT, "core"))
+    )
+
+
+def test_a_partial_scan_still_creates() -> None:
+    assert plan(scan(KEYCLOAK, unreadable=("/site/x-1.dist-info",)), [], Absences()).create == (KEYCLOAK,)
+
+
+@pytest.mark.parametrize("name", ["a b", "x" * 64, "ä", "-a"])
+def test_a_plugin_that_no_object_can_be_named_after_gets_none(name: str) -> None:
+    assert plan(scan(plugin_id(PluginType.COMPUTE, name)), [], Absences()) == Plan()
+
+
+def test_an_object_without_the_type_label_is_completed_by_its_uid() -> None:
+    bare = an_object(labels={"team": "a"})
+    assert plan(scan(KEYCLOAK), [bare], Absences()).complete == (Completion(KEYCLOAK, "u1"),)
+
+
+def test_an_object_that_goes_is_not_completed_first() -> None:
+    seen, absences = an_object(labels={}), Absences()
+    for one in THREE:
+        absences = absences.after(one, [seen])
+    assert plan(GONE, [seen], absences) == Plan(create=(DUCKDB,), delete=(Deletion(KEYCLOAK, "u1", "42"),))
+
+
+def test_anothers_value_of_the_label_stays() -> None:
+    assert plan(scan(KEYCLOAK), [an_object(labels={"floe.dev/plugin-type": "mine"})], Absences()) == Plan()
+
+
+def test_an_object_that_is_being_deleted_is_left_alone_and_not_made_anew_yet() -> None:
+    going = an_object(labels={}, deletionTimestamp="2030-01-01T00:00:00Z")
+    assert plan(scan(KEYCLOAK), [going], Absences()) == Plan()
+    assert after(*THREE, of=going) == ()
+
+
+def test_a_bare_mirror_goes_after_three_scans_in_a_row_with_its_uid_and_version() -> None:
+    absences = Absences()
+    for _ in range(SCANS_UNTIL_GONE):
+        assert plan(GONE, [an_object()], absences).delete == ()
+        absences = absences.after(GONE, [an_object()])
+    assert plan(GONE, [an_object()], absences).delete == (Deletion(KEYCLOAK, "u1", "42"),)
+
+
+BACK = scan(KEYCLOAK, DUCKDB)
+EMPTY = scan()
+ITS_OWN = scan(DUCKDB, unreadable=("/site/floe_identity_keycloak-0.1.0.dist-info",))
+ANOTHERS = scan(DUCKDB, unreadable=("/site/foreign-1.0.dist-info",))
+DIRECTORY = scan(DUCKDB, unreadable=("/opt/plugins",))
+UNSAID = scan(DUCKDB, complete=False)
+
+
+@pytest.mark.parametrize(
+    "scans",
+    [
+        (GONE, GONE),
+        (GONE, GONE, BACK),
+        (GONE, GONE, BACK, GONE),
+        (GONE, GONE, None, GONE),
+        (GONE, GONE, EMPTY, GONE),
+        (EMPTY, EMPTY, EMPTY),
+        (GONE, GONE, ITS_OWN, GONE),
+        (ITS_OWN, ITS_OWN, ITS_OWN),
+        (DIRECTORY, DIRECTORY, DIRECTORY),
+        (UNSAID, UNSAID, UNSAID),
+        (GONE, GONE, GONE, None),
+        (GONE, GONE, GONE, DIRECTORY),
+    ],
+)
+def test_a_scan_that_failed_found_nothing_or_was_partial_deletes_nothing(
+    scans: tuple[ScanResult | None, ...],
+) -> None:
+    assert after(*scans, of=an_object()) == ()
+
+
+def test_a_damaged_distribution_keeps_only_the_plugins_last_seen_in_it() -> None:
+    assert after(ANOTHERS, ANOTHERS, ANOTHERS, of=an_object()) == (KEYCLOAK,)
+    assert after(ANOTHERS, ANOTHERS, ANOTHERS, of=an_object(seen_in=None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("managers", "bare"),
+    [
+        (BARE, True),
+        ((MIRROR,), True),
+        ((), False),
+        ((STATUS,), False),
+        ((*BARE, {"manager": "kustomize-controller", "operation": "Apply"}), False),
+        ((*BARE, {"manager": "kubectl-edit", "operation": "Update"}), False),
+        ((*BARE, {"manager": "kubectl-edit", "operation": "Update", "subresource": "status"}), False),
+        ((*BARE, {"manager": "floe-operator", "operation": "Update"}), False),
+        (({**MIRROR, "subresource": "status"}, STATUS), False),
+    ],
+)
+def test_only_an_object_that_nobody_else_owns_a_field_of_may_go(
+    managers: tuple[dict[str, str], ...], bare: bool
+) -> None:
+    seen = an_object(managers=managers)
+    assert is_bare(seen) is bare
+    assert after(*THREE, of=seen) == ((KEYCLOAK,) if bare else ())
+
+
+@pytest.mark.parametrize(
+    ("where", "last", "hidden"),
+    [
+        ("/site/floe_identity_keycloak-0.1.0.dist-info", "floe-identity-keycloak", True),
+        ("/site/Floe.Identity_Keycloak-0.1.0.egg-info", "floe_identity_keycloak", True),
+        ("/site/floe_identity-0.1.0.dist-info", "floe-identity-keycloak", False),
+        ("/site/floe_identity-0.1.0.dist-info", None, True),
+        ("/site", "floe-identity-keycloak", True),
+    ],
+)
+def test_a_plugin_hides_where_it_was_last_seen_or_where_anything_may(
+    where: str, last: str | None, hidden: bool
+) -> None:
+    told = hidden_by(scan(DUCKDB, unreadable=(where,)), an_object(seen_in=last))
+    assert told == (f"{where}: damaged" if hidden else None)
+
+
+def test_damage_that_hides_no_plugin_counts_as_a_whole_scan() -> None:
+    harmless = Unreadable(where="/site/x-1.dist-info", detail="no METADATA", plugins_unknown=False)
+    whole = GONE.model_copy(update={"unreadable": (harmless,)})
+    assert after(whole, whole, whole, of=an_object(seen_in=None)) == (KEYCLOAK,)
