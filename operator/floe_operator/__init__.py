@@ -1,0 +1,26 @@
+"""The operator that mirrors the plugin registry into FloePlugin objects."""
+
+# Python 3.10 syntax here: the distribution installs there, and the message below must be seen.
+
+import os
+import sys
+
+
+def main() -> int:
+    """The `floe-operator` command; says what to install where the operator's requirements are missing."""
+    if sys.version_info < (3, 11):  # pragma: no cover
+        print("floe-operator needs Python 3.11 or later", file=sys.stderr)  # noqa: T201
+        return 2
+    # Looking for its own plugins, pydantic would fail on the first damaged distribution beside the operator.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    try:
+        from floe_operator.cli import main as run_cli
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("floe_operator", "floe_core"):
+            raise
+        print(  # noqa: T201
+            f"floe-operator needs {error.name}, which is not installed: pip install 'floe-core[operator]'",
+            file=sys.stderr,
+        )
+        return 2
+    return run_cli()

@@ -1,0 +1,89 @@
+"""The CRD that comes with this package, as a JSON schema of what the API server's strict validation takes.
+
+Pure but for reading the package's own file. `manifest_rules` judges by it, `document_schema` shows it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+_BOUNDS = ("minLength", "maxLength", "minimum", "maximum", "maxItems", "pattern")
+_KEPT = ("type", "description", "enum", "required", *_BOUNDS)
+_QUALIFIED_NAME = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+_TEXT = {"type": "string"}
+METADATA: Mapping[str, Any] = {
+    "type": "object",
+    "description": "Standard object's metadata.",
+    "required": ["name"],
+    "properties": {
+        "name": {
+            **_TEXT,
+            "description": "spec.type, a hyphen and spec.name.",
+            "minLength": 1,
+            "maxLength": 253,
+            "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        },
+        "namespace": {
+            **_TEXT,
+            "description": "The namespace of the operator that is to judge the plugin.",
+            "maxLength": 63,
+            "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+        },
+        "labels": {
+            "type": "object",
+            "propertyNames": {"pattern": _QUALIFIED_NAME},
+            "additionalProperties": {**_TEXT, "pattern": _LABEL_VALUE},
+        },
+        "annotations": {
+            "type": "object",
+            "propertyNames": {"pattern": r"(?i)" + _QUALIFIED_NAME},
+            "additionalProperties": _TEXT,
+        },
+        "finalizers": {"type": "array", "items": _TEXT},
+        "ownerReferences": {"type": "array", "items": {"type": "object"}},
+        "managedFields": {"type": "array", "items": {"type": "object"}},
+        "generateName": _TEXT,
+        "uid": _TEXT,
+        "resourceVersion": _TEXT,
+        "selfLink": _TEXT,
+        "generation": {"type": "integer"},
+        "deletionGracePeriodSeconds": {"type": "integer"},
+        "creationTimestamp": _TEXT,
+        "deletionTimestamp": _TEXT,
+    },
+    "additionalProperties": False,
+}
+"""ObjectMeta, which a CRD leaves to the API server."""
+
+
+@functools.cache
+def openapi_schema() -> Mapping[str, Any]:
+    """The CRD's own schema of a FloePlugin."""
+    text = (files("floe_operator") / "crd.yaml").read_text(encoding="utf-8")
+    version: Mapping[str, Any] = yaml.safe_load(text)["spec"]["versions"][0]
+    schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def json_schema(openapi: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:
+    """A part of the CRD's schema as a JSON schema; `strict` refuses unknown fields.
+
+    Rules in CEL, defaults and list types have no form there. The patterns mean the same to Go, to ECMAScript
+    and, but for a newline at the end, to Python.
+    """
+    schema: dict[str, Any] = {key: openapi[key] for key in _KEPT if key in openapi}
+    if "properties" in openapi:
+        schema["properties"] = {
+            name: json_schema(inner, strict=strict) for name, inner in openapi["properties"].items()
+        }
+        if strict and not openapi.get("x-kubernetes-preserve-unknown-fields"):
+            schema["additionalProperties"] = False
+    if "items" in openapi:
+        schema["items"] = json_schema(openapi["items"], strict=strict)
+    return schema

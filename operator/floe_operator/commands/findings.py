@@ -1,0 +1,130 @@
+"""What `validate` found, and the three forms in which it says so; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where something stands: a file, a document in it (from 1), a line if known, and the object there."""
+
+    file: str
+    document: int
+    line: int | None = None
+    namespace: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault: where, at which dotted path, against which rule, and what is wrong and would mend it.
+
+    A rule is a cause of the API server (FieldValueRequired), a reason of a condition (PlaintextSecret; after
+    a slash, pydantic's type of a fault), or a rule of manifests (InvalidYAML, DuplicateObject).
+    """
+
+    place: Place
+    path: str
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How much was looked at."""
+
+    files: int
+    plugins: int
+
+    def sentence(self, findings: int) -> str:
+        """For people, at the end."""
+        looked = f"{_count(self.plugins, 'FloePlugin')} in {_count(self.files, 'file')}"
+        return f"{looked}: {_count(findings, 'finding') if findings else 'no findings'}"
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """A path as people write it: spec.configFrom[0].path."""
+    shown = ""
+    for step in path:
+        shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
+    return shown
+
+
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """By file, document and line, each once."""
+    unique = dict.fromkeys(findings)
+    return sorted(unique, key=lambda one: (one.place.file, one.place.document, one.place.line or 0))
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """A line each: file, line, document, object, path, message, rule."""
+    return "\n".join(_line(finding) for finding in findings)
+
+
+def as_json(findings: Sequence[Finding], summary: Summary) -> str:
+    """One JSON object for programs."""
+    return json.dumps(
+        {
+            "valid": not findings,
+            "files": summary.files,
+            "plugins": summary.plugins,
+            "findings": [
+                {
+                    "file": finding.place.file,
+                    "document": finding.place.document,
+                    "line": finding.place.line,
+                    "namespace": finding.place.namespace,
+                    "name": finding.place.name,
+                    "path": finding.path,
+                    "rule": finding.rule,
+                    "message": finding.message,
+                }
+                for finding in findings
+            ],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def as_github(findings: Sequence[Finding]) -> str:
+    """Workflow commands, which GitHub shows beside the line.
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+    """
+    return "\n".join(_annotation(finding) for finding in findings)
+
+
+def _line(finding: Finding) -> str:
+    place = finding.place
+    where = place.file if place.line is None else f"{place.file}:{place.line}"
+    return f"{where}: {_what(finding)} [{finding.rule}]"
+
+
+def _what(finding: Finding) -> str:
+    place = finding.place
+    named = "/".join(filter(None, (place.namespace, place.name)))
+    parts = [", ".join(filter(None, (f"document {place.document}", named))), finding.path, finding.message]
+    return ": ".join(filter(None, parts))
+
+
+def _annotation(finding: Finding) -> str:
+    place = finding.place
+    properties = {"file": place.file, "line": str(place.line or 1), "title": finding.rule}
+    shown = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::error {shown}::{_data(_what(finding))}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -1,0 +1,94 @@
+"""What the commands that need no cluster know of the installed plugins: one scan, one plugin host.
+
+`list`, `schema` and `validate` ask through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult, Verdict
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.plugin_host import HostUnavailable, PluginHost
+from floe_operator.plugin_host.states import Loading, LoadState
+from floe_operator.settings import PluginEnvironment
+
+_ATTEMPTS = 5
+_RETRY_SECONDS = 0.5
+_CLOSE_SECONDS = 5.0
+
+
+class InstalledPlugins:
+    """The plugins of one environment, as one scan found them."""
+
+    def __init__(self, host: PluginHost, scan: ScanResult, changed: asyncio.Event) -> None:
+        self._host = host
+        self._changed = changed
+        self.scan = scan
+        self.found: Mapping[PluginId, FoundPlugin] = {plugin_id(found): found for found in scan.plugins}
+        self.broken: Mapping[PluginId, BrokenClaim] = {plugin_id(claim): claim for claim in scan.broken}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be read; plugins may be missing for it."""
+        return [f"{unreadable.where}: {unreadable.detail}" for unreadable in self.scan.unreadable]
+
+    async def loaded(self, plugins: Iterable[PluginId]) -> dict[PluginId, LoadState]:
+        """How each of these plugins loaded, once that is known."""
+        states: dict[PluginId, LoadState] = {}
+        for plugin in plugins:
+            states[plugin] = await self._state(plugin)
+        return states
+
+    async def _state(self, plugin: PluginId) -> LoadState:
+        while True:
+            self._changed.clear()
+            state = self._host.load_state(plugin)
+            if state is not None and not isinstance(state, Loading):
+                return state
+            await self._changed.wait()
+
+    async def validate(
+        self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
+    ) -> Verdict:
+        """As the host does; it is asked again while it is being replaced."""
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(HostUnavailable):
+                return await self._host.validate(plugin, config, plain)
+            await asyncio.sleep(_RETRY_SECONDS)
+        return await self._host.validate(plugin, config, plain)
+
+
+def plugin_id(found: FoundPlugin | BrokenClaim) -> PluginId:
+    """The plugin that a part of a scan is about."""
+    return PluginId(PluginType.from_slug(found.type), found.name)
+
+
+@asynccontextmanager
+async def installed_plugins(settings: PluginEnvironment) -> AsyncIterator[InstalledPlugins]:
+    """Scans the environment, and has its plugins ready to be asked; ScanFailed says what to mend."""
+    changed = asyncio.Event()
+    host = PluginHost(
+        python=str(settings.plugin_python),
+        load_timeout=settings.load_timeout,
+        memory_limit=settings.host_memory,
+        on_change=lambda _: changed.set(),
+    )
+    background = asyncio.create_task(host.run())
+    try:
+        yield InstalledPlugins(host, await host.scan(), changed)
+    finally:
+        background.cancel()
+        with suppress(asyncio.CancelledError):
+            await background
+        await host.close(_CLOSE_SECONDS)
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Remarks that are no part of the answer."""
+    for message in messages:
+        print(f"warning: {message}", file=sys.stderr)  # noqa: T201

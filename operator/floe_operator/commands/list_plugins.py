@@ -1,0 +1,132 @@
+"""`floe-operator list`: what is installed and whether it fits, as a table or as JSON; no cluster needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from floe_core.host.protocol import BrokenClaim, FoundPlugin
+from floe_core.plugin_types import PluginId
+from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
+from floe_operator.commands.installed import InstalledPlugins, installed_plugins, plugin_id, warn
+from floe_operator.conditions import VersionCompatible
+from floe_operator.plugin_host import ScanFailed
+from floe_operator.plugin_host.states import Loaded, LoadFault, LoadState
+from floe_operator.resource import is_nameable
+from floe_operator.settings import PluginEnvironment
+from floe_operator.versions import judge_versions
+
+_WIDEST_MESSAGE = 100
+
+
+class ListSettings(PluginEnvironment):
+    """What `list` takes."""
+
+    output: Literal["table", "json"] = Field(default="table", description="The form of the answer.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One plugin, as `--output json` shows it; absent values are empty.
+
+    `status` is Loaded, or the reason that keeps the plugin's object from becoming Ready.
+    """
+
+    type: str
+    name: str
+    version: str
+    api: str
+    status: str
+    message: str
+    distribution: str
+    entry_point: str
+
+
+async def list_plugins(settings: ListSettings) -> int:
+    """Prints every plugin of the environment; exit code 2 where the environment cannot be scanned."""
+    try:
+        async with installed_plugins(settings) as installed:
+            rows = await _rows(installed)
+            warnings = installed.warnings
+    except ScanFailed as error:
+        print(f"floe-operator list: {error.detail}", file=sys.stderr)  # noqa: T201
+        return 2
+    print(as_json(rows) if settings.output == "json" else as_table(rows))  # noqa: T201
+    warn(warnings)
+    return 0
+
+
+async def _rows(installed: InstalledPlugins) -> list[Row]:
+    states: Mapping[PluginId, LoadState] = await installed.loaded(installed.found)
+    rows = [_found_row(found, states[plugin_id(found)]) for found in installed.scan.plugins]
+    rows += map(_broken_row, installed.scan.broken)
+    return sorted(rows, key=lambda row: (row.type, row.name))
+
+
+def _found_row(found: FoundPlugin, state: LoadState) -> Row:
+    version, api, status, message = "", "", "Loaded", ""
+    if isinstance(state, Loaded):
+        version, api = state.description.version, state.description.floe_api_version
+        judged = judge_versions(
+            state.description,
+            accepted=None,
+            platform=FLOE_PLUGIN_API_VERSION,
+            minimum=FLOE_PLUGIN_API_MIN_VERSION,
+        )
+        if judged.reason is not VersionCompatible.COMPATIBLE:
+            status, message = judged.reason.text, judged.message
+        elif state.description.schema_error is not None:
+            status, message = "SchemaFailed", state.description.schema_error
+    elif isinstance(state, LoadFault):
+        status, message = state.reason, ": ".join(filter(None, (state.message, state.plugin_text)))
+    if not is_nameable(plugin_id(found)):
+        status, message = (
+            "Unnameable",
+            "no object can have this name: use a-z, 0-9 and '-', at most 63 characters",
+        )
+    return Row(found.type, found.name, version, api, status, message, _distribution(found), found.entry_point)
+
+
+def _broken_row(claim: BrokenClaim) -> Row:
+    distributions = ", ".join(sorted({_distribution(one) for one in claim.claims}))
+    points = ", ".join(sorted({one.entry_point for one in claim.claims}))
+    return Row(claim.type, claim.name, "", "", claim.reason, claim.detail, distributions, points)
+
+
+def _distribution(found: FoundPlugin) -> str:
+    return f"{found.distribution.name} {found.distribution.version}"
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """For programs."""
+    return json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
+
+
+def as_table(rows: Sequence[Row]) -> str:
+    """For people; long messages are cut, JSON has them whole."""
+    if not rows:
+        return (
+            "No plugins are installed. Plugins are distributions with entry points such as [floe.computes]."
+        )
+    head = ("TYPE", "NAME", "VERSION", "API", "STATUS", "DISTRIBUTION", "MESSAGE")
+    lines = [head] + [
+        tuple(
+            map(_cell, (row.type, row.name, row.version, row.api, row.status, row.distribution, row.message))
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _cell(text: str) -> str:
+    shown = "".join(each if each.isprintable() else " " for each in " ".join(text.split()))
+    return shown if len(shown) <= _WIDEST_MESSAGE else f"{shown[: _WIDEST_MESSAGE - 1]}…"

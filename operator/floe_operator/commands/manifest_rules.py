@@ -1,0 +1,222 @@
+"""One FloePlugin of a manifest against the CRD: what the API server would refuse, before it is asked.
+
+Pure; called by `validate`. The rules are the CRD's, its CEL rules are written out below; the causes are
+named as the API server names them. No message quotes a value: people do put secrets into the wrong place.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from floe_core.plugin_types import PluginId, PluginType, normalize_name
+from floe_operator.commands.crd import METADATA, json_schema, openapi_schema
+from floe_operator.commands.findings import Finding, dotted
+from floe_operator.commands.manifests import Document
+from floe_operator.resource import API_VERSION, GROUP, KIND, is_nameable, object_name
+from floe_operator.sentences import listing
+
+CEL_RULES = (
+    "self.metadata.name == self.spec.type + '-' + self.spec.name",
+    "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+    "self == oldSelf",
+)
+"""The CRD's rules that are judged here; the last is about an update, which a manifest alone cannot break."""
+
+_HINTS = {
+    "metadata.name": "name the object by spec.type, a hyphen and spec.name",
+    "metadata.namespace": "write a namespace: lower case letters, digits and '-', at most 63 characters",
+    "metadata.labels": "write letters, digits, '-', '_' and '.', at most 63 of them",
+    "metadata.annotations": "write an annotation's key as Kubernetes takes it",
+    "spec.name": "write the entry point's name in lower case, with a hyphen for each run of '-', '_' and '.'",
+    "spec.configFrom[].path": "write dotted identifiers, such as credentials.client_secret",
+    "name": "write the name of an object of the same namespace",
+    "key": "write a key of its data: letters, digits, '-', '_' and '.'",
+}
+_LOOSE = ("metadata", "status")
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
+
+
+def is_floe_plugin(document: Document) -> bool:
+    """Whether the document means to be a FloePlugin, well or badly."""
+    return document.kind == KIND or document.api_version.partition("/")[0] == GROUP
+
+
+def manifest_findings(document: Document) -> list[Finding]:
+    """What the API server would refuse."""
+    unknown = list(_unknown_kind(document))
+    if unknown:
+        return unknown
+    value = {
+        key: _without_nulls(inner) if key in _LOOSE else inner
+        for key, inner in document.value.items()
+        if inner is not None or key not in _LOOSE
+    }
+    found = [each for error in _validator().iter_errors(value) for each in _explained(document, error)]
+    return [*found, *_name_rule(document, value), *_one_reference(document, value)]
+
+
+def _unknown_kind(document: Document) -> Iterator[Finding]:
+    for field, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
+        if document.value.get(field) != wanted:
+            yield Finding(
+                document.place(field), field, "UnknownKind", f"it is no {KIND}; write {field}: {wanted}"
+            )
+
+
+@functools.cache
+def _schema() -> Mapping[str, Any]:
+    schema = json_schema(openapi_schema())
+    schema["properties"]["metadata"] = METADATA
+    schema["required"] = ["metadata", *schema["required"]]
+    # Whoever applies an object cannot set a status: of that, only names and types are looked at.
+    schema["properties"]["status"] = _shape(schema["properties"]["status"])
+    return schema
+
+
+@functools.cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(_to_the_end(_schema()))
+
+
+def _to_the_end(schema: Any) -> Any:
+    """Python's `$` passes a newline at the end."""
+    if isinstance(schema, Mapping):
+        return {
+            key: f"{value[:-1]}\\Z"
+            if key == "pattern" and isinstance(value, str) and value.endswith("$")
+            else _to_the_end(value)
+            for key, value in schema.items()
+        }
+    return [_to_the_end(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _shape(schema: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: schema[key] for key in ("type", "additionalProperties") if key in schema}
+    if "properties" in schema:
+        kept["properties"] = {name: _shape(inner) for name, inner in schema["properties"].items()}
+    if "items" in schema:
+        kept["items"] = _shape(schema["items"])
+    return kept
+
+
+def _without_nulls(value: Any) -> Any:
+    """In metadata and status a null is nothing; elsewhere server-side apply refuses it."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _explained(document: Document, error: ValidationError) -> Iterator[Finding]:
+    path = tuple(error.absolute_path)
+    rule, instance = str(error.validator), _known(error.instance)
+    bound, schema = _known(error.validator_value), _known(error.schema)
+    if rule == "required":
+        for name in bound:
+            if name not in instance:
+                yield _finding(document, (*path, name), "FieldValueRequired", "it is required; add it")
+    elif rule == "additionalProperties":
+        for name in instance:
+            if name not in schema["properties"]:
+                message = _unknown_field(name, schema["properties"])
+                yield _finding(document, (*path, name), "UnknownField", message)
+    elif rule != "pattern" or instance or "minLength" not in schema:  # minLength says it better
+        yield _finding(document, path, *_said(rule, bound, path, instance))
+
+
+def _known(value: Any) -> Any:
+    """What jsonschema types as perhaps unset."""
+    return value
+
+
+def _said(rule: str, bound: Any, path: Sequence[str | int], value: Any) -> tuple[str, str]:
+    """The cause and the message."""
+    match rule:
+        case "type":
+            is_null = ", and is null; remove the line" if value is None else ""
+            return "FieldValueTypeInvalid", f"it must be {_TYPES.get(bound, bound)}{is_null}"
+        case "enum":
+            return "FieldValueNotSupported", _not_one_of(value, bound)
+        case "pattern":
+            return "FieldValueInvalid", _no_match(path, value)
+        case "minLength":
+            return "FieldValueInvalid", "it must not be empty"
+        case "maxLength":
+            return "FieldValueTooLong", f"it must be at most {bound} characters long"
+        case "maxItems":
+            return "FieldValueTooMany", f"it must have at most {bound} entries"
+        case "minimum":
+            return "FieldValueInvalid", f"it must be at least {bound}"
+        case "maximum":
+            return "FieldValueInvalid", f"it must be at most {bound}"
+    return "FieldValueInvalid", f"it breaks the rule {rule} of the CRD"
+
+
+def _finding(document: Document, path: Sequence[str | int], rule: str, message: str) -> Finding:
+    return Finding(document.place(*path), dotted(path), rule, message)
+
+
+def _unknown_field(name: str, known: Mapping[str, Any]) -> str:
+    close = get_close_matches(name, known, n=1) or get_close_matches(
+        name.lower().replace("_", ""), [each.lower() for each in known], n=1
+    )
+    meant = next((each for each in known if close and each.lower() == close[0].lower()), "")
+    advice = f"did you mean {meant}?" if meant else f"remove it, or use {listing(known, most=9, word='or')}"
+    return f"there is no such field; {advice}"
+
+
+def _not_one_of(value: Any, choices: Sequence[Any]) -> str:
+    meant = get_close_matches(str(value).lower().replace("_", "-"), [str(each) for each in choices], n=1)
+    advice = (
+        f"did you mean {meant[0]}?" if meant else f"write {listing(map(str, choices), most=20, word='or')}"
+    )
+    return f"it is not one of the values that there are; {advice}"
+
+
+def _no_match(path: Sequence[str | int], value: Any) -> str:
+    known = ".".join("[]" if isinstance(step, int) else step for step in path).replace(".[]", "[]")
+    parent = ".".join(map(str, path[:2]))
+    hint = (
+        _HINTS.get(known)
+        or _HINTS.get(parent)
+        or _HINTS.get(str(path[-1]))
+        or "write it in the form that is due"
+    )
+    if known == "spec.name":
+        plugin = PluginId(PluginType.COMPUTE, normalize_name(str(value)))
+        hint += f": {plugin.name}" if is_nameable(plugin) else ""
+    return f"it has a form that is not allowed; {hint}"
+
+
+def _name_rule(document: Document, value: Mapping[str, Any]) -> Iterator[Finding]:
+    spec = value.get("spec")
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
+        return
+    try:
+        plugin = PluginId(PluginType.from_slug(spec.get("type", "")), spec["name"])
+    except (ValueError, TypeError):
+        return
+    if document.name and is_nameable(plugin) and document.name != object_name(plugin):
+        message = f"it must be spec.type, a hyphen and spec.name; name this object {object_name(plugin)}"
+        yield _finding(document, ("metadata", "name"), "FieldValueInvalid", message)
+
+
+def _one_reference(document: Document, value: Mapping[str, Any]) -> Iterator[Finding]:
+    spec = value.get("spec")
+    sources = spec.get("configFrom") if isinstance(spec, Mapping) else None
+    for index, source in enumerate(sources if isinstance(sources, list) else ()):
+        if isinstance(source, Mapping) and ("secretKeyRef" in source) == ("configMapKeyRef" in source):
+            message = "exactly one of secretKeyRef and configMapKeyRef must be set; write an entry for each"
+            yield _finding(document, ("spec", "configFrom", index), "FieldValueInvalid", message)

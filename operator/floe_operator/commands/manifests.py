@@ -1,0 +1,151 @@
+"""Reads manifests: the documents of files, folders and standard input, lists taken apart.
+
+Called by `validate`. A file that cannot be named is the caller's fault (UsageError); one that cannot be
+understood is a finding.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from floe_operator.commands import manifest_yaml
+from floe_operator.commands.findings import Finding, Place
+
+STDIN = "<stdin>"
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class UsageError(Exception):
+    """What was asked for cannot be read."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object of a manifest: a document, or an item of a list in one."""
+
+    file: str
+    part: manifest_yaml.Part = field(repr=False)
+    value: Mapping[str, Any] = field(repr=False)
+    prefix: manifest_yaml.Path = ()
+    """What leads from the document to the object; empty where they are the same."""
+
+    @property
+    def kind(self) -> str:
+        """The kind, empty where there is none."""
+        return _text(self.value.get("kind"))
+
+    @property
+    def api_version(self) -> str:
+        """The apiVersion, empty where there is none."""
+        return _text(self.value.get("apiVersion"))
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata, empty where there are none."""
+        found = self.value.get("metadata")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def name(self) -> str:
+        """metadata.name, empty where there is none."""
+        return _text(self.metadata.get("name"))
+
+    @property
+    def namespace(self) -> str:
+        """metadata.namespace, empty where there is none."""
+        return _text(self.metadata.get("namespace"))
+
+    def place(self, *path: str | int) -> Place:
+        """Where a part of the object stands."""
+        return Place(
+            self.file, self.part.number, self.part.line((*self.prefix, *path)), self.namespace, self.name
+        )
+
+
+@dataclass
+class Manifests:
+    """What was read."""
+
+    documents: list[Document] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    files: int = 0
+
+
+def read_manifests(
+    names: Iterable[str], *, stdin: Callable[[], bytes] = lambda: sys.stdin.buffer.read()
+) -> Manifests:
+    """Every object in the named files and folders; `-` is standard input. UsageError for what is not."""
+    read = Manifests()
+    seen: set[Path] = set()
+    for name in names:
+        if name == "-":
+            _take(read, STDIN, stdin())
+            continue
+        for path in _files(name):
+            if path.resolve() in seen:
+                continue
+            seen.add(path.resolve())
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+            _take(read, str(path), content)
+    return read
+
+
+def _files(name: str) -> Iterator[Path]:
+    path = Path(name)
+    try:
+        if path.is_dir():
+            inside = (each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
+            yield from sorted(each for each in inside if not _is_hidden(each.relative_to(path)))
+        elif path.exists():
+            yield path
+        else:
+            raise UsageError(f"{name} does not exist")
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from None
+
+
+def _is_hidden(path: Path) -> bool:
+    """.git, .venv and the like hold nothing that is applied."""
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _take(read: Manifests, file: str, content: bytes) -> None:
+    read.files += 1
+    number = 0
+    try:
+        text = content.decode("utf-8-sig")
+        read_text = manifest_yaml.read_json if file.endswith(".json") else manifest_yaml.read_yaml
+        for part in read_text(text):
+            number = part.number
+            read.documents.extend(_objects(file, part, part.value, ()))
+    except UnicodeDecodeError as error:
+        place = Place(file, number + 1, content.count(b"\n", 0, error.start) + 1)
+        read.findings.append(Finding(place, "", "NotText", "the file is not UTF-8 text; save it as UTF-8"))
+    except manifest_yaml.UnreadableText as error:
+        language = "JSON" if file.endswith(".json") else "YAML"
+        message = f"the document cannot be read: {error.detail}; correct the {language}"
+        read.findings.append(Finding(Place(file, number + 1, error.line), "", f"Invalid{language}", message))
+
+
+def _objects(
+    file: str, part: manifest_yaml.Part, value: Any, prefix: manifest_yaml.Path
+) -> Iterator[Document]:
+    if not isinstance(value, Mapping):
+        return
+    items = value.get("items")
+    if _text(value.get("kind")).endswith("List") and isinstance(items, list):
+        for index, item in enumerate(items):
+            yield from _objects(file, part, item, (*prefix, "items", index))
+    else:
+        yield Document(file, part, value, prefix)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,272 @@
+"""One FloePlugin of a manifest against its plugin: is it installed, does it fit, is it well configured?
+
+Called by `validate`, for manifests that `manifest_rules` found nothing in. The rules are the reasons of the
+object's conditions, so that people see here what `kubectl get` would tell them later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from floe_core.host.protocol import ConfigFault, Description, Verdict
+from floe_core.plugin_types import PluginId
+from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
+from floe_operator.commands.findings import Finding
+from floe_operator.commands.given_config import ConfigMaps, GivenConfig, given_config, has, without
+from floe_operator.commands.installed import InstalledPlugins
+from floe_operator.commands.manifests import Document
+from floe_operator.conditions import VersionCompatible
+from floe_operator.config_sentences import schema_failed
+from floe_operator.facts import ConfigSourceFault
+from floe_operator.plugin_host import PluginHostError, ValidationCrashed
+from floe_operator.plugin_host.states import LoadFault
+from floe_operator.resource import FloePluginSpec
+from floe_operator.sentences import listing
+from floe_operator.versions import judge_versions
+
+_SET = "set it in spec.config or by spec.configFrom"
+
+
+class PluginRules:
+    """Judges FloePlugins by the installed plugins and the ConfigMaps that were given beside them."""
+
+    def __init__(self, installed: InstalledPlugins, known: ConfigMaps, *, allow_missing: bool) -> None:
+        self._installed = installed
+        self._known = known
+        self._allow_missing = allow_missing
+
+    async def findings(self, document: Document, spec: FloePluginSpec) -> list[Finding]:
+        """What would keep the object from becoming Ready, as far as files can tell."""
+        judging = _Judging(document, spec)
+        given = given_config(spec, document.namespace, self._known)
+        if isinstance(given, ConfigSourceFault):
+            judging.source_fault(given)
+        description = await self._description(judging)
+        if description is None:
+            judging.version_range()
+            return judging.findings
+        judging.versions(description)
+        if isinstance(given, GivenConfig):
+            try:
+                await self._configuration(judging, given, description)
+            except ValidationCrashed as error:
+                judging.add(
+                    ("spec", "config"), "ValidationCrashed", f"{error.detail}; install another release of it"
+                )
+            except PluginHostError as error:
+                judging.add(("spec", "config"), "ValidationCrashed", f"{error}; try again")
+        return judging.findings
+
+    async def _description(self, judging: _Judging) -> Description | None:
+        plugin = judging.spec.plugin
+        if plugin in self._installed.broken:
+            claim = self._installed.broken[plugin]
+            judging.add(
+                ("spec", "name"), claim.reason, f"{claim.detail}; correct or uninstall what declares it"
+            )
+        elif plugin not in self._installed.found:
+            if not self._allow_missing:
+                judging.add(("spec", "name"), "NotInstalled", _not_installed(plugin, self._installed.found))
+        else:
+            state = (await self._installed.loaded([plugin]))[plugin]
+            if not isinstance(state, LoadFault):
+                return getattr(state, "description", None)
+            said = ": ".join(filter(None, (state.message, " ".join(state.plugin_text.split()))))
+            judging.add(("spec", "name"), state.reason, f"{said}; install a release of the plugin that loads")
+        return None
+
+    async def _configuration(self, judging: _Judging, given: GivenConfig, description: Description) -> None:
+        for verdict in await self._verdicts(judging.spec.plugin, given.config, given.plain):
+            judging.verdict(verdict, given, description)
+        if given.unknown:
+            # All of it as plain, so that a field that there is not is named.
+            for verdict in await self._verdicts(judging.spec.plugin, given.shape, given.shape):
+                judging.shape(verdict, given, description)
+
+    async def _verdicts(
+        self, plugin: PluginId, config: dict[str, Any], plain: dict[str, Any]
+    ) -> list[Verdict]:
+        """PlaintextSecret is judged first and alone; what else is wrong shall be seen in the same run."""
+        verdict = await self._installed.validate(plugin, config, plain)
+        if verdict.reason != "PlaintextSecret":
+            return [verdict]
+        rest = without(plain, (fault.field for fault in verdict.faults))
+        other = await self._installed.validate(plugin, config, rest)
+        return [verdict] if other.reason == "PlaintextSecret" else [verdict, other]
+
+
+class _Judging:
+    """The findings on one manifest, each with its place."""
+
+    def __init__(self, document: Document, spec: FloePluginSpec) -> None:
+        self._document = document
+        self.spec = spec
+        self.findings: list[Finding] = []
+
+    def add(self, path: Sequence[str | int], rule: str, message: str, *, shown: str = "") -> None:
+        if not shown:
+            shown = str(path[0]) + "".join(
+                f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:]
+            )
+        self.findings.append(Finding(self._document.place(*path), shown, rule, message))
+
+    def source_fault(self, fault: ConfigSourceFault) -> None:
+        """Its message begins with the entry: `spec.configFrom[0]: `."""
+        where, _, message = fault.message.partition(": ")
+        index = int(where.partition("[")[2].rstrip("]"))
+        self.add(("spec", "configFrom", index), fault.reason, message)
+
+    def version_range(self) -> None:
+        try:
+            SpecifierSet(self.spec.version or "")
+        except InvalidSpecifier:
+            message = "it is no version range; write it as Python packaging does, such as >=0.1,<0.2"
+            self.add(("spec", "version"), "InvalidVersionRange", message)
+
+    def versions(self, description: Description) -> None:
+        judged = judge_versions(
+            description,
+            accepted=self.spec.version,
+            platform=FLOE_PLUGIN_API_VERSION,
+            minimum=FLOE_PLUGIN_API_MIN_VERSION,
+        )
+        if judged.reason is not VersionCompatible.COMPATIBLE:
+            of_spec = (VersionCompatible.OUTSIDE_VERSION_RANGE, VersionCompatible.INVALID_VERSION_RANGE)
+            field = "version" if judged.reason in of_spec else "name"
+            self.add(("spec", field), judged.reason.text, judged.message)
+
+    def verdict(self, verdict: Verdict, given: GivenConfig, description: Description) -> None:
+        match verdict.reason:
+            case "Valid" | "NothingToConfigure":
+                pass
+            case "SchemaFailed":
+                detail = verdict.faults[0].message if verdict.faults else ""
+                self.add(("spec", "name"), "SchemaFailed", schema_failed(detail))
+            case "ConfigNotAccepted":
+                self._not_accepted()
+            case "PlaintextSecret":
+                for fault in verdict.faults:
+                    self._fault(verdict.reason, fault, description)
+            case _:
+                # Where something is yet to come, it is not that nothing is configured.
+                reason = "ValidationFailed" if given.unknown or given.unknown_root else verdict.reason
+                for fault in filter(given.is_certain, verdict.faults):
+                    self._fault(reason, fault, description)
+
+    def shape(self, verdict: Verdict, given: GivenConfig, description: Description) -> None:
+        """Of what is judged with stand-ins, only that there is no place for one."""
+        if verdict.reason == "ConfigNotAccepted":
+            self._not_accepted()
+        for fault in verdict.faults:
+            if verdict.reason == "ValidationFailed" and given.is_about_unknown(fault):
+                self._fault(verdict.reason, fault, description)
+
+    def _not_accepted(self) -> None:
+        field = "config" if self.spec.config else "configFrom"
+        finding = (
+            ("spec", field),
+            "ConfigNotAccepted",
+            f"the plugin takes no configuration; remove spec.{field}",
+        )
+        if not any(each.rule == "ConfigNotAccepted" for each in self.findings):
+            self.add(*finding)
+
+    def _fault(self, reason: str, fault: ConfigFault, description: Description) -> None:
+        keys = fault.field.split(".") if fault.field else []
+        rule = reason if reason in ("ConfigRequired", "PlaintextSecret") else f"{reason}/{fault.type}"
+        message = _advice(reason, fault, keys, description)
+        index = self._source_of(fault, keys)
+        if index is None:
+            self.add(_steps(self.spec.config, keys), rule, message, shown=".".join(["spec.config", *keys]))
+        else:
+            about = f"{fault.field}: " if fault.field else ""
+            self.add(("spec", "configFrom", index), rule, about + message)
+
+    def _source_of(self, fault: ConfigFault, keys: list[str]) -> int | None:
+        """The entry of spec.configFrom that gave the value; None for spec.config."""
+        sources = self.spec.config_from
+        if fault.type == "missing" or not sources or not keys or has(self.spec.config, keys):
+            return None
+        for index, source in reversed(list(enumerate(sources))):
+            path = source.path.split(".") if source.path is not None else []
+            if path and all(one == other for one, other in zip(path, keys, strict=False)):
+                return index
+        roots = [index for index, source in enumerate(sources) if source.path is None]
+        return roots[-1] if roots and not has(self.spec.config, keys[:1]) else None
+
+
+def _steps(config: Any, keys: Sequence[str]) -> list[str | int]:
+    """The path into the manifest: an index where there is a list."""
+    steps: list[str | int] = ["spec", "config"]
+    for key in keys:
+        step: str | int = int(key) if isinstance(config, list) and key.isdecimal() else key
+        steps.append(step)
+        try:
+            config = config[step]
+        except (KeyError, IndexError, TypeError):
+            config = None
+    return steps
+
+
+def _advice(reason: str, fault: ConfigFault, keys: Sequence[str], description: Description) -> str:
+    if reason == "PlaintextSecret":
+        mend = "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
+        return f"a secret is given in plain text; {mend}"
+    if fault.type == "missing":
+        return f"it is required; {_SET}"
+    rule = " ".join(fault.message.split()).rstrip(".") or "it is not valid"
+    rule = rule[:1].lower() + rule[1:]
+    if fault.type == "extra_forbidden":
+        known = _field_names(description.config_schema or {}, keys[:-1])
+        meant = get_close_matches(keys[-1], known, n=1) if keys else []
+        advice = (
+            f"did you mean {meant[0]}?"
+            if meant
+            else f"use {listing(known, most=12, word='or')}"
+            if known
+            else ""
+        )
+        return f"the plugin has no such field; {advice or 'remove it'}"
+    return f"{rule}; correct it"
+
+
+def _field_names(schema: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """The fields that a JSON schema has at a path, through references and unions."""
+    states: list[Mapping[str, Any]] = list(_alternatives(schema, schema))
+    for key in keys:
+        inner = [_child(state, key) for state in states]
+        states = [each for found in inner if found for each in _alternatives(schema, found)]
+    return sorted({name for state in states for name in state.get("properties", {})})
+
+
+def _child(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    named = schema.get("properties", {}).get(key)
+    for found in (named, schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(found, Mapping):
+            return found
+    return None
+
+
+def _alternatives(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    todo, seen = [schema], set()
+    while todo:
+        each = todo.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        reference = str(each.get("$ref", "")).removeprefix("#/$defs/")
+        todo.extend(found for found in [root.get("$defs", {}).get(reference)] if found)
+        for word in ("allOf", "anyOf", "oneOf"):
+            todo.extend(each.get(word, ()))
+
+
+def _not_installed(plugin: PluginId, found: Mapping[PluginId, Any]) -> str:
+    names = {str(each.name): each for each in found if each.plugin_type is plugin.plugin_type}
+    meant = get_close_matches(plugin.name, names, n=1)
+    advice = f"did you mean {meant[0]}?" if meant else "install its distribution"
+    return f"no {plugin.slug} is installed; {advice}"

@@ -1,0 +1,145 @@
+"""The configuration of each plugin: resolved from its sources, judged by the plugin's schema, remembered.
+
+A judgement stands for as long as the spec, the plugin's distribution and the versions of the sources do, so
+that a reconcile that finds nothing changed neither reads a Secret nor asks the host. What is remembered is
+a digest keyed by a secret of this process, and the strings to scrub, never the configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+
+from floe_core.host.protocol import ConfigFault, FoundPlugin, Verdict
+from floe_core.plugin_types import PluginId
+from floe_operator.config_sources import ResolvedConfig, nests_deeper, referenced, resolve
+from floe_operator.facts import ConfigSourceFault
+from floe_operator.plain_yaml import DEEPEST
+from floe_operator.plugin_host import PluginHost, ValidationCrashed
+from floe_operator.resource import FloePlugin
+from floe_operator.scrub import NOTHING, Scrubber
+from floe_operator.sources import Sources
+
+_LIFETIME = 600.0
+"""Seconds after which a plugin's schema is asked again: validators may look at files and hosts, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known of a configuration."""
+
+    outcome: Verdict | ConfigSourceFault
+    digest: bytes
+    """Another one for another effective configuration; empty where the sources could not be resolved."""
+
+
+_TOO_DEEP = Judgement(
+    Verdict(
+        reason="ValidationFailed",
+        faults=(
+            ConfigFault(field="", message=f"Input is nested deeper than {DEEPEST} levels", type="too_deep"),
+        ),
+    ),
+    b"",
+)
+"""The API server takes a hundred times as many levels, which neither pydantic nor the host could carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    inputs: bytes
+    judgement: Judgement
+    at: float
+
+
+class Configurations:
+    """Resolves and judges configurations."""
+
+    def __init__(self, host: PluginHost, sources: Sources) -> None:
+        self._host = host
+        self._sources = sources
+        self._salt = os.urandom(32)
+        self._kept: dict[PluginId, _Kept] = {}
+        self._scrubbers: dict[PluginId, tuple[tuple[str, ...], Scrubber]] = {}
+        self._common: Scrubber | None = NOTHING
+
+    async def judge(self, found: FoundPlugin, seen: FloePlugin) -> Judgement:
+        """The judgement on an object's present configuration.
+
+        Raises HostUnavailable and PluginGone, as the host does, and ClusterError if no source can be read.
+        """
+        plugin = seen.plugin
+        if nests_deeper(seen.spec.config, DEEPEST):
+            return _TOO_DEEP
+        versions = [self._sources.version(source) for source in referenced(seen.spec)]
+        inputs = self._digest(
+            found.fingerprint, seen.spec.model_dump(mode="json", include={"config", "config_from"}), versions
+        )
+        kept = self._kept.get(plugin)
+        known = kept is not None and kept.inputs == inputs and None not in versions
+        if kept is not None and known and time.monotonic() - kept.at < _LIFETIME:
+            return kept.judgement
+        judgement = await self._judge(found, seen)
+        self._kept[plugin] = _Kept(inputs, judgement, time.monotonic())
+        return judgement
+
+    async def resolve(self, seen: FloePlugin) -> ResolvedConfig | ConfigSourceFault:
+        """The object's present configuration; from now on its secrets are scrubbed from the plugin's text."""
+        if not seen.spec.config_from:
+            resolved = resolve(seen.spec, {})
+        else:
+            contents = {source: await self._sources.read(source) for source in referenced(seen.spec)}
+            # YAML of a quarter of a megabyte takes a second to parse.
+            resolved = await asyncio.to_thread(resolve, seen.spec, contents)
+        if isinstance(resolved, ResolvedConfig):
+            await self._remember_secrets(seen.plugin, resolved.secrets)
+        return resolved
+
+    def scrubber(self, plugin: PluginId) -> Scrubber:
+        """Takes the plugin's secrets out of its text."""
+        return self._scrubbers[plugin][1] if plugin in self._scrubbers else NOTHING
+
+    def common_scrubber(self) -> Scrubber:
+        """Takes every secret that the host may know out of text that any plugin may have written."""
+        if self._common is None:
+            self._common = Scrubber(secret for secrets, _ in self._scrubbers.values() for secret in secrets)
+        return self._common
+
+    def forget(self, plugin: PluginId) -> None:
+        """The plugin's object is gone."""
+        self._kept.pop(plugin, None)
+        if self._scrubbers.pop(plugin, None) is not None:
+            self._common = None
+
+    async def _judge(self, found: FoundPlugin, seen: FloePlugin) -> Judgement:
+        resolved = await self.resolve(seen)
+        if isinstance(resolved, ConfigSourceFault):
+            return Judgement(resolved, b"")
+        digest = self._digest(found.fingerprint, resolved.config, resolved.plain)
+        kept = self._kept.get(seen.plugin)
+        if kept is not None and kept.judgement.digest == digest and time.monotonic() - kept.at < _LIFETIME:
+            return kept.judgement
+        try:
+            return Judgement(await self._host.validate(seen.plugin, resolved.config, resolved.plain), digest)
+        except ValidationCrashed as error:
+            return Judgement(ConfigSourceFault("ValidationCrashed", error.detail), digest)
+
+    async def _remember_secrets(self, plugin: PluginId, secrets: tuple[str, ...]) -> None:
+        known = self._scrubbers.get(plugin)
+        if known is None and not secrets:
+            return
+        if known is not None:
+            # What the plugin was configured with before may still be in what it says.
+            secrets = tuple(dict.fromkeys((*secrets, *known[0])))[: 2 * len(secrets) + 16]
+            if secrets == known[0]:
+                return
+        self._scrubbers[plugin] = (secrets, await asyncio.to_thread(Scrubber, secrets))
+        self._common = None
+
+    def _digest(self, *parts: object) -> bytes:
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._salt).digest()

@@ -1,0 +1,152 @@
+"""Metrics that are read off the parts when somebody scrapes: the present state, counted nowhere else.
+
+What is said of plugins and of work is said by the leader alone, so that sums over replicas count it once.
+Every plugin is counted by type and reason; only those that are not Ready have a series of their own, so that
+an alert can name the plugin and its reason while the number of series stays small.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.conditions import READY, TABLE
+from floe_operator.events import EventRecorder
+from floe_operator.health import Election
+from floe_operator.inventory import Inventory
+from floe_operator.plugin_host import PluginHost
+from floe_operator.queue import WorkQueue
+from floe_operator.resource import FloePlugin
+from floe_operator.scanner import Scanner
+from floe_operator.sources import Sources
+from floe_operator.store import Store
+from floe_operator.watch import Watch
+
+_READY = ("True", "False", "Unknown")
+_REASONS = frozenset({READY, *(reason.text for table in TABLE.values() for reason in table)})
+_OTHER = "Other"
+"""Stands for a reason that the operator never writes: a status that somebody edited, for a moment."""
+
+
+@dataclass(frozen=True)
+class OperatorState(Collector):
+    """The parts whose state is shown."""
+
+    election: Election
+    events: EventRecorder
+    host: PluginHost
+    inventory: Inventory
+    queue: WorkQueue[PluginId]
+    scanner: Scanner
+    sources: Sources
+    store: Store
+    watch: Watch
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: names are known when they are collected."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it."""
+        yield _gauge("leader", "Whether this replica leads.", self.election.is_leader)
+        if self.election.is_leader:
+            yield from self._queue()
+            yield from plugin_metrics(self.store.all())
+            yield _gauge(
+                "unnameable_plugins",
+                "Installed plugins that get no FloePlugin, since no object can have their name.",
+                len(self.inventory.unnameable()),
+            )
+        yield from self._scans()
+        yield from self._watches()
+        yield from self._plugin_host()
+        yield CounterMetricFamily(
+            "floe_operator_events_dropped", "Turns of Ready that got no Event.", value=self.events.dropped
+        )
+
+    def _queue(self) -> Iterator[Metric]:
+        yield _gauge("queue_depth", "Objects that wait to be reconciled.", len(self.queue))
+        yield _gauge(
+            "queue_oldest_age_seconds", "How long the first of them has waited.", self.queue.oldest_age()
+        )
+
+    def _scans(self) -> Iterator[Metric]:
+        succeeded = self.inventory.ended and not self.inventory.failure
+        yield _gauge("scan_success", "Whether the last scan of the installed plugins succeeded.", succeeded)
+        yield _gauge(
+            "scan_duration_seconds", "How long the last successful scan took.", self.scanner.last_seconds
+        )
+        yield _gauge(
+            "scan_last_success_timestamp_seconds",
+            "When a scan last succeeded, in Unix time; 0 before.",
+            self.inventory.succeeded_at,
+        )
+        unreadable = len(self.inventory.scan.unreadable) if self.inventory.scan else 0
+        yield _gauge("unreadable_distributions", "Distributions that could not be read.", unreadable)
+
+    def _watches(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily(
+            "floe_operator_watch_restarts", "Watches that had to be started again.", labels=["resource"]
+        )
+        restarts.add_metric(["floeplugins"], max(0, self.watch.starts - 1))
+        restarts.add_metric(["secrets and configmaps"], self.sources.restarts)
+        yield restarts
+        yield _gauge("watch_established", "Whether FloePlugins are watched.", self.watch.established)
+
+    def _plugin_host(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "floe_operator_plugin_host_starts",
+            "Plugin hosts that were started; each change of what is installed brings one.",
+            value=self.host.generation,
+        )
+        memory = self.host.resident_bytes()
+        yield _gauge(
+            "plugin_host_resident_memory_bytes", "Memory of the plugin host; 0 where none runs.", memory or 0
+        )
+        yield _gauge("plugins_loading", "Plugins whose import has not ended yet.", len(self.host.loading()))
+
+
+def plugin_metrics(objects: Iterable[FloePlugin]) -> Iterator[Metric]:
+    """How the FloePlugins are."""
+    by_type: dict[tuple[str, ...], int] = {(kind.slug, status): 0 for kind in PluginType for status in _READY}
+    by_reason: collections.Counter[str] = collections.Counter()
+    not_ready = GaugeMetricFamily(
+        "floe_operator_plugin_not_ready",
+        "1 for each FloePlugin whose Ready is False, with the reason.",
+        labels=["type", "name", "reason"],
+    )
+    for seen in objects:
+        status, reason = _readiness(seen)
+        by_type[seen.spec.type, status] += 1
+        by_reason[reason] += 1
+        if status == "False":
+            not_ready.add_metric([seen.spec.type, seen.spec.name, reason], 1)
+    yield _labelled("plugins", "FloePlugins by type and Ready.", ["type", "ready"], by_type)
+    reasons: dict[tuple[str, ...], int] = {(reason,): number for reason, number in sorted(by_reason.items())}
+    yield _labelled("plugins_by_reason", "FloePlugins by the reason of Ready.", ["reason"], reasons)
+    yield not_ready
+
+
+def _readiness(seen: FloePlugin) -> tuple[str, str]:
+    ready = seen.status.condition(READY) if seen.status is not None else None
+    if ready is None:
+        return "Unknown", "NotJudged"
+    return ready.status, ready.reason if ready.reason in _REASONS else _OTHER
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"floe_operator_{name}", documentation, value=float(value))
+
+
+def _labelled(
+    name: str, documentation: str, labels: list[str], values: Mapping[tuple[str, ...], int]
+) -> Metric:
+    family = GaugeMetricFamily(f"floe_operator_{name}", documentation, labels=labels)
+    for label_values, value in values.items():
+        family.add_metric(label_values, value)
+    return family

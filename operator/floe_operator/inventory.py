@@ -1,0 +1,64 @@
+"""What the scans of this process found: which plugins there are, and whether that is known at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from floe_core.host.protocol import FoundPlugin, ScanResult
+from floe_core.plugin_types import PluginId
+from floe_operator.facts import Broken, Discovery, Installed, NotInstalled, ScanFailed
+from floe_operator.mirror import hidden_by, known_plugins
+from floe_operator.resource import FloePlugin, is_nameable
+
+
+class Inventory:
+    """The last scan that succeeded, and why a later one did not."""
+
+    def __init__(self) -> None:
+        self.scan: ScanResult | None = None
+        self.failure = ""
+        """Why the last scan did not succeed; empty where it did."""
+        self.ended = False
+        """Whether a scan ended at all; nothing is judged before."""
+        self.succeeded_at = 0.0
+        """When a scan last succeeded, in Unix time."""
+        self._known: dict[PluginId, Installed | Broken] = {}
+
+    def succeeded(self, scan: ScanResult) -> None:
+        """Takes the result of a scan in; what a partial one does not show is not gone."""
+        self.scan, self.failure, self.ended = scan, "", True
+        self.succeeded_at = time.time()
+        self._known = {
+            plugin: Installed(claim) if isinstance(claim, FoundPlugin) else Broken(claim)
+            for plugin, claim in known_plugins(scan).items()
+        }
+
+    def failed(self, detail: str) -> None:
+        """The last scan did not succeed; what the one before it found still stands."""
+        self.failure, self.ended = detail, True
+
+    @property
+    def plugins(self) -> Collection[PluginId]:
+        """Every plugin that is known, broken ones too."""
+        return self._known.keys()
+
+    def discovery(self, seen: FloePlugin) -> Discovery | None:
+        """What is known of an object's plugin; None before the first scan ended."""
+        if self.failure:
+            return ScanFailed(self.failure)
+        if self.scan is None:
+            return None
+        known = self._known.get(seen.plugin)
+        if known is not None:
+            return known
+        hidden = hidden_by(self.scan, seen)
+        return NotInstalled() if hidden is None else ScanFailed(hidden)
+
+    def has_mirror(self, plugin: PluginId) -> bool:
+        """Whether the plugin must have an object: all known ones, broken ones too, that one can name."""
+        return plugin in self._known and is_nameable(plugin)
+
+    def unnameable(self) -> list[PluginId]:
+        """The plugins that no object can stand for."""
+        return [plugin for plugin in self._known if not is_nameable(plugin)]

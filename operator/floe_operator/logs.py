@@ -1,0 +1,65 @@
+"""One stream of log lines on standard error: ours, kopf's and the plugin host's.
+
+JSON where a machine reads them, plain text on a terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+class _NotOurSignals(logging.Filter):
+    """kopf runs in a thread of its own and the operator handles the signals: nothing to warn about."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "OS signals are ignored" not in str(record.msg)
+
+
+def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -> None:
+    """Sends structlog's and logging's lines to standard error in the same shape."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    final: list[structlog.typing.Processor]
+    if as_json:
+        final = [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    # kopf tells of every event it hands over, and aiohttp of every reconnect.
+    for noisy in ("kopf.objects", "aiohttp", "asyncio", "kopf._core.engines.activities"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("kopf._core.reactor.running").addFilter(_NotOurSignals())
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,152 @@
+"""The work queue: keys wait to be reconciled, each once, one reconcile per key at a time.
+
+As client-go's rate-limited work queue: `add` while a key waits changes nothing; `add` while it is being
+worked on makes it come back once that is done; failures come back after an exponential back-off with jitter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import random
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+Key = TypeVar("Key", bound=Hashable)
+
+_FIRST_BACKOFF = 0.1
+_LONGEST_BACKOFF = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The key needs nothing more until somebody adds it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """The key comes back after `seconds`; nothing failed."""
+
+    seconds: float
+
+
+Result = Done | RetryAfter
+DONE = Done()
+
+
+class RetryableError(Exception):
+    """A reconcile could not finish for a passing reason: the key comes back, with back-off."""
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class WorkQueue(Generic[Key]):
+    """Keys and the workers that take them. Must be used from one event loop."""
+
+    def __init__(self, reconcile: Callable[[Key], Awaitable[Result]], *, workers: int) -> None:
+        self._reconcile = reconcile
+        self._workers = workers
+        self._waiting: collections.OrderedDict[Key, float] = collections.OrderedDict()
+        self._active: set[Key] = set()
+        self._again: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._available = asyncio.Semaphore(0)
+        self._closing = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key waits or is being worked on (keys that back off do not count)."""
+        return not self._waiting and not self._active
+
+    def oldest_age(self) -> float:
+        """How long the key at the head has waited, seconds."""
+        return time.monotonic() - next(iter(self._waiting.values())) if self._waiting else 0.0
+
+    def add(self, key: Key) -> None:
+        """The key is to be looked at, now."""
+        if self._closing:
+            return
+        self._cancel_timer(key)
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting[key] = time.monotonic()
+            self._available.release()
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """The key is to be looked at in some seconds, or earlier if somebody adds it."""
+        if self._closing or key in self._waiting:
+            return
+        due = asyncio.get_running_loop().time() + seconds
+        timer = self._timers.get(key)
+        if timer is not None and timer.when() <= due:
+            return
+        self._cancel_timer(key)
+        self._timers[key] = asyncio.get_running_loop().call_at(due, self._due, key)
+
+    async def run(self) -> None:
+        """Works until it is cancelled; no exception of a reconcile ends it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._workers):
+                    group.create_task(self._work())
+        finally:
+            self._closing = True
+            for timer in self._timers.values():
+                timer.cancel()
+            self._timers.clear()
+
+    async def _work(self) -> None:
+        while True:
+            await self._available.acquire()
+            key, _ = self._waiting.popitem(last=False)
+            self._active.add(key)
+            try:
+                await self._attempt(key)
+            finally:
+                self._active.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
+
+    async def _attempt(self, key: Key) -> None:
+        try:
+            result = await self._reconcile(key)
+        except RetryableError as error:
+            delay = self._back_off(key, error.after)
+            _log.warning("will be tried again", key=str(key), reason=str(error), in_seconds=round(delay, 1))
+        except Exception:  # noqa: BLE001 -- a bug of ours must not stop the other keys
+            delay = self._back_off(key, None)
+            _log.exception("reconcile failed", key=str(key), in_seconds=round(delay, 1))
+        else:
+            self._failures.pop(key, None)
+            if isinstance(result, RetryAfter):
+                self.add_after(key, result.seconds)
+
+    def _back_off(self, key: Key, at_least: float | None) -> float:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(failures - 1, 16))
+        delay = max(at_least or 0.0, delay * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+        self.add_after(key, delay)
+        return delay
+
+    def _due(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    def _cancel_timer(self, key: Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,113 @@
+"""`reconcile(plugin)`: looks at the present state, judges it, and writes what changed.
+
+Level-triggered: what woke it does not matter, and to run it once more changes nothing. What it looks at is
+gathered elsewhere; the rules are in `assess` and `mirror`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from floe_core.plugin_types import PluginId
+from floe_operator import cluster_errors
+from floe_operator.assess import assess
+from floe_operator.cluster import Cluster
+from floe_operator.gather import Gather
+from floe_operator.inventory import Inventory
+from floe_operator.leftovers import removal_patch
+from floe_operator.mirror import is_incomplete
+from floe_operator.plugin_host import HostUnavailable, PluginGone
+from floe_operator.probes import Prober, Wanted
+from floe_operator.queue import DONE, Result, RetryableError
+from floe_operator.resource import FloePlugin, FloePluginStatus
+from floe_operator.store import Store
+
+_log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Brings one object at a time to what is known of its plugin."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        store: Store,
+        inventory: Inventory,
+        gather: Gather,
+        prober: Prober,
+        on_written: Callable[[FloePlugin, FloePluginStatus], None],
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._inventory = inventory
+        self._gather = gather
+        self._prober = prober
+        self._on_written = on_written
+
+    async def reconcile(self, plugin: PluginId) -> Result:
+        """Raises RetryableError where the key must come back."""
+        try:
+            seen = self._store.get(plugin)
+            if seen is None or seen.metadata.deletion_timestamp is not None:
+                await self._let_go(plugin, gone=seen is None)
+                return DONE
+            if is_incomplete(seen):
+                seen = await self._complete(seen)
+            gathered = await self._gather.facts(seen)
+            if gathered is None:
+                return DONE
+            facts, digest = gathered
+            status = assess(facts, seen.status, datetime.now(UTC))
+            if status != seen.status:
+                await self._write(seen, status)
+            self._keep_probe(seen, status, digest)
+            return DONE
+        except (cluster_errors.NotFound, cluster_errors.NamespaceTerminating) as error:
+            _log.debug("the object, its kind or its namespace goes", plugin=str(plugin), reason=str(error))
+            return DONE
+        except (HostUnavailable, PluginGone) as error:
+            raise RetryableError(str(error)) from error
+
+    async def _let_go(self, plugin: PluginId, *, gone: bool) -> None:
+        """The object goes or is gone: its plugin stops, and an installed one gets its bare mirror (back)."""
+        self._prober.drop(plugin)
+        self._gather.forget(plugin)
+        if gone and self._inventory.has_mirror(plugin):
+            self._store.put(await self._cluster.apply(plugin, uid=None))
+
+    async def _complete(self, seen: FloePlugin) -> FloePlugin:
+        """Somebody else made the object: it gets our label, unless another owns that."""
+        try:
+            self._store.put(await self._cluster.apply(seen.plugin, uid=seen.metadata.uid))
+        except cluster_errors.Conflict as error:
+            _log.info("another manager's value stays", plugin=str(seen.plugin), reason=str(error))
+        return self._store.get(seen.plugin) or seen
+
+    async def _write(self, seen: FloePlugin, status: FloePluginStatus) -> None:
+        try:
+            written = await self._cluster.apply_status(
+                seen.plugin, uid=seen.metadata.uid, status=status.to_json()
+            )
+            if leftovers := removal_patch(written, status):
+                written = await self._cluster.patch_status(seen.plugin, leftovers)
+        except (cluster_errors.Conflict, cluster_errors.Refused) as error:
+            # Another object by that name took its place, or another hand was quicker: the watch brings it.
+            _log.info("a status was not written", plugin=str(seen.plugin), reason=str(error))
+            return
+        self._store.put(written)
+        self._on_written(seen, status)
+
+    def _keep_probe(self, seen: FloePlugin, status: FloePluginStatus, digest: bytes) -> None:
+        """Starts, restarts or stops the plugin: it starts once configured, with its dependencies Ready."""
+        plugin, probe = seen.plugin, seen.spec.probe
+        true = {condition.type for condition in status.conditions if condition.status == "True"}
+        if probe is None or "Discovered" not in true:
+            self._prober.drop(plugin)
+        elif not {"Loaded", "VersionCompatible", "ConfigValid"} <= true:
+            return  # what runs goes on as it is; what does not run waits
+        elif "DependenciesReady" in true or self._prober.is_running(plugin):
+            self._prober.want(plugin, Wanted(probe, digest))

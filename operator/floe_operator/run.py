@@ -1,0 +1,249 @@
+"""`floe-operator run`: makes every part, joins them, and runs them until the process is told to end.
+
+The only module that knows all the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import structlog
+
+from floe_core._version import __version__
+from floe_core.plugin_types import PluginId
+from floe_operator import cluster_errors, health
+from floe_operator.cluster import Cluster
+from floe_operator.config_sources import SourceObject
+from floe_operator.configurations import Configurations
+from floe_operator.connection import Connection, connect
+from floe_operator.events import EventRecorder
+from floe_operator.gather import Gather, is_ready
+from floe_operator.gauges import OperatorState
+from floe_operator.http_server import Page, PortTaken, report_page, serve
+from floe_operator.inventory import Inventory
+from floe_operator.leader import Elector, NoElection
+from floe_operator.metrics import Metrics
+from floe_operator.plugin_host import PluginHost
+from floe_operator.probes import Prober
+from floe_operator.queue import WorkQueue
+from floe_operator.reconcile import Reconciler
+from floe_operator.resource import FloePlugin, FloePluginStatus
+from floe_operator.scanner import Scanner
+from floe_operator.settings import RunSettings
+from floe_operator.sources import Sources
+from floe_operator.store import Store
+from floe_operator.watch import Watch
+
+_WORKERS = 16
+_SHUTDOWN_SECONDS = 20.0
+"""What started plugins get to stop; below a pod's usual grace period of 30 s."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: RunSettings) -> int:
+    """Runs the operator; the exit code."""
+    try:
+        connection = await connect()
+        # Of its own, so that requests that hang do not hold up a renewal of the Lease.
+        election = await connect()
+    except cluster_errors.ClusterConfigError as error:
+        _log.error("cannot start", reason=str(error))
+        return 1
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        operator = Operator(settings, connection, election)
+        await operator.run(stop)
+    except PortTaken as error:
+        _log.error("cannot start", reason=str(error))
+        return 1
+    finally:
+        await connection.close()
+        await election.close()
+    return 0
+
+
+class Operator:
+    """All parts of one operator, joined."""
+
+    def __init__(self, settings: RunSettings, connection: Connection, election: Connection) -> None:
+        namespace = settings.namespace or connection.namespace
+        self._server = connection.server
+        self._http_port = settings.http_port
+        self.metrics = Metrics()
+        self.elector = Elector(election, namespace) if settings.leader_elect else NoElection()
+        connection.time_to_write = self.elector.time_left
+        connection.on_answer = election.on_answer = self.metrics.answered
+        connection.on_write = self.metrics.wrote
+        self.events = EventRecorder(connection)
+        self.cluster = Cluster(connection, namespace)
+        self.store = Store()
+        self.inventory = Inventory()
+        self._ready: set[PluginId] = set()
+        self.host = PluginHost(
+            python=str(settings.plugin_python),
+            load_timeout=settings.load_timeout,
+            memory_limit=settings.host_memory,
+            on_change=self._plugins_changed,
+            on_output=self._plugin_printed,
+        )
+        self.sources = Sources(connection, namespace, self._source_changed)
+        self.configurations = Configurations(self.host, self.sources)
+        self.prober = Prober(self.host, self._effective_config, self._scrub, self._probed)
+        self.gather = Gather(
+            inventory=self.inventory,
+            host=self.host,
+            store=self.store,
+            configurations=self.configurations,
+            prober=self.prober,
+        )
+        self.reconciler = Reconciler(
+            cluster=self.cluster,
+            store=self.store,
+            inventory=self.inventory,
+            gather=self.gather,
+            prober=self.prober,
+            on_written=self._written,
+        )
+        self.queue: WorkQueue[PluginId] = WorkQueue(
+            self.metrics.timed(self.reconciler.reconcile), workers=_WORKERS
+        )
+        self.scanner = Scanner(
+            host=self.host,
+            cluster=self.cluster,
+            store=self.store,
+            inventory=self.inventory,
+            enqueue=self.queue.add,
+            interval=settings.scan_interval,
+            leads=lambda: self.elector.is_leader,
+        )
+        self.watch = Watch(connection, self.cluster, self._seen, self._kind_gone)
+        self.metrics.add(
+            OperatorState(
+                election=self.elector,
+                events=self.events,
+                host=self.host,
+                inventory=self.inventory,
+                queue=self.queue,
+                scanner=self.scanner,
+                sources=self.sources,
+                store=self.store,
+                watch=self.watch,
+            )
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set; then started plugins get time to stop. PortTaken."""
+        _log.info(
+            "floe-operator starts", version=__version__, namespace=self.cluster.namespace, server=self._server
+        )
+        async with self._http():
+            await self._work(stop)
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        parts = [
+            asyncio.create_task(part, name=name)
+            for name, part in {
+                "plugin host": self.host.run(),
+                "scanner": self.scanner.run(),
+                "watch": self.watch.run(),
+                "sources": self.sources.run(),
+                "lead": self._lead(),
+                "stop": stop.wait(),
+            }.items()
+        ]
+        try:
+            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in ended:
+                part.result()
+        finally:
+            _log.info("floe-operator ends")
+            for part in parts:
+                part.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*parts, return_exceptions=True)
+            await self.prober.close()
+            await self.host.close(timeout=_SHUTDOWN_SECONDS)
+            await self.elector.release()
+
+    async def _lead(self) -> None:
+        """What only the leader does; one that stands by watches and scans, so that it is at work at once."""
+        await self.elector.acquire()
+        self.scanner.hurry()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.queue.run(), name="queue")
+            group.create_task(self.events.run(), name="events")
+
+    def _http(self) -> contextlib.AbstractAsyncContextManager[object]:
+        if not self._http_port:
+            return contextlib.nullcontext()
+        live = health.liveness(self.watch)
+        ready = health.readiness(self.elector, self.watch, self.inventory, self.cluster)
+        pages = {
+            "/healthz": lambda _: report_page(live),
+            "/readyz": lambda _: report_page(ready),
+            "/metrics": lambda accept: Page(200, *self.metrics.page(accept)),
+        }
+        return serve(pages, self._http_port)
+
+    def _seen(self, event: str | None, raw: Mapping[str, Any]) -> None:
+        """The watch saw an object come, change or go."""
+        gone = event == "DELETED"
+        plugin = self.store.remove(raw) if gone else self.store.put(raw)
+        if plugin is None:
+            return
+        self.queue.add(plugin)
+        seen = self.store.get(plugin)
+        self._note_readiness(plugin, seen is not None and is_ready(seen))
+
+    def _written(self, seen: FloePlugin, status: FloePluginStatus) -> None:
+        """A status was written."""
+        self.events.record(seen, status)
+        self._note_readiness(seen.plugin, is_ready(seen.model_copy(update={"status": status})))
+
+    def _note_readiness(self, plugin: PluginId, ready: bool) -> None:
+        """When an object becomes or stops being Ready, those that need it are judged again, and only they."""
+        if ready == (plugin in self._ready):
+            return
+        (self._ready.add if ready else self._ready.discard)(plugin)
+        for dependent in self.gather.dependents(plugin):
+            self.queue.add(dependent)
+
+    def _source_changed(self, source: SourceObject) -> None:
+        """A Secret or ConfigMap came, changed or went."""
+        for plugin in self.store.users(source):
+            self.queue.add(plugin)
+
+    def _probed(self, plugin: PluginId) -> None:
+        """A check, or a start, told something new."""
+        self.queue.add(plugin)
+
+    async def _effective_config(self, plugin: PluginId) -> dict[str, Any] | None:
+        return await self.gather.effective_config(plugin)
+
+    def _plugin_printed(self, line: str) -> None:
+        """A plugin wrote to its standard output or error: any of them, as far as we know."""
+        _log.info("a plugin printed", text=self.configurations.common_scrubber().scrub(line))
+
+    def _scrub(self, plugin: PluginId, text: str) -> str:
+        return self.configurations.scrubber(plugin).scrub(text)
+
+    def _plugins_changed(self, plugins: Collection[PluginId]) -> None:
+        """The plugin host knows more of these plugins, or something else."""
+        for plugin in plugins:
+            self.queue.add(plugin)
+
+    def _kind_gone(self) -> None:
+        """The CRD is not there (any more), and no object either: no probe is wanted."""
+        plugins = list(self.store)
+        self.store.clear()
+        self._ready.clear()
+        for plugin in plugins:
+            self.prober.drop(plugin)

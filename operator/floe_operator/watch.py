@@ -1,0 +1,162 @@
+"""The watch on FloePlugins: kopf's, in a thread of its own, turned into plain calls on our event loop.
+
+kopf ends, and cancels every task of its loop, when the CRD goes away, when its right to watch does, or when
+a stream breaks in a way it does not know; so it gets a loop that holds nothing of ours. We wait for the CRD
+before each start, since kopf looks for it only once. kopf's handlers swallow exceptions: nothing that can
+fail happens in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import kopf
+import structlog
+
+from floe_operator import cluster_errors
+from floe_operator.cluster import Cluster
+from floe_operator.connection import Connection
+from floe_operator.resource import GROUP, PLURAL, VERSION
+
+RETRY_SECONDS = 2.0
+"""How long to wait between two looks for the CRD, or before a broken watch starts again."""
+
+_REMIND_SECONDS = 60.0
+_END_SECONDS = 3.0
+"""What kopf gets to end when we do."""
+
+_log = structlog.get_logger(__name__)
+
+OnEvent = Callable[[str | None, Mapping[str, Any]], None]
+"""Told of each event: its type (None for an object of the first listing) and the object."""
+
+
+class Watch:
+    """Keeps a watch on the FloePlugins of one namespace, for as long as it runs."""
+
+    def __init__(
+        self, connection: Connection, cluster: Cluster, on_event: OnEvent, on_gone: Callable[[], None]
+    ) -> None:
+        self._connection = connection
+        self._cluster = cluster
+        self._on_event = on_event
+        self._on_gone = on_gone
+        self.established = False
+        """Whether a watch runs (or is being set up by kopf)."""
+        self.starts = 0
+        """How often a watch was started."""
+        self.obstacle = "the watch has not started yet"
+        """Why there is no watch, for people."""
+        self._heartbeat: float | None = None
+
+    def silence(self) -> float:
+        """For how many seconds kopf's event loop has not turned; 0 where it need not."""
+        return time.monotonic() - self._heartbeat if self._heartbeat is not None else 0.0
+
+    async def run(self) -> None:
+        """Watches until it is cancelled."""
+        while True:
+            await self._wait_until_possible()
+            self.established, self.obstacle = True, ""
+            self.starts += 1
+            _log.info("watching FloePlugins", namespace=self._cluster.namespace)
+            try:
+                ended = await self._kopf()
+            finally:
+                self.established = False
+            self._heartbeat = None
+            self.obstacle = f"the watch ended: {ended}"
+            _log.warning("the watch on FloePlugins ended and will be started again", reason=ended)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _wait_until_possible(self) -> None:
+        said, said_at = "", 0.0
+        loop = asyncio.get_running_loop()
+        while (obstacle := await self._find_obstacle()) is not None:
+            self.obstacle = obstacle
+            if obstacle != said or loop.time() - said_at > _REMIND_SECONDS:
+                _log.warning("waiting", reason=obstacle)
+                said, said_at = obstacle, loop.time()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _find_obstacle(self) -> str | None:
+        """What stands in the way of a watch, as a sentence; None where nothing does."""
+        try:
+            if not await self._cluster.is_served():
+                self._on_gone()
+                return f"the CRD {PLURAL}.{GROUP} is not installed: kubectl apply --server-side -k crds"
+            rights = await self._cluster.missing_rights()
+        except cluster_errors.ClusterError as error:
+            return str(error)
+        missing = [right for right in rights if right.split()[0] in ("list", "watch")]
+        if missing:
+            return (
+                f"missing right: a Role in namespace {self._cluster.namespace!r} must allow "
+                f"{' and '.join(missing)} of API group {GROUP!r}"
+            )
+        return None
+
+    async def _kopf(self) -> str:
+        """Runs kopf until it ends or we are cancelled; why it ended."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[str] = loop.create_future()
+        stop = threading.Event()
+
+        def tell(reason: str) -> None:
+            if not ended.done():
+                ended.set_result(reason)
+
+        def work() -> None:
+            reason = "kopf ended"
+            try:
+                asyncio.run(self._operator(loop, stop))
+            except BaseException as error:  # noqa: BLE001 -- the thread must always say that it ended
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+            with contextlib.suppress(RuntimeError):  # our loop did not wait for us
+                loop.call_soon_threadsafe(tell, reason)
+
+        # A daemon: a stream that hangs must not keep the process from ending.
+        thread = threading.Thread(target=work, name="kopf", daemon=True)
+        thread.start()
+        try:
+            return await asyncio.shield(ended)
+        finally:
+            stop.set()
+            await asyncio.wait([ended], timeout=_END_SECONDS)
+
+    async def _beat(self) -> None:
+        while True:
+            self._heartbeat = time.monotonic()
+            await asyncio.sleep(1.0)
+
+    async def _operator(self, ours: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
+        self._beating = asyncio.create_task(self._beat())
+        registry = kopf.OperatorRegistry()
+        settings = kopf.OperatorSettings()
+        settings.scanning.disabled = True
+        settings.posting.enabled = False
+        settings.peering.standalone = True
+        settings.process.ultimate_exiting_timeout = None
+        settings.queueing.idle_timeout = 0.1
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: Any) -> kopf.ConnectionInfo:
+            return await self._connection.for_kopf()
+
+        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+        async def seen(event: Mapping[str, Any], **_: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # our loop did not wait for us
+                ours.call_soon_threadsafe(self._on_event, event["type"], event["object"])
+
+        await kopf.operator(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            namespaces=[self._cluster.namespace],
+            stop_flag=stop,
+        )

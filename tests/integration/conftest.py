@@ -1,0 +1,90 @@
+"""One control plane for the session, with the CRD and an audit log; a namespace for each test."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcluster import LocalCluster
+from tests.support.control_planes import install_crd, new_namespace
+from tests.support.distributions import Environment
+from tests.support.operator import Audit, FloePlugins, OperatorProcess
+
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {
+            "level": "Metadata",
+            "resources": [{"group": "floe.dev"}, {"group": "", "resources": ["secrets", "configmaps"]}],
+        },
+        {"level": "None"},
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def localcluster_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("audit")
+    policy = folder / "policy.json"
+    policy.write_text(json.dumps(AUDIT_POLICY))
+    return {"audit_log": folder / "audit.log", "audit_policy": policy}
+
+
+@pytest.fixture(scope="session")
+def audit(localcluster: LocalCluster, localcluster_options: dict[str, Any]) -> Audit:
+    return Audit(localcluster_options["audit_log"])
+
+
+@pytest.fixture(scope="session")
+def cluster(localcluster: LocalCluster) -> LocalCluster:
+    """The session's control plane, with the CRD installed."""
+    install_crd(localcluster)
+    return localcluster
+
+
+@pytest.fixture
+def namespace(cluster: LocalCluster) -> str:
+    """A namespace of the test's own."""
+    return new_namespace(cluster)
+
+
+@pytest.fixture
+def floeplugins(cluster: LocalCluster, namespace: str) -> FloePlugins:
+    """The FloePlugins of the test's namespace."""
+    return FloePlugins(cluster.kubeconfig, namespace)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """An empty environment for plugins."""
+    return Environment.create(tmp_path / "plugins")
+
+
+StartOperator = Callable[..., OperatorProcess]
+
+
+@pytest.fixture
+def start_operator(
+    cluster: LocalCluster, namespace: str, environment: Environment, tmp_path: Path
+) -> Iterator[StartOperator]:
+    """Starts operators on the test's namespace and environment; they end with the test."""
+    with ExitStack() as running:
+
+        def start(*flags: str, kubeconfig: Path | None = None, **more: Any) -> OperatorProcess:
+            if "--scan-interval" not in flags:
+                flags += ("--scan-interval", "1s")
+            log = tmp_path / f"operator-{uuid.uuid4().hex[:6]}.log"
+            operator = OperatorProcess(
+                kubeconfig or cluster.kubeconfig, namespace, environment.python, log, *flags, **more
+            )
+            return running.enter_context(operator)
+
+        yield start

@@ -1,0 +1,238 @@
+"""spec.configFrom on a real API server: what is merged, what fails, how it heals, what is never read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localcluster import LocalCluster
+from tests.integration.conftest import StartOperator
+from tests.support.distributions import Environment, plugin_distribution
+from tests.support.operator import Audit, FloePlugins, now
+from tests.support.polling import eventually
+from tests.support.processes import memory_of
+from tests.support.standing import Standing, standing_operator
+
+ECHO = plugin_distribution(
+    "echo",
+    config="""
+    url: str = "none"
+    password: SecretStr | None = None
+    nested: dict[str, object] = {}
+    """,
+    # Says what it was configured with, so that a test can see it. The values are marks, not secrets.
+    body="""
+    def health_check(self):
+        config = self._config
+        shown = config.password.get_secret_value()[::-1] if config.password else "-"
+        return HealthStatus(HealthState.DEGRADED, f"url={config.url} nested={config.nested} reversed={shown}")
+    """,
+)
+NEEDY = plugin_distribution("needy", config="url: str\npassword: SecretStr")
+
+
+def secret(name: str, key: str, path: str | None = None, *, optional: bool | None = None) -> dict[str, Any]:
+    reference: dict[str, Any] = {"name": name, "key": key}
+    if optional is not None:
+        reference["optional"] = optional
+    source: dict[str, Any] = {"secretKeyRef": reference}
+    return source | ({"path": path} if path else {})
+
+
+def config_map(
+    name: str, key: str, path: str | None = None, *, optional: bool | None = None
+) -> dict[str, Any]:
+    source = secret(name, key, path, optional=optional)
+    return {"configMapKeyRef": source.pop("secretKeyRef"), **source}
+
+
+@pytest.fixture(scope="module")
+def standing(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    with standing_operator(cluster, tmp_path_factory.mktemp("config-from"), ECHO, NEEDY) as standing:
+        yield standing
+
+
+@pytest.fixture
+def plugins(standing: Standing) -> FloePlugins:
+    """Both plugins, with bare mirrors."""
+    return standing.reset()
+
+
+def test_sources_merge_in_order_and_spec_config_wins(plugins: FloePlugins) -> None:
+    plugins.config_map("base", settings="url: from-map\nnested: {a: 1, b: {c: 2}}\n")
+    plugins.config_map("later", more="nested: {b: {d: 3}, e: [1, 2]}\n")
+    plugins.secret("last", word="s3cret-word")
+    plugins.merge(
+        "compute-echo",
+        {
+            "spec": {
+                "config": {"nested": {"a": "spec"}},
+                "configFrom": [
+                    config_map("base", "settings"),
+                    config_map("later", "more"),
+                    secret("last", "word", "password"),
+                ],
+                "probe": {},
+            }
+        },
+    )
+    _, _, message = plugins.until("compute-echo", "Healthy", "Degraded")
+    assert "url=from-map" in message
+    assert "'a': 'spec'" in message
+    assert "'c': 2" in message
+    assert "'d': 3" in message
+    assert "reversed=drow-terc3s" in message
+
+
+FAULTS = {
+    "SecretNotFound": ([secret("absent", "key", "password")], "Secret absent does not exist"),
+    "SecretKeyMissing": ([secret("there", "absent", "password")], "Secret there has no key absent"),
+    "ConfigMapNotFound": ([config_map("absent", "key")], "ConfigMap absent does not exist"),
+    "ConfigMapKeyMissing": ([config_map("there", "absent")], "ConfigMap there has no key absent"),
+    "NotText": ([secret("there", "bytes", "password")], "is not UTF-8 text"),
+    "NotAMapping": ([secret("there", "list")], "it is not a mapping"),
+    "PathConflict": (
+        [config_map("there", "scalar"), secret("there", "text", "url.host")],
+        "leads through url",
+    ),
+    "PlaintextSecret": ([config_map("there", "text", "password")], "password"),
+    "ValidationFailed": ([config_map("there", "wrong")], "nested (from spec.configFrom[0])"),
+}
+
+
+@pytest.mark.parametrize("reason", FAULTS)
+def test_each_fault_has_its_reason_and_names_the_reference_but_no_value(
+    plugins: FloePlugins, reason: str
+) -> None:
+    sources, words = FAULTS[reason]
+    plugins.secret("there", text="marked-value", bytes=b"\xff\xfemarked", list="- marked-value")
+    plugins.config_map("there", scalar="url: marked-value", text="marked-value", wrong="nested: marked-value")
+    plugins.merge("compute-echo", {"spec": {"configFrom": sources}})
+    status, _, message = plugins.until("compute-echo", "ConfigValid", reason)
+    assert status == "False"
+    assert words in message
+    assert "marked" not in message
+    if reason not in ("PlaintextSecret",):
+        assert "configFrom" in message or reason == "ValidationFailed"
+
+
+def test_optional_references_may_be_missing(plugins: FloePlugins) -> None:
+    plugins.secret("there", other="x")
+    sources = [
+        secret("absent", "key", "password", optional=True),
+        secret("there", "absent", "password", optional=True),
+    ]
+    plugins.merge("compute-echo", {"spec": {"configFrom": sources}})
+    plugins.until("compute-echo", "ConfigValid", "Valid")
+
+
+def test_a_secret_that_comes_changes_and_goes_is_judged_at_once_without_touching_the_object(
+    plugins: FloePlugins,
+) -> None:
+    sources = [secret("late", "url", "url"), secret("late", "password", "password")]
+    plugins.merge("compute-needy", {"spec": {"configFrom": sources}})
+    plugins.until("compute-needy", "ConfigValid", "SecretNotFound")
+    plugins.secret("late", url="one")
+    plugins.until("compute-needy", "ConfigValid", "SecretKeyMissing")
+    plugins.secret("late", url="one", password="long-enough")
+    plugins.until("compute-needy", "Ready", "Ready")
+    plugins.core.delete_namespaced_secret("late", plugins.namespace)
+    plugins.until("compute-needy", "Ready", "SecretNotFound")
+
+
+def test_objects_that_nobody_refers_to_are_never_read(plugins: FloePlugins, audit: Audit) -> None:
+    since = now()
+    plugins.secret("referred", password="first-word")
+    plugins.merge(
+        "compute-echo", {"spec": {"configFrom": [secret("referred", "password", "password")], "probe": {}}}
+    )
+    plugins.until("compute-echo", "Healthy", "Degraded")
+    for number in range(20):
+        plugins.secret(f"stranger-{number}", password="x")
+        plugins.config_map(f"stranger-{number}", text="x")
+    # The watch is in order: once the change of the referred Secret is seen, the strangers were.
+    plugins.secret("referred", password="other-word")
+    eventually(lambda: "drow-rehto" in plugins.condition("compute-echo", "Healthy")[2])
+    reads = audit.requests(namespace=plugins.namespace, since=since, resource=None, verb="get")
+    reads = [read for read in reads if read["objectRef"]["resource"] in ("secrets", "configmaps")]
+    assert {read["objectRef"]["name"] for read in reads} == {"referred"}
+
+
+def test_the_contents_of_a_secret_that_nobody_refers_to_never_reach_the_operator(
+    environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
+) -> None:
+    environment.install(ECHO)
+    mark = uuid.uuid4().hex
+    floeplugins.secret("stranger", password=mark)
+    operator = start_operator()
+    floeplugins.until("compute-echo", "Ready", "Ready")
+    floeplugins.secret("stranger", password=f"{mark}-changed")
+    floeplugins.secret("referred", password="word-word")
+    floeplugins.merge(
+        "compute-echo", {"spec": {"configFrom": [secret("referred", "password", "password")], "probe": {}}}
+    )
+    floeplugins.until("compute-echo", "Healthy", "Degraded")
+    memory = memory_of(operator.process.pid)
+    assert b"compute-echo" in memory
+    assert mark.encode() not in memory
+    assert base64.b64encode(mark.encode()).rstrip(b"=") not in memory
+
+
+def test_a_user_who_may_not_read_secrets_is_told_the_missing_right_and_others_go_on(
+    cluster: LocalCluster, environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
+) -> None:
+    environment.install(ECHO, NEEDY)
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "no-secrets", "namespace": floeplugins.namespace},
+        "rules": [
+            {"apiGroups": ["floe.dev"], "resources": ["floeplugins", "floeplugins/status"], "verbs": ["*"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
+        ],
+    }
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
+    user = f"no-secrets-{floeplugins.namespace}"
+    cluster.kubectl(
+        *("-n", floeplugins.namespace, "create", "rolebinding", "no-secrets"),
+        *("--role=no-secrets", f"--user={user}"),
+    )
+    start_operator(kubeconfig=cluster.kubeconfig_for(user, namespace=floeplugins.namespace))
+    floeplugins.until("compute-echo", "Ready", "Ready")
+    floeplugins.secret("there", password="word-word")
+    floeplugins.merge("compute-needy", {"spec": {"configFrom": [secret("there", "password", "password")]}})
+    _, _, message = floeplugins.until("compute-needy", "ConfigValid", "Forbidden")
+    assert "secrets" in message
+    assert '"get"' in message
+    floeplugins.merge("compute-echo", {"spec": {"config": {"url": "x"}}})
+    floeplugins.until("compute-echo", "Ready", "Ready")
+
+
+BOMB = "a: &a [x]\n" + "".join(f"b{n}: [*a, *a]\n" for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (BOMB, "NotAMapping"),
+        ("a: " + "x" * 300_000, "NotAMapping"),
+        ("[" * 200_000, "NotAMapping"),
+    ],
+    ids=["aliases", "too large", "too deep"],
+)
+def test_yaml_that_could_harm_is_refused(plugins: FloePlugins, content: str, reason: str) -> None:
+    plugins.secret("bad", content=content)
+    plugins.merge("compute-echo", {"spec": {"configFrom": [secret("bad", "content")]}})
+    plugins.until("compute-echo", "ConfigValid", reason)
+
+
+def test_a_value_of_a_megabyte_is_taken_as_it_is(plugins: FloePlugins) -> None:
+    plugins.secret("large", password=base64.b64encode(b"x" * 700_000))
+    plugins.merge("compute-echo", {"spec": {"configFrom": [secret("large", "password", "password")]}})
+    plugins.until("compute-echo", "ConfigValid", "Valid")

@@ -1,0 +1,65 @@
+"""A process that stands for an operator: leads when it can, and writes for as long as it leads.
+
+    python -m tests.support.candidate NAMESPACE NAME DURATION RENEW_DEADLINE RETRY
+
+It says on standard output what it does, a word a line, and patches the ConfigMap `writes-NAME` all the time.
+Its log goes to standard error. SIGTERM ends it cleanly, SIGUSR1 blocks its event loop for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+
+from floe_operator.cluster_errors import ClusterError
+from floe_operator.connection import Connection, connect
+from floe_operator.leader import Elector
+from floe_operator.leases import Timing
+from floe_operator.logs import configure_logging
+
+
+async def main(namespace: str, name: str, *timing: str) -> None:
+    connection, own = await connect(), await connect()
+    elector = Elector(own, namespace, identity=name, timing=Timing(*map(float, timing)))
+    connection.time_to_write = elector.time_left
+    work = asyncio.create_task(lead(elector, connection, namespace, name))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, 3600)
+    say("standing-by")
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    await connection.close()
+    await own.close()
+    say("ended")
+
+
+async def lead(elector: Elector, connection: Connection, namespace: str, name: str) -> None:
+    await elector.acquire()
+    say("leading")
+    try:
+        while True:
+            with contextlib.suppress(ClusterError):
+                await connection.write(
+                    "test",
+                    "PATCH",
+                    f"/api/v1/namespaces/{namespace}/configmaps/writes-{name}",
+                    query={"fieldManager": "candidate", "force": "true"},
+                    body={"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"writes-{name}"}},
+                    content_type="application/apply-patch+yaml",
+                )
+            await asyncio.sleep(0.005)
+    finally:
+        await elector.release()
+
+
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    configure_logging("info", "json")
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,344 @@
+"""A real operator process, and the FloePlugins of one namespace as tests look at them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from tests.support.polling import eventually
+
+GROUP, VERSION, PLURAL = "floe.dev", "v1alpha1", "floeplugins"
+
+
+class OperatorProcess:
+    """`floe-operator run` as users start it; its log goes to a file."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        namespace: str,
+        plugin_python: Path,
+        log: Path,
+        *flags: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.log = log
+        self._command = [sys.executable, "-m", "floe_operator", "run"]
+        self._command += ["--namespace", namespace, "--plugin-python", str(plugin_python)]
+        self._command += ["--log-format", "json", *flags]
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "FLOE_HTTP_PORT": "0",
+            **(environment or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Starts it; the log is appended to."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        return self
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running process."""
+        assert self._process is not None, "the operator was not started"
+        return self._process
+
+    def stop(self, *, within: float = 40.0) -> int:
+        """Ends it as a kubelet does; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        """Ends it at once, as the kernel does."""
+        self.process.kill()
+        self.process.wait()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged so far; a line that is no JSON stands under `raw`."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return [_parsed(line) for line in text.splitlines() if line.strip()]
+
+    def logged(self, *words: str) -> bool:
+        """Whether one line of the log has all these words."""
+        return any(all(word in json.dumps(line) for word in words) for line in self.lines())
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"raw": line}
+
+
+@dataclass
+class FloePlugins:
+    """The FloePlugins of one namespace on a real API server."""
+
+    kubeconfig: Path
+    namespace: str
+    _api: client.ApiClient = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._api = config.new_client_from_config(str(self.kubeconfig))  # type: ignore[no-untyped-call]
+        self.custom = client.CustomObjectsApi(self._api)
+        self.core = client.CoreV1Api(self._api)
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """One object; None where there is none."""
+        try:
+            found: Any = self.custom.get_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, PLURAL, name
+            )
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        return dict(found)
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Every object, by name."""
+        listed: Any = self.custom.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)
+        return {item["metadata"]["name"]: item for item in listed["items"]}
+
+    def create(self, kind: str, name: str, **spec: Any) -> dict[str, Any]:
+        """Creates the object of a plugin with the rest of a spec."""
+        body = manifest(kind, name, **spec)
+        created: Any = self.custom.create_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, PLURAL, body
+        )
+        return dict(created)
+
+    def apply(
+        self, kind: str, name: str, *, manager: str = "gitops", force: bool = False, **spec: Any
+    ) -> dict[str, Any]:
+        """Applies the object of a plugin server-side, as a GitOps tool does."""
+        return self._patch(
+            f"{kind}-{name}",
+            manifest(kind, name, **spec),
+            "application/apply-patch+yaml",
+            manager,
+            force=force,
+        )
+
+    def merge(self, name: str, body: Mapping[str, Any], *, subresource: str = "") -> dict[str, Any]:
+        """A JSON merge patch, as `kubectl patch --type merge` sends it."""
+        return self._patch(
+            name, body, "application/merge-patch+json", "kubectl-patch", subresource=subresource
+        )
+
+    def delete(self, name: str) -> None:
+        """Deletes one object."""
+        self.custom.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+
+    def secret(self, name: str, **data: str | bytes) -> None:
+        """Creates a Secret, or replaces what it holds."""
+        encoded = {key: _base64(value) for key, value in data.items()}
+        body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), data=encoded)
+        self._create_or_replace("secret", name, body)
+
+    def config_map(self, name: str, **data: str) -> None:
+        """Creates a ConfigMap, or replaces what it holds."""
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data=data)
+        self._create_or_replace("config_map", name, body)
+
+    def condition(self, name: str, kind: str) -> tuple[str, str, str]:
+        """Status, reason and message of a condition; AssertionError where there is none (yet)."""
+        found = self.get(name)
+        assert found is not None, f"there is no {name}"
+        conditions = {one["type"]: one for one in found.get("status", {}).get("conditions", ())}
+        assert kind in conditions, f"{name} has no condition {kind}, only {sorted(conditions)}"
+        one = conditions[kind]
+        return one["status"], one["reason"], one["message"]
+
+    def until(
+        self, name: str, kind: str, reason: str, *, within: float = 30.0, current: bool = True
+    ) -> tuple[str, str, str]:
+        """Waits until a condition has a reason at the object's present generation; the condition."""
+
+        def look() -> tuple[str, str, str]:
+            found = self.get(name)
+            assert found is not None, f"there is no {name}"
+            status = found.get("status", {})
+            if current:
+                observed, generation = status.get("observedGeneration"), found["metadata"]["generation"]
+                assert observed == generation, f"generation {observed} of {generation} is judged"
+            condition = self.condition(name, kind)
+            assert condition[1] == reason, f"{kind} of {name} is {condition}"
+            return condition
+
+        return eventually(look, within=within, saying=f"{name} gets {kind} {reason}")
+
+    def until_all(
+        self, check: Callable[[dict[str, Any]], bool], names: Sequence[str], *, within: float
+    ) -> None:
+        """Waits until every named object is there and passes the check."""
+
+        def look() -> bool:
+            present = self.all()
+            missing = [name for name in names if name not in present or not check(present[name])]
+            assert not missing, f"{len(missing)} of {len(names)} are not there yet, such as {missing[:5]}"
+            return True
+
+        eventually(look, within=within, every=0.3)
+
+    def until_judged(
+        self, count: int, *, apart_from: Collection[str] = (), within: float
+    ) -> dict[str, dict[str, Any]]:
+        """Waits until so many objects have a Ready that is not Unknown, those named aside; these objects."""
+
+        def look() -> dict[str, dict[str, Any]]:
+            judged = {
+                name: found
+                for name, found in self.all().items()
+                if name not in apart_from and is_judged(found)
+            }
+            assert len(judged) >= count, f"{len(judged)} of {count} are judged"
+            return judged
+
+        return eventually(look, within=within, every=0.2)
+
+    def _create_or_replace(self, kind: str, name: str, body: Any) -> None:
+        try:
+            getattr(self.core, f"create_namespaced_{kind}")(self.namespace, body)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            getattr(self.core, f"replace_namespaced_{kind}")(name, self.namespace, body)
+
+    def _patch(
+        self,
+        name: str,
+        body: Mapping[str, Any],
+        content_type: str,
+        manager: str,
+        *,
+        force: bool = False,
+        subresource: str = "",
+    ) -> dict[str, Any]:
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{self.namespace}/{PLURAL}/{name}"
+        path += f"/{subresource}" if subresource else ""
+        query = [("fieldManager", manager)] + ([("force", "true")] if force else [])
+        answer = self._api.call_api(
+            *self._api.param_serialize(
+                "PATCH",
+                path,
+                query_params=query,
+                header_params={"Content-Type": content_type, "Accept": "application/json"},
+                body=dict(body),
+                auth_settings=["BearerToken"],
+            )
+        )
+        payload: bytes = answer.read()  # type: ignore[no-untyped-call]
+        if answer.status >= 300:
+            raise ApiException(status=answer.status, reason=answer.reason, body=payload.decode())
+        return dict(json.loads(payload))
+
+
+def manifest(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    """The manifest of a FloePlugin."""
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "FloePlugin",
+        "metadata": {"name": f"{kind}-{name}"},
+        "spec": {"type": kind, "name": name, **spec},
+    }
+
+
+def ready_reason(found: Mapping[str, Any]) -> str:
+    """The reason of an object's Ready at its present generation; empty where it is not judged."""
+    status = found.get("status", {})
+    if status.get("observedGeneration") != found["metadata"]["generation"]:
+        return ""
+    return next((str(one["reason"]) for one in status.get("conditions", ()) if one["type"] == "Ready"), "")
+
+
+def is_judged(found: Mapping[str, Any]) -> bool:
+    """Whether an object's Ready is True or False at its present generation."""
+    status = found.get("status", {})
+    return status.get("observedGeneration") == found["metadata"]["generation"] and any(
+        one["type"] == "Ready" and one["status"] != "Unknown" for one in status.get("conditions", ())
+    )
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The API server's audit log: who did what, as it happened."""
+
+    path: Path
+
+    def requests(
+        self,
+        *,
+        namespace: str,
+        since: float = 0.0,
+        resource: str | None = PLURAL,
+        verb: str | None = None,
+        user_agent: str = "floe-operator",
+    ) -> list[dict[str, Any]]:
+        """The operator's finished requests in a namespace after a moment (Unix time), narrowed down."""
+        found = []
+        for line in self.path.read_text().splitlines():
+            event = json.loads(line)
+            reference = event.get("objectRef") or {}
+            if reference.get("namespace") != namespace or user_agent not in event.get("userAgent", ""):
+                continue
+            if resource not in (None, reference.get("resource")) or verb not in (None, event["verb"]):
+                continue
+            if _moment(event["requestReceivedTimestamp"]) > since:
+                found.append(event)
+        return found
+
+    def writes(self, *, namespace: str, since: float = 0.0) -> list[tuple[str, str]]:
+        """The operator's writes: verb and object (with `/status` where it is that)."""
+        return [
+            (event["verb"], "/".join(filter(None, (reference.get("name"), reference.get("subresource")))))
+            for event in self.requests(namespace=namespace, since=since)
+            if (reference := event["objectRef"]) and event["verb"] in ("create", "update", "patch", "delete")
+        ]
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def _base64(value: str | bytes) -> str:
+    return base64.b64encode(value.encode() if isinstance(value, str) else value).decode()
+
+
+def now() -> float:
+    """The present moment, as `Audit` takes it."""
+    return time.time()

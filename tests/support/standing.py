@@ -1,0 +1,71 @@
+"""An operator that stands for a whole module of tests, each of which begins with bare mirrors."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster import LocalCluster
+from tests.support.distributions import Distribution, Environment
+from tests.support.operator import FloePlugins, OperatorProcess
+from tests.support.polling import eventually
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The parts of a running operator."""
+
+    operator: OperatorProcess
+    environment: Environment
+    plugins: FloePlugins
+    mirrors: frozenset[str]
+
+    def reset(self) -> FloePlugins:
+        """Deletes every object, Secret and ConfigMap, and waits until the bare mirrors are back."""
+        before = {name: found["metadata"]["uid"] for name, found in self.plugins.all().items()}
+        for name in before:
+            self.plugins.delete(name)
+        self.plugins.core.delete_collection_namespaced_secret(self.plugins.namespace)
+        self.plugins.core.delete_collection_namespaced_config_map(self.plugins.namespace)
+
+        def judged_anew() -> bool:
+            present = self.plugins.all()
+            old = [
+                name
+                for name, uid in before.items()
+                if name in present and present[name]["metadata"]["uid"] == uid
+            ]
+            unjudged = [name for name, found in present.items() if not found["status"].get("conditions")]
+            assert not old, f"not deleted yet: {old}"
+            assert not unjudged, f"not judged yet: {unjudged}"
+            assert present.keys() == self.mirrors, f"not as at the start: {present.keys() ^ self.mirrors}"
+            return True
+
+        eventually(judged_anew)
+        return self.plugins
+
+
+@contextmanager
+def standing_operator(
+    cluster: LocalCluster, folder: Path, *distributions: Distribution, flags: tuple[str, ...] = ()
+) -> Iterator[Standing]:
+    """Runs an operator with these plugins in a namespace of its own, until every mirror is there."""
+    namespace = f"test-{uuid.uuid4().hex[:10]}"
+    cluster.kubectl("create", "namespace", namespace)
+    environment = Environment.create(folder / "plugins")
+    environment.install(*distributions)
+    plugins = FloePlugins(cluster.kubeconfig, namespace)
+    wanted = sum(len(entries) for one in distributions for entries in one.entry_points.values())
+    process = OperatorProcess(
+        cluster.kubeconfig,
+        namespace,
+        environment.python,
+        folder / "operator.log",
+        *("--scan-interval", "2s", "--log-level", "debug", *flags),
+    )
+    with process:
+        eventually(lambda: len(plugins.all()) >= wanted, within=60, saying=f"{wanted} mirrors")
+        yield Standing(process, environment, plugins, frozenset(plugins.all()))

@@ -1,0 +1,207 @@
+"""The JSON schemas of whole FloePlugin documents."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from jsonschema import Draft7Validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from floe_core.host.protocol import Description
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.commands.document_schema import document_schema, kind_schema
+
+KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
+DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
+
+
+class Level(Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    tricks: list[str]
+
+
+class Tree(BaseModel):
+    """A model that refers to itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    required: str
+    level: Level = Field(default=Level.LOW, description="How much of it")
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
+    pair: tuple[int, str] = (1, "a")
+    secret: SecretStr | None = None
+    secrets: dict[str, SecretStr] = {}
+    children: "list[Tree]" = []  # noqa: UP037
+
+
+def described(model: type[BaseModel] | None, **more: Any) -> Description:
+    schema = model.model_json_schema() if model is not None else None
+    fields = {
+        "declared_name": "x",
+        "version": "0.1.0",
+        "floe_api_version": "1.0",
+        "takes_config": bool(model),
+    }
+    return Description(**{**fields, "config_schema": schema, **more})
+
+
+def document(config: Any = None, *, plugin: PluginId = KEYCLOAK, **spec: Any) -> dict[str, Any]:
+    named: dict[str, Any] = {"type": plugin.plugin_type.slug, "name": plugin.name, **spec}
+    if config is not None:
+        named["config"] = config
+    return {
+        "apiVersion": "floe.dev/v1alpha1",
+        "kind": "FloePlugin",
+        "metadata": {"name": f"{plugin.plugin_type.slug}-{plugin.name}"},
+        "spec": named,
+    }
+
+
+def accepts(schema: dict[str, Any], value: dict[str, Any]) -> bool:
+    Draft7Validator.check_schema(schema)
+    return bool(Draft7Validator(schema).is_valid(value))
+
+
+CONFIGS = [
+    ({}, True),
+    ({"required": "a", "level": "high"}, True),
+    ({"level": "middle"}, False),
+    ({"required": 1}, False),
+    ({"unknown": 1}, False),
+    ({"pet": {"kind": "cat", "lives": 7}}, True),
+    ({"pet": {"kind": "cat", "lives": "seven"}}, False),
+    ({"pet": {"kind": "dog"}}, True),
+    ({"pet": {}}, True),
+    ({"pair": [1, "a"]}, True),
+    ({"pair": ["a", 1]}, False),
+    ({"pair": [1, "a", 2]}, False),
+    ({"children": [{"children": [{"level": "low"}]}]}, True),
+    ({"children": [{"children": [{"level": "middle"}]}]}, False),
+    ({"secret": "in plain"}, False),
+    ({"secret": None}, True),
+    ({"secrets": {"a": "in plain"}}, False),
+]
+
+
+@pytest.mark.parametrize(("config", "valid"), CONFIGS)
+def test_the_schema_of_a_plugin_takes_what_its_model_takes_in_part(config: Any, valid: bool) -> None:
+    assert accepts(document_schema(KEYCLOAK, described(Tree)), document(config)) is valid
+
+
+@pytest.mark.parametrize(("config", "valid"), CONFIGS)
+def test_the_schema_of_the_kind_takes_the_same(config: Any, valid: bool) -> None:
+    schema = kind_schema({KEYCLOAK: described(Tree), DUCKDB: described(Cat)})
+    assert accepts(schema, document(config)) is valid
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({}, True),
+        ({"status": {"observedGeneration": 1, "conditions": [], "later": True}}, True),
+        ({"apiVersion": "floe.dev/v1"}, False),
+        ({"metadata": {"name": "keycloak"}}, False),
+        ({"metadata": {"name": "identity-keycloak", "namespace": "floe", "labels": {"a": "b"}}}, True),
+        ({"metadata": {"name": "identity-keycloak", "labels": {"a": 1}}}, False),
+        ({"spec": {"type": "identity"}}, False),
+        ({"specs": {}}, False),
+    ],
+)
+def test_the_parts_of_the_crd_are_in_both_schemas(change: dict[str, Any], valid: bool) -> None:
+    known = {KEYCLOAK: described(Tree)}
+    for schema in (document_schema(KEYCLOAK, known[KEYCLOAK]), kind_schema(known)):
+        assert accepts(schema, {**document(), **change}) is valid
+
+
+@pytest.mark.parametrize(
+    ("sources", "valid"),
+    [
+        ([{"secretKeyRef": {"name": "a", "key": "b"}, "path": "c.d"}], True),
+        ([{"secretKeyRef": {"name": "a", "key": "b"}, "path": "c-d"}], False),
+        ([{"path": "c"}], False),
+        ([{"secretKeyRef": {"name": "a", "key": "b"}, "configMapKeyRef": {"name": "a", "key": "b"}}], False),
+    ],
+)
+def test_config_from_is_in_the_schemas(sources: list[Any], valid: bool) -> None:
+    assert accepts(kind_schema({}), document(configFrom=sources)) is valid
+
+
+def test_the_schema_of_a_plugin_is_of_that_plugin_only() -> None:
+    schema = document_schema(KEYCLOAK, described(Tree))
+    assert not accepts(schema, document(plugin=DUCKDB))
+
+
+def test_the_schema_of_the_kind_takes_any_configuration_of_a_plugin_that_is_not_installed() -> None:
+    schema = kind_schema({KEYCLOAK: described(Tree)})
+    assert accepts(schema, document({"unknown": 1}, plugin=DUCKDB))
+
+
+def test_a_plugin_that_takes_no_configuration_gets_none() -> None:
+    schema = document_schema(KEYCLOAK, described(None))
+    assert [accepts(schema, document(config)) for config in (None, {}, {"a": 1})] == [True, True, False]
+
+
+def test_a_configuration_whose_schema_cannot_be_had_is_free() -> None:
+    schema = document_schema(KEYCLOAK, described(None, takes_config=True, schema_error="it raises"))
+    assert accepts(schema, document({"a": 1}))
+
+
+def test_a_model_that_is_nothing_but_recursive_has_a_schema() -> None:
+    class Node(BaseModel):
+        value: int
+        next: Node | None = None
+
+    schema = document_schema(KEYCLOAK, described(Node))
+    good, bad = {"next": {"next": {"value": 1}}}, {"next": {"next": {"value": "a"}}}
+    assert [accepts(schema, document(config)) for config in (good, bad)] == [True, False]
+
+
+def test_a_field_may_have_the_name_of_a_keyword() -> None:
+    schema = document_schema(KEYCLOAK, described(Tree))
+    config = schema["properties"]["spec"]["properties"]["config"]
+    definition = schema["definitions"]["Tree"] if "required" not in config.get("properties", {}) else config
+    assert definition["properties"]["required"]["type"] == "string"
+    assert "required" not in definition
+
+
+def test_editors_get_the_words_of_the_crd_and_of_the_plugin() -> None:
+    schema = document_schema(KEYCLOAK, described(Tree, description="Signs people in"))
+    spec = schema["properties"]["spec"]["properties"]
+    assert schema["description"] == "Signs people in"
+    assert "Python packaging" in spec["version"]["description"]
+    assert "refers to itself" in str(spec["config"]) + str(schema["definitions"])
+
+
+def test_editors_say_where_a_secret_belongs() -> None:
+    schema = document_schema(KEYCLOAK, described(Tree))
+    assert "refer to it by spec.configFrom" in str(schema["definitions"]["Tree"]["properties"]["secret"])
+
+
+def test_no_reference_leads_nowhere() -> None:
+    for schema in (
+        document_schema(KEYCLOAK, described(Tree)),
+        kind_schema({KEYCLOAK: described(Tree), DUCKDB: described(Tree)}),
+    ):
+        for reference in _references(schema):
+            found: Any = schema
+            for step in reference.removeprefix("#/").split("/"):
+                found = found[step]
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [each for inner in value.values() for each in _references(inner)]
+    return [each for inner in value for each in _references(inner)] if isinstance(value, list) else []

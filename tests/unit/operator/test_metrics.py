@@ -1,0 +1,163 @@
+"""The metrics page: it parses, counts what it says, and has few series."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from floe_operator.facts import NotInstalled
+from floe_operator.gauges import plugin_metrics
+from floe_operator.metrics import Metrics
+from floe_operator.queue import DONE, Result, RetryableError, RetryAfter
+from floe_operator.resource import FloePlugin, FloePluginStatus
+from tests.unit.operator.facts_builder import judged
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text, _ = metrics.page("")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+async def done(_: str) -> Result:
+    return DONE
+
+
+async def comes_back(_: str) -> Result:
+    return RetryAfter(1.0)
+
+
+async def cannot_now(_: str) -> Result:
+    raise RetryableError("not now")
+
+
+async def has_a_bug(_: str) -> Result:
+    raise KeyError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("reconcile", "result"),
+    [(done, "success"), (comes_back, "requeue_after"), (cannot_now, "retry"), (has_a_bug, "error")],
+)
+async def test_reconciles_are_counted_by_result_and_timed(
+    reconcile: Callable[[str], Awaitable[Result]], result: str
+) -> None:
+    metrics = Metrics()
+    before = samples(metrics)
+    try:
+        answer = await metrics.timed(reconcile)("key")
+    except (RetryableError, KeyError):
+        assert result in ("retry", "error")
+    else:
+        assert answer == await reconcile("key")
+    after = samples(metrics)
+    name = "floe_operator_reconciles_total"
+    grown = [key for key in after if key[0] == name and after[key] == before[key] + 1]
+    assert grown == [(name, (("result", result),))]
+    assert after["floe_operator_reconcile_duration_seconds_count", ()] == 1
+
+
+def test_writes_and_requests_are_counted_by_what_they_were() -> None:
+    metrics = Metrics()
+    metrics.wrote("status")
+    metrics.answered("PATCH", "200")
+    metrics.answered("PATCH", "409")
+    metrics.answered("GET", "timeout")
+    seen = samples(metrics)
+    assert seen["floe_operator_writes_total", (("kind", "status"),)] == 1
+    assert seen["floe_operator_writes_total", (("kind", "deletion"),)] == 0
+    requests = {key[1]: value for key, value in seen.items() if key[0] == "floe_operator_api_requests_total"}
+    assert requests == {
+        (("code", "200"), ("method", "PATCH")): 1,
+        (("code", "409"), ("method", "PATCH")): 1,
+        (("code", "timeout"), ("method", "GET")): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse", "content_type"),
+    [
+        ("", text_string_to_metric_families, "text/plain"),
+        ("application/openmetrics-text; version=1.0.0", parse_openmetrics, "application/openmetrics-text"),
+    ],
+)
+def test_the_page_is_in_the_format_that_is_asked_for(
+    accept: str, parse: Callable[[str], Any], content_type: str
+) -> None:
+    metrics = Metrics()
+    metrics.add(Plugins([plugin("duckdb", judged())]))
+    page, kind = metrics.page(accept)
+    assert kind.startswith(content_type)
+    names = {family.name for family in parse(page.decode())}
+    assert {"floe_operator_build", "floe_operator_plugins", "process_cpu_seconds"} <= {
+        name.removesuffix("_info").removesuffix("_total") for name in names
+    }
+
+
+class Plugins(Collector):
+    def __init__(self, objects: list[FloePlugin]) -> None:
+        self._objects = objects
+
+    def collect(self) -> Iterator[Metric]:
+        yield from plugin_metrics(self._objects)
+
+
+def plugin(name: str, status: FloePluginStatus | None) -> FloePlugin:
+    raw = {
+        "metadata": {"name": f"compute-{name}"},
+        "spec": {"type": "compute", "name": name},
+        "status": status.to_json() if status else None,
+    }
+    return FloePlugin.parse(raw)
+
+
+def edited(status: FloePluginStatus) -> FloePluginStatus:
+    conditions = tuple(one.model_copy(update={"reason": "Hacked"}) for one in status.conditions)
+    return status.model_copy(update={"conditions": conditions})
+
+
+def test_plugins_are_counted_by_type_readiness_and_reason() -> None:
+    gone = judged(discovery=NotInstalled())
+    metrics = Metrics()
+    metrics.add(
+        Plugins(
+            [
+                plugin("ready", judged()),
+                plugin("gone", gone),
+                plugin("edited", edited(gone)),
+                plugin("new", None),
+            ]
+        )
+    )
+    seen = samples(metrics)
+    counted = {key[1]: value for key, value in seen.items() if key[0] == "floe_operator_plugins" and value}
+    assert counted == {
+        (("ready", "True"), ("type", "compute")): 1,
+        (("ready", "False"), ("type", "compute")): 2,
+        (("ready", "Unknown"), ("type", "compute")): 1,
+    }
+    assert {
+        key[1][0][1]: value for key, value in seen.items() if key[0] == "floe_operator_plugins_by_reason"
+    } == {
+        "Ready": 1,
+        "NotInstalled": 1,
+        "Other": 1,
+        "NotJudged": 1,
+    }
+
+
+def test_only_plugins_that_are_not_ready_have_a_series_of_their_own() -> None:
+    objects = [plugin(f"p{number}", judged()) for number in range(50)]
+    metrics = Metrics()
+    metrics.add(Plugins([*objects, plugin("gone", judged(discovery=NotInstalled()))]))
+    own = [key[1] for key in samples(metrics) if key[0] == "floe_operator_plugin_not_ready"]
+    assert own == [(("name", "gone"), ("reason", "NotInstalled"), ("type", "compute"))]

@@ -1,0 +1,152 @@
+"""The work queue: what controllers may rely on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
+
+from floe_operator.queue import DONE, Result, RetryableError, RetryAfter, WorkQueue
+from tests.support.polling import eventually_async
+
+
+@asynccontextmanager
+async def running(
+    reconcile: Callable[[str], Awaitable[Result]], workers: int = 4
+) -> AsyncIterator[WorkQueue[str]]:
+    queue: WorkQueue[str] = WorkQueue(reconcile, workers=workers)
+    task = asyncio.create_task(queue.run())
+    try:
+        yield queue
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def holds(check: Callable[[], bool]) -> None:
+    async def look() -> bool:
+        return check()
+
+    await eventually_async(look, within=10, every=0.005)
+
+
+async def test_a_key_added_many_times_while_it_waits_is_reconciled_once() -> None:
+    seen: list[str] = []
+
+    async def reconcile(key: str) -> Result:
+        seen.append(key)
+        return DONE
+
+    queue: WorkQueue[str] = WorkQueue(reconcile, workers=1)
+    for _ in range(10):
+        queue.add("a")
+    queue.add("b")
+    assert len(queue) == 2
+    task = asyncio.create_task(queue.run())
+    await holds(lambda: queue.idle and len(seen) >= 2)
+    task.cancel()
+    assert seen == ["a", "b"]
+
+
+async def test_a_key_is_never_reconciled_twice_at_the_same_time_and_comes_back_if_added_meanwhile() -> None:
+    at_work = most = runs = 0
+    gate = asyncio.Event()
+
+    async def reconcile(key: str) -> Result:
+        nonlocal at_work, most, runs
+        at_work += 1
+        most = max(most, at_work)
+        await gate.wait()
+        at_work -= 1
+        runs += 1
+        return DONE
+
+    async with running(reconcile) as queue:
+        queue.add("a")
+        await holds(lambda: at_work == 1)
+        queue.add("a")
+        queue.add("a")
+        gate.set()
+        await holds(lambda: runs == 2 and queue.idle)
+    assert most == 1
+
+
+async def test_different_keys_are_reconciled_side_by_side() -> None:
+    both = asyncio.Barrier(2)
+
+    async def reconcile(key: str) -> Result:
+        await both.wait()
+        return DONE
+
+    async with running(reconcile) as queue:
+        queue.add("a")
+        queue.add("b")
+        await holds(lambda: queue.idle and not both.broken)
+
+
+async def test_a_failed_key_comes_back_and_the_others_go_on() -> None:
+    seen: list[str] = []
+
+    async def reconcile(key: str) -> Result:
+        seen.append(key)
+        if key == "bug" and seen.count("bug") < 3:
+            raise ValueError("a bug")
+        if key == "away" and seen.count("away") < 3:
+            raise RetryableError("not there yet")
+        return DONE
+
+    async with running(reconcile) as queue:
+        for key in ("bug", "away", "good"):
+            queue.add(key)
+        await holds(lambda: seen.count("bug") == 3 and seen.count("away") == 3)
+    assert seen.count("good") == 1
+
+
+async def test_back_off_grows_with_each_failure_and_ends_with_a_success() -> None:
+    moments: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def reconcile(key: str) -> Result:
+        moments.append(loop.time())
+        if len(moments) < 5:
+            raise RetryableError("not yet")
+        return DONE
+
+    async with running(reconcile) as queue:
+        queue.add("a")
+        await holds(lambda: len(moments) == 5)
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+        # Each is at least half of twice the one before: jitter takes up to a half.
+        assert all(gap >= 0.05 * 2**number * 0.99 for number, gap in enumerate(gaps))
+        queue.add("a")
+        await holds(lambda: len(moments) == 6)
+
+
+async def test_an_added_key_does_not_wait_for_its_timer() -> None:
+    runs = 0
+
+    async def reconcile(key: str) -> Result:
+        nonlocal runs
+        runs += 1
+        return RetryAfter(3600)
+
+    async with running(reconcile) as queue:
+        queue.add("a")
+        await holds(lambda: runs == 1 and queue.idle)
+        queue.add("a")
+        await holds(lambda: runs == 2)
+
+
+async def test_a_key_comes_back_after_the_time_it_asked_for() -> None:
+    runs = 0
+
+    async def reconcile(key: str) -> Result:
+        nonlocal runs
+        runs += 1
+        return RetryAfter(0.01) if runs < 3 else DONE
+
+    async with running(reconcile) as queue:
+        queue.add("a")
+        await holds(lambda: runs == 3)
