@@ -1,0 +1,128 @@
+"""`floe-operator validate`: the manifests of a GitOps repository, judged without a cluster.
+
+First as the API server would (manifest_rules), then by the installed plugins (plugin_rules). Answers go to
+standard output, remarks to standard error. Exit code 0 without findings, 1 with, 2 where nothing was judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from floe_operator.commands.findings import Finding, Summary, as_github, as_json, as_text, in_order
+from floe_operator.commands.given_config import ConfigMaps, config_maps
+from floe_operator.commands.installed import installed_plugins, warn
+from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
+from floe_operator.commands.manifests import Document, Manifests, UsageError, read_manifests
+from floe_operator.commands.plugin_rules import PluginRules
+from floe_operator.plugin_host import ScanFailed
+from floe_operator.resource import FloePluginSpec
+from floe_operator.settings import PluginEnvironment
+
+_AT_ONCE = 8
+
+
+def _names(value: Any) -> Any:
+    """As kubectl takes it: several in one word, with commas between."""
+    return [name for name in value.split(",") if name] if isinstance(value, str) else value
+
+
+class ValidateSettings(PluginEnvironment):
+    """What `validate` takes."""
+
+    model_config = SettingsConfigDict(cli_shortcuts={"filename": "f"})
+
+    filename: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
+        min_length=1,
+        description="Files, folders (every *.yaml, *.yml and *.json below), or - for standard input.",
+    )
+    output: Literal["text", "json", "github"] = Field(
+        default="text", description="The form of the answer; github annotates the lines of a pull request."
+    )
+    allow_missing_plugins: bool = Field(
+        default=False,
+        description="Check plugins that are not installed here only as the API server would.",
+    )
+
+
+async def validate(settings: ValidateSettings) -> int:
+    """Prints what is wrong with the FloePlugins in the files."""
+    try:
+        read = read_manifests(settings.filename)
+        plugins = [document for document in read.documents if is_floe_plugin(document)]
+        findings = [*read.findings, *await _findings(plugins, read, settings)]
+    except UsageError as error:
+        print(f"floe-operator validate: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except ScanFailed as error:
+        print(f"floe-operator validate: {error.detail}", file=sys.stderr)  # noqa: T201
+        return 2
+    summary = Summary(read.files, len(plugins))
+    _answer(in_order(findings), summary, settings.output)
+    return 1 if findings else 0
+
+
+async def _findings(
+    plugins: Sequence[Document], read: Manifests, settings: ValidateSettings
+) -> list[Finding]:
+    found = list(_duplicates(plugins))
+    sound: list[Document] = []
+    for document in plugins:
+        wrong = manifest_findings(document)
+        found += wrong
+        sound += [] if wrong else [document]
+    if sound:
+        found += await _plugin_findings(sound, config_maps(read.documents), settings)
+    return found
+
+
+async def _plugin_findings(
+    plugins: Iterable[Document], known: ConfigMaps, settings: ValidateSettings
+) -> list[Finding]:
+    room = asyncio.Semaphore(_AT_ONCE)
+    async with installed_plugins(settings) as installed:
+        warn(installed.warnings)
+        rules = PluginRules(installed, known, allow_missing=settings.allow_missing_plugins)
+
+        async def judge(document: Document) -> list[Finding]:
+            async with room:
+                return await rules.findings(document, FloePluginSpec.model_validate(document.value["spec"]))
+
+        return [finding for each in await asyncio.gather(*map(judge, plugins)) for finding in each]
+
+
+def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
+    first: dict[tuple[str, str], Document] = {}
+    for document in plugins:
+        if not document.name:
+            continue
+        before = first.setdefault((document.namespace, document.name), document)
+        if before is not document:
+            place = before.place()
+            where = f"{place.file}, document {place.document}"
+            message = f"the same object is in {where}; keep one of the two"
+            yield Finding(document.place("metadata", "name"), "metadata.name", "DuplicateObject", message)
+
+
+def _answer(findings: Sequence[Finding], summary: Summary, output: str) -> None:
+    match output:
+        case "json":
+            print(as_json(findings, summary))  # noqa: T201
+        case "github":
+            _print_lines(as_github(findings))
+        case _:
+            _print_lines(as_text(findings))
+    if output != "json":
+        print(summary.sentence(len(findings)), file=sys.stderr)  # noqa: T201
+    if not summary.plugins and not findings:
+        warn(["there is no FloePlugin in what was given; is it the right folder?"])
+
+
+def _print_lines(text: str) -> None:
+    if text:
+        print(text)  # noqa: T201

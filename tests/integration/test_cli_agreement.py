@@ -1,0 +1,71 @@
+"""`floe-operator validate` and the API server take and refuse the same manifests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
+from floe_operator.commands.manifests import read_manifests
+from localcluster import LocalCluster
+from tests.support.manifest_table import BAD, GOOD, spec
+
+TABLE = {**GOOD, **{what: row[0] for what, row in BAD.items()}}
+
+# One that | stands for a space in.
+SCALARS = """
+y Y n yes No on True tRue 08 0777 0o17 0o9 0x1F 0b11 1_000 1__0 _1 +1 -0 9223372036854775807
+0.1 .5 5. 1e3 1.5e3 1E400 1:30 12:30:45 2026-01-31 2026-01-31T10:00:00Z = '' "1" !!str|1 !x|1
+""".split()  # noqa: SIM905
+
+
+@pytest.fixture(scope="module")
+def verdicts(cluster: LocalCluster) -> dict[str, subprocess.CompletedProcess[str]]:
+    """What the API server says of each manifest of the table.
+
+    By server-side apply, as Flux and Argo CD have it; the client side's drops some nulls before.
+    """
+    with ThreadPoolExecutor(4) as several:
+        return dict(zip(TABLE, several.map(lambda text: dry_run(cluster, text), TABLE.values()), strict=True))
+
+
+def dry_run(cluster: LocalCluster, text: str) -> subprocess.CompletedProcess[str]:
+    # Strict field validation is kubectl's default.
+    command = ["apply", "--server-side", "--dry-run=server", "--namespace=default", "-f", "-", "-o", "json"]
+    return subprocess.run(
+        [str(cluster.binary("kubectl")), "--kubeconfig", str(cluster.kubeconfig), *command],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def accepts(text: str) -> bool:
+    found = read_manifests(["-"], stdin=text.encode)
+    plugins = [document for document in found.documents if is_floe_plugin(document)]
+    return not found.findings and not any(manifest_findings(document) for document in plugins)
+
+
+@pytest.mark.parametrize("what", TABLE)
+def test_the_api_server_agrees(what: str, verdicts: dict[str, subprocess.CompletedProcess[str]]) -> None:
+    said = verdicts[what]
+    assert (said.returncode == 0) is accepts(TABLE[what]), said.stderr
+
+
+def test_yaml_means_the_same_to_kubectl(cluster: LocalCluster) -> None:
+    values = [scalar.replace("|", " ") for scalar in SCALARS]
+    lines = [f"v{index}: {value}" for index, value in enumerate(values)]
+    text = spec(f"config: {{{', '.join(lines)}, yes: key, 1: key, 0x1F: key, 1.50: key}}")
+    said = dry_run(cluster, text)
+    assert said.returncode == 0, said.stderr
+    sent: dict[str, Any] = json.loads(said.stdout)["spec"]["config"]
+    (document,) = read_manifests(["-"], stdin=text.encode).documents
+    read = document.value["spec"]["config"]
+    assert {name: (value, type(value)) for name, value in read.items()} == {
+        name: (value, type(value)) for name, value in sent.items()
+    }

@@ -1,0 +1,400 @@
+"""The commands of `floe-operator` that need no cluster, on an environment with real plugins."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from floe_core.plugin_types import PluginType
+from tests.support.distributions import Distribution, Environment, plugin_distribution
+
+MARK = "hunter2-hunter2"
+KEYCLOAK = """
+realm: str
+client_secret: SecretStr
+pool: Pool = Pool()
+hosts: list[str] = []
+"""
+BEFORE = """
+from pydantic import ConfigDict, model_validator
+
+class Pool(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    size: int = 5
+    password: SecretStr | None = None
+    name: str = ""
+
+    @model_validator(mode="after")
+    def named(self):
+        if self.password is not None and not self.name or self.name == "refused":
+            raise ValueError(f"{self.password} {self.name}")
+        return self
+"""
+STRICT = 'model_config = {"extra": "forbid"}\npath: str = ""\nthreads: int = 1\n'
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    created = Environment.create(tmp_path_factory.mktemp("plugins") / "venv")
+    created.install(
+        plugin_distribution("keycloak", PluginType.IDENTITY, before=BEFORE, config=KEYCLOAK),
+        plugin_distribution("duckdb", PluginType.COMPUTE, version="1.2.3", config=STRICT),
+        plugin_distribution("plain", PluginType.DBT),
+        plugin_distribution("future", PluginType.DBT, api_version="2.0"),
+        plugin_distribution("broken", PluginType.STORAGE, source="import nothing_of_this_name\n"),
+        plugin_distribution("twice", PluginType.CATALOG, distribution="floe-catalog-one"),
+        plugin_distribution("twice", PluginType.CATALOG, distribution="floe-catalog-two"),
+        plugin_distribution("x" * 64, PluginType.SECRETS, distribution="floe-secrets-long"),
+        Distribution("damaged", entry_points={"floe.computes": {"hidden": "hidden:Plugin"}}),
+    )
+    # pip refuses to install what a disk or an editor may spoil later.
+    (created.site_packages / "damaged-0.1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff\xfe[x]\n")
+    return created
+
+
+def run_cli(
+    environment: Environment, folder: Path, *arguments: str, stdin: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("FLOE_", "KUBE"))}
+    return subprocess.run(
+        [sys.executable, "-m", "floe_operator", *arguments],
+        env={**own, "FLOE_PLUGIN_PYTHON": str(environment.python), **variables},
+        cwd=folder,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def cli(environment: Environment, tmp_path: Path) -> Any:
+    """Runs `floe-operator` in the test's folder."""
+    return functools.partial(run_cli, environment, tmp_path)
+
+
+def manifest(plugin: str, spec: str = "", **metadata: str) -> str:
+    type_, _, name = plugin.partition("/")
+    more = "".join(f", {key}: {value}" for key, value in metadata.items())
+    inside = f"type: {type_}, name: {name}{', ' + spec if spec else ''}"
+    head = "---\napiVersion: floe.dev/v1alpha1\nkind: FloePlugin\n"
+    return f"{head}metadata: {{name: {type_}-{name}{more}}}\nspec: {{{inside}}}\n"
+
+
+FROM_SECRET = "secretKeyRef: {name: keycloak, key: client-secret}"
+CLIENT_SECRET = f"configFrom: [{{{FROM_SECRET}, path: client_secret}}]"
+
+
+GOOD = {
+    "a whole configuration with its secret elsewhere": manifest(
+        "identity/keycloak", f"config: {{realm: floe}}, {CLIENT_SECRET}"
+    ),
+    "a mapping from a Secret may hold all that is missing": manifest(
+        "identity/keycloak", f"configFrom: [{{{FROM_SECRET}}}]"
+    ),
+    "a mapping with a rule of its own into which a secret comes": manifest(
+        "identity/keycloak",
+        f"config: {{realm: floe, pool: {{}}}}, configFrom: [{{{FROM_SECRET}, path: client_secret}}, "
+        f"{{{FROM_SECRET}, path: pool.password}}, {{{FROM_SECRET}, path: pool.name}}]",
+    ),
+    "a number from a Secret": manifest("compute/duckdb", f"configFrom: [{{{FROM_SECRET}, path: threads}}]"),
+    "a version within its range": manifest("compute/duckdb", "version: '>=1.2,<2'"),
+    "no configuration, and none needed": manifest("dbt/plain"),
+    "a ConfigMap among the files": manifest(
+        "compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]"
+    )
+    + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: 'threads: 4'}\n",
+    "a Secret among the files is of no matter": manifest(
+        "identity/keycloak", f"config: {{realm: floe}}, {CLIENT_SECRET}"
+    )
+    + f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: keycloak}}\nstringData: {{other: {MARK}}}\n",
+    "the same plugin in two namespaces": manifest("dbt/plain", namespace="a")
+    + manifest("dbt/plain", namespace="b"),
+}
+BAD = {
+    "a missing field": (
+        manifest("identity/keycloak", CLIENT_SECRET),
+        [("spec.config.realm", "ValidationFailed/missing")],
+    ),
+    "nothing where something is required": (
+        manifest("identity/keycloak"),
+        [("spec.config.realm", "ConfigRequired"), ("spec.config.client_secret", "ConfigRequired")],
+    ),
+    "a secret in plain, and the next fault in the same run": (
+        manifest("identity/keycloak", f"config: {{client_secret: {MARK}, realm: [{MARK}]}}"),
+        [
+            ("spec.config.client_secret", "PlaintextSecret"),
+            ("spec.config.realm", "ValidationFailed/string_type"),
+        ],
+    ),
+    "a secret in plain beside its reference": (
+        manifest("identity/keycloak", f"config: {{realm: a, client_secret: {MARK}}}, {CLIENT_SECRET}"),
+        [("spec.config.client_secret", "PlaintextSecret")],
+    ),
+    "a secret from a ConfigMap that nobody gave": (
+        manifest(
+            "identity/keycloak",
+            "config: {realm: a}, configFrom: [{configMapKeyRef: {name: a, key: b}, path: client_secret}]",
+        ),
+        [("spec.configFrom[0]", "PlaintextSecret")],
+    ),
+    "a validator that quotes its input": (
+        manifest("identity/keycloak", f"config: {{realm: a, pool: {{name: refused}}}}, {CLIENT_SECRET}"),
+        [("spec.config.pool", "ValidationFailed/value_error")],
+    ),
+    "an item of a list": (
+        manifest("identity/keycloak", f"config: {{realm: a, hosts: [a, {{b: {MARK}}}]}}, {CLIENT_SECRET}"),
+        [("spec.config.hosts.1", "ValidationFailed/string_type")],
+    ),
+    "a field that the plugin does not have": (
+        manifest("compute/duckdb", "config: {thread: 1}"),
+        [("spec.config.thread", "ValidationFailed/extra_forbidden")],
+    ),
+    "a path that leads to no field": (
+        manifest("compute/duckdb", f"configFrom: [{{{FROM_SECRET}, path: treads}}]"),
+        [("spec.configFrom[0]", "ValidationFailed/extra_forbidden")],
+    ),
+    "a wrong value in a ConfigMap among the files": (
+        manifest("compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]")
+        + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: 'threads: many'}\n",
+        [("spec.configFrom[0]", "ValidationFailed/int_parsing")],
+    ),
+    "a ConfigMap among the files without the key": (
+        manifest("compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]")
+        + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {c: ''}\n",
+        [("spec.configFrom[0]", "ConfigMapKeyMissing")],
+    ),
+    "configuration for a plugin that takes none": (
+        manifest("dbt/plain", "config: {a: 1}"),
+        [("spec.config", "ConfigNotAccepted")],
+    ),
+    "a Secret for a plugin that takes none": (
+        manifest("dbt/plain", CLIENT_SECRET),
+        [("spec.configFrom", "ConfigNotAccepted")],
+    ),
+    "a version outside of its range": (
+        manifest("compute/duckdb", "version: '<1'"),
+        [("spec.version", "OutsideVersionRange")],
+    ),
+    "a version range that is none": (
+        manifest("compute/duckdb", "version: latest"),
+        [("spec.version", "InvalidVersionRange")],
+    ),
+    "a plugin for another API": (manifest("dbt/future"), [("spec.name", "IncompatibleApi")]),
+    "a plugin that cannot be imported": (manifest("storage/broken"), [("spec.name", "ImportFailed")]),
+    "a plugin that two distributions claim": (
+        manifest("catalog/twice"),
+        [("spec.name", "DuplicateEntryPoint")],
+    ),
+    "a plugin that is not installed": (manifest("compute/duckdc"), [("spec.name", "NotInstalled")]),
+    "the same object twice": (
+        manifest("dbt/plain") + manifest("dbt/plain"),
+        [("metadata.name", "DuplicateObject")],
+    ),
+    "a manifest that the API server refuses": (
+        manifest("dbt/plain", "configs: {}"),
+        [("spec.configs", "UnknownField")],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def judged(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The findings on each of the manifests, in one run: each has a file and a namespace of its own."""
+    folder = tmp_path_factory.mktemp("manifests")
+    texts = {**GOOD, **{what: row[0] for what, row in BAD.items()}}
+    for number, text in enumerate(texts.values()):
+        objects = list(filter(None, yaml.safe_load_all(text)))
+        for each in objects:
+            each["metadata"].setdefault("namespace", f"n{number}")
+        (folder / f"{number}.yaml").write_text(yaml.safe_dump_all(objects))
+    outcome = run_cli(environment, folder, "validate", "-f", ".", "--output", "json")
+    assert outcome.returncode == 1, outcome.stderr
+    assert MARK not in outcome.stdout + outcome.stderr
+    found: dict[str, Any] = {what: [] for what in texts}
+    for finding in json.loads(outcome.stdout)["findings"]:
+        what = list(texts)[int(finding["file"].removesuffix(".yaml"))]
+        found[what].append((finding["path"], finding["rule"]))
+    return found
+
+
+@pytest.mark.parametrize("what", GOOD)
+def test_a_good_manifest_has_no_findings(what: str, judged: dict[str, Any]) -> None:
+    assert judged[what] == []
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_manifest_has_its_findings(what: str, judged: dict[str, Any]) -> None:
+    assert sorted(judged[what]) == sorted(BAD[what][1])
+
+
+def test_validate_ends_with_0_without_findings(cli: Any) -> None:
+    outcome = cli("validate", "-f", "-", "--output", "json", stdin=manifest("dbt/plain"))
+    assert outcome.returncode == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["valid"] is True
+
+
+def test_every_finding_names_file_document_line_path_rule_and_the_way_out(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "apps").mkdir()
+    (tmp_path / "apps" / "a.yaml").write_text(
+        manifest("dbt/plain")
+        + "---\napiVersion: floe.dev/v1alpha1\nkind: FloePlugin\nmetadata:\n  name: compute-duckdb\n"
+        "spec:\n  type: compute\n  name: duckdb\n  config:\n    thread: 1\n"
+    )
+    outcome = cli("validate", "--filename", "apps")
+    assert outcome.returncode == 1
+    assert outcome.stdout == (
+        "apps/a.yaml:15: document 2, compute-duckdb: spec.config.thread: the plugin has no such field; "
+        "did you mean threads? [ValidationFailed/extra_forbidden]\n"
+    )
+    assert outcome.stderr.splitlines()[-1] == "2 FloePlugins in 1 file: 1 finding"
+
+
+def test_github_output_annotates_the_line(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(manifest("dbt/missing"))
+    outcome = cli("validate", "-f", "a.yaml", FLOE_OUTPUT="github")
+    assert outcome.stdout.startswith("::error file=a.yaml,line=5,title=NotInstalled::document 1, dbt-missing")
+
+
+def test_several_files_may_follow_one_flag_or_several(cli: Any, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.yaml").write_text(manifest("dbt/plain", namespace=name))
+    for arguments in (
+        ("-f", "a.yaml", "b.yaml", "-f", "c.yaml"),
+        ("-f", "a.yaml,b.yaml", "--filename", "c.yaml"),
+    ):
+        outcome = cli("validate", *arguments)
+        assert (outcome.returncode, outcome.stdout) == (0, "")
+        assert "3 FloePlugins in 3 files: no findings" in outcome.stderr
+
+
+def test_plugins_that_are_not_installed_may_be_allowed(cli: Any) -> None:
+    text = manifest("compute/other") + manifest("dbt/another", "version: latest")
+    outcome = cli("validate", "-f", "-", "--allow-missing-plugins", "--output", "json", stdin=text)
+    assert outcome.returncode == 1
+    found = [(finding["path"], finding["rule"]) for finding in json.loads(outcome.stdout)["findings"]]
+    assert found == [("spec.version", "InvalidVersionRange")]
+
+
+def test_a_folder_without_a_floe_plugin_is_valid_and_said(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: Other\n")
+    outcome = cli("validate", "-f", ".")
+    assert outcome.returncode == 0
+    assert "there is no FloePlugin" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["validate"], "--filename (FLOE_FILENAME) is required"),
+        (["validate", "-f", "nothing.yaml"], "nothing.yaml does not exist"),
+        (["validate", "-f", "-", "--output", "yaml"], "Input should be 'text', 'json' or 'github'"),
+        (["validate", "-f", "-", "--plugin-python", "/nothing/python"], "/nothing/python does not exist"),
+        (["list", "--plugin-python", "/nothing/python"], "/nothing/python does not exist"),
+        (["schema"], "give TYPE and NAME"),
+        (["schema", "identity"], "give TYPE and NAME"),
+        (["schema", "idenity", "keycloak"], "did you mean identity?"),
+        (["schema", "nonsense", "keycloak"], "the types are compute, orchestrator"),
+        (["schema", "--all"], "--all needs --dir"),
+        (["schema", "dbt", "plain", "--all"], "either TYPE and NAME, or --all"),
+        (["schema", "dbt", "plain", "--dir", "x"], "--dir is for --all"),
+        ([], "validate "),
+        (["lst"], "invalid choice: 'lst'"),
+    ],
+)
+def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: list[str], said: str, cli: Any) -> None:
+    outcome = cli(*arguments, stdin=manifest("dbt/plain"))
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert said in " ".join(outcome.stderr.split())
+
+
+def test_without_a_command_every_command_is_shown(cli: Any) -> None:
+    shown = cli().stderr
+    assert all(f"    {command} " in shown for command in ("run", "list", "validate", "schema"))
+
+
+def test_list_shows_every_plugin_and_what_is_wrong_with_it(cli: Any) -> None:
+    outcome = cli("list", "--output", "json")
+    assert outcome.returncode == 0
+    rows = {(row["type"], row["name"]): row for row in json.loads(outcome.stdout)}
+    assert {key: row["status"] for key, row in rows.items()} == {
+        ("catalog", "twice"): "DuplicateEntryPoint",
+        ("compute", "duckdb"): "Loaded",
+        ("dbt", "future"): "IncompatibleApi",
+        ("dbt", "plain"): "Loaded",
+        ("identity", "keycloak"): "Loaded",
+        ("secrets", "x" * 64): "Unnameable",
+        ("storage", "broken"): "ImportFailed",
+    }
+    assert "nothing_of_this_name" in rows["storage", "broken"]["message"]
+    duckdb = rows["compute", "duckdb"]
+    assert (duckdb["version"], duckdb["api"], duckdb["distribution"]) == (
+        "1.2.3",
+        "1.0",
+        "floe-compute-duckdb 1.2.3",
+    )
+
+
+def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:
+    outcome = cli("list")
+    assert outcome.stdout.startswith("TYPE ")
+    assert "warning: " in outcome.stderr
+    assert "damaged" in outcome.stderr
+
+
+def test_list_of_an_empty_environment_says_so(tmp_path: Path, cli: Any) -> None:
+    empty = Environment.create(tmp_path / "empty")
+    outcome = cli("list", FLOE_PLUGIN_PYTHON=str(empty.python))
+    assert (outcome.returncode, outcome.stdout.startswith("No plugins are installed.")) == (0, True)
+
+
+def test_schema_prints_the_schema_of_one_plugins_documents(cli: Any) -> None:
+    outcome = cli("schema", "identity", "KeyCloak")
+    assert outcome.returncode == 0
+    schema = json.loads(outcome.stdout)
+    Draft7Validator.check_schema(schema)
+    properties = schema["properties"]["spec"]["properties"]["config"]["properties"]
+    assert properties.keys() == {"realm", "client_secret", "pool", "hosts"}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said"),
+    [
+        (("identity", "keyclok"), "did you mean identity/keycloak?"),
+        (("compute", "keycloak"), "did you mean identity/keycloak?"),
+        (("storage", "broken"), "storage/broken cannot be loaded"),
+        (("catalog", "twice"), "catalog/twice cannot be loaded"),
+    ],
+)
+def test_schema_of_a_plugin_that_there_is_not_ends_with_1(
+    plugin: tuple[str, str], said: str, cli: Any
+) -> None:
+    outcome = cli("schema", *plugin)
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert said in outcome.stderr
+
+
+def test_schema_writes_one_file_for_the_kind_and_one_for_each_plugin(cli: Any, tmp_path: Path) -> None:
+    outcome = cli("schema", "--all", "--dir", "schemas")
+    assert outcome.returncode == 0
+    folder = tmp_path / "schemas" / "floe.dev"
+    assert {path.name for path in folder.iterdir()} == {
+        "floeplugin_v1alpha1.json",
+        "compute-duckdb.json",
+        "dbt-future.json",
+        "dbt-plain.json",
+        "identity-keycloak.json",
+    }
+    assert "storage/broken cannot be loaded" in outcome.stderr
+    for path in folder.iterdir():
+        Draft7Validator.check_schema(json.loads(path.read_text()))
