@@ -1,0 +1,123 @@
+"""The code blocks of a Markdown page: files that it names, and commands with what they print.
+
+A fence with a title (```` ```python title="try_it.py" ````) is a file; one of `console` holds commands behind
+`$ `, each followed by its output. `Session` writes and runs them in the page's order.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.polling import eventually
+
+_FENCE = re.compile(
+    r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
+)
+_VARYING = re.compile(r"[0-9]+(m?s|m|h)")
+"""Ages and durations: any other stands for them."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fence of a page."""
+
+    language: str
+    title: str | None
+    text: str
+
+    def commands(self) -> Iterator[tuple[str, str]]:
+        """Each command of a console block, with what the page says that it prints."""
+        for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fences of a page, in its order."""
+    return [
+        Block(found["language"], found["title"], found["text"]) for found in _FENCE.finditer(page.read_text())
+    ]
+
+
+class Session:
+    """A folder in which a page's blocks are written and run; `close` ends what runs in the background.
+
+    `instead_of` has paths of the page that a test must not write to, and what stands in for them.
+    """
+
+    def __init__(
+        self, folder: Path, *, environment: Mapping[str, str], instead_of: Mapping[str, str]
+    ) -> None:
+        self._folder = folder
+        self._instead_of = instead_of
+        self._environment = {**os.environ, **environment}
+        self._log = folder / "background.log"
+        self._background: list[subprocess.Popen[bytes]] = []
+
+    def follow(self, block: Block) -> None:
+        """Does what a reader of the block would do; AssertionError where it does not go as the page says."""
+        if block.title is not None:
+            path = self._folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._at_home(block.text))
+            return
+        assert block.language == "console", f"neither a file nor commands: {block.text}"
+        for command, output in block.commands():
+            self._run(command, output)
+
+    def close(self) -> None:
+        """Ends background commands, the latest first."""
+        for process in reversed(self._background):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
+
+    def _at_home(self, text: str) -> str:
+        for path, own in self._instead_of.items():
+            text = text.replace(path, own)
+        return text
+
+    def _run(self, command: str, output: str) -> None:
+        if command.endswith("&"):
+            with self._log.open("ab") as log:
+                self._background.append(
+                    subprocess.Popen(
+                        ["bash", "-c", f"exec {command.removesuffix('&')}"],
+                        cwd=self._folder,
+                        env=self._environment,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
+                )
+        elif command.startswith("kubectl get"):  # a reader looks again until it is there
+            eventually(lambda: self._check(command, output), within=60, every=0.5, saying=command)
+        else:
+            self._check(command, output)
+
+    def _check(self, command: str, output: str) -> bool:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        background = self._log.read_text()[-2000:] if self._log.exists() else ""
+        seen = f"$ {command}\n{done.stdout}{done.stderr}\n{background}"
+        assert done.returncode == 0, seen
+        assert _comparable(done.stdout) == _comparable(output), seen
+        return True
+
+
+def _comparable(output: str) -> list[list[str]]:
+    return [[_VARYING.sub("AGE", word) for word in line.split()] for line in output.strip().splitlines()]
