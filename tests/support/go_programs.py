@@ -1,0 +1,100 @@
+"""Builds this repository's Go programs, once for each state of their sources, into the user's cache folder.
+
+Go is the one on PATH or, where that is missing or too old, the wheel that localcluster installs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from localcluster.cache import cache_folder, locked
+from localcluster.progress import Progress
+from localcluster.toolchain import GoVersion, find_go, go_version, parse_go_version
+
+_SOURCES = ("*.go", "go.mod", "go.sum")
+
+
+def go_program(folder: Path, config: pytest.Config) -> Path:
+    """The program whose main package lies in a folder; its first build takes minutes, and shows it."""
+    binary = cache_folder().with_name("floe") / f"{_name(folder)}-{_digest(folder)}"
+    if not binary.exists():
+        with _uncaptured(config), locked(binary.with_suffix(".lock")):
+            if not binary.exists():
+                _build(folder, binary)
+    return binary
+
+
+def _build(folder: Path, binary: Path) -> None:
+    go = find_go(_minimum_go(folder))
+    progress = Progress(f"building {_name(folder)} with Go {_version(go)} (once, up to 3 minutes)")
+    with tempfile.TemporaryDirectory(dir=binary.parent, prefix="build-") as temporary:
+        output = Path(temporary) / binary.name
+        done = subprocess.run(
+            [go, "build", "-o", output, "."],
+            cwd=folder,
+            env={**os.environ, **_ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        progress.done("done" if done.returncode == 0 else "failed")
+        assert done.returncode == 0, f"go build in {folder} failed:\n{done.stdout}"
+        output.rename(binary)
+
+
+_ENVIRONMENT = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-trimpath -buildvcs=false -ldflags=-s -mod=readonly",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+}
+"""Over the caller's own, which may set up proxies and caches: what is built is what is pinned."""
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256(f"{sys.platform} {platform.machine()}".encode())
+    for file in sorted(file for pattern in _SOURCES for file in folder.glob(pattern)):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _name(folder: Path) -> str:
+    return _directive(folder, "module").rpartition("/")[2]
+
+
+def _minimum_go(folder: Path) -> GoVersion:
+    return parse_go_version(_directive(folder, "go"))
+
+
+def _directive(folder: Path, name: str) -> str:
+    found = re.search(rf"^{name} (\S+)$", (folder / "go.mod").read_text(), re.MULTILINE)
+    assert found is not None, f"{folder}/go.mod has no line {name}"
+    return found[1]
+
+
+def _version(go: Path) -> str:
+    return ".".join(map(str, go_version(go)))
+
+
+@contextmanager
+def _uncaptured(config: pytest.Config) -> Iterator[None]:
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        yield
+    else:
+        with capture.global_and_fixture_disabled():
+            yield
