@@ -1,0 +1,169 @@
+"""A control plane, the CRD, the operator and the example manifests, up together and down together."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from localcluster import LocalCluster
+
+ROOT = Path(__file__).resolve().parents[3]
+PLUGIN_PYTHON = ROOT / ".venv-plugins" / "bin" / "python"
+NAMESPACE = "floe"
+_LOG = ROOT / ".cache" / "demo" / "operator.log"
+_SETTLE_SECONDS = 120.0
+_POLL_SECONDS = 0.3
+_ROTATED = "identity-jwt"
+_ROTATIONS = (
+    ("a value that is too short", "short", "False"),
+    ("a good one", "another-demonstration-key-that-is-no-secret", "True"),
+)
+
+
+class PlaygroundError(Exception):
+    """The demonstration cannot go on."""
+
+
+class Playground:
+    """Up in `with`, down after it."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            _say("starting a control plane")
+            self.cluster = self._stack.enter_context(LocalCluster())
+            _say("installing the CRD")
+            self.kubectl("apply", "--server-side", "-k", str(ROOT / "crds"))
+            self.kubectl("wait", "--for=condition=Established", "crd/floeplugins.floe.dev")
+            self.kubectl("create", "namespace", NAMESPACE)
+            _say(f"starting the operator (its log: {_LOG.relative_to(ROOT)})")
+            self.operator = self._start_operator()
+            self._wait_until(lambda: bool(self._items()), "the operator makes the first object")
+            _say("applying examples/manifests")
+            self.kubectl("apply", "--server-side", "-f", str(ROOT / "examples" / "manifests"))
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _say("ending")
+        self._stack.close()
+
+    def kubectl(self, *arguments: str) -> str:
+        """The output of one kubectl command in the demonstration's namespace."""
+        return self.cluster.kubectl("--namespace", NAMESPACE, *arguments)
+
+    def table(self) -> str:
+        """What `kubectl get floeplugins` prints."""
+        return self.kubectl("get", "floeplugins").rstrip()
+
+    def settle(self) -> None:
+        """Waits until the operator has judged every object."""
+        self._wait_until(lambda: all(map(_is_judged, self._items())), "every object is judged")
+
+    def rotate_secret(self) -> None:
+        """Puts other values into the Secret of one plugin, a wrong one first: each is judged at once."""
+        for what, key, ready in _ROTATIONS:
+            _say(f"rotating the Secret of {_ROTATED}: {what}")
+            patch = json.dumps({"stringData": {"signing-key": key}})
+            self.kubectl("patch", "secret", f"floe-{_ROTATED}", "--type=merge", "-p", patch)
+            self._wait_until(partial(self._has_ready, _ROTATED, ready), f"{_ROTATED} has Ready={ready}")
+            print(self.kubectl("get", "floeplugin", _ROTATED, "-o", "wide").rstrip(), flush=True)
+
+    def show(self) -> None:
+        """Shows the table, again at each change, until Ctrl-C."""
+        self.settle()
+        print(_hints(str(self.cluster.kubeconfig)))
+        shown = ""
+        while True:
+            table = self.table()
+            if _without_age(table) != _without_age(shown):
+                now = time.strftime("%H:%M:%S")
+                print(f"\n{now}  kubectl -n {NAMESPACE} get floeplugins    (Ctrl-C ends)\n{table}")
+                shown = table
+            self._check_operator()
+            time.sleep(_POLL_SECONDS)
+
+    def _items(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", "floeplugins", "-o", "json"))["items"]
+        return items
+
+    def _has_ready(self, name: str, status: str) -> bool:
+        path = '{.status.conditions[?(@.type=="Ready")].status}'
+        return self.kubectl("get", "floeplugin", name, "-o", f"jsonpath={path}") == status
+
+    def _wait_until(self, holds: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while not holds():
+            self._check_operator()
+            if time.monotonic() > deadline:
+                raise PlaygroundError(f"not in {_SETTLE_SECONDS:.0f} s: {what}; see {_LOG}\n{self.table()}")
+            time.sleep(_POLL_SECONDS)
+
+    def _start_operator(self) -> subprocess.Popen[bytes]:
+        _LOG.parent.mkdir(parents=True, exist_ok=True)
+        log = self._stack.enter_context(_LOG.open("wb"))
+        command = [sys.executable, "-m", "floe_operator", "run", "--namespace", NAMESPACE]
+        command += ["--plugin-python", str(PLUGIN_PYTHON), "--scan-interval", "5s"]
+        command += ["--log-format", "text", "--http-port", "0"]
+        environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
+        # A session of its own: Ctrl-C is ours to pass on, in order.
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        self._stack.callback(_end, process)
+        return process
+
+    def _check_operator(self) -> None:
+        if (code := self.operator.poll()) is not None:
+            tail = "\n".join(_LOG.read_text(errors="replace").splitlines()[-20:])
+            raise PlaygroundError(f"the operator ended with exit code {code}:\n{tail}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _is_judged(item: dict[str, Any]) -> bool:
+    status = item["status"]
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
+    return status.get("observedGeneration") == item["metadata"]["generation"] and (
+        conditions.get("Ready") in ("True", "False")
+    )
+
+
+def _without_age(table: str) -> list[list[str]]:
+    return [line.split()[:-1] for line in table.splitlines()]
+
+
+def _hints(kubeconfig: str) -> str:
+    return f"""
+The operator runs. In another terminal:
+
+  export KUBECONFIG={kubeconfig}
+  kubectl -n {NAMESPACE} get floeplugins -o wide
+  kubectl -n {NAMESPACE} describe floeplugin compute-duckdb
+  kubectl -n {NAMESPACE} patch floeplugin compute-duckdb --type merge \\
+    -p '{{"spec":{{"config":{{"threads":0}}}}}}'
+"""
+
+
+def _say(text: str) -> None:
+    print(f"==> {text}", flush=True)
