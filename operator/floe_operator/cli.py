@@ -105,6 +105,10 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, CliSettingsSource[Any]
     return parser, sources
 
 
+_DEFAULTS = {" (default: null)": "", f"(default: {2**30})": "(default: 1Gi)"}
+"""How pydantic-settings shows defaults, and how people write them."""
+
+
 def _add_argument(parser: argparse.ArgumentParser, *names: str, **options: Any) -> Any:
     """As add_argument, with the variable in the help text and the flag's own word as its value's name.
 
@@ -112,7 +116,10 @@ def _add_argument(parser: argparse.ArgumentParser, *names: str, **options: Any) 
     """
     flag = next((name for name in names if name.startswith("--")), "")
     if flag:
-        options["help"] = f"{options.get('help', '')} [FLOE_{flag.strip('-').replace('-', '_').upper()}]"
+        text = str(options.get("help", ""))
+        for shown, meant in _DEFAULTS.items():
+            text = text.replace(shown, meant)
+        options["help"] = f"{text} [FLOE_{flag.strip('-').replace('-', '_').upper()}]"
         if "choices" not in options and not str(options.get("metavar", "")).startswith("{"):
             options["metavar"] = flag.rpartition("-")[2].upper()
         if options.get("action") == "append":

@@ -110,9 +110,7 @@ def as_json(rows: Sequence[Row]) -> str:
 def as_table(rows: Sequence[Row]) -> str:
     """For people; long messages are cut, JSON has them whole."""
     if not rows:
-        return (
-            "No plugins are installed. Plugins are distributions with entry points such as [floe.computes]."
-        )
+        return "No plugins are installed. --plugin-python names the Python of another environment."
     head = ("TYPE", "NAME", "VERSION", "API", "STATUS", "DISTRIBUTION", "MESSAGE")
     lines = [head] + [
         tuple(
