@@ -1,0 +1,68 @@
+"""The API server comes back with a history that no watch can resume from (410 Gone): nothing is missed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from localcluster import LocalCluster
+from tests.support.control_planes import install_crd
+from tests.support.distributions import plugin_distribution
+from tests.support.operator import FloePlugins
+from tests.support.polling import eventually
+from tests.support.standing import standing_operator
+
+_COMPACTION = "2s"
+
+
+def test_changes_in_a_history_that_was_compacted_meanwhile_are_seen(tmp_path: Path) -> None:
+    flags = (f"--etcd-compaction-interval={_COMPACTION}", "--watch-cache=false")
+    with LocalCluster(api_server_flags=flags) as cluster:
+        install_crd(cluster)
+        needy = plugin_distribution("needy", config="password: SecretStr = Field(min_length=8)")
+        plain = plugin_distribution("plain", config="word: str = 'none'")
+        # Scans list the objects, too: they must not be what finds the changes.
+        flags = ("--scan-interval", "1h")
+        with standing_operator(cluster, tmp_path, needy, plain, flags=flags) as standing:
+            plugins = standing.plugins
+            plugins.secret("words", password="long-enough")
+            source = {"secretKeyRef": {"name": "words", "key": "password"}, "path": "password"}
+            plugins.merge("compute-needy", {"spec": {"configFrom": [source]}})
+            plugins.until("compute-needy", "Ready", "Ready")
+            plugins.create("storage", "elsewhere")
+            plugins.until("storage-elsewhere", "Ready", "NotInstalled")
+
+            os.kill(standing.operator.process.pid, signal.SIGSTOP)
+            try:
+                plugins.secret("words", password="short")
+                plugins.merge("compute-plain", {"spec": {"config": {"word": 7}}})
+                plugins.delete("storage-elsewhere")
+                _compact(plugins)
+                cluster.stop_api_server(kill=True)
+                cluster.start_api_server()
+            finally:
+                os.kill(standing.operator.process.pid, signal.SIGCONT)
+
+            plugins.until("compute-needy", "Ready", "ValidationFailed", within=60)
+            plugins.until("compute-plain", "Ready", "ValidationFailed", within=60)
+            assert standing.operator.process.poll() is None
+            # The store forgot the deleted object: made anew, it is judged anew.
+            plugins.create("storage", "elsewhere")
+            plugins.until("storage-elsewhere", "Ready", "NotInstalled", within=60)
+
+
+def _compact(plugins: FloePlugins) -> None:
+    """Waits until a watch from the oldest version is refused, while new versions are made."""
+    listed: Any = plugins.core.list_namespaced_config_map(plugins.namespace)
+    oldest = str(listed.metadata.resource_version)
+
+    def is_gone() -> bool:
+        plugins.config_map("noise", text=os.urandom(4).hex())
+        watched: Any = plugins.core.list_namespaced_config_map(
+            plugins.namespace, watch=True, resource_version=oldest, timeout_seconds=1, _preload_content=False
+        )
+        return b'"code":410' in watched.data
+
+    eventually(is_gone, within=60, every=0.5)
