@@ -124,7 +124,14 @@ class Operator:
             interval=settings.scan_interval,
             leads=lambda: self.elector.is_leader,
         )
-        self.watch = Watch(connection, self.cluster, self._seen, self._kind_gone)
+        self.watch = Watch(
+            connection,
+            self.cluster,
+            # The mirrors of a CRD that came late do not wait for the next scan.
+            on_start=self.scanner.hurry,
+            on_event=self._seen,
+            on_gone=self._kind_gone,
+        )
         self.metrics.add(
             OperatorState(
                 election=self.elector,

@@ -40,10 +40,17 @@ class Watch:
     """Keeps a watch on the FloePlugins of one namespace, for as long as it runs."""
 
     def __init__(
-        self, connection: Connection, cluster: Cluster, on_event: OnEvent, on_gone: Callable[[], None]
+        self,
+        connection: Connection,
+        cluster: Cluster,
+        *,
+        on_start: Callable[[], None],
+        on_event: OnEvent,
+        on_gone: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._cluster = cluster
+        self._on_start = on_start
         self._on_event = on_event
         self._on_gone = on_gone
         self.established = False
@@ -64,6 +71,7 @@ class Watch:
             await self._wait_until_possible()
             self.established, self.obstacle = True, ""
             self.starts += 1
+            self._on_start()
             _log.info("watching FloePlugins", namespace=self._cluster.namespace)
             try:
                 ended = await self._kopf()
