@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from floe_core.constructors import config_parameter
+from floe_core.config_parameter import config_parameter
 from floe_core.loading import is_users_interrupt
 from floe_core.plugin_errors import ConfigurationRequiredError, FieldError, PluginError, PluginStartupError
 from floe_core.plugin_types import PluginId

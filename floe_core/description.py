@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from floe_core.constructors import config_parameter
+from floe_core.config_parameter import config_parameter
 from floe_core.loading import is_users_interrupt
 from floe_core.plugin_errors import NotAPluginError, PluginSchemaError
 from floe_core.plugin_types import PluginId

@@ -28,9 +28,10 @@ def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthSt
     """
     check = plugin.health_check
     try:
-        takes_timeout = "timeout" in inspect.signature(check).parameters
+        parameter = inspect.signature(check).parameters.get("timeout")
     except (TypeError, ValueError):
-        takes_timeout = False
+        parameter = None
+    takes_timeout = parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
     status: object = check(timeout=timeout) if takes_timeout else check()  # type: ignore[call-arg]
     if not isinstance(status, HealthStatus) or not isinstance(status.state, HealthState):
         raise TypeError(f"health_check() returned {type(status).__name__}, which is no HealthStatus")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 
 def warning(event: str, **fields: Any) -> None:
-    """Logs a warning."""
+    """Logs a warning, if it can be: callers never raise, and a process may have no standard output."""
     import structlog
 
-    structlog.get_logger("floe_core").warning(event, **fields)
+    with contextlib.suppress(Exception):
+        structlog.get_logger("floe_core").warning(event, **fields)

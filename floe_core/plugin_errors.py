@@ -40,7 +40,11 @@ class FieldError(TypedDict):
 
 
 class PluginError(Exception):
-    """The base of all errors of the registry."""
+    """The base of all errors of the registry; they can be copied, and pickled as far as their cause can."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own would call the constructor with the message.
+        return _restored, (type(self), self.args), vars(self)
 
 
 class PluginNotFoundError(PluginError):
@@ -188,6 +192,10 @@ class AmbiguousDependencyError(PluginError):
             f"Plugin {plugin_name} needs {dependency!r}, which may be {' or '.join(self.candidates)}: "
             "write one of these instead"
         )
+
+
+def _restored(kind: type[PluginError], args: tuple[object, ...]) -> PluginError:
+    return kind.__new__(kind, *args)
 
 
 def exception_text(error: BaseException) -> str:

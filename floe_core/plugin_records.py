@@ -1,11 +1,12 @@
 """What the registry keeps of each plugin, and how one is loaded and made, each at most once.
 
-A record's plugin code runs within turns of the registry's turn table: one thing at a time for each plugin,
-within a time limit, in a thread of its own.
+A record's plugin code runs within turns of the registry's turn table: each hook once at a time for each
+plugin, within a time limit, in a thread of its own.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -53,6 +54,8 @@ class PluginRecord:
     config: BaseModel | None = field(default=None, repr=False)
     delivered: BaseModel | None = field(default=None, repr=False)
     """The configuration that the plugin has, which is `config` unless delivering it failed."""
+    delivering: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held while a configuration is on its way, so that the plugin has the one that is kept."""
     failure: PluginError | None = None
     """Why it cannot be had; stays until the distribution is another."""
     started: bool = False
@@ -96,6 +99,10 @@ def made(record: PluginRecord) -> PluginMetadata:
 
 def deliver(record: PluginRecord, config: BaseModel | None) -> None:
     """Makes the plugin with the configuration, or hands it to the one that exists already."""
+    if not record.delivering.acquire(timeout=LOAD_TIMEOUT):
+        raise PluginStartupError(
+            *record.id, PluginTimeoutError("an earlier configure", LOAD_TIMEOUT), hook="configure"
+        )
     before, record.config = record.config, config
     try:
         instance = made(record)
@@ -105,6 +112,8 @@ def deliver(record: PluginRecord, config: BaseModel | None) -> None:
     except BaseException:
         record.config = before
         raise
+    finally:
+        record.delivering.release()
 
 
 def hook_turn(

@@ -56,8 +56,6 @@ class PluginRegistry:
         self._running = Running()
         self._health = HealthChecks()
 
-    # Finding
-
     def discover_all(self) -> None:
         """Finds what is installed now; imports no plugin and never raises.
 
@@ -121,8 +119,6 @@ class PluginRegistry:
             names[named.plugin_type].append(self._spelled(named))
         return {member: sorted(listed) for member, listed in names.items()}
 
-    # Configuring
-
     def configure(self, plugin_type: PluginType, name: str, config: dict[str, Any]) -> BaseModel | None:
         """Validates, keeps and delivers a configuration; None for a plugin that takes none.
 
@@ -133,15 +129,13 @@ class PluginRegistry:
         judged = _judged(record, config)
         del config  # a traceback keeps the locals of its frames
         if isinstance(judged, PluginConfigurationError):
-            raise judged
+            raise judged.with_traceback(None)  # a schema's error is kept, the callers' frames must not be
         deliver(record, judged)
         return judged
 
     def get_config(self, plugin_type: PluginType, name: str) -> BaseModel | None:
         """What configure() kept."""
         return self._record(plugin_type, name).config
-
-    # Running
 
     def activate_plugin(self, plugin_type: PluginType, name: str, timeout: float | None = None) -> None:
         """Starts the plugin, once, within `timeout` seconds (30); PluginStartupError."""
@@ -189,8 +183,6 @@ class PluginRegistry:
         AmbiguousDependencyError.
         """
         return objects_in_order([*plugins], self._type_of)
-
-    # Within
 
     def _take(self, found: Scan) -> None:
         for named, claim in found.plugins.items():

@@ -1,4 +1,4 @@
-"""Runs plugin code within a time limit, and one thing at a time for each plugin.
+"""Runs plugin code within a time limit, and each hook of a plugin once at a time.
 
 A limit holds without waiting for the code to end: it runs in a daemon thread, which never keeps the process
 from exiting. `TurnTable` is the lock per plugin: who asks for what is under way waits for it, and who would
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-
 
 Key = tuple[object, ...]
 """What a turn is of, a plugin and a hook; its words name the thread."""

@@ -10,8 +10,6 @@ from floe_core.host.streams import isolate
 def main() -> None:
     """Answers calls until the end of input."""
     calls, answers = isolate()
-    if not getattr(sys.flags, "safe_path", False):
-        del sys.path[0]  # the working directory, which is no place for plugins
 
     # After the streams are safe: what is imported from here on may print.
     import os
@@ -39,4 +37,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]  # the working directory, which is no place for plugins
     main()

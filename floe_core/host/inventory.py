@@ -61,7 +61,7 @@ class Inventory:
             outcome = _attempt(claim)
             self._loaded[plugin] = outcome
         if isinstance(outcome, CallError):
-            raise outcome
+            raise outcome.with_traceback(None)  # it is kept, the frames of those who asked must not be
         return outcome
 
     def loaded(self, plugin: PluginId) -> LoadedPlugin | CallError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -120,3 +121,14 @@ def test_every_error_of_the_module_is_a_plugin_error() -> None:
 
     assert all(issubclass(error, plugin_errors.PluginError) for error in errors)
     assert plugin_errors.PluginError.__bases__ == (Exception,)
+
+
+@pytest.mark.parametrize(("name", "_signature", "arguments", "_named"), ERRORS, ids=ERROR_NAMES)
+def test_errors_cross_between_processes(
+    name: str, _signature: str, arguments: tuple[Any, ...], _named: list[str]
+) -> None:
+    error = getattr(plugin_errors, name)(*arguments)
+    arrived = pickle.loads(pickle.dumps(error))
+    assert type(arrived) is type(error)
+    assert str(arrived) == str(error)
+    assert set(vars(arrived)) == set(vars(error))

@@ -32,7 +32,7 @@ def shutdown(self):
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     environment = Environment.create(tmp_path / "environment")
-    environment.install(plugin_distribution("one", config="diary: str", body=DIARIST_BODY))
+    environment.add(plugin_distribution("one", config="diary: str", body=DIARIST_BODY))
     return environment
 
 

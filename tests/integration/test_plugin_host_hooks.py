@@ -24,6 +24,7 @@ from tests.support.plugin_hosts import Reports, all_loaded, compute, running
 from tests.support.polling import eventually_async
 
 MARK = "s3cr3t-m4rk"
+CROWD = [f"many{n:02}" for n in range(20)]
 
 DIARIST = """
 diary: str
@@ -73,9 +74,8 @@ def health_check(self, timeout=None):
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment.create(tmp_path_factory.mktemp("hooks") / "environment")
-    environment.install(
+    environment.add(
         *(plugin_distribution(name, config=DIARIST, body=DIARIST_BODY) for name in ("one", "two", "three")),
-        *(plugin_distribution(f"many{n:02}", config=DIARIST, body=DIARIST_BODY) for n in range(20)),
         plugin_distribution("bare"),
         plugin_distribution("odd", body="def health_check(self):\n    return True"),
     )
@@ -244,10 +244,19 @@ async def test_a_host_that_dies_takes_its_plugins_along_and_says_which(
         await host.check(compute("one"), 5)
 
 
+@pytest.fixture
+async def crowd(tmp_path: Path) -> AsyncIterator[PluginHost]:
+    environment = Environment.create(tmp_path / "environment")
+    environment.add(*(plugin_distribution(name, config=DIARIST, body=DIARIST_BODY) for name in CROWD))
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        yield host
+
+
 async def test_of_twenty_plugins_checked_at_once_the_deadly_one_is_found_and_the_others_go_on(
-    host: PluginHost, diary: Path
+    crowd: PluginHost, diary: Path
 ) -> None:
-    names = [f"many{n:02}" for n in range(20)]
+    host, names = crowd, CROWD
     crashes: dict[str, int] = {}
     healthy: set[str] = set()
 

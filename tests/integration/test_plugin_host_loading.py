@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_operator.plugin_host import Loaded, LoadFault
+from floe_operator.plugin_host import Loaded, LoadFault, importing
 from tests.support.distributions import Distribution, Environment, plugin_distribution
 from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually_async
@@ -49,7 +49,7 @@ def environment(tmp_path: Path) -> Environment:
 async def test_a_plugin_that_ends_or_hangs_its_import_costs_only_itself(
     environment: Environment, code: str, reason: str, says: str
 ) -> None:
-    environment.install(
+    environment.add(
         plugin_distribution("alpha"),
         plugin_distribution("hostile", before=code),
         plugin_distribution("omega"),
@@ -84,7 +84,7 @@ async def test_a_plugin_that_ends_or_hangs_its_import_costs_only_itself(
 async def test_what_an_import_does_to_its_process_does_not_keep_it_from_loading(
     environment: Environment, code: str
 ) -> None:
-    environment.install(plugin_distribution("rude", before=code), plugin_distribution("then"))
+    environment.add(plugin_distribution("rude", before=code), plugin_distribution("then"))
     async with running(environment.python) as host:
         assert isinstance(await outcome(host, compute("rude")), Loaded)
         assert isinstance(await outcome(host, compute("then")), Loaded)
@@ -95,7 +95,7 @@ async def test_what_an_import_does_to_its_process_does_not_keep_it_from_loading(
 async def test_what_plugins_print_is_handed_on_line_by_line_and_is_never_taken_for_an_answer(
     environment: Environment,
 ) -> None:
-    environment.install(
+    environment.add(
         plugin_distribution("chatty", before="""print('{"id": 1}')\nimport os\nos.system("echo sub")""")
     )
     reports = Reports()
@@ -105,9 +105,7 @@ async def test_what_plugins_print_is_handed_on_line_by_line_and_is_never_taken_f
 
 
 async def test_a_plugin_that_prints_megabytes_does_not_flood_the_log(environment: Environment) -> None:
-    environment.install(
-        plugin_distribution("flood", before="for number in range(200_000):\n    print(number)")
-    )
+    environment.add(plugin_distribution("flood", before="for number in range(200_000):\n    print(number)"))
     reports = Reports()
     async with running(environment.python, reports) as host:
         assert isinstance(await outcome(host, compute("flood")), Loaded)
@@ -115,10 +113,11 @@ async def test_a_plugin_that_prints_megabytes_does_not_flood_the_log(environment
 
 
 async def test_a_slow_import_is_given_its_full_time_after_all_others_are_loaded(
-    environment: Environment,
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = plugin_distribution("a-slow", before="import time\ntime.sleep(4)")
-    environment.install(slow, *(plugin_distribution(f"quick{number}") for number in range(5)))
+    monkeypatch.setattr(importing, "FIRST_PASS_LIMIT", 1.0)
+    slow = plugin_distribution("a-slow", before="import time\ntime.sleep(2)")
+    environment.add(slow, *(plugin_distribution(f"quick{number}") for number in range(5)))
     reports = Reports()
     async with running(environment.python, reports) as host:
         assert isinstance(await outcome(host, compute("a-slow")), Loaded)
@@ -133,14 +132,14 @@ async def test_five_hostile_plugins_among_a_hundred_keep_no_other_waiting(enviro
         "p70": CATASTROPHIC_REGEX,
         "p90": "import time\nwhile True:\n    time.sleep(1)",
     }
-    environment.install(
+    environment.add(
         *(
             plugin_distribution(name, before=hostile.get(name, ""))
             for name in (f"p{n:02}" for n in range(100))
         )
     )
     began = time.monotonic()
-    async with running(environment.python) as host:
+    async with running(environment.python, load_timeout=3.5) as host:
         for number in range(100):
             if f"p{number:02}" not in hostile:
                 left = max(1.0, 45.0 - (time.monotonic() - began))
@@ -152,7 +151,7 @@ async def test_five_hostile_plugins_among_a_hundred_keep_no_other_waiting(enviro
 
 
 async def test_what_a_plugin_says_is_kept_apart_from_what_we_say(environment: Environment) -> None:
-    environment.install(plugin_distribution("teller", before="raise RuntimeError('the plugin said this')"))
+    environment.add(plugin_distribution("teller", before="raise RuntimeError('the plugin said this')"))
     async with running(environment.python) as host:
         fault = await outcome(host, compute("teller"))
     assert isinstance(fault, LoadFault)
@@ -164,7 +163,7 @@ async def test_a_schema_too_large_for_a_message_is_left_out_of_the_description(
     environment: Environment,
 ) -> None:
     config = "text: str = Field(default='', description='x' * 9_000_000)\nneeded: int"
-    environment.install(plugin_distribution("huge", config=config))
+    environment.add(plugin_distribution("huge", config=config))
     async with running(environment.python) as host:
         state = await outcome(host, compute("huge"))
         assert isinstance(state, Loaded)
@@ -177,7 +176,7 @@ async def test_a_schema_too_large_for_a_message_is_left_out_of_the_description(
 async def test_a_description_too_large_for_a_message_is_a_fault_of_that_plugin(
     environment: Environment,
 ) -> None:
-    environment.install(
+    environment.add(
         plugin_distribution("huge", body="description = 'x' * 9_000_000"), plugin_distribution("small")
     )
     async with running(environment.python) as host:
@@ -191,7 +190,7 @@ async def test_a_description_too_large_for_a_message_is_a_fault_of_that_plugin(
 async def test_an_import_that_lacked_a_library_is_tried_again_when_it_is_installed(
     environment: Environment,
 ) -> None:
-    environment.install(plugin_distribution("needy", before="import late_library"))
+    environment.add(plugin_distribution("needy", before="import late_library"))
     async with running(environment.python) as host:
         assert isinstance(await outcome(host, compute("needy")), LoadFault)
         environment.install(Distribution("late-library", modules={"late_library.py": ""}))

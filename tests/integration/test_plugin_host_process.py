@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ print("path", *sys.path)
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment.create(tmp_path_factory.mktemp("process") / "environment")
-    environment.install(
+    environment.add(
         plugin_distribution("teller", before=TELLER),
         plugin_distribution(
             "slow", config="def model_post_init(self, context):\n    import time; time.sleep(30)"
@@ -140,7 +140,7 @@ def test_the_host_ends_at_the_end_of_input_whatever_its_plugins_do(raw: RawHost)
 
 def test_the_host_reads_on_while_nobody_reads_its_answers(raw: RawHost) -> None:
     raw.hear()
-    for number in range(5_000):
+    for number in range(1_000):
         raw.call(number, "scan")
     assert raw.process.stdin
     raw.process.stdin.close()
@@ -215,10 +215,58 @@ async def test_a_plugin_finds_a_process_of_its_own_without_the_way_to_the_cluste
     assert str(Path.cwd()) not in told["path"].split()
 
 
+async def test_nothing_is_imported_from_the_working_directory(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("floe_core", "pydantic", "signal", "nowhere_else"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('from the working directory')")
+    monkeypatch.chdir(tmp_path)
+    async with running(environment.python, load_timeout=2.0) as host:
+        assert isinstance(await outcome(host, compute("teller")), Loaded)
+
+
+@pytest.mark.parametrize("form", ["a path with spaces", "relative", "a link to its folder"])
+async def test_the_interpreter_of_a_virtual_environment_is_taken_as_it_is_named(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Environment.create(tmp_path / "an environment")
+    environment.add(plugin_distribution("fine"))
+    (tmp_path / "link").symlink_to(environment.folder)
+    monkeypatch.chdir(tmp_path)
+    python = {
+        "a path with spaces": environment.python,
+        "relative": environment.python.relative_to(tmp_path),
+        "a link to its folder": tmp_path / "link" / "bin" / "python",
+    }[form]
+    async with running(python) as host:
+        assert isinstance(await outcome(host, compute("fine")), Loaded)
+
+
+async def test_what_a_plugin_prints_need_not_be_text(tmp_path: Path) -> None:
+    environment = Environment.create(tmp_path / "environment")
+    environment.add(plugin_distribution("odd", before="import os\nos.write(1, b'caf\\xe9\\n')"))
+    reports = Reports()
+    async with running(environment.python, reports) as host:
+        assert isinstance(await outcome(host, compute("odd")), Loaded)
+    assert reports.lines == ["caf\\xe9"]
+
+
+async def test_what_a_plugin_started_ends_with_its_host(tmp_path: Path) -> None:
+    environment = Environment.create(tmp_path / "environment")
+    start = "import subprocess\nprint('child', subprocess.Popen(['sleep', '600']).pid)"
+    environment.add(plugin_distribution("parent", before=start))
+    reports = Reports()
+    async with running(environment.python, reports) as host:
+        assert isinstance(await outcome(host, compute("parent")), Loaded)
+        await eventually_async(_said(reports, "child"))
+    pid = int(reports.lines[0].split()[1])
+    eventually(lambda: not _runs(pid), saying="the child is gone")
+
+
 async def test_a_plugin_of_another_interpreters_environment_is_loaded_from_there(tmp_path: Path) -> None:
     for version in ("0.1.0", "0.2.0"):
         environment = Environment.create(tmp_path / version)
-        environment.install(plugin_distribution("same", version=version))
+        environment.add(plugin_distribution("same", version=version))
         async with running(environment.python) as host:
             state = await outcome(host, compute("same"))
             assert isinstance(state, Loaded)
@@ -242,10 +290,18 @@ async def test_a_host_killed_while_nothing_is_under_way_comes_back(environment: 
 
 async def test_close_leaves_no_process_behind(environment: Environment) -> None:
     async with running(environment.python, load_timeout=2.0) as host:
+        await all_loaded(host)
         present = host._supervisor.host
         assert present is not None
         pid = present.process.pid
     assert not _runs(pid)
+
+
+def _said(reports: Reports, word: str) -> Callable[[], Awaitable[bool]]:
+    async def said() -> bool:
+        return any(line.startswith(word) for line in reports.lines)
+
+    return said
 
 
 async def _scan_failure(python: Path | str) -> str:

@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,11 @@ class Distribution:
                 archive.writestr(entry, content)
         return wheel
 
+    def unpack(self, folder: Path) -> None:
+        """Puts into `folder` what pip would: a moment's work, where it is not pip that matters."""
+        with tempfile.TemporaryDirectory() as wheels, zipfile.ZipFile(self.build(Path(wheels))) as archive:
+            archive.extractall(folder)
+
     def _metadata(self) -> str:
         lines = ["Metadata-Version: 2.1", f"Name: {self.name}", f"Version: {self.version}"]
         return "\n".join([*lines, *(f"Requires-Dist: {requirement}" for requirement in self.requires), ""])
@@ -105,6 +111,11 @@ class Environment:
         wheels = [distribution.build(self.folder / "wheels") for distribution in distributions]
         options = ["--no-index", "--no-deps", "--no-compile", "--force-reinstall"]
         self._pip("install", *options, *map(str, wheels))
+
+    def add(self, *distributions: Distribution) -> None:
+        """Unpacks distributions that are new to the environment, without pip."""
+        for distribution in distributions:
+            distribution.unpack(self.site_packages)
 
     def uninstall(self, *names: str) -> None:
         """Removes distributions, as pip does."""

@@ -22,14 +22,11 @@ def plugin_environment(own: Mapping[str, str]) -> dict[str, str]:
     The names of service links: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     """
     services = {name.removesuffix(_SERVICE_HOST) for name in own if name.endswith(_SERVICE_HOST)}
-    kept = {
+    return {
         name: value
         for name, value in own.items()
         if not _OURS.match(name) and not _is_service_link(name, services)
     }
-    # The working directory is no place to import floe_core or a plugin from.
-    kept["PYTHONSAFEPATH"] = "1"
-    return kept
 
 
 def _is_service_link(name: str, services: set[str]) -> bool:

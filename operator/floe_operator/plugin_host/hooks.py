@@ -146,5 +146,12 @@ class Hooks:
             if error.code == NOT_FOUND:
                 raise PluginGone(f"{plugin} is not installed any more") from None
             if error.code == HOOK_FAILED:
-                raise HookFailed(HookFailure.model_validate(error.data)) from None
+                raise _failed(error, hook) from None
             raise HostUnavailable(f"{hook}() cannot be called: {error}") from None
+
+
+def _failed(error: RpcError, hook: str) -> HookFailed | HostUnavailable:
+    try:
+        return HookFailed(HookFailure.model_validate(error.data))
+    except ValidationError:
+        return HostUnavailable(f"{hook}() failed, and why cannot be read")

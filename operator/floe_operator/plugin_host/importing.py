@@ -235,7 +235,10 @@ def _fault(plugin: PluginId, error: RpcError) -> LoadFault:
     if error.code == NOT_FOUND:
         raise PluginGone(f"{plugin} is not installed any more")
     if error.code == LOAD_FAILED:
-        failure = LoadFailure.model_validate(error.data)
+        try:
+            failure = LoadFailure.model_validate(error.data)
+        except ValidationError:
+            return LoadFault("ImportFailed", f"{plugin} does not load, and why not cannot be read")
         return LoadFault(failure.reason, failure.summary, failure.plugin_text)
     if error.code == ANSWER_TOO_LARGE:
         return LoadFault("NotAPlugin", f"The description of {plugin} is larger than a message may be")

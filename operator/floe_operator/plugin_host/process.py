@@ -20,6 +20,13 @@ from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.output import Output
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+# As `python -m floe_core.host`, which before Python 3.11 would import from the working directory first. That
+# is no place to take floe_core or a plugin from, nor is it for the variable that forbids it to processes
+# which plugins start.
+_PROGRAM = (
+    "import sys; getattr(sys.flags, 'safe_path', False) or sys.path.pop(0); "
+    "from floe_core.host.__main__ import main; main()"
+)
 
 
 class HostProcess:
@@ -42,7 +49,7 @@ class HostProcess:
     ) -> HostProcess:
         """Starts one; OSError where the interpreter cannot be run."""
         popen = subprocess.Popen(  # noqa: ASYNC220 - returns once the interpreter is executed
-            [python, "-X", "faulthandler", "-m", "floe_core.host"],
+            [python, "-X", "faulthandler", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

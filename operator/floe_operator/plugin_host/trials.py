@@ -8,7 +8,6 @@ the loop.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
@@ -111,10 +110,7 @@ class Trials:
     async def close(self) -> None:
         """Ends the host, and the waiting of those whose jobs were not done."""
         await self._end_host()
-        while True:
-            with contextlib.suppress(asyncio.QueueEmpty):
-                *_, outcome = self._jobs.get_nowait()
-                if not outcome.done():
-                    outcome.set_exception(HostStartError("The plugin host is closed"))
-                continue
-            return
+        while not self._jobs.empty():
+            *_, outcome = self._jobs.get_nowait()
+            if not outcome.done():
+                outcome.set_exception(HostStartError("The plugin host is closed"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,9 +23,7 @@ class Site:
     def add(self, *distributions: Distribution) -> None:
         """Installs distributions."""
         for distribution in distributions:
-            wheel = distribution.build(self.folder.parent / "wheels")
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(self.folder)
+            distribution.unpack(self.folder)
 
     def claim(self, plugin: PluginId) -> EntryPointClaim:
         """The entry point of an installed plugin."""

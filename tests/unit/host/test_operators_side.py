@@ -1,4 +1,4 @@
-"""The small rules of the operator's side: environment, output, handshake, gate."""
+"""The small rules of the operator's side: environment, output, handshake, answers, gate."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import json
 
 import pytest
 
-from floe_core.host.protocol import PROTOCOL_VERSION
+from floe_core.host.protocol import HOOK_FAILED, LOAD_FAILED, PROTOCOL_VERSION
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.plugin_host import HostUnavailable, LoadFault, hooks, importing
 from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError, handshake, why_not_executed, why_not_ready
 from floe_operator.plugin_host.output import BURST, LINES_PER_SECOND, MAX_LINE_BYTES, Output
+from floe_operator.plugin_host.rpc import RpcError
 
 REDIS = {"REDIS_SERVICE_HOST": "10.0.0.2", "REDIS_SERVICE_PORT": "6379"}
 
@@ -33,7 +36,7 @@ REDIS = {"REDIS_SERVICE_HOST": "10.0.0.2", "REDIS_SERVICE_PORT": "6379"}
 def test_the_way_to_the_cluster_is_taken_from_the_environment_and_nothing_else(
     own: dict[str, str], kept: set[str]
 ) -> None:
-    assert set(plugin_environment(own)) == kept | {"PYTHONSAFEPATH"}
+    assert set(plugin_environment(own)) == kept
 
 
 class Log:
@@ -174,3 +177,11 @@ async def test_no_calm_moment_in_time_is_a_time_out() -> None:
 async def _enter(gate: Gate) -> None:
     async with gate.alone(30.0):
         pass
+
+
+@pytest.mark.parametrize("data", [None, [], {"reason": "OfALaterHost", "summary": "s"}])
+def test_a_failure_of_no_known_form_is_one_all_the_same(data: object) -> None:
+    fault = importing._fault(PluginId(PluginType.COMPUTE, "x"), RpcError(LOAD_FAILED, "no", data))
+    assert isinstance(fault, LoadFault)
+    assert fault.reason == "ImportFailed"
+    assert isinstance(hooks._failed(RpcError(HOOK_FAILED, "no", data), "startup"), HostUnavailable)

@@ -1,4 +1,7 @@
-"""What a plugin's constructor does with a configuration, read from its signature."""
+"""The `config` of a plugin's constructor, read from its signature: whether it must be there, and its model.
+
+`description` takes a schema from it where the plugin declares none, `construction` passes the config by it.
+"""
 
 from __future__ import annotations
 

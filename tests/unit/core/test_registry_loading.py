@@ -1,0 +1,273 @@
+"""The registry finds and loads plugins, and no plugin stops, hangs or hides the others."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+
+import pytest
+
+from floe_core import plugin_records
+from floe_core.plugin_errors import (
+    DuplicatePluginError,
+    InvalidPluginVersionError,
+    NotAPluginError,
+    PluginError,
+    PluginImportError,
+    PluginIncompatibleError,
+    PluginLoadError,
+    PluginLoadTimeoutError,
+    PluginNotFoundError,
+)
+from floe_core.plugin_metadata import PluginMetadata
+from floe_core.plugin_registry import PluginRegistry, _reset_registry, get_registry
+from floe_core.plugin_types import PluginType
+from tests.support.distributions import plugin_distribution, plugin_source
+from tests.support.polling import eventually
+from tests.unit.core.conftest import Site
+from tests.unit.core.recorder import CATALOG, COMPUTE, Recorder, raises, registry_of
+
+
+def test_the_first_use_discovers_and_later_ones_share(site: Site) -> None:
+    site.add(plugin_distribution("shared"))
+    _reset_registry()
+    try:
+        registries: list[PluginRegistry] = []
+        threads = [threading.Thread(target=lambda: registries.append(get_registry())) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(registries)) == 1
+        assert get_registry().get(COMPUTE, "shared").name == "shared"
+    finally:
+        _reset_registry()
+
+
+def test_discovering_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("floe_core.plugin_registry.scan", raises(RuntimeError("no")))
+    PluginRegistry().discover_all()
+
+
+def test_a_plugin_is_loaded_at_its_first_use_and_is_then_the_same_object(site: Site) -> None:
+    site.add(plugin_distribution("lazy", before="import builtins; builtins.lazy_was_imported = True"))
+    registry = site.registry()
+    assert "lazy" in registry.list_all()[COMPUTE]
+    assert "floe_compute_lazy" not in sys.modules
+    first = registry.get(COMPUTE, "lazy")
+    registry.discover_all()
+    assert registry.get(COMPUTE, "LAZY") is first
+
+
+def test_a_plugin_nobody_knows_is_not_found() -> None:
+    with pytest.raises(PluginNotFoundError, match="COMPUTE:nothing"):
+        PluginRegistry().get(COMPUTE, "nothing")
+
+
+def test_list_all_has_every_type_and_loads_nothing(site: Site) -> None:
+    site.add(plugin_distribution("zeta", source="raise SystemExit"), plugin_distribution("Alpha_1"))
+    registry = site.registry()
+    registry.register(COMPUTE, Recorder("mid_dle"))
+    listed = registry.list_all()
+    assert list(listed) == list(PluginType)
+    assert listed[COMPUTE] == sorted(listed[COMPUTE])
+    assert {"zeta", "Alpha_1", "mid_dle"} <= set(listed[COMPUTE])
+
+
+def test_list_leaves_out_what_is_broken_and_says_so_once(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.add(plugin_distribution("fine"), plugin_distribution("broken", source="import sys; sys.exit(1)"))
+    registry = site.registry()
+    for _ in range(3):
+        assert "fine" in [plugin.name for plugin in registry.list(COMPUTE)]
+    assert capsys.readouterr().out.count("COMPUTE:broken") <= 2  # as the field, and in the error
+    assert "broken" not in [plugin.name for plugin in registry.list(COMPUTE)]
+
+
+def test_a_failure_is_remembered_until_the_distribution_is_another(site: Site) -> None:
+    counting = "import builtins; builtins.tries = getattr(builtins, 'tries', 0) + 1\n"
+    site.add(plugin_distribution("flaky", source=f"{counting}raise RuntimeError"))
+    registry = site.registry()
+    for _ in range(3):
+        with pytest.raises(PluginImportError):
+            registry.get(COMPUTE, "flaky")
+        registry.discover_all()
+    import builtins
+
+    assert builtins.tries == 1  # type: ignore[attr-defined]
+    shutil.rmtree(site.folder / "floe_compute_flaky-0.1.0.dist-info")
+    site.add(plugin_distribution("flaky", version="0.2.0"))
+    registry.discover_all()
+    assert registry.get(COMPUTE, "flaky").version == "0.2.0"
+
+
+def test_an_uninstalled_plugin_is_not_found_after_the_next_scan(site: Site) -> None:
+    site.add(plugin_distribution("leaving"))
+    registry = site.registry()
+    shutil.rmtree(site.folder / "floe_compute_leaving-0.1.0.dist-info")
+    registry.discover_all()
+    with pytest.raises(PluginNotFoundError):
+        registry.get(COMPUTE, "leaving")
+
+
+def test_two_claims_are_chosen_by_nobody(site: Site) -> None:
+    site.add(plugin_distribution("twice"), plugin_distribution("Twice", distribution="floe-second"))
+    registry = site.registry()
+    with pytest.raises(DuplicatePluginError) as caught:
+        registry.get(COMPUTE, "twice")
+    assert "floe-compute-twice 0.1.0" in str(caught.value)
+    assert "floe-second 0.1.0" in str(caught.value)
+    assert "twice" in registry.list_all()[COMPUTE]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "error"),
+    [
+        ("2.0", PluginIncompatibleError),
+        ("1.1", PluginIncompatibleError),
+        ("1.0.0", InvalidPluginVersionError),
+        ("", InvalidPluginVersionError),
+    ],
+)
+def test_another_plugin_api_is_incompatible_before_any_constructor_runs(
+    site: Site, api_version: str, error: type[PluginIncompatibleError]
+) -> None:
+    body = "def __init__(self): raise AssertionError"
+    site.add(plugin_distribution("old", api_version=api_version, body=body))
+    with pytest.raises(error) as caught:
+        site.registry().get(COMPUTE, "old")
+    assert (caught.value.required_version, caught.value.platform_version) == (api_version, "1.0")
+
+
+def test_a_class_that_declares_another_name_is_used_and_the_difference_is_said(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.add(plugin_distribution("entry-name", source=plugin_source("declared-name")))
+    assert site.registry().get(COMPUTE, "entry_name").name == "declared-name"
+    assert "declared-name" in capsys.readouterr().out
+
+
+def test_an_import_that_hangs_is_an_error_within_its_limit(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang = "import builtins\nbuiltins.import_goes_on.wait()\n"
+    go_on = threading.Event()
+    monkeypatch.setattr("builtins.import_goes_on", go_on, raising=False)
+    site.add(plugin_distribution("slow", before=hang), plugin_distribution("quick"))
+    registry = site.registry()
+    with monkeypatch.context() as patch:
+        patch.setattr(plugin_records, "LOAD_TIMEOUT", 0.2)
+        with pytest.raises(PluginLoadTimeoutError, match=r"COMPUTE:slow"):
+            registry.get(COMPUTE, "slow")
+    assert registry.get(COMPUTE, "quick").name == "quick"
+    go_on.set()
+
+    def loaded_after_all() -> bool:
+        try:
+            return registry.get(COMPUTE, "slow").name == "slow"
+        except PluginError as error:
+            raise AssertionError(str(error)) from error
+
+    eventually(loaded_after_all)
+
+
+def test_many_threads_load_a_plugin_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.made", [], raising=False)
+    body = "def __init__(self):\n    import builtins; builtins.made.append(self)"
+    site.add(plugin_distribution("popular", body=body))
+    registry = site.registry()
+    got: list[PluginMetadata] = []
+    threads = [
+        threading.Thread(target=lambda: got.append(registry.get(COMPUTE, "popular"))) for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    import builtins
+
+    assert len(builtins.made) == 1  # type: ignore[attr-defined]
+    assert set(map(id, got)) == {id(builtins.made[0])}  # type: ignore[attr-defined]
+
+
+ASKING = """
+from floe_core import PluginType, get_registry
+try:
+    other = get_registry().get(PluginType.COMPUTE, {other!r})
+except Exception as error:
+    other = error
+"""
+
+
+def test_an_import_may_ask_for_another_plugin(site: Site) -> None:
+    site.add(plugin_distribution("asker", before=ASKING.format(other="asked")), plugin_distribution("asked"))
+    _reset_registry()
+    try:
+        plugin = get_registry().get(COMPUTE, "asker")
+        assert sys.modules[type(plugin).__module__].other.name == "asked"
+    finally:
+        _reset_registry()
+
+
+@pytest.mark.parametrize("others", [("me", "me"), ("you", "me")])
+def test_imports_that_ask_for_each_other_end(site: Site, others: tuple[str, str]) -> None:
+    site.add(
+        plugin_distribution("me", before=ASKING.format(other=others[0])),
+        plugin_distribution("you", before=ASKING.format(other=others[1])),
+    )
+    _reset_registry()
+    try:
+        registry = get_registry()
+        ended: list[object] = []
+
+        def load(name: str) -> None:
+            try:
+                ended.append(registry.get(COMPUTE, name))
+            except PluginError as error:
+                ended.append(error)
+
+        threads = [threading.Thread(target=load, args=(name,), daemon=True) for name in ("me", "you")]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: len(ended) == 2, within=20)
+        assert isinstance(sys.modules["floe_compute_me"].other, (PluginLoadError, PluginMetadata))
+    finally:
+        _reset_registry()
+
+
+def test_a_registered_plugin_is_like_an_installed_one() -> None:
+    plugin = Recorder("given")
+    registry = registry_of(plugin)
+    assert registry.get(COMPUTE, "given") is plugin
+    assert registry.list(COMPUTE) == [plugin]
+
+
+def test_registering_a_name_twice_is_a_duplicate(site: Site) -> None:
+    site.add(plugin_distribution("taken"))
+    registry = site.registry()
+    with pytest.raises(DuplicatePluginError):
+        registry.register(COMPUTE, Recorder("Taken"))
+    registry.register(CATALOG, Recorder("taken"))
+
+
+def test_registering_what_is_no_plugin_or_fits_not_is_an_error() -> None:
+    registry = PluginRegistry()
+    with pytest.raises(NotAPluginError):
+        registry.register(COMPUTE, object())  # type: ignore[arg-type]
+    plugin = Recorder()
+    plugin.floe_api_version = "9.0"
+    with pytest.raises(PluginIncompatibleError):
+        registry.register(COMPUTE, plugin)
+
+
+def test_errors_that_are_raised_again_do_not_grow(site: Site) -> None:
+    site.add(plugin_distribution("failing", source="raise RuntimeError"))
+    registry = site.registry()
+    lengths = set()
+    for _ in range(3):
+        with pytest.raises(PluginImportError) as caught:
+            registry.get(COMPUTE, "failing")
+        lengths.add(len(caught.traceback))
+    assert len(lengths) <= 2

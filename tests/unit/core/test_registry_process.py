@@ -1,0 +1,117 @@
+"""The registry in a process of its own: hanging plugins, interrupts and the end of the process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from tests.support.distributions import Distribution, plugin_distribution
+from tests.unit.core.conftest import Site
+
+
+def run(code: str, site: Site) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site.folder), *sys.path])}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_hook_that_hangs_never_keeps_the_process_from_exiting(site: Site) -> None:
+    hang = "import time\ntime.sleep(3600)"
+    site.add(
+        plugin_distribution("hung-import", before=hang),
+        plugin_distribution(
+            "hung-start", body=f"def startup(self):\n    {hang.splitlines()[0]}; time.sleep(3600)"
+        ),
+    )
+    done = run(
+        """
+        from floe_core import plugin_records, PluginType, get_registry
+        for name, load_timeout in (("hung-import", 0.2), ("hung-start", 30)):
+            plugin_records.LOAD_TIMEOUT = load_timeout
+            try:
+                get_registry().activate_plugin(PluginType.COMPUTE, name, timeout=0.2)
+            except Exception as error:
+                print(type(error).__name__)
+        """,
+        site,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["PluginLoadTimeoutError", "PluginStartupError"]
+
+
+WAITING = """
+import os, signal, time
+print("waiting", flush=True)
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(3600)
+"""
+
+
+def test_the_users_interrupt_ends_the_waiting(site: Site) -> None:
+    site.add(plugin_distribution("hung", before=WAITING))
+    done = run(
+        """
+        from floe_core import PluginType, get_registry
+        try:
+            get_registry().get(PluginType.COMPUTE, "hung")
+        except KeyboardInterrupt:
+            print("interrupted")
+        """,
+        site,
+    )
+    assert done.stdout.split() == ["waiting", "interrupted"]
+    assert done.returncode == 0
+
+
+def test_plugins_can_be_shut_down_at_exit(site: Site) -> None:
+    site.add(plugin_distribution("closing", body="def shutdown(self): print('closed', flush=True)"))
+    done = run(
+        """
+        import atexit
+        from floe_core import PluginType, get_registry
+        registry = get_registry()
+        atexit.register(registry.shutdown_all)
+        registry.activate_plugin(PluginType.COMPUTE, "closing")
+        """,
+        site,
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["closed"], "")
+
+
+def test_broken_plugins_are_left_out_where_nothing_can_be_logged(site: Site) -> None:
+    site.add(plugin_distribution("broken", source="raise RuntimeError"), plugin_distribution("fine"))
+    site.add(Distribution("odd", entry_points={"floe.computes": {"malformed": "nothing"}}))
+    done = run(
+        """
+        import os, sys
+        sys.stdout = None  # as the interpreter has it where the descriptor is closed
+        from floe_core import PluginType, get_registry
+        names = [plugin.name for plugin in get_registry().list(PluginType.COMPUTE)]
+        os.write(1, " ".join(names).encode())
+        """,
+        site,
+    )
+    assert (done.stdout, done.stderr) == ("fine", "")
+
+
+def test_discovering_writes_no_file(site: Site, tmp_path: Path) -> None:
+    site.add(plugin_distribution("fine"))
+    home = tmp_path / "home"
+    home.mkdir()
+    before = sorted(site.folder.rglob("*"))
+    done = run(
+        f"""
+        import os, tempfile
+        os.environ.update(HOME={str(home)!r}, XDG_CACHE_HOME={str(home)!r}, TMPDIR={str(home)!r})
+        os.chdir({str(home)!r})
+        from floe_core import get_registry
+        print(sum(map(len, get_registry().list_all().values())))
+        """,
+        site,
+    )
+    assert int(done.stdout) >= 1, done.stderr
+    assert sorted(site.folder.rglob("*")) == before
+    assert list(home.iterdir()) == []

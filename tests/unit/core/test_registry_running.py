@@ -1,0 +1,205 @@
+"""The registry starts, checks and stops plugins, in the order of their dependencies."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from floe_core.plugin_errors import (
+    AmbiguousDependencyError,
+    CircularDependencyError,
+    MissingDependencyError,
+    PluginError,
+    PluginImportError,
+    PluginStartupError,
+    PluginTimeoutError,
+)
+from floe_core.plugin_metadata import HealthState, HealthStatus
+from floe_core.plugin_registry import PluginRegistry
+from tests.support.distributions import plugin_distribution
+from tests.support.polling import eventually
+from tests.unit.core.conftest import Site
+from tests.unit.core.recorder import CATALOG, COMPUTE, Recorder, raises, registry_of
+
+
+@pytest.fixture(autouse=True)
+def _nothing_done() -> None:
+    Recorder.done.clear()
+
+
+def test_a_plugin_starts_once_and_stops_once() -> None:
+    registry = registry_of(Recorder("one"))
+    for _ in range(2):
+        registry.activate_plugin(COMPUTE, "one")
+    assert registry.shutdown_all() == {"COMPUTE:one": None}
+    assert registry.shutdown_all() == {}
+    assert Recorder.done == ["start one", "stop one"]
+
+
+def test_dependencies_start_first_and_stop_last() -> None:
+    registry = registry_of(Recorder("app", ("db",)), Recorder("db", ("compute/disk",)), Recorder("disk"))
+    assert list(registry.activate_all()) == ["COMPUTE:disk", "COMPUTE:db", "COMPUTE:app"]
+    registry.shutdown_all()
+    assert Recorder.done == [*("start disk", "start db", "start app"), *("stop app", "stop db", "stop disk")]
+
+
+def test_a_failed_startup_stops_its_dependents_only_and_says_so_for_each() -> None:
+    failing = Recorder("failing", startup=raises(RuntimeError("boom")))
+    registry = registry_of(
+        failing,
+        Recorder("above", ("failing",)),
+        Recorder("top", ("above",)),
+        Recorder("lost", ("gone",)),
+        Recorder("ok"),
+    )
+    outcomes = registry.activate_all()
+    assert {name: type(outcome) for name, outcome in outcomes.items()} == {
+        "COMPUTE:failing": PluginStartupError,
+        "COMPUTE:above": PluginStartupError,
+        "COMPUTE:top": PluginStartupError,
+        "COMPUTE:lost": MissingDependencyError,
+        "COMPUTE:ok": type(None),
+    }
+    assert "COMPUTE:failing did not start" in str(outcomes["COMPUTE:above"])
+    failure = outcomes["COMPUTE:failing"]
+    assert isinstance(failure, PluginStartupError)
+    assert isinstance(failure.cause, RuntimeError)
+
+
+def test_a_broken_plugin_is_an_outcome_of_activating_all(site: Site) -> None:
+    site.add(plugin_distribution("broken", source="raise RuntimeError"), plugin_distribution("fine"))
+    outcomes = site.registry().activate_all(plugins=[(COMPUTE, "broken"), (COMPUTE, "fine")])
+    assert isinstance(outcomes["COMPUTE:broken"], PluginImportError)
+    assert outcomes["COMPUTE:fine"] is None
+
+
+def test_choosing_plugins_starts_what_they_need_and_no_more() -> None:
+    app = Recorder("app", ("db",))
+    registry = registry_of(app, Recorder("db"), Recorder("other"))
+    assert list(registry.activate_all(plugins=[app])) == ["COMPUTE:db", "COMPUTE:app"]
+    assert registry.activate_all(plugin_types=[CATALOG]) == {}
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(1), KeyboardInterrupt(), TimeoutError("its own"), ValueError("x")]
+)
+def test_whatever_a_startup_raises_is_a_startup_error(error: BaseException) -> None:
+    registry = registry_of(Recorder("raising", startup=raises(error)))
+    with pytest.raises(PluginStartupError) as caught:
+        registry.activate_plugin(COMPUTE, "raising")
+    assert caught.value.cause is error
+
+
+def test_a_startup_that_is_late_is_shut_down_again() -> None:
+    go_on = threading.Event()
+    registry = registry_of(Recorder("late", startup=go_on.wait))
+    began = time.monotonic()
+    with pytest.raises(PluginStartupError) as caught:
+        registry.activate_plugin(COMPUTE, "late", timeout=0.1)
+    assert isinstance(caught.value.cause, PluginTimeoutError)
+    assert time.monotonic() - began < 20
+    with pytest.raises(PluginStartupError):
+        registry.activate_plugin(COMPUTE, "late", timeout=0.1)
+    assert registry.shutdown_all() == {}
+    go_on.set()
+    eventually(lambda: Recorder.done == ["start late", "stop late"])
+
+    def started_again() -> bool:
+        try:
+            registry.activate_plugin(COMPUTE, "late")
+        except PluginStartupError as error:
+            raise AssertionError(str(error)) from error
+        return True
+
+    eventually(started_again)
+
+
+def test_a_startup_that_starts_itself_is_an_error_and_no_deadlock() -> None:
+    registry = PluginRegistry()
+    errors: list[PluginError] = []
+
+    def startup() -> None:
+        try:
+            registry.activate_plugin(COMPUTE, "self")
+        except PluginError as error:
+            errors.append(error)
+
+    registry.register(COMPUTE, Recorder("self", startup=startup))
+    registry.activate_plugin(COMPUTE, "self")
+    assert "waits for" in str(errors[0])
+
+
+def test_shutting_down_goes_on_after_errors_and_time_outs() -> None:
+    hang = threading.Event()
+    hooks = [raises(ValueError("x")), raises(SystemExit()), hang.wait, lambda: None]
+    registry = registry_of(*[Recorder(f"p{n}", shutdown=hook) for n, hook in enumerate(hooks)])
+    registry.activate_all()
+    outcomes = registry.shutdown_all(timeout=1)
+    hang.set()
+    assert list(outcomes) == ["COMPUTE:p3", "COMPUTE:p2", "COMPUTE:p1", "COMPUTE:p0"]
+    assert [type(outcome) for outcome in outcomes.values()] == [
+        type(None),
+        PluginTimeoutError,
+        PluginError,
+        ValueError,
+    ]
+
+
+def test_health_checks_run_side_by_side_and_faults_are_unhealthy() -> None:
+    hang = threading.Event()
+    hooks: dict[str, Any] = {
+        "fine": lambda: HealthStatus(HealthState.DEGRADED, "slow"),
+        "raising": raises(ValueError("x")),
+        "exiting": raises(SystemExit()),
+        "wrong": lambda: None,
+        "odd": lambda: HealthStatus("healthy"),  # type: ignore[arg-type]
+        **{f"hanging{n}": hang.wait for n in range(20)},
+    }
+    registry = registry_of(*[Recorder(name, health_check=hook) for name, hook in hooks.items()])
+    began = time.monotonic()
+    answers = registry.health_check_all(timeout=1)
+    again = registry.health_check_all(timeout=1)
+    assert time.monotonic() - began < 20
+    threads = threading.active_count()
+    hang.set()
+    assert answers["COMPUTE:fine"].state is HealthState.DEGRADED
+    assert {status.state for name, status in answers.items() if name != "COMPUTE:fine"} == {
+        HealthState.UNHEALTHY
+    }
+    assert "within 1 s" in answers["COMPUTE:hanging3"].message
+    assert "earlier" in again["COMPUTE:hanging3"].message
+    assert threads < 40
+
+
+def test_a_health_check_gets_its_time_limit_where_it_takes_one() -> None:
+    class Timed(Recorder):
+        def health_check(self, timeout: float | None = None) -> HealthStatus:
+            return HealthStatus(HealthState.HEALTHY, f"{timeout:g}")
+
+    class Positional(Recorder):
+        def health_check(self, timeout: float = 3, /) -> HealthStatus:
+            return HealthStatus(HealthState.HEALTHY, f"{timeout:g}")
+
+    assert registry_of(Positional()).health_check_all(timeout=7)["COMPUTE:recorder"].message == "3"
+    assert registry_of(Timed()).health_check_all(timeout=7)["COMPUTE:recorder"].message == "7"
+    assert registry_of(Timed()).health_check_all()["COMPUTE:recorder"].message == "5"
+
+
+def test_objects_are_ordered_by_what_they_need() -> None:
+    a, b, c = Recorder("a", ("b", "c")), Recorder("b", ("c",)), Recorder("c")
+    assert PluginRegistry().resolve_dependencies([a, b, c]) == [c, b, a]
+
+
+def test_faults_of_objects_dependencies_are_raised() -> None:
+    registry = PluginRegistry()
+    with pytest.raises(CircularDependencyError) as cycle:
+        registry.resolve_dependencies([Recorder("a", ("b",)), Recorder("b", ("a",))])
+    assert cycle.value.cycle == ["a", "b", "a"]
+    with pytest.raises(MissingDependencyError) as missing:
+        registry.resolve_dependencies([Recorder("a", ("gone", "lost"))])
+    assert (missing.value.plugin_name, missing.value.missing_dependencies) == ("a", ["gone", "lost"])
+    with pytest.raises(AmbiguousDependencyError):
+        registry.resolve_dependencies([Recorder("a", ("b",)), Recorder("b"), Recorder("b")])
