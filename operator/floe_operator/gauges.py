@@ -2,7 +2,8 @@
 
 What is said of plugins and of work is said by the leader alone, so that sums over replicas count it once.
 Every plugin is counted by type and reason; only those that are not Ready have a series of their own, so that
-an alert can name the plugin and its reason while the number of series stays small.
+an alert can name the plugin and its reason while the number of series stays small. `mirror` sets those apart
+that nobody but the operator wrote: that they lack a configuration need wake no one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from floe_operator.conditions import READY, TABLE
 from floe_operator.events import EventRecorder
 from floe_operator.health import Election
 from floe_operator.inventory import Inventory
+from floe_operator.mirror import is_bare
 from floe_operator.plugin_host import PluginHost
 from floe_operator.queue import WorkQueue
 from floe_operator.resource import FloePlugin
@@ -117,15 +119,16 @@ def plugin_metrics(objects: Iterable[FloePlugin]) -> Iterator[Metric]:
     by_reason: collections.Counter[str] = collections.Counter()
     not_ready = GaugeMetricFamily(
         "floe_operator_plugin_not_ready",
-        "1 for each FloePlugin whose Ready is False, with the reason.",
-        labels=["type", "name", "reason"],
+        "1 for each FloePlugin whose Ready is False: the reason, and whether it is the operator's alone.",
+        labels=["type", "name", "reason", "mirror"],
     )
     for seen in objects:
         status, reason = _readiness(seen)
         by_type[seen.spec.type, status] += 1
         by_reason[reason] += 1
         if status == "False":
-            not_ready.add_metric([seen.spec.type, seen.spec.name, reason], 1)
+            mirror = "true" if is_bare(seen) else "false"
+            not_ready.add_metric([seen.spec.type, seen.spec.name, reason, mirror], 1)
     yield _labelled("plugins", "FloePlugins by type and Ready.", ["type", "ready"], by_type)
     reasons: dict[tuple[str, ...], int] = {(reason,): number for reason, number in sorted(by_reason.items())}
     yield _labelled("plugins_by_reason", "FloePlugins by the reason of Ready.", ["reason"], reasons)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from localcluster import LocalCluster
+from localcluster.binaries import DEFAULT_VERSION
 from tests.support.control_planes import install_crd, new_namespace
 from tests.support.distributions import Environment
 from tests.support.operator import Audit, FloePlugins, OperatorProcess
@@ -35,7 +37,9 @@ def localcluster_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     folder = tmp_path_factory.mktemp("audit")
     policy = folder / "policy.json"
     policy.write_text(json.dumps(AUDIT_POLICY))
-    return {"audit_log": folder / "audit.log", "audit_policy": policy}
+    # Kubernetes' minor version: the oldest and the newest that localcluster knows are supported.
+    version = os.environ.get("FLOE_KUBERNETES", DEFAULT_VERSION)
+    return {"version": version, "audit_log": folder / "audit.log", "audit_policy": policy}
 
 
 @pytest.fixture(scope="session")

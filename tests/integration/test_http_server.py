@@ -181,7 +181,12 @@ def test_a_scrape_tells_what_the_operator_did_and_how_the_plugins_are(
         assert seen["floe_operator_leader", ()] == 1
         assert seen["floe_operator_plugins", (("ready", "True"), ("type", "compute"))] == 1
         assert seen["floe_operator_plugins", (("ready", "False"), ("type", "identity"))] == 1
-        missing = (("name", "keycloak"), ("reason", "NotInstalled"), ("type", "identity"))
+        missing = (
+            ("mirror", "false"),
+            ("name", "keycloak"),
+            ("reason", "NotInstalled"),
+            ("type", "identity"),
+        )
         assert seen["floe_operator_plugin_not_ready", missing] == 1
         assert seen["floe_operator_writes_total", (("kind", "object"),)] >= 1
         assert seen["floe_operator_writes_total", (("kind", "status"),)] >= 2

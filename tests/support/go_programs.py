@@ -6,6 +6,7 @@ Go is the one on PATH or, where that is missing or too old, the wheel that local
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -25,23 +26,42 @@ from localcluster.toolchain import GoVersion, find_go, go_version, parse_go_vers
 _SOURCES = ("*.go", "go.mod", "go.sum")
 
 
-def go_program(folder: Path, config: pytest.Config) -> Path:
-    """The program whose main package lies in a folder; its first build takes minutes, and shows it."""
-    binary = cache_folder().with_name("floe") / f"{_name(folder)}-{_digest(folder)}"
+def go_program(folder: Path, config: pytest.Config, package: str = ".", *, tags: str = "") -> Path:
+    """The program of a main package, by default the folder's own, as the folder's go.mod pins it.
+
+    Its first build takes minutes, and shows it. `tags` are build constraints, separated by commas.
+    """
+    name = _name(folder) if package == "." else package.rpartition("/")[2]
+    binary = cache_folder().with_name("floe") / f"{name}-{_digest(folder, package, tags)}"
     if not binary.exists():
         with _uncaptured(config), locked(binary.with_suffix(".lock")):
             if not binary.exists():
-                _build(folder, binary)
+                _build(folder, binary, name, package, tags)
     return binary
 
 
-def _build(folder: Path, binary: Path) -> None:
+def go_module(folder: Path, module: str) -> Path:
+    """The files of a module that the folder's go.mod pins, in Go's own cache."""
+    done = subprocess.run(
+        [find_go(_minimum_go(folder)), "mod", "download", "-json", module],
+        cwd=folder,
+        env={**os.environ, **_ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"go mod download {module} failed:\n{done.stdout}{done.stderr}"
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def _build(folder: Path, binary: Path, name: str, package: str, tags: str) -> None:
     go = find_go(_minimum_go(folder))
-    progress = Progress(f"building {_name(folder)} with Go {_version(go)} (once, up to 3 minutes)")
+    progress = Progress(f"building {name} with Go {_version(go)} (once, up to 3 minutes)")
     with tempfile.TemporaryDirectory(dir=binary.parent, prefix="build-") as temporary:
         output = Path(temporary) / binary.name
         done = subprocess.run(
-            [go, "build", "-o", output, "."],
+            [go, "build", "-tags", tags, "-o", output, package],
             cwd=folder,
             env={**os.environ, **_ENVIRONMENT},
             stdin=subprocess.DEVNULL,
@@ -64,8 +84,9 @@ _ENVIRONMENT = {
 """Over the caller's own, which may set up proxies and caches: what is built is what is pinned."""
 
 
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256(f"{sys.platform} {platform.machine()}".encode())
+def _digest(folder: Path, package: str, tags: str) -> str:
+    what = (sys.platform, platform.machine(), package.removeprefix("."), tags)
+    digest = hashlib.sha256(" ".join(filter(None, what)).encode())
     for file in sorted(file for pattern in _SOURCES for file in folder.glob(pattern)):
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
         digest.update(file.read_bytes())

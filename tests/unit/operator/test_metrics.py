@@ -15,7 +15,7 @@ from floe_operator.facts import NotInstalled
 from floe_operator.gauges import plugin_metrics
 from floe_operator.metrics import Metrics
 from floe_operator.queue import DONE, Result, RetryableError, RetryAfter
-from floe_operator.resource import FloePlugin, FloePluginStatus
+from floe_operator.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus, ManagedFieldsEntry
 from tests.unit.operator.facts_builder import judged
 
 
@@ -160,4 +160,15 @@ def test_only_plugins_that_are_not_ready_have_a_series_of_their_own() -> None:
     metrics = Metrics()
     metrics.add(Plugins([*objects, plugin("gone", judged(discovery=NotInstalled()))]))
     own = [key[1] for key in samples(metrics) if key[0] == "floe_operator_plugin_not_ready"]
-    assert own == [(("name", "gone"), ("reason", "NotInstalled"), ("type", "compute"))]
+    assert own == [(("mirror", "false"), ("name", "gone"), ("reason", "NotInstalled"), ("type", "compute"))]
+
+
+@pytest.mark.parametrize(("managers", "mirror"), [((), "true"), (("kubectl",), "false")])
+def test_what_nobody_but_the_operator_wrote_is_told_apart(managers: tuple[str, ...], mirror: str) -> None:
+    gone = plugin("gone", judged(discovery=NotInstalled()))
+    fields = [ManagedFieldsEntry(manager=name, operation="Apply") for name in (FIELD_MANAGER, *managers)]
+    metadata = gone.metadata.model_copy(update={"managed_fields": tuple(fields)})
+    metrics = Metrics()
+    metrics.add(Plugins([gone.model_copy(update={"metadata": metadata})]))
+    (own,) = [key[1] for key in samples(metrics) if key[0] == "floe_operator_plugin_not_ready"]
+    assert dict(own)["mirror"] == mirror

@@ -1,0 +1,81 @@
+"""A control plane whose audit log tells who sent what, for benchmarks that count requests."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from localcluster import LocalCluster
+from tests.support.control_planes import install_crd
+
+_WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_NO_WORK = frozenset({"leases", "selfsubjectaccessreviews"})
+_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, as the API server received it."""
+
+    at: float
+    """Unix time."""
+    user: str
+    verb: str
+    resource: str
+    """Of the API: floeplugins, leases; empty where it was none, as for discovery."""
+    code: int
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it writes what only a leader may: not the Lease itself, not a question by POST."""
+        return self.verb in _WRITES and self.resource not in _NO_WORK
+
+
+@dataclass(frozen=True)
+class AuditedCluster:
+    """The control plane, with the CRD installed, and its audit log."""
+
+    cluster: LocalCluster
+    folder: Path
+    """For whatever the benchmark needs; gone with the control plane."""
+
+    def requests(self, users: str) -> list[Request]:
+        """The requests of all users whose names begin so, in the order in which they were received."""
+        log = (self.folder / "audit.log").read_text()
+        lines = log[: log.rfind("\n") + 1].splitlines()  # the last one may be half written
+        events = [json.loads(line) for line in lines if f'"username":"{users}' in line]
+        found = {event["auditID"]: _request(event) for event in events}  # a watch has several events
+        return sorted(found.values(), key=lambda request: request.at)
+
+
+def _request(event: dict[str, Any]) -> Request:
+    return Request(
+        at=datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp(),
+        user=event["user"]["username"],
+        verb=event["verb"],
+        resource=(event.get("objectRef") or {}).get("resource", ""),
+        code=(event.get("responseStatus") or {}).get("code", 0),
+    )
+
+
+@contextmanager
+def audited_cluster() -> Iterator[AuditedCluster]:
+    """Runs one."""
+    with tempfile.TemporaryDirectory(prefix="floe-bench-") as temporary:
+        folder = Path(temporary)
+        policy = folder / "policy.json"
+        policy.write_text(json.dumps(_POLICY))
+        with LocalCluster(audit_log=folder / "audit.log", audit_policy=policy) as cluster:
+            install_crd(cluster)
+            yield AuditedCluster(cluster, folder)

@@ -1,0 +1,38 @@
+"""promtool and kubeconform, built from the modules that tools/gotools pins."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.go_programs import go_module, go_program
+from tests.support.manifests import REPOSITORY
+
+_TOOLS = REPOSITORY / "tools" / "gotools"
+_PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+
+
+def promtool(config: pytest.Config) -> Path:
+    """Without service discovery, which makes up half of its build and is of no use here."""
+    package = "github.com/prometheus/prometheus/cmd/promtool"
+    return go_program(_TOOLS, config, package, tags="remove_all_sd")
+
+
+def kubeconform(config: pytest.Config) -> Path:
+    """Checks manifests against JSON schemas."""
+    return go_program(_TOOLS, config, "github.com/yannh/kubeconform/cmd/kubeconform")
+
+
+def prometheus_operator_crds() -> list[Path]:
+    """The CRDs of what manifests/overlays/monitoring has."""
+    module = go_module(REPOSITORY / "tools" / "prometheus-operator-crds", _PROMETHEUS_OPERATOR)
+    folder = module / "example" / "prometheus-operator-crd"
+    return [folder / f"monitoring.coreos.com_{name}.yaml" for name in ("servicemonitors", "prometheusrules")]
+
+
+def output_of(program: Path, *arguments: str | Path, cwd: Path) -> tuple[int, str]:
+    """Its exit code and what it said."""
+    done = subprocess.run([program, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr

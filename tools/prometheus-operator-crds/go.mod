@@ -1,0 +1,6 @@
+// Not to be built: the tests take the CRDs of ServiceMonitor and PrometheusRule out of this module.
+module floe.dev/prometheus-operator-crds
+
+go 1.24.0
+
+require github.com/prometheus-operator/prometheus-operator v0.85.0
