@@ -134,7 +134,7 @@ def _explain(error: ValidationError) -> str:
     for fault in error.errors(include_url=False, include_context=False):
         name = str(fault["loc"][0]) if fault["loc"] else ""
         flag = f"--{name.replace('_', '-')} (FLOE_{name.upper()})"
-        message = str(fault["msg"]).removeprefix("Value error, ")
+        message = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be", 1)
         faults.append(
             f"{flag} is required"
             if fault["type"] == "missing"

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from floe_core.plugin_types import PluginId
 from floe_operator import cluster_errors
 from floe_operator.connection import Connection
@@ -36,6 +38,8 @@ RIGHTS = (
 )
 """What the operator does with FloePlugins; manifests/base grants just this."""
 
+_log = structlog.get_logger(__name__)
+
 _PAGE = 500
 _APPLY = "application/apply-patch+yaml"
 
@@ -48,7 +52,7 @@ class Cluster:
         self.namespace = namespace
         self._pace = _Pace(WRITES_PER_SECOND)
         self.refusals: dict[str, str] = {}
-        """The kinds of writes that RBAC forbade last time, and which rule would allow each."""
+        """The kinds of writes that lack a right, or the namespace, and what would help."""
         self._collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
 
     async def is_served(self) -> bool:
@@ -92,10 +96,6 @@ class Cluster:
             if not (more := (page.get("metadata") or {}).get("continue")):
                 return
             query = {"limit": str(_PAGE), "continue": more}
-
-    async def get(self, plugin: PluginId) -> dict[str, Any]:
-        """The object of a plugin; NotFound where there is none."""
-        return await self._connection.request("GET", f"{self._collection}/{object_name(plugin)}")
 
     async def apply(self, plugin: PluginId, *, uid: str | None) -> dict[str, Any]:
         """Puts type, name and label into the object of that uid, or creates it; takes no field from another.
@@ -170,8 +170,18 @@ class Cluster:
         except cluster_errors.MissingRight as error:
             self.refusals[kind] = str(error)
             raise
+        except cluster_errors.NotFound as error:
+            if str(error).startswith("namespaces "):
+                self._refused_without_namespace(kind)
+            raise
         self.refusals.pop(kind, None)
         return answer
+
+    def _refused_without_namespace(self, kind: str) -> None:
+        reason = f"the namespace {self.namespace} does not exist: create it, or see --namespace"
+        if self.refusals.get(kind) != reason:
+            _log.info("FloePlugins cannot be written", reason=reason)
+        self.refusals[kind] = reason
 
 
 class _Pace:

@@ -67,6 +67,9 @@ class Refused(ClusterError):
     """The API server refuses the request."""
 
 
+_KIND_TERMINATES = "not allowed while custom resource definition is terminating"
+"""https://github.com/kubernetes/apiextensions-apiserver/blob/master/pkg/apiserver/customresource_handler.go"""
+
 _FORBIDDEN = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>\S+)" in API group "(?P<group>\S*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -86,6 +89,8 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
     if code == 403:
         if "NamespaceTerminating" in causes:
             return NamespaceTerminating(message)
+        if _KIND_TERMINATES in message:
+            return NotFound(message)
         return _forbidden(message)
     if code == 404:
         return NotFound(message)

@@ -2,7 +2,7 @@
 
 A judgement stands for as long as the spec, the plugin's distribution and the versions of the sources do, so
 that a reconcile that finds nothing changed neither reads a Secret nor asks the host. What is remembered is
-a digest keyed by a secret of this process, and the strings to scrub, never the configuration.
+a digest keyed by a secret of this process and, by `scrubbers`, the strings to scrub; never the configuration.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from floe_operator.facts import ConfigSourceFault
 from floe_operator.plain_yaml import DEEPEST
 from floe_operator.plugin_host import PluginHost, ValidationCrashed
 from floe_operator.resource import FloePlugin
-from floe_operator.scrub import NOTHING, Scrubber
+from floe_operator.scrubbers import Scrubbers
 from floe_operator.sources import Sources
 
 _LIFETIME = 600.0
@@ -64,8 +64,7 @@ class Configurations:
         self._sources = sources
         self._salt = os.urandom(32)
         self._kept: dict[PluginId, _Kept] = {}
-        self._scrubbers: dict[PluginId, tuple[tuple[str, ...], Scrubber]] = {}
-        self._common: Scrubber | None = NOTHING
+        self.scrubbers = Scrubbers(lambda: host.generation)
 
     async def judge(self, found: FoundPlugin, seen: FloePlugin) -> Judgement:
         """The judgement on an object's present configuration.
@@ -84,7 +83,11 @@ class Configurations:
         if kept is not None and known and time.monotonic() - kept.at < _LIFETIME:
             return kept.judgement
         judgement = await self._judge(found, seen)
-        self._kept[plugin] = _Kept(inputs, judgement, time.monotonic())
+        if isinstance(judgement.outcome, ConfigSourceFault) and judgement.digest:
+            return judgement  # a crash: the host knows when it is worth another try
+        # The same judgement grows old however often its sources are touched.
+        at = kept.at if kept is not None and judgement is kept.judgement else time.monotonic()
+        self._kept[plugin] = _Kept(inputs, judgement, at)
         return judgement
 
     async def resolve(self, seen: FloePlugin) -> ResolvedConfig | ConfigSourceFault:
@@ -96,24 +99,13 @@ class Configurations:
             # YAML of a quarter of a megabyte takes a second to parse.
             resolved = await asyncio.to_thread(resolve, seen.spec, contents)
         if isinstance(resolved, ResolvedConfig):
-            await self._remember_secrets(seen.plugin, resolved.secrets)
+            await self.scrubbers.remember(seen.plugin, resolved.secrets)
         return resolved
-
-    def scrubber(self, plugin: PluginId) -> Scrubber:
-        """Takes the plugin's secrets out of its text."""
-        return self._scrubbers[plugin][1] if plugin in self._scrubbers else NOTHING
-
-    def common_scrubber(self) -> Scrubber:
-        """Takes every secret that the host may know out of text that any plugin may have written."""
-        if self._common is None:
-            self._common = Scrubber(secret for secrets, _ in self._scrubbers.values() for secret in secrets)
-        return self._common
 
     def forget(self, plugin: PluginId) -> None:
         """The plugin's object is gone."""
         self._kept.pop(plugin, None)
-        if self._scrubbers.pop(plugin, None) is not None:
-            self._common = None
+        self.scrubbers.forget(plugin)
 
     async def _judge(self, found: FoundPlugin, seen: FloePlugin) -> Judgement:
         resolved = await self.resolve(seen)
@@ -127,18 +119,6 @@ class Configurations:
             return Judgement(await self._host.validate(seen.plugin, resolved.config, resolved.plain), digest)
         except ValidationCrashed as error:
             return Judgement(ConfigSourceFault("ValidationCrashed", error.detail), digest)
-
-    async def _remember_secrets(self, plugin: PluginId, secrets: tuple[str, ...]) -> None:
-        known = self._scrubbers.get(plugin)
-        if known is None and not secrets:
-            return
-        if known is not None:
-            # What the plugin was configured with before may still be in what it says.
-            secrets = tuple(dict.fromkeys((*secrets, *known[0])))[: 2 * len(secrets) + 16]
-            if secrets == known[0]:
-                return
-        self._scrubbers[plugin] = (secrets, await asyncio.to_thread(Scrubber, secrets))
-        self._common = None
 
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -67,7 +68,10 @@ class Connection:
             # Tokens of credential plugins run out: ask for new ones, once.
             await self._renew()
             payload = await self._read(method, path, query, body, content_type, accept, timeout)
-        found = json.loads(payload)
+        try:
+            found = json.loads(payload)
+        except ValueError:  # a proxy's page, perhaps
+            found = None
         if not isinstance(found, dict):
             raise cluster_errors.Refused(f"{method} {path} was not answered by a JSON object")
         return found
@@ -203,8 +207,7 @@ async def connect() -> Connection:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
                 return namespace
             loader = await config.load_kube_config(  # type: ignore[no-untyped-call]
-                # The client reads the variable when it is imported, and then never again.
-                config_file=os.environ.get("KUBECONFIG") or None,
+                config_file=_kubeconfig(),
                 client_configuration=configuration,
                 persist_config=False,
             )
@@ -219,3 +222,11 @@ async def connect() -> Connection:
         await load()
 
     return Connection(configuration, await load(), renew)
+
+
+def _kubeconfig() -> str:
+    """The files that kubectl would read; the client looks at the variable only when it is imported."""
+    files = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if not any(Path(file).expanduser().is_file() for file in files.split(os.pathsep)):
+        raise FileNotFoundError(f"there is no file {files}, and this is no pod either")
+    return files

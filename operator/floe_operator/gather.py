@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator.config_sources import ResolvedConfig
 from floe_operator.configurations import Configurations
-from floe_operator.dependencies import dependencies_of, dependents_of
+from floe_operator.dependencies import Dependents, Graph
 from floe_operator.facts import Facts, Installed
 from floe_operator.inventory import Inventory
 from floe_operator.plugin_host import PluginHost
@@ -37,6 +37,8 @@ class Gather:
         self._store = store
         self._configurations = configurations
         self._prober = prober
+        self._graph = Graph(self._declared, lambda: inventory.plugins)
+        self._dependents = Dependents()
 
     async def facts(self, seen: FloePlugin) -> tuple[Facts, bytes] | None:
         """What is known of an object's plugin, and its configuration's digest; None before the first scan.
@@ -60,13 +62,14 @@ class Gather:
         loading = self._host.load_state(plugin)
         if not isinstance(loading, Loaded):
             return dataclasses.replace(facts, loading=self._scrubbed(loading)), b""
+        self._dependents.note(plugin, loading.description.dependencies)
         judgement = await self._configurations.judge(discovery.found, seen)
         return (
             dataclasses.replace(
                 facts,
                 loading=loading,
                 config=judgement.outcome,
-                dependencies=dependencies_of(plugin, self._declared, self._inventory.plugins, self._is_ready),
+                dependencies=self._graph.dependencies_of(plugin, self._is_ready),
                 probe=self._prober.fact(plugin, judgement.digest),
             ),
             judgement.digest,
@@ -80,13 +83,14 @@ class Gather:
         resolved = await self._configurations.resolve(seen)
         return resolved.config if isinstance(resolved, ResolvedConfig) else None
 
-    def dependents(self, plugin: PluginId) -> Iterator[PluginId]:
+    def dependents(self, plugin: PluginId) -> Collection[PluginId]:
         """The plugins that declare a dependency which may mean this one."""
-        return dependents_of(plugin, self._declared, self._inventory.plugins)
+        return self._dependents.of(plugin)
 
     def forget(self, plugin: PluginId) -> None:
         """The plugin's object is gone."""
         self._configurations.forget(plugin)
+        self._dependents.note(plugin, ())
 
     def _declared(self, plugin: PluginId) -> Sequence[str]:
         state = self._host.load_state(plugin)
@@ -98,7 +102,7 @@ class Gather:
 
     def _scrubbed(self, state: LoadState | None) -> LoadState | None:
         if isinstance(state, LoadFault) and state.plugin_text:
-            text = self._configurations.common_scrubber().scrub(state.plugin_text)
+            text = self._configurations.scrubbers.common().scrub(state.plugin_text)
             return dataclasses.replace(state, plugin_text=text)
         return state
 

@@ -24,6 +24,8 @@ class Inventory:
         self.succeeded_at = 0.0
         """When a scan last succeeded, in Unix time."""
         self._known: dict[PluginId, Installed | Broken] = {}
+        self.plugins: Collection[PluginId] = self._known.keys()
+        """Every plugin that is known, broken ones too; another object after each scan."""
 
     def succeeded(self, scan: ScanResult) -> None:
         """Takes the result of a scan in; what a partial one does not show is not gone."""
@@ -33,15 +35,11 @@ class Inventory:
             plugin: Installed(claim) if isinstance(claim, FoundPlugin) else Broken(claim)
             for plugin, claim in known_plugins(scan).items()
         }
+        self.plugins = self._known.keys()
 
     def failed(self, detail: str) -> None:
         """The last scan did not succeed; what the one before it found still stands."""
         self.failure, self.ended = detail, True
-
-    @property
-    def plugins(self) -> Collection[PluginId]:
-        """Every plugin that is known, broken ones too."""
-        return self._known.keys()
 
     def discovery(self, seen: FloePlugin) -> Discovery | None:
         """What is known of an object's plugin; None before the first scan ended."""

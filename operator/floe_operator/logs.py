@@ -1,6 +1,7 @@
 """One stream of log lines on standard error: ours, kopf's and the plugin host's.
 
-JSON where a machine reads them, plain text on a terminal.
+JSON where a machine reads them, plain text on a terminal. Tracebacks never show local variables, as structlog
+would by itself: those of a reconcile hold the contents of Secrets.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ import sys
 from typing import Literal
 
 import structlog
+import structlog.tracebacks
 
 
-class _NotOurSignals(logging.Filter):
-    """kopf runs in a thread of its own and the operator handles the signals: nothing to warn about."""
+class _NotOurEnd(logging.Filter):
+    """kopf runs in a thread of its own: it handles no signals, and `watch` says why it ended."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "OS signals are ignored" not in str(record.msg)
+        return not record.exc_info and "OS signals are ignored" not in str(record.msg)
+
+
+_tracebacks = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Where and what, without the variables: those hold configurations."""
 
 
 def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -> None:
@@ -31,12 +39,18 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -
     final: list[structlog.typing.Processor]
     if as_json:
         final = [
-            structlog.processors.dict_tracebacks,
+            _tracebacks,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+        final = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                timestamp_key="time",
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -50,7 +64,9 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -
     # kopf tells of every event it hands over, and aiohttp of every reconnect.
     for noisy in ("kopf.objects", "aiohttp", "asyncio", "kopf._core.engines.activities"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("kopf._core.reactor.running").addFilter(_NotOurSignals())
+    logging.getLogger("kubernetes.aio.config").setLevel(logging.ERROR)  # `connect` says what is wrong
+    for name in ("kopf._core.reactor.running", "kopf._core.reactor.orchestration"):
+        logging.getLogger(name).addFilter(_NotOurEnd())
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,6 +1,6 @@
-"""Which objects must exist, and which may go: the ownership rules of the mirror.
+"""Which objects must exist, what they lack, and which may go: the ownership rules of the mirror.
 
-Called after each scan with what it found and the objects on the API server; carries nothing out. An object
+Asked after each scan with what it found and the objects on the API server; carries nothing out. An object
 may go only if three scans in a row say that its plugin is gone and nobody but the operator owns a field of
 it, with the very version of it that this was seen on as the precondition.
 """
@@ -20,14 +20,6 @@ SCANS_UNTIL_GONE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """An object somebody else made, which lacks what the operator adds; `uid` keeps a deleted one deleted."""
-
-    plugin: PluginId
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
 class Deletion:
     """A bare mirror whose plugin is gone; both are preconditions of the deletion."""
 
@@ -41,7 +33,6 @@ class Plan:
     """What brings the objects to what is installed."""
 
     create: tuple[PluginId, ...] = ()
-    complete: tuple[Completion, ...] = ()
     delete: tuple[Deletion, ...] = ()
 
 
@@ -51,13 +42,18 @@ class Absences:
 
     _rows: Mapping[PluginId, int] = field(default_factory=dict)
 
-    def after(self, scan: ScanResult | None, objects: Iterable[FloePlugin]) -> Absences:
-        """The rows after one more scan; one that failed (None), found nothing or was partial ends them."""
+    def after(
+        self, scan: ScanResult | None, objects: Iterable[FloePlugin], *, counts: bool = True
+    ) -> Absences:
+        """The rows after one more scan; one that failed (None), found nothing or was partial ends them.
+
+        One that does not count may end rows, and makes none longer.
+        """
         if scan is None or not (scan.plugins or scan.broken):
             return Absences()
         known = known_plugins(scan)
         absent = (seen for seen in objects if seen.plugin not in known and hidden_by(scan, seen) is None)
-        return Absences({seen.plugin: self._rows.get(seen.plugin, 0) + 1 for seen in absent})
+        return Absences({seen.plugin: self._rows.get(seen.plugin, 0) + counts for seen in absent})
 
     def is_gone(self, plugin: PluginId) -> bool:
         """Whether enough scans in a row said so."""
@@ -67,19 +63,14 @@ class Absences:
 def plan(scan: ScanResult, objects: Iterable[FloePlugin], absences: Absences) -> Plan:
     """What to do after a scan, which `absences` counts already; an object being deleted is left alone."""
     present = {seen.plugin: seen for seen in objects}
-    untouched = [seen for seen in present.values() if seen.metadata.deletion_timestamp is None]
-    going = [seen for seen in untouched if absences.is_gone(seen.plugin) and is_bare(seen)]
     return Plan(
         create=tuple(
             plugin for plugin in known_plugins(scan) if is_nameable(plugin) and plugin not in present
         ),
-        complete=tuple(
-            Completion(seen.plugin, seen.metadata.uid)
-            for seen in untouched
-            if is_incomplete(seen) and seen not in going
-        ),
         delete=tuple(
-            Deletion(seen.plugin, seen.metadata.uid, seen.metadata.resource_version) for seen in going
+            Deletion(seen.plugin, seen.metadata.uid, seen.metadata.resource_version)
+            for seen in present.values()
+            if absences.is_gone(seen.plugin) and is_bare(seen) and seen.metadata.deletion_timestamp is None
         ),
     )
 

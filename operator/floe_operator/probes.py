@@ -28,6 +28,8 @@ from floe_operator.plugin_host import (
     PluginHost,
 )
 from floe_operator.resource import ProbeSpec
+from floe_operator.scrub import Scrubber
+from floe_operator.scrubbers import Scrubbers
 
 STARTUP_LIMIT = 30.0
 """Seconds that a plugin's constructor, configure() and startup() may take together."""
@@ -60,6 +62,8 @@ class _Runner:
     failures: int = 0
     setbacks: int = 0
     task: asyncio.Task[None] | None = None
+    starting: asyncio.Task[None] | None = None
+    """The start under way: it ends by its own limit, even if `task` is cancelled meanwhile."""
 
 
 class Prober:
@@ -69,12 +73,12 @@ class Prober:
         self,
         host: PluginHost,
         configure: Callable[[PluginId], Awaitable[dict[str, Any] | None]],
-        scrub: Callable[[PluginId, str], str],
+        scrubbers: Scrubbers,
         on_change: Callable[[PluginId], None],
     ) -> None:
         self._host = host
         self._configure = configure
-        self._scrub = scrub
+        self._scrubbers = scrubbers
         self._on_change = on_change
         self._runners: dict[PluginId, _Runner] = {}
         self._stopping: dict[PluginId, asyncio.Task[None]] = {}
@@ -85,7 +89,7 @@ class Prober:
         runner = self._runners.get(plugin)
         if runner is None:
             runner = self._runners[plugin] = _Runner(wanted)
-            runner.task = asyncio.create_task(self._run(plugin, runner), name=f"probe {plugin}")
+            runner.task = asyncio.create_task(self._run(plugin, runner), name=f"probe {plugin.slug}")
         elif runner.wanted != wanted:
             if runner.wanted.digest != wanted.digest:
                 runner.fact = Probing(changed=bool(runner.judged))
@@ -101,9 +105,9 @@ class Prober:
         if runner is None or runner.task is None:
             return
         runner.task.cancel()
-        task = asyncio.create_task(self._stop(plugin, runner), name=f"stop {plugin}")
-        self._stopping[plugin] = task
-        task.add_done_callback(lambda _: self._stopping.pop(plugin, None))
+        stop = self._stop(plugin, runner, after=self._stopping.get(plugin))
+        self._stopping[plugin] = task = asyncio.create_task(stop, name=f"stop {plugin.slug}")
+        task.add_done_callback(lambda _: self._stopped(plugin, task))
 
     def fact(self, plugin: PluginId, digest: bytes) -> Probe | None:
         """What is known of a probed plugin with a configuration; None where no probe is wanted (yet)."""
@@ -120,7 +124,8 @@ class Prober:
 
     async def close(self) -> None:
         """Ends every check; the host stops what it started when it ends."""
-        tasks = [runner.task for runner in self._runners.values() if runner.task is not None]
+        runners = self._runners.values()
+        tasks = [task for each in runners for task in (each.task, each.starting) if task is not None]
         tasks += self._stopping.values()
         for task in tasks:
             task.cancel()
@@ -136,8 +141,11 @@ class Prober:
                 pause = await self._round(plugin, runner, wanted)
             except (HostUnavailable, NotStarted, PluginGone, ClusterError) as error:
                 # Not the plugin's fault: what is known of it stands.
-                _log.debug("a probe will be tried again", plugin=str(plugin), reason=str(error))
+                _log.debug("a probe will be tried again", plugin=plugin.slug, reason=str(error))
                 pause = self._setback(runner)
+            except Exception:  # noqa: BLE001 -- a bug of ours must not end the probes of a plugin unseen
+                pause = self._setback(runner)
+                _log.exception("a probe failed", plugin=plugin.slug, in_seconds=round(pause, 1))
             else:
                 if pause is None:
                     pause = self._setback(runner)
@@ -159,10 +167,12 @@ class Prober:
         except (HookFailed, HookTimedOut) as error:
             self._checked(plugin, runner, wanted, "unhealthy", self._words(plugin, error))
         except HookCrashed as error:
+            runner.started = b""  # no reconcile brings it back before its pause is over
             self._judge(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)))
             return None
         else:
-            self._checked(plugin, runner, wanted, report.state, self._scrub(plugin, report.message))
+            message = self._scrubbers.of(plugin).scrub(report.message)
+            self._checked(plugin, runner, wanted, report.state, message)
         # A little early or late, so that a hundred plugins are not checked in one instant.
         return wanted.probe.period_seconds * random.uniform(0.95, 1.05)  # noqa: S311
 
@@ -170,29 +180,35 @@ class Prober:
         config = await self._configure(plugin)
         if config is None:
             return False
+        runner.started = b""
         try:
             async with self._slots:
-                await self._host.start_plugin(plugin, config, STARTUP_LIMIT)
-        except HostUnavailable:
-            raise
+                start = self._host.start_plugin(plugin, config, STARTUP_LIMIT)
+                runner.starting = asyncio.create_task(start, name=f"start {plugin.slug}")
+                await asyncio.shield(runner.starting)
         except (HookFailed, HookTimedOut, HookCrashed) as error:
             self._judge(plugin, runner, wanted, StartupFailed(self._words(plugin, error)))
             return False
         runner.started = wanted.digest
-        _log.info("plugin started", plugin=str(plugin))
+        _log.info("plugin started", plugin=plugin.slug)
         return True
 
-    async def _stop(self, plugin: PluginId, runner: _Runner) -> None:
-        if runner.task is not None and runner.task is not asyncio.current_task():
-            await asyncio.gather(runner.task, return_exceptions=True)
+    async def _stop(self, plugin: PluginId, runner: _Runner, *, after: asyncio.Task[None] | None) -> None:
+        """Stops the plugin once its runner, a start under way and an earlier stop have ended."""
+        before = [task for task in (after, runner.task, runner.starting) if task is not None]
+        await asyncio.gather(*before, return_exceptions=True)
         if not self._host.is_started(plugin):
             return
         try:
             await self._host.stop_plugin(plugin, STOP_LIMIT)
-            _log.info("plugin stopped", plugin=str(plugin))
+            _log.info("plugin stopped", plugin=plugin.slug)
         except (HookError, HostUnavailable, PluginGone) as error:
-            reason = self._words(plugin, error)
-            _log.warning("a plugin did not stop as it should", plugin=str(plugin), reason=reason)
+            reason = _words(error, self._scrubbers.common())  # its object may be gone, or be another one
+            _log.warning("a plugin did not stop as it should", plugin=plugin.slug, reason=reason)
+
+    def _stopped(self, plugin: PluginId, task: asyncio.Task[None]) -> None:
+        if self._stopping.get(plugin) is task:
+            del self._stopping[plugin]
 
     def _checked(self, plugin: PluginId, runner: _Runner, wanted: Wanted, state: Any, message: str) -> None:
         runner.failures = runner.failures + 1 if state == "unhealthy" else 0
@@ -211,6 +227,10 @@ class Prober:
         return float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(runner.setbacks - 1, 16)))
 
     def _words(self, plugin: PluginId, error: Exception) -> str:
-        """Our sentence, and the plugin's own words where it may say them."""
-        text = self._scrub(plugin, error.failure.plugin_text) if isinstance(error, HookFailed) else ""
-        return f"{error}: {text}" if text else str(error)
+        return _words(error, self._scrubbers.of(plugin))
+
+
+def _words(error: Exception, scrubber: Scrubber) -> str:
+    """Our sentence, and the plugin's own words where it may say them."""
+    text = scrubber.scrub(error.failure.plugin_text) if isinstance(error, HookFailed) else ""
+    return f"{error}: {text}" if text else str(error)

@@ -20,6 +20,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 _FIRST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 60.0
+_SAID_AGAIN_AFTER = 60.0
+"""Seconds in which a reason to try again is a warning only once: an outage has the same one for every key."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,9 +53,17 @@ class RetryableError(Exception):
 class WorkQueue(Generic[Key]):
     """Keys and the workers that take them. Must be used from one event loop."""
 
-    def __init__(self, reconcile: Callable[[Key], Awaitable[Result]], *, workers: int) -> None:
+    def __init__(
+        self,
+        reconcile: Callable[[Key], Awaitable[Result]],
+        *,
+        workers: int,
+        name: Callable[[Key], str] = str,
+    ) -> None:
         self._reconcile = reconcile
         self._workers = workers
+        self._name = name
+        self._said: dict[str, float] = {}
         self._waiting: collections.OrderedDict[Key, float] = collections.OrderedDict()
         self._active: set[Key] = set()
         self._again: set[Key] = set()
@@ -126,10 +136,11 @@ class WorkQueue(Generic[Key]):
             result = await self._reconcile(key)
         except RetryableError as error:
             delay = self._back_off(key, error.after)
-            _log.warning("will be tried again", key=str(key), reason=str(error), in_seconds=round(delay, 1))
+            log = _log.debug if self._was_said(str(error)) else _log.warning
+            log("will be tried again", key=self._name(key), reason=str(error), in_seconds=round(delay, 1))
         except Exception:  # noqa: BLE001 -- a bug of ours must not stop the other keys
             delay = self._back_off(key, None)
-            _log.exception("reconcile failed", key=str(key), in_seconds=round(delay, 1))
+            _log.exception("reconcile failed", key=self._name(key), in_seconds=round(delay, 1))
         else:
             self._failures.pop(key, None)
             if isinstance(result, RetryAfter):
@@ -141,6 +152,12 @@ class WorkQueue(Generic[Key]):
         delay = max(at_least or 0.0, delay * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
         self.add_after(key, delay)
         return delay
+
+    def _was_said(self, reason: str) -> bool:
+        """Whether the reason was said a short while ago; if not, it is now."""
+        now = time.monotonic()
+        self._said = {each: at for each, at in self._said.items() if now - at < _SAID_AGAIN_AFTER}
+        return self._said.setdefault(reason, now) != now
 
     def _due(self, key: Key) -> None:
         self._timers.pop(key, None)

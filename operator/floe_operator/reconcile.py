@@ -62,21 +62,31 @@ class Reconciler:
                 return DONE
             facts, digest = gathered
             status = assess(facts, seen.status, datetime.now(UTC))
+            if not self._is_there(seen):
+                return DONE  # it went meanwhile, and the news of that brought the key back
             if status != seen.status:
                 await self._write(seen, status)
             self._keep_probe(seen, status, digest)
             return DONE
         except (cluster_errors.NotFound, cluster_errors.NamespaceTerminating) as error:
-            _log.debug("the object, its kind or its namespace goes", plugin=str(plugin), reason=str(error))
+            _log.debug("the object, its kind or its namespace goes", plugin=plugin.slug, reason=str(error))
             return DONE
         except (HostUnavailable, PluginGone) as error:
             raise RetryableError(str(error)) from error
+
+    def _is_there(self, seen: FloePlugin) -> bool:
+        """Whether the object is still the one that was looked at, and stays."""
+        now = self._store.get(seen.plugin)
+        return (
+            now is not None and now.metadata.uid == seen.metadata.uid and not now.metadata.deletion_timestamp
+        )
 
     async def _let_go(self, plugin: PluginId, *, gone: bool) -> None:
         """The object goes or is gone: its plugin stops, and an installed one gets its bare mirror (back)."""
         self._prober.drop(plugin)
         self._gather.forget(plugin)
-        if gone and self._inventory.has_mirror(plugin):
+        # Before the first listing nobody knows what is not there.
+        if gone and self._store.complete and self._inventory.has_mirror(plugin):
             self._store.put(await self._cluster.apply(plugin, uid=None))
 
     async def _complete(self, seen: FloePlugin) -> FloePlugin:
@@ -84,7 +94,7 @@ class Reconciler:
         try:
             self._store.put(await self._cluster.apply(seen.plugin, uid=seen.metadata.uid))
         except cluster_errors.Conflict as error:
-            _log.info("another manager's value stays", plugin=str(seen.plugin), reason=str(error))
+            _log.info("another manager's value stays", plugin=seen.plugin.slug, reason=str(error))
         return self._store.get(seen.plugin) or seen
 
     async def _write(self, seen: FloePlugin, status: FloePluginStatus) -> None:
@@ -96,7 +106,7 @@ class Reconciler:
                 written = await self._cluster.patch_status(seen.plugin, leftovers)
         except (cluster_errors.Conflict, cluster_errors.Refused) as error:
             # Another object by that name took its place, or another hand was quicker: the watch brings it.
-            _log.info("a status was not written", plugin=str(seen.plugin), reason=str(error))
+            _log.info("a status was not written", plugin=seen.plugin.slug, reason=str(error))
             return
         self._store.put(written)
         self._on_written(seen, status)

@@ -93,7 +93,6 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-DependencyText = Annotated[str, Field(max_length=128)]
 Time = Annotated[datetime, PlainSerializer(timestamp, when_used="json")]
 
 
@@ -231,7 +230,6 @@ class ObjectMeta(Model):
     resource_version: str = ""
     generation: int = 0
     labels: dict[str, str] = Field(default_factory=dict)
-    creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
     managed_fields: tuple[ManagedFieldsEntry, ...] = ()
 

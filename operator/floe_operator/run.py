@@ -96,7 +96,7 @@ class Operator:
         )
         self.sources = Sources(connection, namespace, self._source_changed)
         self.configurations = Configurations(self.host, self.sources)
-        self.prober = Prober(self.host, self._effective_config, self._scrub, self._probed)
+        self.prober = Prober(self.host, self._effective_config, self.configurations.scrubbers, self._probed)
         self.gather = Gather(
             inventory=self.inventory,
             host=self.host,
@@ -113,7 +113,7 @@ class Operator:
             on_written=self._written,
         )
         self.queue: WorkQueue[PluginId] = WorkQueue(
-            self.metrics.timed(self.reconciler.reconcile), workers=_WORKERS
+            self.metrics.timed(self.reconciler.reconcile), workers=_WORKERS, name=lambda plugin: plugin.slug
         )
         self.scanner = Scanner(
             host=self.host,
@@ -237,10 +237,7 @@ class Operator:
 
     def _plugin_printed(self, line: str) -> None:
         """A plugin wrote to its standard output or error: any of them, as far as we know."""
-        _log.info("a plugin printed", text=self.configurations.common_scrubber().scrub(line))
-
-    def _scrub(self, plugin: PluginId, text: str) -> str:
-        return self.configurations.scrubber(plugin).scrub(text)
+        _log.info("a plugin printed", text=self.configurations.scrubbers.common().scrub(line))
 
     def _plugins_changed(self, plugins: Collection[PluginId]) -> None:
         """The plugin host knows more of these plugins, or something else."""

@@ -6,6 +6,7 @@ Each round lists all objects through the API server: the watch alone cannot say 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -17,8 +18,11 @@ from floe_operator import cluster_errors, mirror
 from floe_operator.cluster import Cluster
 from floe_operator.inventory import Inventory
 from floe_operator.plugin_host import PluginHost, ScanFailed
-from floe_operator.resource import is_nameable
+from floe_operator.resource import is_nameable, object_name
 from floe_operator.store import Store
+
+_RETRY_SECONDS = 5.0
+"""How long to wait after the objects could not be listed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,6 +49,7 @@ class Scanner:
         self._interval = interval
         self._leads = leads
         self._absences = mirror.Absences()
+        self._counted_at = -math.inf
         self._said: dict[str, str] = {}
         self._soon = asyncio.Event()
         self.last_seconds = 0.0
@@ -53,17 +58,17 @@ class Scanner:
     async def run(self) -> None:
         """Scans until it is cancelled."""
         while True:
-            self._soon.clear()
             scan = await self._scan()
-            if self._leads():
-                await self._keep_mirror(scan)
+            self._soon.clear()
+            listed = await self._keep_mirror(scan) if self._leads() else True
+            pause = self._interval if listed else min(self._interval, _RETRY_SECONDS)
             try:
-                await asyncio.wait_for(self._soon.wait(), self._interval)
+                await asyncio.wait_for(self._soon.wait(), pause)
             except TimeoutError:
                 continue
 
     def hurry(self) -> None:
-        """The next scan is due now: the objects can be listed again, perhaps."""
+        """The next scan is due now: the objects can be listed, or written, from now on."""
         self._soon.set()
 
     async def _scan(self) -> ScanResult | None:
@@ -71,61 +76,75 @@ class Scanner:
         try:
             scan = await self._host.scan()
         except ScanFailed as error:
-            self._say("scan", error.detail, "the scan failed")
+            self._say({("the scan failed", ""): error.detail})
             self._inventory.failed(error.detail)
             return None
         self.last_seconds = time.monotonic() - started
-        self._say("scan", "", "")
-        self._tell(scan)
+        self._say(_faults(scan))
         self._inventory.succeeded(scan)
         return scan
 
-    async def _keep_mirror(self, scan: ScanResult | None) -> None:
-        """Has missing objects created and every other one looked at; deletes those that may go."""
+    async def _keep_mirror(self, scan: ScanResult | None) -> bool:
+        """Has missing objects created and every other one looked at; deletes those that may go.
+
+        False where the objects could not be listed.
+        """
         before = self._store.versions()
         try:
             listed = [raw async for raw in self._cluster.list()]
         except cluster_errors.ClusterError as error:
             # The watch says why, and for how long. Nothing is known to be gone.
-            _log.debug("objects cannot be listed", reason=str(error))
-            return
+            _log.debug("FloePlugins cannot be listed", reason=str(error))
+            return False
         for plugin in self._store.replace(listed, before):
             self._enqueue(plugin)
         objects = self._store.all()
-        self._absences = self._absences.after(scan, objects)
+        self._absences = self._absences.after(scan, objects, counts=self._is_due())
         for seen in objects:
             self._enqueue(seen.plugin)
         if scan is None:
-            return
+            return True
         plan = mirror.plan(scan, objects, self._absences)
         for plugin in plan.create:
             self._enqueue(plugin)
         for deletion in plan.delete:
             await self._delete(deletion)
+        return True
 
     async def _delete(self, deletion: mirror.Deletion) -> None:
-        name = str(deletion.plugin)
+        name = object_name(deletion.plugin)
         try:
             await self._cluster.delete(
                 deletion.plugin, uid=deletion.uid, resource_version=deletion.resource_version
             )
         except cluster_errors.ClusterError as error:
-            _log.info("a mirror was not deleted", plugin=name, reason=str(error))
+            _log.info("a FloePlugin was not deleted", name=name, reason=str(error))
         else:
-            _log.info("the mirror of a plugin that is gone was deleted", plugin=name)
+            _log.info("deleted a FloePlugin: its plugin is gone, and nobody configured it", name=name)
 
-    def _tell(self, scan: ScanResult) -> None:
-        faults: dict[str, list[str]] = {}
-        for unreadable in scan.unreadable:
-            faults.setdefault(unreadable.where, []).append(unreadable.detail)
-        for where, details in faults.items():
-            self._say(where, "; ".join(details), "a distribution cannot be read")
-        for plugin in mirror.known_plugins(scan):
-            if not is_nameable(plugin):
-                self._say(str(plugin), "no object can have this name", "a plugin gets no FloePlugin")
+    def _is_due(self) -> bool:
+        """Whether a scan counts towards the absence of a plugin: several in one second are worth one."""
+        now = time.monotonic()
+        if now - self._counted_at < self._interval / 2:
+            return False
+        self._counted_at = now
+        return True
 
-    def _say(self, about: str, reason: str, event: str) -> None:
-        """Logs a reason once, and again when it is another one."""
-        if reason and self._said.get(about) != reason:
-            _log.warning(event, about=about, reason=reason)
-        self._said[about] = reason
+    def _say(self, faults: dict[tuple[str, str], str]) -> None:
+        """Logs what is wrong once, and again when it is another thing, or came back."""
+        for (event, about), reason in faults.items():
+            if self._said.get(event + about) != reason:
+                _log.warning(event, **({"about": about} if about else {}), reason=reason)
+        self._said = {event + about: reason for (event, about), reason in faults.items()}
+
+
+def _faults(scan: ScanResult) -> dict[tuple[str, str], str]:
+    """What a scan found that no FloePlugin can tell of."""
+    faults: dict[tuple[str, str], str] = {}
+    for unreadable in scan.unreadable:
+        key = ("a distribution cannot be read", unreadable.where)
+        faults[key] = "; ".join(filter(None, (faults.get(key), unreadable.detail)))
+    for plugin in mirror.known_plugins(scan):
+        if not is_nameable(plugin):
+            faults["a plugin gets no FloePlugin", plugin.slug] = "no object can have its name"
+    return faults

@@ -1,42 +1,82 @@
 """Takes what came from Secrets out of text that a plugin wrote.
 
 A secret is looked for as it is, line by line, and in the forms in which programs print values: repr, JSON,
-base64 at any alignment, percent encoding. Pieces of it go, too, since messages cut values short.
+base64 at any alignment, percent encoding and more. Pieces of it go, too, since messages cut values short.
 """
 
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 6
 """Characters. What is shorter cannot be told from other text, so that all text of the plugin is withheld."""
+PIECE = 8
+"""Characters of a secret in a row that count as a piece of it."""
 REDACTED = "[redacted]"
 WITHHELD = "(the plugin's own text is withheld: it may hold a secret too short to be found in it)"
 
-_PIECE = 8
-"""Characters of a secret in a row that count as a piece of it."""
-_LONG = 4096
-"""Characters above which only every eighth piece of a form is kept, and what is found is widened."""
+_STRIDES = ((8 * 1024, 1), (64 * 1024, 8))
+_WIDEST_STRIDE = 64
+"""Up to so many characters of secrets, each so manieth piece is kept: memory and time have bounds."""
 _LARGEST_TEXT = 64 * 1024
 """Characters of plugin text that are looked at; the rest is cut off."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Texts of one length to look for; `reach` more characters on both sides may belong to what is found."""
+
+    length: int
+    reach: int
+
+
 class Scrubber:
-    """Scrubs text of a set of secrets."""
+    """Scrubs text of a set of secrets.
+
+    Of secrets of up to 8 KiB in all no piece of 8 characters stays, of larger ones none of 15, then 71.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret for secret in secrets if secret}
         self.withholds = any(_is_short(line) for secret in known for line in _lines(secret))
         """Whether text is withheld as a whole."""
-        forms = {form for secret in known for form in _forms(secret) if len(form) >= SHORTEST}
-        # The longest first: a form may be part of another. None fits into a text that is shorter.
-        self._forms = sorted((form for form in forms if len(form) <= _LARGEST_TEXT), key=len, reverse=True)
-        self._pieces = frozenset(_pieces(forms, shortest=0, longest=_LONG, stride=1))
-        self._sparse_pieces = frozenset(_pieces(forms, shortest=_LONG, longest=None, stride=_PIECE))
+        size = sum(map(len, known))
+        stride = next((stride for most, stride in _STRIDES if size <= most), _WIDEST_STRIDE)
+        found: dict[_Pieces, set[str]] = {}
+        seen: set[int] = set()  # hashes: the forms of a large secret need more room than all of its pieces
+        for form in (form for secret in known for form in _forms(secret)):
+            if hash(form) in seen:
+                continue
+            seen.add(hash(form))
+            if len(form) >= PIECE:
+                pieces = found.setdefault(_Pieces(PIECE, stride - 1), set())
+                pieces.update(form[at : at + PIECE] for at in range(0, len(form) - PIECE + 1, stride))
+                pieces.add(form[-PIECE:])
+            elif len(form) >= SHORTEST:
+                found.setdefault(_Pieces(len(form), 0), set()).add(form)
+        self.pieces: Mapping[_Pieces, frozenset[str]] = {
+            kind: frozenset(pieces) for kind, pieces in found.items()
+        }
+        """What is looked for."""
+
+    @classmethod
+    def of_all(cls, scrubbers: Iterable[Scrubber]) -> Scrubber:
+        """One that takes out what any of these does, without looking at the secrets again."""
+        every = list(scrubbers)
+        union = cls(())
+        union.withholds = any(one.withholds for one in every)
+        kinds = {kind for one in every for kind in one.pieces}
+        union.pieces = {
+            kind: frozenset().union(*(one.pieces.get(kind, frozenset()) for one in every)) for kind in kinds
+        }
+        return union
 
     def scrub(self, text: str) -> str:
         """The text without any secret, or the sentence that says why it is withheld."""
@@ -45,29 +85,12 @@ class Scrubber:
             return ""
         if self.withholds:
             return WITHHELD
-        for form in self._forms:
-            text = text.replace(form, REDACTED)
-        return self._without_pieces(text)
-
-    def _without_pieces(self, text: str) -> str:
-        if not self._pieces and not self._sparse_pieces:
-            return text
         hidden = bytearray(len(text))
-        for at in range(len(text) - _PIECE + 1):
-            piece = text[at : at + _PIECE]
-            if piece in self._pieces:
-                _hide(hidden, at, at + _PIECE)
-            elif piece in self._sparse_pieces:
-                _hide(hidden, at - _PIECE, at + 2 * _PIECE)
-        if not any(hidden):
-            return text
-        parts: list[str] = []
-        for at, char in enumerate(text):
-            if not hidden[at]:
-                parts.append(char)
-            elif at == 0 or not hidden[at - 1]:
-                parts.append(REDACTED)
-        return "".join(parts)
+        for kind, pieces in self.pieces.items():
+            for at in range(len(text) - kind.length + 1):
+                if text[at : at + kind.length] in pieces:
+                    _hide(hidden, at - kind.reach, at + kind.length + kind.reach)
+        return _without(text, hidden) if any(hidden) else text
 
 
 def _hide(hidden: bytearray, start: int, end: int) -> None:
@@ -75,11 +98,14 @@ def _hide(hidden: bytearray, start: int, end: int) -> None:
     hidden[start:end] = b"\1" * (end - start)
 
 
-def _pieces(forms: Iterable[str], *, shortest: int, longest: int | None, stride: int) -> Iterator[str]:
-    for form in forms:
-        if len(form) > shortest and (longest is None or len(form) <= longest):
-            for at in range(0, len(form) - _PIECE + 1, stride):
-                yield form[at : at + _PIECE]
+def _without(text: str, hidden: bytearray) -> str:
+    parts: list[str] = []
+    for at, char in enumerate(text):
+        if not hidden[at]:
+            parts.append(char)
+        elif at == 0 or not hidden[at - 1]:
+            parts.append(REDACTED)
+    return "".join(parts)
 
 
 NOTHING = Scrubber(())
@@ -95,18 +121,51 @@ def _is_short(line: str) -> bool:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    for text in dict.fromkeys((secret, secret.strip(), *_lines(secret))):
-        raw = text.encode("utf-8", "surrogatepass")
-        yield text
-        for printed in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
-            yield printed[1:-1]
-        yield repr(raw)[2:-1]
-        for percent in (quote(text, safe="", errors="replace"), quote_plus(text, errors="replace")):
+    lines = _lines(secret)
+    # The host and the messages of conditions collapse white space.
+    for text in dict.fromkeys((secret, secret.strip(), " ".join(secret.split()))):
+        yield from _printed(text)
+        if len(text) <= _LARGEST_TEXT:
+            yield from _escaped(text)
+    for line in lines:
+        yield line
+        if len(secret) <= _LARGEST_TEXT:
+            yield from _printed(line)
+            yield from _escaped(line)
+
+
+def _printed(text: str) -> Iterator[str]:
+    """As programs print a text."""
+    raw = text.encode("utf-8", "surrogatepass")
+    yield text
+    for quoted in _quoted(text):
+        yield quoted[1:-1]
+    yield repr(raw)[2:-1]
+    yield raw.hex()
+    yield raw.hex().upper()
+    for alignment in range(3):
+        yield from _base64_forms(raw, alignment)
+
+
+def _quoted(text: str) -> tuple[str, ...]:
+    return repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """As a text in a text, shells, HTML, JSON for HTML (Go's, too) and URLs carry it."""
+    for quoted in _quoted(text):
+        yield json.dumps(quoted)[1:-1]
+        yield repr(quoted)[1:-1]
+    yield shlex.quote(text).strip("'")
+    yield html.escape(text)
+    yield html.escape(text, quote=False)
+    for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", escaped)
+        yield escaped.replace("/", "\\/")
+    for safe in ("", "/"):
+        for percent in (quote(text, safe, errors="replace"), quote_plus(text, safe, errors="replace")):
             yield percent
             yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), percent)
-        yield raw.hex()
-        for alignment in range(3):
-            yield from _base64_forms(raw, alignment)
 
 
 def _base64_forms(raw: bytes, alignment: int) -> Iterator[str]:

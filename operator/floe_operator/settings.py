@@ -54,6 +54,7 @@ class PluginEnvironment(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="FLOE_",
+        env_ignore_empty=True,  # what a template left empty
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from floe_core.plugin_types import PluginId
 from floe_operator.config_sources import SourceObject, referenced
-from floe_operator.resource import FloePlugin
+from floe_operator.resource import FloePlugin, parse_object_name
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +25,10 @@ class Store:
     def __init__(self) -> None:
         self._objects: dict[PluginId, FloePlugin] = {}
         self._deleted_at: dict[str, int] = {}
-        self._sources: dict[PluginId, frozenset[SourceObject]] = {}
+        self._users: dict[SourceObject, dict[PluginId, None]] = {}
+        self._unfit: dict[str, list[str]] = {}
+        self.complete = False
+        """Whether a whole listing was taken in: what is not here is not there."""
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -43,7 +46,9 @@ class Store:
 
     def put(self, raw: Mapping[str, Any]) -> PluginId | None:
         """Takes an object in, unless a newer state of it is known; its plugin, None if it cannot be read."""
-        seen = _parse(raw)
+        if (plugin := self._as_known(raw)) is not None:
+            return plugin
+        seen = self._parse(raw)
         if seen is None:
             return None
         known = self._objects.get(seen.plugin)
@@ -52,13 +57,15 @@ class Store:
             return seen.plugin
         is_same = known is not None and known.metadata.uid == seen.metadata.uid
         if known is None or not is_same or version >= _number(known.metadata.resource_version):
+            self._forget(seen.plugin)
             self._objects[seen.plugin] = seen
-            self._sources[seen.plugin] = frozenset(referenced(seen.spec))
+            for source in referenced(seen.spec):
+                self._users.setdefault(source, {})[seen.plugin] = None
         return seen.plugin
 
     def remove(self, raw: Mapping[str, Any]) -> PluginId | None:
         """The object is gone; a late answer to a write cannot bring it back."""
-        gone = _parse(raw)
+        gone = self._parse(raw)
         if gone is None:
             return None
         self._deleted_at[gone.metadata.uid] = _number(gone.metadata.resource_version)
@@ -77,6 +84,7 @@ class Store:
         for plugin in gone:
             self._forget(plugin)
         self._deleted_at.clear()
+        self.complete = True
         return gone
 
     def versions(self) -> dict[PluginId, str]:
@@ -85,32 +93,50 @@ class Store:
 
     def users(self, source: SourceObject) -> list[PluginId]:
         """The plugins whose configuration refers to a Secret or ConfigMap."""
-        return [plugin for plugin, sources in self._sources.items() if source in sources]
+        return list(self._users.get(source, ()))
 
     def clear(self) -> None:
         """Nothing is known any more: the kind itself went."""
         self._objects.clear()
-        self._sources.clear()
+        self._users.clear()
+        self._unfit.clear()
         self._deleted_at.clear()
+        self.complete = False
 
     def _forget(self, plugin: PluginId) -> None:
-        del self._objects[plugin]
-        del self._sources[plugin]
+        known = self._objects.pop(plugin, None)
+        for source in referenced(known.spec) if known is not None else ():
+            users = self._users[source]
+            del users[plugin]
+            if not users:
+                del self._users[source]
+
+    def _as_known(self, raw: Mapping[str, Any]) -> PluginId | None:
+        """The plugin, if the object is known as it is here: what a listing of a calm namespace brings."""
+        metadata = raw.get("metadata") or {}
+        plugin = parse_object_name(str(metadata.get("name")))
+        known = self._objects.get(plugin) if plugin is not None else None
+        if known is None or known.metadata.uid != metadata.get("uid"):
+            return None
+        return plugin if known.metadata.resource_version == metadata.get("resourceVersion") else None
 
     def _version(self, plugin: PluginId) -> str | None:
         known = self._objects.get(plugin)
         return known.metadata.resource_version if known else None
 
-
-def _parse(raw: Mapping[str, Any]) -> FloePlugin | None:
-    try:
-        return FloePlugin.parse(raw)
-    except ValidationError as error:
-        # Made by an older CRD, perhaps; the values stay out of the log.
-        fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)})
-        name = (raw.get("metadata") or {}).get("name")
-        _log.warning("a FloePlugin does not fit the CRD and is left alone", name=name, fields=fields)
-        return None
+    def _parse(self, raw: Mapping[str, Any]) -> FloePlugin | None:
+        name = str((raw.get("metadata") or {}).get("name"))
+        try:
+            seen = FloePlugin.parse(raw)
+        except ValidationError as error:
+            # Made by an older CRD, perhaps; the values stay out of the log.
+            fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)})
+            if self._unfit.get(name) != fields:
+                _log.warning("a FloePlugin does not fit the CRD and is left alone", name=name, fields=fields)
+            self._unfit[name] = fields
+            return None
+        self._unfit.pop(name, None)
+        return seen
 
 
 def _number(resource_version: str) -> int:

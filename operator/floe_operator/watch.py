@@ -101,12 +101,15 @@ class Watch:
             rights = await self._cluster.missing_rights()
         except cluster_errors.ClusterError as error:
             return str(error)
-        missing = [right for right in rights if right.split()[0] in ("list", "watch")]
-        if missing:
-            return (
-                f"missing right: a Role in namespace {self._cluster.namespace!r} must allow "
-                f"{' and '.join(missing)} of API group {GROUP!r}"
-            )
+        if not rights:
+            return None
+        sentence = (
+            f"missing right: a Role in namespace {self._cluster.namespace!r} must allow "
+            f"{', '.join(rights)} of API group {GROUP!r}"
+        )
+        if any(right.split()[0] in ("list", "watch") for right in rights):
+            return sentence
+        _log.warning("some of the work will fail", reason=sentence)
         return None
 
     async def _kopf(self) -> str:
@@ -161,10 +164,13 @@ class Watch:
             with contextlib.suppress(RuntimeError):  # our loop did not wait for us
                 ours.call_soon_threadsafe(self._on_event, event["type"], event["object"])
 
-        await kopf.operator(
-            registry=registry,
-            settings=settings,
-            standalone=True,
-            namespaces=[self._cluster.namespace],
-            stop_flag=stop,
-        )
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=settings,
+                standalone=True,
+                namespaces=[self._cluster.namespace],
+                stop_flag=stop,
+            )
+        finally:
+            stop.set()  # a thread of the loop's executor waits for it, and the loop's end for that thread

@@ -116,7 +116,8 @@ def test_what_keeps_the_rules_is_let_in_and_kept_as_it_is(here: Namespace, docum
         ),
         (
             manifest(configFrom=[{"secretKeyRef": SECRET, "configMapKeyRef": SECRET}]),
-            "spec.configFrom[0]: Invalid value: exactly one of secretKeyRef and configMapKeyRef must be set",
+            # Kubernetes 1.34 puts "object": before the rule's message.
+            "exactly one of secretKeyRef and configMapKeyRef must be set",
         ),
         (
             manifest(configFrom=[{"secretKeyRef": SECRET}] * 33),

@@ -173,6 +173,12 @@ def _forms(mark: str) -> set[str]:
 
 def _plugins() -> list[Distribution]:
     sources = {name: plugin_source(name, **parts) for name, (parts, _) in WAYS.items()}
+    sources["last-words"] = plugin_source(
+        "last-words",
+        before=_SAYS,
+        config=_TOKEN,
+        body="def shutdown(self):\n    print(says(self._config)); raise ValueError(says(self._config))",
+    )
     return [plugin_distribution(name, source=source) for name, source in sources.items()]
 
 
@@ -232,6 +238,28 @@ def test_a_value_under_a_key_of_its_own_name_is_shown_nowhere(standing: Standing
     )
     plugins.until("compute-startup", "ConfigValid", "ValidationFailed")
     text = json.dumps(plugins.all(), ensure_ascii=False) + standing.operator.log.read_text()
+    assert not [form for form in _forms(mark) if form in text]
+
+
+def test_what_a_plugin_says_when_it_is_stopped_is_scrubbed_though_its_object_is_gone(
+    standing: Standing,
+) -> None:
+    plugins = standing.reset()
+    mark = _marks()["long"]
+    plugins.secret("marked", token=mark)
+    source = {"secretKeyRef": {"name": "marked", "key": "token"}, "path": "token"}
+    plugins.merge("compute-last-words", {"spec": {"configFrom": [source], "probe": {}}})
+    plugins.until("compute-last-words", "Ready", "Ready")
+    said = len(standing.operator.lines())
+    plugins.delete("compute-last-words")
+
+    def told() -> str:
+        text = json.dumps(standing.operator.lines()[said:], ensure_ascii=False)
+        assert "a plugin printed" in text
+        assert "did not stop as it should" in text
+        return text
+
+    text = eventually(told)
     assert not [form for form in _forms(mark) if form in text]
 
 

@@ -11,11 +11,11 @@ from floe_core.plugin_types import PluginId, PluginType, plugin_id
 from floe_operator.mirror import (
     SCANS_UNTIL_GONE,
     Absences,
-    Completion,
     Deletion,
     Plan,
     hidden_by,
     is_bare,
+    is_incomplete,
     plan,
 )
 from floe_operator.resource import FloePlugin
@@ -98,20 +98,32 @@ def test_a_plugin_that_no_object_can_be_named_after_gets_none(name: str) -> None
     assert plan(scan(plugin_id(PluginType.COMPUTE, name)), [], Absences()) == Plan()
 
 
-def test_an_object_without_the_type_label_is_completed_by_its_uid() -> None:
-    bare = an_object(labels={"team": "a"})
-    assert plan(scan(KEYCLOAK), [bare], Absences()).complete == (Completion(KEYCLOAK, "u1"),)
+@pytest.mark.parametrize(
+    ("labels", "incomplete"),
+    [
+        ({}, True),
+        ({"team": "a"}, True),
+        ({"floe.dev/plugin-type": "identity"}, False),
+        ({"floe.dev/plugin-type": "mine"}, False),
+    ],
+    ids=str,
+)
+def test_an_object_without_the_type_label_lacks_it_and_anothers_value_of_it_stays(
+    labels: dict[str, str], incomplete: bool
+) -> None:
+    assert is_incomplete(an_object(labels=labels)) == incomplete
 
 
-def test_an_object_that_goes_is_not_completed_first() -> None:
-    seen, absences = an_object(labels={}), Absences()
-    for one in THREE:
+def test_scans_that_do_not_count_bring_no_object_nearer_to_its_end_but_may_save_it() -> None:
+    seen, absences = an_object(), Absences()
+    for _ in range(9):
+        absences = absences.after(GONE, [seen], counts=False)
+    for one in THREE[1:]:
         absences = absences.after(one, [seen])
-    assert plan(GONE, [seen], absences) == Plan(create=(DUCKDB,), delete=(Deletion(KEYCLOAK, "u1", "42"),))
-
-
-def test_anothers_value_of_the_label_stays() -> None:
-    assert plan(scan(KEYCLOAK), [an_object(labels={"floe.dev/plugin-type": "mine"})], Absences()) == Plan()
+    assert not absences.is_gone(KEYCLOAK)
+    assert absences.after(GONE, [seen]).is_gone(KEYCLOAK)
+    back = absences.after(scan(KEYCLOAK, DUCKDB), [seen], counts=False)
+    assert not back.after(GONE, [seen]).is_gone(KEYCLOAK)
 
 
 def test_an_object_that_is_being_deleted_is_left_alone_and_not_made_anew_yet() -> None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
+from structlog.testing import capture_logs
+
 from floe_operator.queue import DONE, Result, RetryableError, RetryAfter, WorkQueue
 from tests.support.polling import eventually_async
 
@@ -150,3 +152,22 @@ async def test_a_key_comes_back_after_the_time_it_asked_for() -> None:
     async with running(reconcile) as queue:
         queue.add("a")
         await holds(lambda: runs == 3)
+
+
+async def test_a_reason_that_many_keys_share_or_one_keeps_is_a_warning_once() -> None:
+    failures: dict[str, int] = {}
+
+    async def reconcile(key: str) -> Result:
+        failures[key] = failures.get(key, 0) + 1
+        if failures[key] <= 3:
+            raise RetryableError("another reason" if key == "other" else "the API server is away")
+        return DONE
+
+    with capture_logs() as lines:
+        async with running(reconcile) as queue:
+            for key in ("a", "b", "c", "other"):
+                queue.add(key)
+            await holds(lambda: len(failures) == 4 and min(failures.values()) == 4)
+    warned = [line["reason"] for line in lines if line["log_level"] == "warning"]
+    assert sorted(warned) == ["another reason", "the API server is away"]
+    assert len(lines) == 12

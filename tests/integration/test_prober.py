@@ -1,0 +1,169 @@
+"""The prober on a real plugin host: who owns a started plugin, and when it is looked at again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floe_core.plugin_types import PluginId
+from floe_operator.facts import Checked, CrashedWhileRunning, StartupFailed
+from floe_operator.plugin_host import PluginHost
+from floe_operator.probes import Prober, Wanted
+from floe_operator.resource import ProbeSpec
+from floe_operator.scrubbers import Scrubbers
+from tests.support.distributions import Environment, plugin_distribution
+from tests.support.plugin_hosts import all_loaded, compute, running
+from tests.support.polling import eventually_async
+
+PLUGIN = compute("diarist")
+OFTEN = ProbeSpec(period_seconds=1, timeout_seconds=5, failure_threshold=1)
+SELDOM = ProbeSpec(period_seconds=3_600, timeout_seconds=5, failure_threshold=1)
+
+BODY = """
+def __init__(self, config: Config):
+    self.config = config
+
+def act(self, what, does):
+    import os, time
+    from pathlib import Path
+    with Path(self.config.diary).open("a") as diary:
+        diary.write(f"{what}\\n")
+    if does == "exit":
+        os._exit(5)
+    if does == "raise":
+        raise RuntimeError("told to")
+    time.sleep(float(does or 0))
+
+def startup(self):
+    self.act("starts", self.config.start)
+    self.act("started", "")
+
+def health_check(self):
+    self.act("check", self.config.check)
+    return HealthStatus(HealthState.HEALTHY)
+
+def shutdown(self):
+    self.act("stops", self.config.stop)
+    self.act("stopped", "")
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    environment = Environment.create(tmp_path_factory.mktemp("prober"))
+    config = "diary: str\nstart: str = ''\ncheck: str = ''\nstop: str = ''"
+    environment.install(plugin_distribution("diarist", config=config, body=BODY))
+    return environment
+
+
+@pytest.fixture
+async def host(environment: Environment) -> AsyncIterator[PluginHost]:
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        yield host
+
+
+class Probed:
+    """A prober of one plugin, the configuration that it starts with, and what the plugin wrote down."""
+
+    def __init__(self, host: PluginHost, diary: Path) -> None:
+        self.config: dict[str, Any] = {"diary": str(diary)}
+        self._diary = diary
+        self.prober = Prober(host, self._configure, Scrubbers(lambda: 1), lambda _: None)
+
+    async def _configure(self, plugin: PluginId) -> dict[str, Any]:
+        return self.config
+
+    def calls(self) -> list[str]:
+        return self._diary.read_text().split() if self._diary.exists() else []
+
+    async def until(self, *calls: str) -> None:
+        async def called() -> bool:
+            assert self.calls() == list(calls), self.calls()
+            return True
+
+        await eventually_async(called)
+
+    async def until_fact(self, kind: type[object]) -> None:
+        async def known() -> bool:
+            fact = self.prober.fact(PLUGIN, b"")
+            assert isinstance(fact, kind), fact
+            return True
+
+        await eventually_async(known)
+
+
+@pytest.fixture
+async def probed(host: PluginHost, tmp_path: Path) -> AsyncIterator[Probed]:
+    probed = Probed(host, tmp_path / "diary")
+    yield probed
+    await probed.prober.close()
+
+
+async def test_a_plugin_that_is_dropped_while_it_starts_is_stopped_once_it_has_started(
+    host: PluginHost, probed: Probed
+) -> None:
+    probed.config["start"] = "0.5"
+    probed.prober.want(PLUGIN, Wanted(OFTEN, b"1"))
+    await probed.until("starts")
+    probed.prober.drop(PLUGIN)
+    await probed.until("starts", "started", "stops", "stopped")
+    assert not host.is_started(PLUGIN)
+
+
+async def test_a_plugin_that_is_wanted_again_while_it_stops_starts_after_that(probed: Probed) -> None:
+    probed.config["stop"] = "0.5"
+    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    await probed.until("starts", "started", "check")
+    probed.prober.drop(PLUGIN)
+    for _ in range(3):  # each begins and gives up while the first stop is under way
+        probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+        await asyncio.sleep(0)
+        probed.prober.drop(PLUGIN)
+    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    await probed.until("starts", "started", "check", "stops", "stopped", "starts", "started", "check")
+
+
+async def test_to_want_the_same_again_brings_no_check_forward(probed: Probed) -> None:
+    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    await probed.until_fact(Checked)
+    for _ in range(20):
+        probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+        await asyncio.sleep(0.02)
+    assert probed.calls() == ["starts", "started", "check"]
+
+
+async def test_another_period_counts_at_once_and_restarts_nothing(probed: Probed) -> None:
+    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    await probed.until("starts", "started", "check")
+    probed.prober.want(PLUGIN, Wanted(OFTEN, b"1"))
+    await probed.until("starts", "started", "check", "check", "check")
+
+
+@pytest.mark.parametrize(
+    ("config", "fact"),
+    [
+        ({"check": "exit"}, CrashedWhileRunning),
+        ({"start": "exit"}, StartupFailed),
+        ({"start": "raise"}, StartupFailed),
+    ],
+)
+async def test_a_plugin_that_fails_again_and_again_is_not_hurried_by_who_wants_it(
+    probed: Probed, config: dict[str, str], fact: type[object]
+) -> None:
+    probed.prober.want(PLUGIN, Wanted(OFTEN, b"1"))
+    await probed.until("starts", "started", "check")
+    probed.config |= config
+    probed.prober.want(PLUGIN, Wanted(OFTEN, b"2"))
+    await probed.until_fact(fact)
+    loop = asyncio.get_running_loop()
+    began, starts = loop.time(), probed.calls().count("starts")
+    while loop.time() - began < 2.5:
+        probed.prober.want(PLUGIN, Wanted(OFTEN, b"2"))
+        await asyncio.sleep(0.05)
+    # After 1 s, and after 2 s more.
+    assert probed.calls().count("starts") - starts <= 2

@@ -1,0 +1,50 @@
+"""What log lines look like, and what must never be in one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import logging, sys
+import structlog
+from floe_operator.logs import configure_logging
+
+configure_logging("debug", sys.argv[1])
+
+def reads(content):
+    config = {"token": content}
+    raise RuntimeError("a bug")
+
+for say in (structlog.get_logger("ours").exception, logging.getLogger("kopf").exception):
+    try:
+        reads("MARKED" + "-VALUE")
+    except RuntimeError:
+        say("it failed")
+"""
+
+
+def logged(log_format: str) -> str:
+    """What a program logs of two exceptions, one by structlog and one by logging."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, log_format], capture_output=True, text=True, check=True
+    )
+    return done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["json", "text", "auto"])
+def test_a_traceback_shows_where_and_why_but_no_local_variable(log_format: str) -> None:
+    text = logged(log_format)
+    assert text.count("a bug") == 2
+    assert "reads" in text
+    assert "MARKED-VALUE" not in text
+
+
+def test_every_line_is_json_with_the_same_fields_whoever_wrote_it() -> None:
+    lines = [json.loads(line) for line in logged("auto").splitlines()]
+    assert [line["logger"] for line in lines] == ["ours", "kopf"]
+    for line in lines:
+        assert {"message", "level", "time", "exception"} <= line.keys()

@@ -1,0 +1,130 @@
+"""What the operator believes to be on the API server, whatever order the news come in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.config_sources import SourceObject
+from floe_operator.store import Store
+
+KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
+DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
+
+
+def raw(version: int, plugin: PluginId = KEYCLOAK, *, uid: str = "first", **spec: Any) -> dict[str, Any]:
+    slug = plugin.plugin_type.slug
+    return {
+        "metadata": {"name": f"{slug}-{plugin.name}", "uid": uid, "resourceVersion": str(version)},
+        "spec": {"type": slug, "name": plugin.name, **spec},
+    }
+
+
+def version_of(store: Store, plugin: PluginId = KEYCLOAK) -> str | None:
+    seen = store.get(plugin)
+    return seen.metadata.resource_version if seen else None
+
+
+def uses(*secrets: str) -> dict[str, Any]:
+    return {"configFrom": [{"secretKeyRef": {"name": name, "key": "k"}} for name in secrets]}
+
+
+@given(st.permutations([1, 2, 3, 9, 10, 11]))
+def test_the_newest_state_wins_in_whatever_order_states_arrive(order: list[int]) -> None:
+    store = Store()
+    for version in order:
+        assert store.put(raw(version)) == KEYCLOAK
+    assert version_of(store) == "11"
+
+
+def test_an_object_of_another_uid_takes_the_place_of_the_one_before() -> None:
+    store = Store()
+    store.put(raw(100, uid="first"))
+    store.put(raw(7, uid="second"))
+    assert version_of(store) == "7"
+
+
+def test_a_late_answer_does_not_bring_a_deleted_object_back() -> None:
+    store = Store()
+    store.put(raw(5))
+    assert store.remove(raw(6)) == KEYCLOAK
+    store.put(raw(5))
+    assert store.get(KEYCLOAK) is None
+    store.put(raw(9, uid="second"))
+    assert version_of(store) == "9"
+
+
+def test_the_deletion_of_an_earlier_object_leaves_its_successor_alone() -> None:
+    store = Store()
+    store.put(raw(9, uid="second"))
+    store.remove(raw(6, uid="first"))
+    assert version_of(store) == "9"
+
+
+def test_what_a_listing_lacks_is_gone_unless_it_came_while_the_listing_was_read() -> None:
+    store = Store()
+    store.put(raw(1))
+    store.put(raw(2, DUCKDB))
+    before = store.versions()
+    late = PluginId(PluginType.DBT, "late")
+    store.put(raw(8, late))
+    assert store.replace([raw(3)], before) == {DUCKDB}
+    assert set(store) == {KEYCLOAK, late}
+    assert version_of(store) == "3"
+
+
+def test_an_object_that_changed_while_a_listing_was_read_is_not_taken_for_gone() -> None:
+    store = Store()
+    store.put(raw(1))
+    before = store.versions()
+    store.put(raw(4))
+    assert store.replace([], before) == set()
+    assert version_of(store) == "4"
+
+
+def test_the_users_of_a_source_are_those_of_the_present_specs() -> None:
+    store = Store()
+    store.put(raw(1, **uses("a", "b")))
+    store.put(raw(2, DUCKDB, **uses("b")))
+    assert store.users(SourceObject("Secret", "a")) == [KEYCLOAK]
+    assert store.users(SourceObject("Secret", "b")) == [KEYCLOAK, DUCKDB]
+    assert store.users(SourceObject("ConfigMap", "b")) == []
+    store.put(raw(3, **uses("c")))
+    assert store.users(SourceObject("Secret", "a")) == []
+    store.remove(raw(4, DUCKDB))
+    assert store.users(SourceObject("Secret", "b")) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"type": "nothing-we-know", "name": "a"},
+        {"type": "dbt", "name": "UPPER"},
+        {"type": "dbt"},
+        {"type": "dbt", "name": "a", "config": "canary-in-the-wrong-place"},
+    ],
+    ids=str,
+)
+def test_an_object_that_fits_no_crd_of_ours_is_left_alone_without_a_word_of_its_values(
+    spec: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store()
+    faulty = {"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": "1"}, "spec": spec}
+    assert store.put(faulty) is None
+    assert store.remove(faulty) is None
+    assert len(store) == 0
+    captured = capsys.readouterr()
+    assert "canary" not in captured.out + captured.err
+
+
+def test_nothing_is_known_any_more_when_the_kind_is_gone() -> None:
+    store = Store()
+    store.put(raw(5, **uses("a")))
+    store.clear()
+    assert (len(store), store.all(), store.users(SourceObject("Secret", "a"))) == (0, [], [])
+    store.put(raw(2))
+    assert version_of(store) == "2"
