@@ -1,0 +1,37 @@
+"""`python -m benchmarks [NAME...]`: runs them in turn; their numbers go to bench-results/."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = ("discovery", "storm")
+RESULTS = Path("bench-results")
+
+
+def main() -> int:
+    """Exit code 1 if one of them failed; the others are run all the same."""
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks")
+    arguments.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all of them"
+    )
+    names = arguments.parse_args().names or BENCHMARKS
+    RESULTS.mkdir(exist_ok=True)
+    failed = []
+    for name in names:
+        print(f"==> {name}", flush=True)
+        # A process for each: what one leaves behind in memory must not slow the next.
+        result = RESULTS / f"{name}.json"
+        command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(result)]
+        if subprocess.run(command, check=False).returncode != 0:
+            failed.append(name)
+        print(flush=True)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

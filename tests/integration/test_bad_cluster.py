@@ -1,0 +1,317 @@
+"""Clusters that are not as they should be: no CRD, no API server, no rights, a namespace that goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floe_operator.cluster import RIGHTS
+from localcluster import LocalCluster
+from tests.integration.conftest import AUDIT_POLICY, StartOperator
+from tests.support.control_planes import grant, install_crd, remove_crd
+from tests.support.distributions import Environment, plugin_distribution
+from tests.support.operator import Audit, FloePlugins, OperatorProcess, now
+from tests.support.polling import eventually
+
+PLUGINS = ("compute-one", "compute-two")
+ALONE = "--no-leader-elect"
+"""Restarts do not wait for the Lease of the one before; the Lease has tests of its own."""
+
+
+@pytest.fixture(scope="module")
+def localcluster_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("audit")
+    policy = folder / "policy.json"
+    policy.write_text(json.dumps(AUDIT_POLICY))
+    return {"audit_log": folder / "audit.log", "audit_policy": policy}
+
+
+@pytest.fixture(scope="module")
+def cluster(localcluster_options: dict[str, Any]) -> Iterator[LocalCluster]:
+    """A control plane that these tests may take apart; it has no CRD at first."""
+    with LocalCluster(controller_manager=True, **localcluster_options) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def audit(localcluster_options: dict[str, Any]) -> Audit:
+    return Audit(localcluster_options["audit_log"])
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    environment = Environment.create(tmp_path_factory.mktemp("plugins") / "plugins")
+    environment.install(plugin_distribution("one"), plugin_distribution("two"))
+    return environment
+
+
+def are_ready(floeplugins: FloePlugins, *, within: float = 60) -> None:
+    for name in PLUGINS:
+        floeplugins.until(name, "Ready", "Ready", within=within)
+
+
+def complaints(operator: OperatorProcess, *, skip: int = 0) -> list[str]:
+    """What was logged as a warning or worse, or as an exception, behind the first `skip` lines."""
+    return [
+        json.dumps(line)
+        for line in operator.lines()[skip:]
+        if line.get("level") not in ("debug", "info") or "Traceback" in json.dumps(line)
+    ]
+
+
+def has_no_traceback(operator: OperatorProcess) -> bool:
+    return not operator.logged("Traceback") and not operator.logged('"exception"')
+
+
+def test_a_crd_that_is_missing_is_said_and_waited_for_and_may_go_and_come_back(
+    cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
+) -> None:
+    # A CRD that comes late must not wait for the next scan.
+    operator = start_operator(ALONE, "--scan-interval", "1h")
+    eventually(lambda: operator.logged("floeplugins.floe.dev is not installed", "kubectl apply"))
+    install_crd(cluster)
+    are_ready(floeplugins)
+    eventually(lambda: operator.logged("watching FloePlugins"))
+
+    said = len(operator.lines())
+    remove_crd(cluster)
+    eventually(lambda: any("is not installed" in line for line in complaints(operator, skip=said)))
+    install_crd(cluster)
+    are_ready(floeplugins)
+    floeplugins.merge("compute-one", {"spec": {"version": "latest"}})
+    floeplugins.until("compute-one", "Ready", "InvalidVersionRange")
+
+    assert operator.process.poll() is None
+    assert has_no_traceback(operator)
+    assert len(complaints(operator)) < 15, complaints(operator)
+
+
+def test_a_terminating_namespace_ends_the_attempts_quietly_and_a_new_one_of_that_name_is_served(
+    cluster: LocalCluster, namespace: str, floeplugins: FloePlugins, start_operator: StartOperator
+) -> None:
+    install_crd(cluster)
+    operator = start_operator(ALONE)
+    are_ready(floeplugins)
+    holder = {
+        "kind": "ConfigMap",
+        "apiVersion": "v1",
+        "metadata": {"name": "x", "finalizers": ["floe.dev/x"]},
+    }
+    cluster.kubectl("apply", "--namespace", namespace, "-f", "-", input=json.dumps(holder))
+    said = len(operator.lines())
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    eventually(lambda: not floeplugins.all(), within=60, saying="the objects go with their namespace")
+    phase = "jsonpath={.status.phase}"
+    assert cluster.kubectl("get", "namespace", namespace, "-o", phase) == "Terminating"
+    time_for_scans(operator)
+    assert complaints(operator, skip=said) == []
+
+    cluster.kubectl(
+        "patch", "configmap", "x", "--namespace", namespace, "-p", '{"metadata": {"finalizers": null}}'
+    )
+    cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
+    time_for_scans(operator)
+    assert complaints(operator, skip=said) == []
+    cluster.kubectl("create", "namespace", namespace)
+    are_ready(floeplugins)
+
+
+def time_for_scans(operator: OperatorProcess) -> None:
+    """Lets the operator, which scans each second, do so some times."""
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        assert operator.process.poll() is None
+        time.sleep(0.1)
+
+
+def test_an_api_server_that_is_not_there_is_said_and_waited_for_at_the_start_and_later(
+    cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
+) -> None:
+    install_crd(cluster)
+    cluster.stop_api_server()
+    try:
+        operator = start_operator(ALONE)
+        eventually(lambda: operator.logged("cannot be reached", cluster.url))
+    finally:
+        cluster.start_api_server()
+    are_ready(floeplugins)
+
+    said = len(operator.lines())
+    cluster.stop_api_server(kill=True)
+    try:
+        eventually(lambda: any("cannot be reached" in line for line in complaints(operator, skip=said)))
+        time_for_scans(operator)
+    finally:
+        cluster.start_api_server()
+    floeplugins.merge("compute-two", {"spec": {"config": {"a": 1}}})
+    floeplugins.until("compute-two", "Ready", "ConfigNotAccepted", within=60)
+
+    assert has_no_traceback(operator)
+    assert len(complaints(operator)) < 30, complaints(operator)
+
+
+KUBECONFIGS = {
+    "missing": None,
+    "empty": b"",
+    "no YAML": b"{ [",
+    "no text": b"\xff\xfe\x00\x01",
+    "a list": b"- a\n- b\n",
+    "no current context": b"apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n",
+    "a context that leads nowhere": b"""
+apiVersion: v1
+kind: Config
+current-context: a
+contexts: [{name: a, context: {cluster: nowhere, user: nobody}}]
+clusters: []
+users: []
+""",
+}
+
+
+@pytest.mark.parametrize("content", KUBECONFIGS.values(), ids=KUBECONFIGS)
+def test_a_wrong_kubeconfig_ends_the_start_with_one_line(tmp_path: Path, content: bytes | None) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    if content is not None:
+        kubeconfig.write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-m", "floe_operator", "run", "--namespace", "default", "--log-format", "json"],
+        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    said = json.loads(line)
+    assert said["level"] == "error"
+    assert "KUBECONFIG" in said["reason"]
+
+
+def test_credentials_that_are_not_accepted_are_said_and_waited_for(
+    cluster: LocalCluster, namespace: str, start_operator: StartOperator, tmp_path: Path
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [
+                    {
+                        "name": "c",
+                        "cluster": {
+                            "server": cluster.url,
+                            "certificate-authority": str(cluster.certificate_authority),
+                        },
+                    }
+                ],
+                "users": [{"name": "u", "user": {"token": "not-a-token"}}],
+            }
+        )
+    )
+    operator = start_operator(ALONE, kubeconfig=kubeconfig)
+    eventually(lambda: operator.logged("does not accept the credentials"))
+    assert has_no_traceback(operator)
+    assert "not-a-token" not in operator.log.read_text()
+
+
+OTHER_RIGHTS = (
+    ("", "secrets", ("get", "list", "watch")),
+    ("", "configmaps", ("get", "list", "watch")),
+    ("events.k8s.io", "events", ("create", "patch")),
+)
+
+
+@pytest.mark.parametrize("missing", RIGHTS, ids="-".join)
+def test_a_missing_right_is_named_and_missed_until_it_is_given(
+    cluster: LocalCluster,
+    namespace: str,
+    floeplugins: FloePlugins,
+    start_operator: StartOperator,
+    missing: tuple[str, str],
+) -> None:
+    install_crd(cluster)
+    user = f"user-{namespace}"
+    rights = [("floe.dev", resource, (verb,)) for verb, resource in RIGHTS]
+    kubeconfig = grant(
+        cluster,
+        namespace,
+        user,
+        [each for each in rights if each != ("floe.dev", missing[1], (missing[0],))] + [*OTHER_RIGHTS],
+    )
+    operator = start_operator(ALONE, kubeconfig=kubeconfig)
+    eventually(lambda: any(f"{missing[0]} {missing[1]}" in line for line in complaints(operator)))
+    grant(cluster, namespace, user, [*rights, *OTHER_RIGHTS])
+    are_ready(floeplugins)
+    assert operator.process.poll() is None
+    assert has_no_traceback(operator)
+
+
+@pytest.mark.parametrize("resource", ["secrets", "configmaps"])
+def test_a_source_that_may_not_be_watched_costs_only_those_who_use_it(
+    cluster: LocalCluster,
+    namespace: str,
+    floeplugins: FloePlugins,
+    start_operator: StartOperator,
+    resource: str,
+) -> None:
+    install_crd(cluster)
+    rights = [("floe.dev", each, (verb,)) for verb, each in RIGHTS]
+    others = [each for each in OTHER_RIGHTS if each[1] != resource]
+    operator = start_operator(ALONE, kubeconfig=grant(cluster, namespace, "some", [*rights, *others]))
+    are_ready(floeplugins)
+    eventually(lambda: operator.logged("missing right", "list", resource))
+
+
+def test_a_killed_operator_goes_on_where_it_was_and_writes_nothing_needless(
+    cluster: LocalCluster,
+    floeplugins: FloePlugins,
+    start_operator: StartOperator,
+    audit: Audit,
+) -> None:
+    install_crd(cluster)
+    operator = start_operator(ALONE)
+    floeplugins.apply("compute", "two", config={"a": 1})
+    floeplugins.until("compute-one", "Ready", "Ready", within=60)
+    floeplugins.until("compute-two", "Ready", "ConfigNotAccepted")
+    operator.kill()
+    before = floeplugins.all()
+    floeplugins.delete("compute-one")
+    floeplugins.merge("compute-two", {"spec": {"config": None}})
+
+    killed = now()
+    start_operator(ALONE)
+    are_ready(floeplugins)
+    kinds = sorted({name for _, name in audit.writes(namespace=floeplugins.namespace, since=killed)})
+    assert kinds == ["compute-one", "compute-one/status", "compute-two/status"]
+    assert before.keys() == floeplugins.all().keys()
+
+
+def test_a_restart_over_a_settled_namespace_writes_nothing(
+    cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator, audit: Audit
+) -> None:
+    install_crd(cluster)
+    first = start_operator(ALONE)
+    are_ready(floeplugins)
+    first.kill()
+    before = now()
+    second = start_operator(ALONE)
+
+    def scans() -> bool:
+        assert second.process.poll() is None
+        return len(audit.requests(namespace=floeplugins.namespace, since=before, verb="list")) >= 4
+
+    eventually(scans, within=60)
+    assert audit.writes(namespace=floeplugins.namespace, since=before) == []
