@@ -39,7 +39,7 @@ lowest: $(LOWEST)/installed ## The tests of floe_core with the lowest requiremen
 
 integration: $(VENV)/installed ## Tests on a real control plane; the first run builds it
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
-	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest tests/integration
+	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
 
 test-kind: $(VENV)/installed ## Tests on a whole Kind cluster; needs docker and kind
 	$(BIN)/pytest tests/kind
