@@ -89,7 +89,6 @@ def test_each_plugin_has_a_mirror_and_nothing_else_has(mirror: Mirror) -> None:
 def test_five_plugins_that_end_or_hang_their_process_do_not_delay_the_others_beyond_a_minute(
     mirror: Mirror,
 ) -> None:
-    print(f"after {mirror.seconds:.1f} s")
     assert sum(each.ends_or_hangs for each in BROKEN) == 5
     assert mirror.seconds < 60
 
