@@ -30,7 +30,6 @@ WRITES_PER_SECOND = 300
 RIGHTS = (
     ("list", PLURAL),
     ("watch", PLURAL),
-    ("get", PLURAL),
     ("create", PLURAL),
     ("patch", PLURAL),
     ("delete", PLURAL),
@@ -141,8 +140,8 @@ class Cluster:
 
     async def patch_status(self, plugin: PluginId, patch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Sends a JSON patch (RFC 6902) to the status; Refused where the version it tests for is gone."""
-        await self._pace.wait()
-        return await self._connection.request(
+        return await self._write(
+            "status",
             "PATCH",
             f"{self._collection}/{object_name(plugin)}/status",
             query={"fieldManager": STATUS_FIELD_MANAGER},

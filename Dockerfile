@@ -1,0 +1,72 @@
+# The operator, and plugins beside it in a virtual environment of their own: their requirements need not fit
+# together with the operator's. docs/install.md says how to add plugins.
+ARG BASE_IMAGE=python:3.13-slim
+
+FROM ${BASE_IMAGE} AS build
+# pip's own setting, for builds behind a package index of one's own.
+ARG PIP_INDEX_URL
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off
+# As Python 3.12 and later make it: without setuptools.
+RUN python3 -m venv --without-pip /opt/floe/operator \
+ && python3 -m venv /opt/floe/plugins \
+ && /opt/floe/plugins/bin/pip uninstall --quiet --yes setuptools
+ENV PATH=/opt/floe/plugins/bin:$PATH
+WORKDIR /src
+
+# The requirements, from a distribution without code: layers that only pyproject.toml changes.
+COPY pyproject.toml LICENSE ./
+COPY floe_core/_version.py floe_core/
+RUN touch README.md \
+ && pip --python /opt/floe/operator/bin/python install --no-compile '.[operator]' \
+ # Nine tenths of all that is installed, and unused: the operator speaks to the API server by path.
+ && rm -rf /opt/floe/operator/lib/python3*/site-packages/kubernetes/client/api/[!_]* \
+      /opt/floe/operator/lib/python3*/site-packages/kubernetes/client/models/[!_]* \
+      /opt/floe/operator/lib/python3*/site-packages/kubernetes/aio/client/api/[!_]* \
+      /opt/floe/operator/lib/python3*/site-packages/kubernetes/aio/client/models/[!_]* \
+ && /opt/floe/operator/bin/python -m compileall -q /opt/floe/operator/lib
+RUN pip install .
+
+COPY README.md ./
+COPY floe_core floe_core
+COPY operator operator
+COPY crds crds
+RUN pip wheel --quiet --no-deps --wheel-dir /wheels . \
+ && pip --python /opt/floe/operator/bin/python install --no-deps --force-reinstall /wheels/*.whl \
+ && pip install --no-deps --force-reinstall /wheels/*.whl \
+ # Plugins are installed next to this version of floe-core; pip refuses those that want another one.
+ && pip list --format=freeze | grep '^floe.core==' >/opt/floe/constraints.txt \
+ # `floe-operator` is the operator's, `python` and `pip` are the plugins'.
+ && mkdir /opt/floe/bin && ln -s ../operator/bin/floe-operator /opt/floe/bin/
+
+# Requirement specifiers, or folders among examples/plugins, separated by spaces.
+ARG PLUGINS=""
+COPY examples/plugins examples/plugins
+RUN test -z "$PLUGINS" || pip install --constraint /opt/floe/constraints.txt $PLUGINS
+# What pip compiled of itself is a tenth of the image, and saves half a second when somebody adds a plugin.
+RUN find /opt/floe/plugins/lib/python3*/site-packages/pip -name __pycache__ -prune -exec rm -r {} +
+
+
+FROM ${BASE_IMAGE}
+ARG VERSION=""
+ARG REVISION=""
+LABEL org.opencontainers.image.title="floe-operator" \
+      org.opencontainers.image.description="Mirrors the installed plugins of the floe data platform into FloePlugin objects" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# For libraries that ask who they run as. /tmp is the one place that a pod can write to.
+RUN echo 'floe:x:65532:65532::/tmp:/usr/sbin/nologin' >>/etc/passwd && echo 'floe:x:65532:' >>/etc/group
+COPY --from=build /opt/floe /opt/floe
+ENV PATH=/opt/floe/bin:/opt/floe/plugins/bin:$PATH \
+    HOME=/tmp \
+    FLOE_PLUGIN_PYTHON=/opt/floe/plugins/bin/python \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PIP_CONSTRAINT=/opt/floe/constraints.txt \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["floe-operator"]
+CMD ["run"]

@@ -1,0 +1,37 @@
+"""Running docker, kind and kubectl: their output, or an AssertionError that has all they said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class CommandError(AssertionError):
+    """A command ended with another exit code than 0; `eventually` tries it again."""
+
+
+def run(
+    *command: str | Path,
+    input: str | None = None,  # noqa: A002 -- as subprocess calls it
+    timeout: float = 120.0,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """What a command printed to its standard output."""
+    arguments = [str(argument) for argument in command]
+    done = subprocess.run(
+        arguments,
+        input=input,
+        stdin=subprocess.DEVNULL if input is None else None,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    if done.returncode:
+        raise CommandError(
+            f"{' '.join(arguments)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
+    return done.stdout

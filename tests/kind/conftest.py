@@ -1,0 +1,103 @@
+"""One cluster and four images for the session; an operator in a namespace of its own for a test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kind.clusters import Cluster, current_cluster, kind_cluster, save_artifacts
+from tests.kind.deployments import Deployed
+from tests.kind.images import REPOSITORY, Images, build_images
+from tests.kind.machine import Machine, find_machine
+from tests.kind.plugins import CRASHING, OTHER
+
+_CLUSTER = pytest.StashKey[Cluster]()
+_NOTES = pytest.StashKey[list[str]]()
+Note = Callable[[str], None]
+"""Adds a paragraph to what is printed after the tests."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("kind")
+    group.addoption(
+        "--cluster",
+        choices=("kind", "current"),
+        default="kind",
+        help="a new cluster by kind (default), or the one of the present kubectl context",
+    )
+    group.addoption(
+        "--artifacts",
+        type=Path,
+        default=REPOSITORY / ".cache" / "kind-artifacts",
+        help="the folder for logs, events and FloePlugins of failed tests",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    cluster = item.config.stash.get(_CLUSTER, None)
+    if report.failed and cluster is not None:
+        folder = item.config.getoption("--artifacts") / re.sub(r"[^\w.-]+", "-", f"{item.name}-{report.when}")
+        save_artifacts(cluster, folder)
+        report.sections.append(("artifacts", str(folder)))
+    return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_NOTES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if notes := config.stash[_NOTES]:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(notes))
+
+
+@pytest.fixture(scope="session")
+def note(pytestconfig: pytest.Config) -> Note:
+    """For measurements: they are shown, and decide nothing."""
+    return pytestconfig.stash[_NOTES].append
+
+
+@pytest.fixture(scope="session")
+def machine() -> Machine:
+    """docker, kind and kubectl."""
+    return find_machine()
+
+
+@pytest.fixture(scope="session")
+def images(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Images:
+    """The images under test."""
+    return build_images(machine, tmp_path_factory.mktemp("images"), OTHER, CRASHING)
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    machine: Machine, images: Images, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """The session's cluster, which has the images."""
+    folder = tmp_path_factory.mktemp("cluster")
+    if pytestconfig.getoption("--cluster") == "current":
+        cluster = current_cluster(machine, folder)
+        cluster.load(images.names)
+        pytestconfig.stash[_CLUSTER] = cluster
+        yield cluster
+        return
+    with kind_cluster(machine, folder) as cluster:
+        cluster.load(images.names)
+        pytestconfig.stash[_CLUSTER] = cluster
+        yield cluster
+    del pytestconfig.stash[_CLUSTER]
+
+
+@pytest.fixture
+def operator(cluster: Cluster, tmp_path: Path) -> Iterator[Deployed]:
+    """A namespace that an operator can be installed into; the CRD is there."""
+    cluster.install_crd()
+    deployed = Deployed(cluster, tmp_path)
+    yield deployed
+    deployed.uninstall()

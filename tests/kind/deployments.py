@@ -1,0 +1,162 @@
+"""The operator as the manifests install it, in a namespace of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tests.kind.clusters import Cluster
+from tests.kind.images import REPOSITORY, Image
+from tests.support.operator import FloePlugins
+from tests.support.polling import eventually
+
+MANIFESTS = REPOSITORY / "manifests"
+LABEL = "app.kubernetes.io/name=floe-operator"
+READY_SECONDS = 90.0
+
+
+class Deployed:
+    """One installation; `apply` makes it, and changes it."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.namespace = f"floe-test-{uuid.uuid4().hex[:6]}"
+        self._folder = folder / self.namespace
+
+    @property
+    def floeplugins(self) -> FloePlugins:
+        """The FloePlugins beside it."""
+        return FloePlugins(self.cluster.kubeconfig, self.namespace)
+
+    def kustomization(self, image: Image, overlay: str, manifests: Path) -> Path:
+        """An overlay as people write one: their namespace, image and settings over the manifests."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        name, _, tag = image.name.partition(":")
+        target = {"kind": "Deployment", "name": "floe-operator"}
+        (self._folder / "kustomization.yaml").write_text(
+            json.dumps(
+                {
+                    "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                    "kind": "Kustomization",
+                    "namespace": self.namespace,
+                    "resources": [os.path.relpath(manifests / overlay, self._folder.resolve())],
+                    "images": [{"name": "floe-operator", "newName": name, "newTag": tag}],
+                    "patches": [{"target": target, "patch": json.dumps(_QUICK_SCANS)}],
+                }
+            )
+        )
+        return self._folder
+
+    def apply(self, image: Image, *, overlay: str = "base", manifests: Path = MANIFESTS) -> None:
+        """Installs the operator, or upgrades it."""
+        folder = self.kustomization(image, overlay, manifests)
+        self.cluster.kubectl("apply", "--server-side", "-k", folder)
+
+    def rolled_out(self) -> None:
+        """Waits until the Deployment is as it was applied, and nothing of an earlier one is left."""
+        options = ["-n", self.namespace, f"--timeout={READY_SECONDS:.0f}s"]
+        self.cluster.kubectl("rollout", "status", "deployment/floe-operator", *options)
+        wanted = self.cluster.get("deployment", "floe-operator", "-n", self.namespace)["spec"]["replicas"]
+        eventually(lambda: len(self.pods()) == wanted, within=READY_SECONDS)
+
+    def uninstall(self) -> None:
+        """Deletes it with its namespace; not waited for."""
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
+
+    def pods(self) -> list[dict[str, Any]]:
+        """The operator's pods, those that end included."""
+        found: list[dict[str, Any]] = self.cluster.get("pods", "-n", self.namespace, "-l", LABEL)["items"]
+        return found
+
+    def pod(self) -> str:
+        """The name of the only pod."""
+        (pod,) = self.pods()
+        return str(pod["metadata"]["name"])
+
+    def restarts(self) -> int:
+        """How often containers of the pods that are there now were restarted."""
+        return sum(
+            status["restartCount"]
+            for pod in self.pods()
+            for status in pod["status"].get("containerStatuses", ())
+        )
+
+    def leader(self) -> str:
+        """The pod that holds the Lease."""
+        lease = self.cluster.get("lease", "floe-operator", "-n", self.namespace)
+        holder = str(lease["spec"].get("holderIdentity", "")).partition("_")[0]
+        assert holder in {pod["metadata"]["name"] for pod in self.pods()}, f"{holder!r} holds the Lease"
+        return holder
+
+    def shell(self, script: str) -> str:
+        """What a shell script prints in the only pod."""
+        return self.cluster.kubectl("exec", "-n", self.namespace, self.pod(), "--", "sh", "-c", script)
+
+    def log(self) -> str:
+        """What the pods printed so far."""
+        return self.cluster.kubectl("logs", "-n", self.namespace, "-l", LABEL, "--tail=-1", "--prefix")
+
+    def page(self, path: str) -> str:
+        """What the only pod answers to itself, whatever the HTTP code."""
+        url = f"http://127.0.0.1:8080/{path}"
+        return self.cluster.kubectl("exec", "-n", self.namespace, self.pod(), "--", "python", "-c", _GET, url)
+
+    def until_readyz_says(self, *words: str) -> None:
+        """Waits until the only pod runs, and its /readyz has these words."""
+
+        def look() -> bool:
+            page = self.page("readyz")
+            assert all(word in page for word in words), page
+            return True
+
+        eventually(look, within=READY_SECONDS, every=0.5)
+
+    def seconds_to_ready(self) -> float:
+        """From the start of the only pod's container until the pod was Ready, in whole seconds."""
+        status = self.pods()[0]["status"]
+        (container,) = status["containerStatuses"]
+        ready = next(one for one in status["conditions"] if one["type"] == "Ready")
+        started, ended = container["state"]["running"]["startedAt"], ready["lastTransitionTime"]
+        return (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+
+    def memory(self) -> str:
+        """The resident memory of the only pod's processes."""
+        return self.shell(_MEMORY).rstrip()
+
+    def table(self, *options: str) -> str:
+        """What `kubectl get floeplugins` prints."""
+        return self.cluster.kubectl("get", "floeplugins", "-n", self.namespace, *options)
+
+
+_MEMORY = """
+for process in /proc/[0-9]*; do
+  grep -q ^/opt/floe "$process/cmdline" || continue
+  echo "$(awk '/VmRSS/ {print int($2 / 1024)}' "$process/status") MB $(tr '\\0' ' ' <"$process/cmdline")"
+done
+"""
+_GET = """
+import sys, urllib.error, urllib.request
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())
+except urllib.error.HTTPError as error:
+    print(error.read().decode())
+"""
+_QUICK_SCANS: Mapping[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "floe-operator"},
+    "spec": {
+        "template": {
+            "spec": {
+                "containers": [{"name": "operator", "env": [{"name": "FLOE_SCAN_INTERVAL", "value": "2s"}]}]
+            }
+        }
+    },
+}

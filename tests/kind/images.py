@@ -1,0 +1,102 @@
+"""The operator's images under test: built from this repository, each with other plugins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.kind.commands import run
+from tests.kind.machine import Machine
+from tests.support.distributions import Distribution
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = sorted(
+    folder.name for folder in (REPOSITORY / "examples" / "plugins").iterdir() if folder.is_dir()
+)
+
+_BUILD_SECONDS = 900.0
+# As docs/install.md shows it.
+_ADDED = """\
+FROM {base}
+COPY wheels /wheels
+USER root
+RUN pip install --no-index /wheels/*.whl
+USER 65532:65532
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that docker has."""
+
+    docker: str
+    name: str
+
+    def run(self, *arguments: str, entrypoint: str | None = None, options: Sequence[str] = ()) -> str:
+        """What a container of it prints, with nothing writable and no network."""
+        entry = ["--entrypoint", entrypoint] if entrypoint else []
+        sandbox = ["--rm", "--read-only", "--network=none"]
+        return run(self.docker, "run", *sandbox, *options, *entry, self.name, *arguments)
+
+    def shell(self, script: str, *options: str) -> str:
+        """What a shell script prints in it."""
+        return self.run("-c", script, entrypoint="sh", options=options)
+
+    def inspect(self) -> dict[str, Any]:
+        """What docker says of it."""
+        found: list[dict[str, Any]] = json.loads(run(self.docker, "image", "inspect", self.name))
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Images:
+    """All that the tests need."""
+
+    bare: Image
+    """No plugins."""
+    examples: Image
+    """The plugins of examples/plugins, by the build argument."""
+    other: Image
+    """One other plugin, added to the bare image."""
+    crashing: Image
+    """Plugins each of which takes its process down when it is imported."""
+
+    @property
+    def names(self) -> list[str]:
+        return [self.bare.name, self.examples.name, self.other.name, self.crashing.name]
+
+
+def build_images(
+    machine: Machine, folder: Path, others: Distribution, crashing: Sequence[Distribution]
+) -> Images:
+    """Builds them; docker's cache makes the second time short."""
+    bare = _build(machine, "test", plugins="")
+    examples = " ".join(f"./examples/plugins/{name}" for name in EXAMPLES)
+    return Images(
+        bare=bare,
+        examples=_build(machine, "test-examples", plugins=examples),
+        other=add_plugins(bare, "test-other", folder / "other", [others]),
+        crashing=add_plugins(bare, "test-crashing", folder / "crashing", crashing),
+    )
+
+
+def add_plugins(base: Image, tag: str, folder: Path, distributions: Sequence[Distribution]) -> Image:
+    """An image with plugins on top of another one."""
+    for distribution in distributions:
+        distribution.build(folder / "wheels")
+    (folder / "Dockerfile").write_text(_ADDED.format(base=base.name))
+    name = f"floe-operator:{tag}"
+    run(base.docker, "build", "--force-rm", "--tag", name, folder, timeout=_BUILD_SECONDS)
+    return Image(base.docker, name)
+
+
+def _build(machine: Machine, tag: str, *, plugins: str) -> Image:
+    base = ["--build-arg", f"BASE_IMAGE={machine.base_image}"] if machine.base_image else []
+    labels = ["--build-arg", "VERSION=0.0.0+test", "--build-arg", "REVISION=none"]
+    name = f"floe-operator:{tag}"
+    arguments = ["--build-arg", f"PLUGINS={plugins}", "--tag", name]
+    run(machine.docker, "build", "--force-rm", *base, *labels, *arguments, REPOSITORY, timeout=_BUILD_SECONDS)
+    return Image(machine.docker, name)

@@ -1,0 +1,101 @@
+"""The image by itself: what is in it, what is not, and how plugins get into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from tests.kind.commands import CommandError
+from tests.kind.conftest import Note
+from tests.kind.images import Images, add_plugins
+from tests.support.distributions import Distribution
+from tests.support.operator import manifest
+
+ADDED_BYTES = 75_000_000
+"""What the operator may add to a slim Python image of some 125 MB, for a whole of 200 MB."""
+_VERSION_OF = "import importlib.metadata as m; print(m.version('{}'))"
+
+
+def test_it_runs_as_a_numeric_user_other_than_root(images: Images) -> None:
+    """A kubelet can check runAsNonRoot of a number only."""
+    assert images.bare.inspect()["Config"]["User"] == "65532:65532"
+
+
+def test_it_carries_the_labels_of_the_oci(images: Images) -> None:
+    labels = images.bare.inspect()["Config"]["Labels"]
+    named = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
+    assert (
+        named.items()
+        >= {
+            "title": "floe-operator",
+            "licenses": "Apache-2.0",
+            "version": "0.0.0+test",
+            "revision": "none",
+        }.items()
+    )
+    assert named["description"]
+
+
+def test_it_adds_little_to_its_base(images: Images, note: Note) -> None:
+    added = int(images.bare.shell("du -sxb /opt/floe").split()[0])
+    note(f"image: {images.bare.inspect()['Size'] / 1e6:.0f} MB, of which the operator's {added / 1e6:.0f} MB")
+    assert added < ADDED_BYTES
+
+
+@pytest.mark.parametrize("program", ["gcc", "cc", "make", "git", "go"])
+def test_no_compiler_is_left_inside(images: Images, program: str) -> None:
+    assert images.examples.shell(f"command -v {program} || true") == ""
+
+
+def test_nothing_of_the_build_is_left_inside(images: Images) -> None:
+    left = "-name '*.whl' -not -path '/usr/*' -o -path '*/.cache/*' -o -path '/src/*' -o -path '/tmp/*'"
+    assert images.examples.shell(f"find / -xdev \\( {left} \\) 2>/dev/null || true") == ""
+
+
+def test_pip_and_python_are_the_plugins(images: Images) -> None:
+    assert "/opt/floe/plugins/" in images.bare.shell("pip --version")
+    assert images.bare.shell("command -v python").strip() == "/opt/floe/plugins/bin/python"
+
+
+def test_the_operators_environment_has_no_pip(images: Images) -> None:
+    assert images.bare.shell("/opt/floe/operator/bin/python -m pip 2>&1 || true").endswith(
+        "No module named pip\n"
+    )
+
+
+def test_the_process_cannot_change_its_own_code(images: Images) -> None:
+    script = "find /opt/floe -writable -not -type l; touch /opt/floe/plugins/x 2>&1 || true"
+    assert "denied" in images.bare.run("-c", script, entrypoint="sh", options=["--read-only=false"])
+
+
+def test_plugins_whose_requirements_clash_with_the_operators_are_at_home(images: Images) -> None:
+    """botocore wants python-dateutil < 3, the operator's client of Kubernetes >= 3."""
+    ask = f'-c "{_VERSION_OF.format("python-dateutil")}"'
+    theirs, ours = (
+        Version(images.examples.shell(f"/opt/floe/{name}/bin/python {ask}").strip())
+        for name in ("plugins", "operator")
+    )
+    assert theirs < Version("3") <= ours
+    listed = json.loads(images.examples.run("list", "--output", "json"))
+    assert {row["name"]: row["status"] for row in listed}["s3"] == "Loaded"
+
+
+def test_without_plugins_it_says_so(images: Images) -> None:
+    assert images.bare.run("list").startswith("No plugins are installed.")
+
+
+def test_it_judges_manifests_for_pipelines(images: Images) -> None:
+    plugin = manifest("storage", "s3", config={"buckett": "x"})
+    with pytest.raises(CommandError, match="did you mean bucket"):
+        images.examples.shell(f"echo '{json.dumps(plugin)}' | floe-operator validate -f -")
+
+
+def test_plugins_for_another_floe_core_are_refused_when_the_image_is_built(
+    images: Images, tmp_path: Path
+) -> None:
+    ahead = Distribution("floe-compute-ahead", requires=["floe-core>=99"])
+    with pytest.raises(CommandError, match="floe-core"):
+        add_plugins(images.bare, "test-refused", tmp_path, [ahead])
