@@ -1,7 +1,7 @@
 """What an operator costs that has nothing to do: requests to the API server, and memory, by default settings.
 
-A thousand plugins are installed, and each has its judged FloePlugin; then the operator is left alone. The
-requests are counted from the API server's audit log, memory is that of the operator's process and of its
+A thousand plugins are installed, each has its judged FloePlugin, and a hundred are probed; then the operator
+is left alone. The requests are counted from the API server's audit log, memory is that of the operator's process and of its
 plugin host as the kernel has it. An empty environment tells what of it is the host's own.
 
     python -m benchmarks.idle [--minutes 5] [--json FILE]     (and some more to begin with)
@@ -26,6 +26,8 @@ from tests.support.processes import plugin_hosts
 
 MINUTES = 5.0
 PLUGINS = 1_000
+PROBED = 100
+"""How many of them are started, and checked by the default period, with steady results."""
 _PER_DISTRIBUTION = 20
 _SETTLE = 20.0
 _SAMPLE_EVERY = 5.0
@@ -85,7 +87,10 @@ def _idle(audited: AuditedCluster, plugins: int, seconds: float) -> Idle:
     kubeconfig = audited.cluster.kubeconfig_for(user, groups=["system:masters"])
     log = audited.folder / f"{user}.log"
     with OperatorProcess(kubeconfig, namespace, environment.python, log) as operator:
-        FloePlugins(audited.cluster.kubeconfig, namespace).until_judged(plugins, within=300)
+        objects = FloePlugins(audited.cluster.kubeconfig, namespace)
+        objects.until_judged(plugins, within=300)
+        for name in sorted(objects.all())[:PROBED]:
+            objects.merge(name, {"spec": {"probe": {}}})
         pid = operator.process.pid
         (host,) = eventually(lambda: plugin_hosts(pid) or None)
         _until_quiet(audited, user)
