@@ -1,8 +1,8 @@
 """What an operator costs that has nothing to do: requests to the API server, and memory, by default settings.
 
 A thousand plugins are installed, each has its judged FloePlugin, and a hundred are probed; then the operator
-is left alone. The requests are counted from the API server's audit log, memory is that of the operator's process and of its
-plugin host as the kernel has it. An empty environment tells what of it is the host's own.
+is left alone. The requests are counted from the API server's audit log; memory is that of the operator's
+process and of its plugin host as the kernel has it. An empty environment tells what of it is the host's own.
 
     python -m benchmarks.idle [--minutes 5] [--json FILE]     (and some more to begin with)
 """
