@@ -298,7 +298,7 @@ def test_a_folder_without_a_floe_plugin_is_valid_and_said(cli: Any, tmp_path: Pa
     [
         (["validate"], "--filename (FLOE_FILENAME) is required"),
         (["validate", "-f", "nothing.yaml"], "nothing.yaml does not exist"),
-        (["validate", "-f", "-", "--output", "yaml"], "Input should be 'text', 'json' or 'github'"),
+        (["validate", "-f", "-", "--output", "yaml"], "must be 'text', 'json' or 'github'"),
         (["validate", "-f", "-", "--plugin-python", "/nothing/python"], "/nothing/python does not exist"),
         (["list", "--plugin-python", "/nothing/python"], "/nothing/python does not exist"),
         (["schema"], "give TYPE and NAME"),

@@ -311,7 +311,8 @@ class Audit:
     ) -> list[dict[str, Any]]:
         """The operator's finished requests in a namespace after a moment (Unix time), narrowed down."""
         found = []
-        for line in self.path.read_text().splitlines():
+        # The API server may be in the middle of a line.
+        for line in self.path.read_text().split("\n")[:-1]:
             event = json.loads(line)
             reference = event.get("objectRef") or {}
             if reference.get("namespace") != namespace or user_agent not in event.get("userAgent", ""):
