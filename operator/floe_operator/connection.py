@@ -10,7 +10,8 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import kopf
@@ -199,6 +200,8 @@ async def connect() -> Connection:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 2 * _DEEPEST_JSON))
     configuration = client.Configuration()
     configuration.connection_pool_maxsize = 64
+    # aiohttp would read the environment and ~/.netrc anew for each request, in a thread.
+    configuration.client_session_kwargs = {"trust_env": False}
     namespace = service_account_namespace()
 
     async def load() -> str:
@@ -221,7 +224,15 @@ async def connect() -> Connection:
     async def renew() -> None:
         await load()
 
-    return Connection(configuration, await load(), renew)
+    found = await load()
+    configuration.proxy = configuration.proxy or _environment_proxy(str(configuration.host))
+    return Connection(configuration, found, renew)
+
+
+def _environment_proxy(server: str) -> str | None:
+    """The proxy that HTTPS_PROXY and NO_PROXY name for the API server, as kubectl takes it."""
+    url = urlsplit(server)
+    return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
 
 
 def _kubeconfig() -> str:

@@ -38,8 +38,14 @@ class RetryAfter:
     seconds: float
 
 
-Result = Done | RetryAfter
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The key comes back once no other waits: what is left to do is not urgent."""
+
+
+Result = Done | RetryAfter | Later
 DONE = Done()
+LATER = Later()
 
 
 class RetryableError(Exception):
@@ -65,6 +71,7 @@ class WorkQueue(Generic[Key]):
         self._name = name
         self._said: dict[str, float] = {}
         self._waiting: collections.OrderedDict[Key, float] = collections.OrderedDict()
+        self._later: collections.OrderedDict[Key, float] = collections.OrderedDict()
         self._active: set[Key] = set()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -73,16 +80,17 @@ class WorkQueue(Generic[Key]):
         self._closing = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._later)
 
     @property
     def idle(self) -> bool:
         """Whether no key waits or is being worked on (keys that back off do not count)."""
-        return not self._waiting and not self._active
+        return not len(self) and not self._active
 
     def oldest_age(self) -> float:
-        """How long the key at the head has waited, seconds."""
-        return time.monotonic() - next(iter(self._waiting.values())) if self._waiting else 0.0
+        """How long the key that waits longest has waited, seconds."""
+        heads = [next(iter(lane.values())) for lane in (self._waiting, self._later) if lane]
+        return time.monotonic() - min(heads) if heads else 0.0
 
     def add(self, key: Key) -> None:
         """The key is to be looked at, now."""
@@ -91,6 +99,8 @@ class WorkQueue(Generic[Key]):
         self._cancel_timer(key)
         if key in self._active:
             self._again.add(key)
+        elif key in self._later:
+            self._waiting[key] = self._later.pop(key)
         elif key not in self._waiting:
             self._waiting[key] = time.monotonic()
             self._available.release()
@@ -121,7 +131,7 @@ class WorkQueue(Generic[Key]):
     async def _work(self) -> None:
         while True:
             await self._available.acquire()
-            key, _ = self._waiting.popitem(last=False)
+            key, _ = (self._waiting or self._later).popitem(last=False)
             self._active.add(key)
             try:
                 await self._attempt(key)
@@ -145,6 +155,9 @@ class WorkQueue(Generic[Key]):
             self._failures.pop(key, None)
             if isinstance(result, RetryAfter):
                 self.add_after(key, result.seconds)
+            elif isinstance(result, Later):
+                self._later[key] = time.monotonic()
+                self._available.release()
 
     def _back_off(self, key: Key, at_least: float | None) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1

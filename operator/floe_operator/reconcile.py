@@ -6,6 +6,7 @@ gathered elsewhere; the rules are in `assess` and `mirror`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -15,15 +16,23 @@ from floe_core.plugin_types import PluginId
 from floe_operator import cluster_errors
 from floe_operator.assess import assess
 from floe_operator.cluster import Cluster
+from floe_operator.facts import Facts
 from floe_operator.gather import Gather
 from floe_operator.inventory import Inventory
 from floe_operator.leftovers import removal_patch
 from floe_operator.mirror import is_incomplete
-from floe_operator.plugin_host import HostUnavailable, PluginGone
+from floe_operator.plugin_host import HostUnavailable, Loading, PluginGone
 from floe_operator.probes import Prober, Wanted
-from floe_operator.queue import DONE, Result, RetryableError
+from floe_operator.queue import DONE, LATER, Result, RetryableError, RetryAfter
 from floe_operator.resource import FloePlugin, FloePluginStatus
 from floe_operator.store import Store
+
+_AGAIN = RetryAfter(0)
+"""The watch's echo of our own writes wakes nobody: what a write leaves to do comes back by itself."""
+
+_LOADING_SECONDS = 10.0
+"""For how long an object that was never judged waits for its plugin to load before it says Loading: most load
+in less, and a status that stands for a moment would double the writes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,21 +62,24 @@ class Reconciler:
         try:
             seen = self._store.get(plugin)
             if seen is None or seen.metadata.deletion_timestamp is not None:
-                await self._let_go(plugin, gone=seen is None)
-                return DONE
-            if is_incomplete(seen):
-                seen = await self._complete(seen)
+                return await self._let_go(plugin, gone=seen is None)
             gathered = await self._gather.facts(seen)
             if gathered is None:
                 return DONE
             facts, digest = gathered
+            if (patience := _patience(facts, seen)) > 0:
+                return RetryAfter(patience)
             status = assess(facts, seen.status, datetime.now(UTC))
             if not self._is_there(seen):
                 return DONE  # it went meanwhile, and the news of that brought the key back
             if status != seen.status:
-                await self._write(seen, status)
+                result = await self._write(seen, status)
+            elif is_incomplete(seen):
+                result = await self._complete(seen)
+            else:
+                result = DONE
             self._keep_probe(seen, status, digest)
-            return DONE
+            return result
         except (cluster_errors.NotFound, cluster_errors.NamespaceTerminating) as error:
             _log.debug("the object, its kind or its namespace goes", plugin=plugin.slug, reason=str(error))
             return DONE
@@ -81,23 +93,26 @@ class Reconciler:
             now is not None and now.metadata.uid == seen.metadata.uid and not now.metadata.deletion_timestamp
         )
 
-    async def _let_go(self, plugin: PluginId, *, gone: bool) -> None:
+    async def _let_go(self, plugin: PluginId, *, gone: bool) -> Result:
         """The object goes or is gone: its plugin stops, and an installed one gets its bare mirror (back)."""
         self._prober.drop(plugin)
         self._gather.forget(plugin)
         # Before the first listing nobody knows what is not there.
-        if gone and self._store.complete and self._inventory.has_mirror(plugin):
-            self._store.put(await self._cluster.apply(plugin, uid=None))
+        if not (gone and self._store.complete and self._inventory.has_mirror(plugin)):
+            return DONE
+        created = self._store.put(await self._cluster.apply(plugin, uid=None))
+        return _AGAIN if created is not None else DONE
 
-    async def _complete(self, seen: FloePlugin) -> FloePlugin:
+    async def _complete(self, seen: FloePlugin) -> Result:
         """Somebody else made the object: it gets our label, unless another owns that."""
         try:
             self._store.put(await self._cluster.apply(seen.plugin, uid=seen.metadata.uid))
         except cluster_errors.Conflict as error:
             _log.info("another manager's value stays", plugin=seen.plugin.slug, reason=str(error))
-        return self._store.get(seen.plugin) or seen
+            return DONE
+        return self._result(seen)
 
-    async def _write(self, seen: FloePlugin, status: FloePluginStatus) -> None:
+    async def _write(self, seen: FloePlugin, status: FloePluginStatus) -> Result:
         try:
             written = await self._cluster.apply_status(
                 seen.plugin, uid=seen.metadata.uid, status=status.to_json()
@@ -107,9 +122,21 @@ class Reconciler:
         except (cluster_errors.Conflict, cluster_errors.Refused) as error:
             # Another object by that name took its place, or another hand was quicker: the watch brings it.
             _log.info("a status was not written", plugin=seen.plugin.slug, reason=str(error))
-            return
+            return DONE
         self._store.put(written)
         self._on_written(seen, status)
+        return self._result(seen)
+
+    def _result(self, seen: FloePlugin) -> Result:
+        """What is left to do after a write.
+
+        A change by another hand that the answer to the write holds may have no news of its own: the watch
+        squashes what comes in quick succession, and the last of it is the echo of the write.
+        """
+        now = self._store.get(seen.plugin) or seen
+        if now.metadata.generation != seen.metadata.generation:
+            return _AGAIN
+        return LATER if is_incomplete(now) else DONE
 
     def _keep_probe(self, seen: FloePlugin, status: FloePluginStatus, digest: bytes) -> None:
         """Starts, restarts or stops the plugin: it starts once configured, with its dependencies Ready."""
@@ -121,3 +148,12 @@ class Reconciler:
             return  # what runs goes on as it is; what does not run waits
         elif "DependenciesReady" in true or self._prober.is_running(plugin):
             self._prober.want(plugin, Wanted(probe, digest))
+
+
+def _patience(facts: Facts, seen: FloePlugin) -> float:
+    """For how many seconds the first judgement can wait for the plugin to load; its loading wakes the key."""
+    if not isinstance(facts.loading, Loading):
+        return 0.0
+    if seen.status is not None and seen.status.condition("Loaded") is not None:
+        return 0.0
+    return facts.loading.since + _LOADING_SECONDS - time.monotonic()

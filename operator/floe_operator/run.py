@@ -203,10 +203,12 @@ class Operator:
     def _seen(self, event: str | None, raw: Mapping[str, Any]) -> None:
         """The watch saw an object come, change or go."""
         gone = event == "DELETED"
-        plugin = self.store.remove(raw) if gone else self.store.put(raw)
+        plugin = None if gone else self.store.known_as_it_is(raw)
         if plugin is None:
-            return
-        self.queue.add(plugin)
+            plugin = self.store.remove(raw) if gone else self.store.put(raw)
+            if plugin is None:
+                return
+            self.queue.add(plugin)
         seen = self.store.get(plugin)
         self._note_readiness(plugin, seen is not None and is_ready(seen))
 

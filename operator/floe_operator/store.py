@@ -44,9 +44,18 @@ class Store:
         """Every object, as last seen."""
         return list(self._objects.values())
 
+    def known_as_it_is(self, raw: Mapping[str, Any]) -> PluginId | None:
+        """The plugin of an object that is known in just this version: an echo of our own write, for one."""
+        metadata = raw.get("metadata") or {}
+        plugin = parse_object_name(str(metadata.get("name")))
+        known = self._objects.get(plugin) if plugin is not None else None
+        if known is None or known.metadata.uid != metadata.get("uid"):
+            return None
+        return plugin if known.metadata.resource_version == metadata.get("resourceVersion") else None
+
     def put(self, raw: Mapping[str, Any]) -> PluginId | None:
         """Takes an object in, unless a newer state of it is known; its plugin, None if it cannot be read."""
-        if (plugin := self._as_known(raw)) is not None:
+        if (plugin := self.known_as_it_is(raw)) is not None:
             return plugin
         seen = self._parse(raw)
         if seen is None:
@@ -110,15 +119,6 @@ class Store:
             del users[plugin]
             if not users:
                 del self._users[source]
-
-    def _as_known(self, raw: Mapping[str, Any]) -> PluginId | None:
-        """The plugin, if the object is known as it is here: what a listing of a calm namespace brings."""
-        metadata = raw.get("metadata") or {}
-        plugin = parse_object_name(str(metadata.get("name")))
-        known = self._objects.get(plugin) if plugin is not None else None
-        if known is None or known.metadata.uid != metadata.get("uid"):
-            return None
-        return plugin if known.metadata.resource_version == metadata.get("resourceVersion") else None
 
     def _version(self, plugin: PluginId) -> str | None:
         known = self._objects.get(plugin)

@@ -154,6 +154,7 @@ class Watch:
         settings.peering.standalone = True
         settings.process.ultimate_exiting_timeout = None
         settings.queueing.idle_timeout = 0.1
+        settings.persistence.diffbase_storage = _NoDiffs()
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.ConnectionInfo:
@@ -174,3 +175,16 @@ class Watch:
             )
         finally:
             stop.set()  # a thread of the loop's executor waits for it, and the loop's end for that thread
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Keeps nothing: kopf would copy each object to see what changed, for handlers that we have none of."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        raise NotImplementedError

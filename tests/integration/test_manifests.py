@@ -222,11 +222,14 @@ def test_rights_that_are_taken_away_are_named(
     operator = start_operator(kubeconfig=user(less))
     floeplugins.secret("words", word="one")
     floeplugins.apply("compute", "alpha", configFrom=SOURCES)
-    sizes = itertools.cycle(["[]", "1"])
+    turns = itertools.cycle([("[]", "==0.1.0"), ("1", ">0.1.0")])
 
     def look() -> bool:
-        # A new reason to use each right: the plugin gets and loses its configuration again and again.
-        floeplugins.config_map("sizes", size=f"size: {next(sizes)}")
+        # A new reason to use each right: one plugin gets and loses its configuration again and again, and
+        # one its version, which is seen where no Secret or ConfigMap can be watched.
+        size, version = next(turns)
+        floeplugins.config_map("sizes", size=f"size: {size}")
+        floeplugins.apply("compute", "beta", version=version)
         conditions = [
             one for found in floeplugins.all().values() for one in found["status"].get("conditions", ())
         ]

@@ -38,8 +38,8 @@ class Knowledge:
         self._known: dict[PluginId, _Known] = {}
         self._fingerprint: str | None = None
 
-    def accept(self, scan: ScanResult) -> set[PluginId]:
-        """Takes a scan; the plugins whose state is another now.
+    def accept(self, scan: ScanResult, now: float) -> set[PluginId]:
+        """Takes a scan that ended at `now` (seconds, monotonic); the plugins whose state is another now.
 
         A partial scan makes nothing be forgotten: what it misses may be there.
         """
@@ -50,7 +50,7 @@ class Knowledge:
         for plugin, each in found.items():
             before = self._known.get(plugin)
             if before is None or before.found.fingerprint != each.fingerprint:
-                known[plugin] = _Known(each, Loading())
+                known[plugin] = _Known(each, Loading(now))
                 changed.add(plugin)
             else:
                 before.found = each

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -105,7 +106,7 @@ class PluginHost:
                 result = await self._scan()
             except HostStartError as error:
                 raise ScanFailed(str(error)) from None
-            changed = self._knowledge.accept(result)
+            changed = self._knowledge.accept(result, time.monotonic())
         self._importing.wake()
         if changed:
             self._on_change(changed)

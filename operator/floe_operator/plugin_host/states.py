@@ -5,7 +5,8 @@ The supervisor keeps one for each plugin of the last scan; `assess` turns it int
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Literal
 
 from floe_core.host.protocol import Description
@@ -30,6 +31,9 @@ class LoadFault:
 @dataclass(frozen=True, slots=True)
 class Loading:
     """The plugin is installed, and its import has not ended yet."""
+
+    since: float = field(default=-math.inf, compare=False)
+    """When it was found, in seconds, monotonic."""
 
 
 LoadState = Loaded | LoadFault | Loading

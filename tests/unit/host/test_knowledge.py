@@ -41,14 +41,14 @@ def _scan(environment: str = "e1", *, complete: bool = True, **fingerprints: str
 
 def _knowledge(state: Loaded | LoadFault) -> Knowledge:
     knowledge = Knowledge()
-    knowledge.accept(_scan(a="f1"))
+    knowledge.accept(_scan(a="f1"), 0.0)
     knowledge.record(_id("a"), state, "f1", now=0.0)
     return knowledge
 
 
 def test_what_a_scan_found_is_loading_and_due_in_its_order() -> None:
     knowledge = Knowledge()
-    assert knowledge.accept(_scan(b="f", a="f")) == {_id("a"), _id("b")}
+    assert knowledge.accept(_scan(b="f", a="f"), 0.0) == {_id("a"), _id("b")}
     assert knowledge.state(_id("a")) == Loading()
     assert knowledge.due() == _id("b")
     assert knowledge.due(besides={_id("b")}) == _id("a")
@@ -72,27 +72,27 @@ def test_a_description_belongs_to_its_distribution_and_a_failure_to_the_environm
     state: Loaded | LoadFault, scan: ScanResult, due: bool, kept: bool
 ) -> None:
     knowledge = _knowledge(state)
-    knowledge.accept(scan)
+    knowledge.accept(scan, 0.0)
     assert (knowledge.due() == _id("a")) is due
     assert knowledge.state(_id("a")) == (state if kept else Loading())
 
 
 def test_a_plugin_that_a_complete_scan_misses_is_forgotten() -> None:
     knowledge = _knowledge(LOADED)
-    assert knowledge.accept(_scan("e2")) == {_id("a")}
+    assert knowledge.accept(_scan("e2"), 0.0) == {_id("a")}
     assert knowledge.state(_id("a")) is None
 
 
 def test_a_plugin_that_a_partial_scan_misses_is_kept() -> None:
     knowledge = _knowledge(LOADED)
-    assert knowledge.accept(_scan("e2", complete=False)) == set()
+    assert knowledge.accept(_scan("e2", complete=False), 0.0) == set()
     assert knowledge.state(_id("a")) == LOADED
 
 
 @pytest.mark.parametrize("state", [CRASHED, TIMED_OUT])
 def test_what_was_set_aside_is_tried_again_at_doubling_intervals(state: LoadFault) -> None:
     knowledge = Knowledge()
-    knowledge.accept(_scan(a="f1"))
+    knowledge.accept(_scan(a="f1"), 0.0)
     now, waited = 0.0, []
     for _ in range(9):
         knowledge.record(_id("a"), state, "f1", now)
@@ -121,17 +121,17 @@ def test_the_same_outcome_again_is_no_change() -> None:
 
 def test_the_outcome_of_an_import_of_an_older_distribution_is_dropped() -> None:
     knowledge = _knowledge(LOADED)
-    knowledge.accept(_scan("e2", a="f2"))
+    knowledge.accept(_scan("e2", a="f2"), 0.0)
     assert not knowledge.record(_id("a"), IMPORT_FAILED, "f1", now=1.0)
     assert knowledge.state(_id("a")) == Loading()
 
 
 def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan() -> None:
     knowledge = Knowledge()
-    knowledge.accept(_scan(a="f1"))
+    knowledge.accept(_scan(a="f1"), 0.0)
     knowledge.leave_out(_id("a"))
     assert knowledge.due() is None
-    knowledge.accept(_scan(a="f1"))
+    knowledge.accept(_scan(a="f1"), 0.0)
     assert knowledge.due() == _id("a")
 
 

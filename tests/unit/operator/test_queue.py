@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from structlog.testing import capture_logs
 
-from floe_operator.queue import DONE, Result, RetryableError, RetryAfter, WorkQueue
+from floe_operator.queue import DONE, LATER, Result, RetryableError, RetryAfter, WorkQueue
 from tests.support.polling import eventually_async
 
 
@@ -171,3 +171,40 @@ async def test_a_reason_that_many_keys_share_or_one_keeps_is_a_warning_once() ->
     warned = [line["reason"] for line in lines if line["log_level"] == "warning"]
     assert sorted(warned) == ["another reason", "the API server is away"]
     assert len(lines) == 12
+
+
+async def test_what_can_wait_is_done_after_all_that_waits_and_is_not_lost() -> None:
+    seen: list[str] = []
+
+    async def reconcile(key: str) -> Result:
+        seen.append(key)
+        return LATER if seen.count(key) == 1 else DONE
+
+    queue: WorkQueue[str] = WorkQueue(reconcile, workers=1)
+    for key in "abc":
+        queue.add(key)
+    task = asyncio.create_task(queue.run())
+    await holds(lambda: queue.idle and len(seen) >= 6)
+    task.cancel()
+    assert seen == ["a", "b", "c", "a", "b", "c"]
+
+
+async def test_a_key_that_can_wait_is_reconciled_in_turn_once_somebody_adds_it() -> None:
+    seen: list[str] = []
+
+    async def reconcile(key: str) -> Result:
+        seen.append(key)
+        if key == "a" and seen.count("a") == 1:
+            return LATER
+        if key == "b":
+            queue.add("a")
+            queue.add("c")
+        return DONE
+
+    queue: WorkQueue[str] = WorkQueue(reconcile, workers=1)
+    queue.add("a")
+    queue.add("b")
+    task = asyncio.create_task(queue.run())
+    await holds(lambda: queue.idle and len(seen) >= 4)
+    task.cancel()
+    assert seen == ["a", "b", "a", "c"]
