@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 BENCHMARKS = ("discovery", "storm")
+LONG = ("idle", "kills")
+"""Run by name only: ten minutes each."""
 RESULTS = Path("bench-results")
 
 
@@ -15,7 +17,11 @@ def main() -> int:
     """Exit code 1 if one of them failed; the others are run all the same."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks")
     arguments.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all of them"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        choices=[*BENCHMARKS, *LONG, []],
+        help=f"of {', '.join((*BENCHMARKS, *LONG))}; without a name {' and '.join(BENCHMARKS)}",
     )
     names = arguments.parse_args().names or BENCHMARKS
     RESULTS.mkdir(exist_ok=True)

@@ -29,6 +29,8 @@ PLUGINS = 1_000
 PROBED = 100
 """How many of them are started, and checked by the default period, with steady results."""
 _PER_DISTRIBUTION = 20
+_IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""What the image sets: see the Dockerfile."""
 _SETTLE = 20.0
 _SAMPLE_EVERY = 5.0
 MEGABYTE = 1_000_000
@@ -86,7 +88,9 @@ def _idle(audited: AuditedCluster, plugins: int, seconds: float) -> Idle:
     namespace, user = new_namespace(audited.cluster), f"idle-{plugins}"
     kubeconfig = audited.cluster.kubeconfig_for(user, groups=["system:masters"])
     log = audited.folder / f"{user}.log"
-    with OperatorProcess(kubeconfig, namespace, environment.python, log) as operator:
+    with OperatorProcess(
+        kubeconfig, namespace, environment.python, log, environment=_IMAGE_ENVIRONMENT
+    ) as operator:
         objects = FloePlugins(audited.cluster.kubeconfig, namespace)
         objects.until_judged(plugins, within=300)
         for name in sorted(objects.all())[:PROBED]:
