@@ -8,8 +8,8 @@ location shows the names that the schema has; all else in it is somebody's data 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import PydanticKnownError
 
@@ -18,6 +18,9 @@ from floe_core.plugin_errors import FieldError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+
+T = TypeVar("T")
 
 MOST_ERRORS = 50
 """Of more faults than these, the rest is a number."""
@@ -75,11 +78,17 @@ def field_errors(
         faults = error.errors(include_url=False)
     except Exception:  # noqa: BLE001  (an error of the plugin's own may not be printable)
         return [FieldError(field="", message=_SENTENCES["value_error"], type="value_error")]
-    shown: list[FieldError] = []
-    for fault in faults[:MOST_ERRORS]:
-        kind, context = fault["type"], fault.get("ctx")
-        where = ".".join(_path(schema, fault["loc"], kind, plain))
-        shown.append(FieldError(field=where, message=_message(kind, context), type=kind))
+
+    def show(fault: ErrorDetails) -> FieldError:
+        where = ".".join(_path(schema, fault["loc"], fault["type"], plain))
+        return FieldError(field=where, message=_message(fault["type"], fault.get("ctx")), type=fault["type"])
+
+    return bounded(faults, show)
+
+
+def bounded(faults: Sequence[T], show: Callable[[T], FieldError]) -> list[FieldError]:
+    """The first faults as `show` puts them, and how many more there are."""
+    shown = [show(fault) for fault in faults[:MOST_ERRORS]]
     if len(faults) > MOST_ERRORS:
         more = f"{len(faults) - MOST_ERRORS} more faults"
         shown.append(FieldError(field="", message=more, type="too_many_errors"))

@@ -90,16 +90,15 @@ def required_fields(schema: type[BaseModel]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def json_schema(schema: type[BaseModel], plugin: PluginId | None = None) -> dict[str, Any]:
+def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of what may be given; PluginSchemaError where the model has none."""
-    name = str(plugin) if plugin is not None else schema.__name__
     try:
         return schema.model_json_schema()
     except BaseException as error:
         if is_users_interrupt(error):
             raise
         message = f"the schema has no JSON form ({type(error).__name__})"
-    raise PluginSchemaError(name, [FieldError(field="", message=message, type="schema_error")])
+    raise PluginSchemaError(schema.__name__, [FieldError(field="", message=message, type="schema_error")])
 
 
 def _validated(schema: type[BaseModel], config: Mapping[Any, Any], json_mode: bool) -> BaseModel:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from floe_core.config_parameter import config_parameter
 from floe_core.loading import is_users_interrupt
-from floe_core.plugin_errors import ConfigurationRequiredError, FieldError, PluginError, PluginStartupError
+from floe_core.plugin_errors import ConfigurationRequiredError, PluginError, PluginStartupError
 from floe_core.plugin_types import PluginId
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ def construct(
     """
     parameter = config_parameter(plugin_class)
     if parameter is not None and parameter.required and config is None:
-        message = "the plugin cannot be made before it is configured"
-        raise ConfigurationRequiredError(
-            str(plugin), [FieldError(field="", message=message, type="config_required")]
-        )
+        raise ConfigurationRequiredError(str(plugin))
     if parameter is not None and config is not None:
         # The keyword is in no signature of the base: published plugins add it.
         return call_hook(plugin, "constructor", lambda: plugin_class(config=config))  # type: ignore[call-arg]

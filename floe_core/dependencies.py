@@ -100,10 +100,19 @@ def objects_in_order(
 
     CircularDependencyError, AmbiguousDependencyError, or MissingDependencyError for what is not among them.
     """
+    types = [type_of(plugin) for plugin in plugins]
     places: dict[tuple[PluginType | None, str], list[int]] = {}
     for place, plugin in enumerate(plugins):
-        for kind in {None, type_of(plugin)}:
+        for kind in {None, types[place]}:
             places.setdefault((kind, normalize_name(plugin.name)), []).append(place)
+
+    def named(place: int) -> str:
+        kind, name = types[place], plugins[place].name
+        return name if kind is None else f"{kind.name}:{name}"
+
+    def declarable(place: int) -> str:
+        kind, name = types[place], plugins[place].name
+        return name if kind is None else f"{kind.slug}/{name}"
 
     def needs(place: int) -> list[int]:
         found, missing = [], []
@@ -111,18 +120,16 @@ def objects_in_order(
             kind, name = _split(dependency)
             candidates = [each for each in places.get((kind, name), ()) if kind is not None or each != place]
             if len(candidates) > 1:
-                raise AmbiguousDependencyError(
-                    plugins[place].name, dependency, [plugins[each].name for each in candidates]
-                )
+                raise AmbiguousDependencyError(named(place), dependency, map(declarable, candidates))
             found.extend(candidates)
             missing.extend([] if candidates else [dependency])
         if missing:
-            raise MissingDependencyError(plugins[place].name, missing)
+            raise MissingDependencyError(named(place), missing, of_given=True)
         return found
 
     order, cycles = in_order({place: needs(place) for place in range(len(plugins))}, key=int)
     if cycles:
-        raise CircularDependencyError([plugins[place].name for place in cycles[0]])
+        raise CircularDependencyError([*map(named, cycles[0])])
     return [plugins[place] for place in order]
 
 

@@ -15,6 +15,7 @@ from floe_core.config_parameter import config_parameter
 from floe_core.loading import is_users_interrupt
 from floe_core.plugin_errors import NotAPluginError, PluginSchemaError
 from floe_core.plugin_types import PluginId
+from floe_core.printable import printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -73,12 +74,12 @@ def _text(instance: PluginMetadata, attribute: str, plugin: PluginId) -> str:
         raise NotAPluginError(*plugin, _unreadable(attribute, error), cause=error)
     if not isinstance(value, str):
         raise NotAPluginError(*plugin, f"its {attribute} is no str but of type {type(value).__name__}")
-    return _encodable(value)
+    return printable(value)
 
 
 def _one_line(instance: PluginMetadata) -> str:
     value, _ = _attempt(lambda: instance.description)
-    return _encodable(value) if isinstance(value, str) else ""
+    return printable(value) if isinstance(value, str) else ""
 
 
 def _dependencies(instance: PluginMetadata, plugin: PluginId) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ def _dependencies(instance: PluginMetadata, plugin: PluginId) -> tuple[str, ...]
     if not isinstance(value, _COLLECTIONS) or not all(isinstance(each, str) for each in value):
         raise NotAPluginError(*plugin, "its dependencies are no list of str")
     names = sorted(value) if isinstance(value, (set, frozenset)) else value
-    return tuple(dict.fromkeys(map(_encodable, names)))
+    return tuple(dict.fromkeys(map(printable, names)))
 
 
 def _schema(
@@ -144,8 +145,3 @@ def _unreadable(attribute: str, error: BaseException) -> str:
         f"its {attribute} cannot be read before the constructor ran (it raised {type(error).__name__}): "
         "it must not depend on the constructor"
     )
-
-
-def _encodable(text: str) -> str:
-    """The text without lone surrogates, which no JSON or log could carry."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -14,9 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from floe_core.distribution import FoundDistribution, UnreadableDistribution, why
 from floe_core.entry_points_file import DeclaredEntry, parse
-from floe_core.installed import FoundDistribution, UnreadableDistribution, find_distributions
+from floe_core.installed import find_distributions
 from floe_core.plugin_types import PluginId, PluginType, plugin_id
+from floe_core.printable import printable
 
 __all__ = [
     "EntryPointClaim",
@@ -138,11 +140,11 @@ def _take(
 def _installed(
     found: FoundDistribution, stamp: str, unreadable: list[UnreadableDistribution]
 ) -> InstalledDistribution:
-    name, version, fault = (_printable(each) for each in found.name_and_version())
+    name, version, fault = (printable(each) for each in found.name_and_version())
     if fault:
         unreadable.append(UnreadableDistribution(found.where, fault, plugins_unknown=False))
     return InstalledDistribution(
-        name, version, _printable(found.location), hash_text(stamp.encode("utf-8", "replace"))
+        name, version, printable(found.location), hash_text(stamp.encode("utf-8", "replace"))
     )
 
 
@@ -152,10 +154,8 @@ def _claim(entry: DeclaredEntry, distribution: InstalledDistribution) -> EntryPo
 
 
 def _unreadable(found: FoundDistribution, error: Exception) -> UnreadableDistribution:
-    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return UnreadableDistribution(
-        found.where, f"entry_points.txt cannot be read: {why}", plugins_unknown=True
-    )
+    detail = f"entry_points.txt cannot be read: {why(error)}"
+    return UnreadableDistribution(found.where, detail, plugins_unknown=True)
 
 
 def _result(
@@ -180,16 +180,11 @@ def _result(
         MappingProxyType(plugins),
         MappingProxyType(conflicts),
         MappingProxyType(malformed),
-        tuple(each._replace(where=_printable(each.where)) for each in unreadable),
+        tuple(each._replace(where=printable(each.where)) for each in unreadable),
         not any(each.plugins_unknown for each in unreadable),
         fingerprint,
         distributions,
     )
-
-
-def _printable(text: str) -> str:
-    """The text with the bytes of a file name that are no UTF-8 spelled out, so that it can be logged."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 _ORDER = {member: index for index, member in enumerate(PluginType)}

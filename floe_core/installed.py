@@ -2,8 +2,8 @@
 
 Plain directories are read by hand, with one listing each and one attempt to open each entry_points.txt,
 because that is what a scan has to cost; zip files on the path and finders other than the path finder are
-asked through importlib.metadata. Nothing here judges what the files say, and nothing is raised for what
-is damaged. Called by discovery.
+left to `foreign`. Nothing here judges what the files say, and nothing is raised for what is damaged. Called
+by discovery.
 """
 
 from __future__ import annotations
@@ -15,48 +15,18 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from floe_core.distribution import FoundDistribution, UnreadableDistribution, why
+from floe_core.foreign import by_finder, in_archive
 from floe_core.plugin_types import normalize_name
-
-if TYPE_CHECKING:
-    from importlib.metadata import Distribution
 
 _CHUNK = 64 * 1024
 _LONGEST_FILE = 16 * 1024 * 1024
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_ARCHIVES = (".zip", ".egg", ".whl", ".pyz")
 # Headers end at the first empty line: what a description holds must not count.
 _NAME = re.compile(rb"\A(?:.+\r?\n)*?name:[ \t]*(\S.*)", re.IGNORECASE)
 _VERSION = re.compile(rb"\A(?:.+\r?\n)*?version:[ \t]*(\S.*)", re.IGNORECASE)
-
-
-class UnreadableDistribution(NamedTuple):
-    """A distribution, or a directory of the path, that could not be read; `where` names it by its path."""
-
-    where: str
-    detail: str
-    plugins_unknown: bool
-    """Whether plugins may hide behind it, which makes the scan partial."""
-
-
-class FoundDistribution(Protocol):
-    """An installed distribution, nothing of it read yet: `where` is its metadata, `stamp` changes with it."""
-
-    key: str
-    location: str
-    where: str
-
-    @property
-    def stamp(self) -> str:
-        """Another text whenever the distribution is another."""
-
-    def entry_points(self) -> bytes | None:
-        """The content of entry_points.txt, None without one; OSError or ValueError where it is unreadable."""
-
-    def name_and_version(self) -> tuple[str, str, str]:
-        """Name, version, and what was wrong with the metadata they should have come from."""
 
 
 def find_distributions(
@@ -89,7 +59,7 @@ def _sources(
                 yield from (_on_path(entry, unreadable) for entry in path)
             path_seen = True
         elif callable(getattr(finder, "find_distributions", None)):
-            yield _by_finder(finder, path, unreadable)
+            yield by_finder(finder, path, unreadable)
     if not path_seen:
         yield from (_on_path(entry, unreadable) for entry in path)
 
@@ -105,11 +75,11 @@ def _on_path(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable[F
         with os.scandir(entry or ".") as children:
             return list(_in_directory(entry, children, unreadable))
     except NotADirectoryError:
-        return _in_archive(entry, unreadable)
+        return in_archive(entry, unreadable)
     except (FileNotFoundError, ValueError):
         return []  # as import has it: a path may name what is not there
     except OSError as error:
-        detail = f"the directory cannot be listed: {_why(error)}"
+        detail = f"the directory cannot be listed: {why(error)}"
         unreadable.append(UnreadableDistribution(entry or ".", detail, plugins_unknown=True))
         return []
 
@@ -129,7 +99,7 @@ def _in_directory(
         except OSError as error:
             # What vanished since the listing is no damage; a link to nothing is.
             if child.is_symlink() or not isinstance(error, FileNotFoundError):
-                unreadable.append(UnreadableDistribution(child.path, _why(error), plugins_unknown=True))
+                unreadable.append(UnreadableDistribution(child.path, why(error), plugins_unknown=True))
             continue
         if stat.S_ISDIR(status.st_mode):
             yield _Folder(entry, child.path, stem, status.st_mtime_ns)
@@ -176,7 +146,7 @@ class _Folder:
         try:
             content = _read(f"{self.where}/{file}")
         except (OSError, ValueError) as error:
-            return name, version, f"{file} cannot be read: {_why(error)}"
+            return name, version, f"{file} cannot be read: {why(error)}"
         if content is None:
             return name, version, f"{file} is missing"
         name_found, version_found = _NAME.search(content), _VERSION.search(content)
@@ -188,86 +158,6 @@ class _Folder:
         """Whether there is nothing of a distribution in the folder."""
         files = ("METADATA", "PKG-INFO", "entry_points.txt")
         return not any(os.path.lexists(f"{self.where}/{file}") for file in files)
-
-
-class _Foreign:
-    """A distribution of which importlib.metadata knows: in an archive, or of another finder."""
-
-    __slots__ = ("_distribution", "_name", "_stamp", "_version", "key", "location", "where")
-
-    def __init__(self, distribution: Distribution, location: str, stamp: str) -> None:
-        metadata = distribution.metadata
-        self._distribution = distribution
-        self._name = str(metadata["Name"])
-        self._version = str(metadata["Version"])
-        self.key = normalize_name(self._name)
-        self.location = location
-        self.where = f"{self._name} {self._version} in {location}"
-        self._stamp = f"{stamp}:{self._name}:{self._version}"
-
-    @property
-    def stamp(self) -> str:
-        return self._stamp
-
-    def entry_points(self) -> bytes | None:
-        try:
-            text = self._distribution.read_text("entry_points.txt")
-        except Exception as error:
-            raise ValueError(f"entry_points.txt cannot be read: {type(error).__name__}") from error
-        return text.encode() if text else None
-
-    def name_and_version(self) -> tuple[str, str, str]:
-        return self._name, self._version, ""
-
-
-def _in_archive(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable[FoundDistribution]:
-    import zipfile
-    from importlib.metadata import DistributionFinder, MetadataPathFinder
-
-    if not zipfile.is_zipfile(entry):
-        if entry.lower().endswith(_ARCHIVES):
-            unreadable.append(
-                UnreadableDistribution(entry, "the file is no zip archive", plugins_unknown=True)
-            )
-        return []
-    stamp = f"{entry}:{os.stat(entry).st_mtime_ns}"  # noqa: PTH116
-    asked = MetadataPathFinder.find_distributions(DistributionFinder.Context(path=[entry]))
-    return list(_foreign(asked, entry, stamp, unreadable))
-
-
-def _by_finder(
-    finder: object, path: list[str], unreadable: list[UnreadableDistribution]
-) -> Iterable[FoundDistribution]:
-    from importlib.metadata import DistributionFinder
-
-    name = getattr(finder, "__qualname__", None) or type(finder).__qualname__
-    where = f"the finder {getattr(finder, '__module__', '')}.{name}"
-    try:
-        asked = finder.find_distributions(DistributionFinder.Context(path=path))  # type: ignore[attr-defined]
-        return list(_foreign(asked, where, where, unreadable))
-    except Exception as error:  # noqa: BLE001  (a foreign finder may raise anything)
-        detail = f"find_distributions() raised {type(error).__name__}"
-        unreadable.append(UnreadableDistribution(where, detail, plugins_unknown=True))
-        return []
-
-
-def _foreign(
-    distributions: Iterable[Distribution], location: str, stamp: str, unreadable: list[UnreadableDistribution]
-) -> Iterator[FoundDistribution]:
-    for distribution in distributions:
-        found = _foreign_or_none(distribution, location, stamp)
-        if found is not None:
-            yield found
-        else:
-            detail = "the metadata of a distribution cannot be read"
-            unreadable.append(UnreadableDistribution(location, detail, plugins_unknown=True))
-
-
-def _foreign_or_none(distribution: Distribution, location: str, stamp: str) -> FoundDistribution | None:
-    try:
-        return _Foreign(distribution, location, stamp)
-    except Exception:  # noqa: BLE001  (a foreign distribution may raise anything)
-        return None
 
 
 def _read(file: str) -> bytes | None:
@@ -302,7 +192,3 @@ def _open_link(file: str) -> int:
 
 def _header(found: re.Match[bytes] | None) -> str:
     return found[1].decode("utf-8", "replace").strip() if found else ""
-
-
-def _why(error: BaseException) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -23,14 +23,17 @@ def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
     KeyboardInterrupt, too, unless in the main thread, where it may be the user's.
     """
     module_name, path = split_reference(claim.value)
+    module: ModuleType | None = None
     try:
-        found: object = _import(module_name)
+        module = _import(module_name)
+        found: object = module
         for attribute in path.split("."):
             found = getattr(found, attribute)
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        failure = _import_failure(claim, module_name, error)
+        reason = _why_not_imported(module_name, error) if module is None else _why_not_had(claim, error)
+        failure: PluginLoadError = PluginImportError(*claim.id, reason, cause=error)
     else:
         plugin_class = _plugin_class(claim, found)
         if isinstance(plugin_class, type):
@@ -59,17 +62,21 @@ def _is_within(missing: str | None, module: str) -> bool:
     return missing is not None and (module == missing or module.startswith(f"{missing}."))
 
 
-def _import_failure(claim: EntryPointClaim, module: str, error: BaseException) -> PluginLoadError:
+def _why_not_imported(module: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         if _is_within(error.name, module):
-            reason = f"there is no module {error.name}"
-        else:
-            reason = f"importing {module} needs {error.name}, which is not installed"
-    elif isinstance(error, AttributeError) and error.name and error.name in claim.value:
-        reason = f"{claim.value} leads to nothing"
-    else:
-        reason = f"importing {module} raised {type(error).__name__}"
-    return PluginImportError(claim.plugin_type, claim.name, reason, cause=error)
+            return f"there is no module {error.name}"
+        return f"importing {module} needs {error.name}, which is not installed"
+    return f"importing {module} raised {type(error).__name__}"
+
+
+def _why_not_had(claim: EntryPointClaim, error: BaseException) -> str:
+    """Why a module that was imported does not hand out what the entry point names."""
+    if isinstance(error, AttributeError):
+        return f"{claim.value} leads to nothing"
+    if isinstance(error, ModuleNotFoundError) and error.name:  # some modules import what they are asked for
+        return f"{claim.value} needs {error.name}, which is not installed"
+    return f"getting {claim.value} raised {type(error).__name__}"
 
 
 def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata] | PluginLoadError:

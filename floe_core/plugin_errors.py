@@ -24,7 +24,7 @@ Messages name a plugin as `COMPUTE:duckdb`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ class FieldError(TypedDict):
     field: str
     message: str
     type: str
+
+
+_NOT_CONFIGURED = FieldError(
+    field="", message="the plugin cannot be made before it is configured", type="config_required"
+)
 
 
 class PluginError(Exception):
@@ -53,7 +58,10 @@ class PluginNotFoundError(PluginError):
     def __init__(self, plugin_type: PluginType, name: str) -> None:
         self.plugin_type = plugin_type
         self.name = name
-        super().__init__(f"Plugin not found: {plugin_type.name}:{name}")
+        super().__init__(
+            f"Plugin not found: {plugin_type.name}:{name} is neither installed nor registered; "
+            "list_all() names what is"
+        )
 
 
 class DuplicatePluginError(PluginError):
@@ -63,8 +71,9 @@ class DuplicatePluginError(PluginError):
         self.plugin_type = plugin_type
         self.name = name
         self.claims = tuple(claims)
-        by = f", claimed by {' and by '.join(self.claims)}" if self.claims else ""
-        super().__init__(f"Duplicate plugin: {plugin_type.name}:{name}{by}")
+        by = f", claimed by {' and by '.join(self.claims)}; only one of these may be installed"
+        why = by if self.claims else ": there is one already"
+        super().__init__(f"Duplicate plugin: {plugin_type.name}:{name}{why}")
 
 
 class PluginLoadError(PluginError):
@@ -98,14 +107,15 @@ class PluginLoadTimeoutError(PluginLoadError):
 
 
 class PluginIncompatibleError(PluginError):
-    """The plugin was written for a plugin API that this platform does not offer."""
+    """The plugin was written for a plugin API that this platform does not offer (any more)."""
 
-    def __init__(self, name: str, required: str, platform: str) -> None:
+    def __init__(self, name: str, required: str, platform: str, *, oldest: str | None = None) -> None:
         self.name = name
         self.required_version = required
         self.platform_version = platform
+        offered = platform if oldest in (None, platform) else f"{oldest} to {platform}"
         super().__init__(
-            f"Plugin {name} is incompatible: requires plugin API {required}, the platform offers {platform}"
+            f"Plugin {name} is incompatible: requires plugin API {required}, the platform offers {offered}"
         )
 
 
@@ -129,6 +139,11 @@ class PluginConfigurationError(PluginError):
 
 class ConfigurationRequiredError(PluginConfigurationError):
     """Nothing was configured yet, and the plugin cannot exist without."""
+
+    def __init__(self, name: str, errors: Sequence[Mapping[str, object]] = ()) -> None:
+        super().__init__(name, errors or [_NOT_CONFIGURED])
+        if not errors:
+            self.args = (f"Plugin {name} is not configured: call configure() first",)
 
 
 class ConfigurationNotAcceptedError(PluginConfigurationError):
@@ -171,27 +186,29 @@ class CircularDependencyError(PluginError):
 
 
 class MissingDependencyError(PluginError):
-    """A plugin needs plugins that are not there."""
+    """A plugin needs plugins that are not there; `of_given`: not among the objects to be ordered."""
 
-    def __init__(self, plugin_name: str, missing_dependencies: Sequence[str]) -> None:
+    def __init__(
+        self, plugin_name: str, missing_dependencies: Sequence[str], *, of_given: bool = False
+    ) -> None:
         self.plugin_name = plugin_name
         self.missing_dependencies = list(missing_dependencies)
-        super().__init__(
-            f"Plugin {plugin_name} needs {', '.join(self.missing_dependencies)}, which is not installed"
-        )
+        lack = "not among the given plugins" if of_given else "neither installed nor registered"
+        super().__init__(f"Plugin {plugin_name} needs {', '.join(self.missing_dependencies)}: {lack}")
 
 
 class AmbiguousDependencyError(PluginError):
     """A bare name that several plugins have; `type/name` tells which is meant."""
 
-    def __init__(self, plugin_name: str, dependency: str, candidates: Sequence[str]) -> None:
+    def __init__(self, plugin_name: str, dependency: str, candidates: Iterable[str]) -> None:
         self.plugin_name = plugin_name
         self.dependency = dependency
         self.candidates = list(candidates)
-        super().__init__(
-            f"Plugin {plugin_name} needs {dependency!r}, which may be {' or '.join(self.candidates)}: "
-            "write one of these instead"
-        )
+        if len({*self.candidates}) == len(self.candidates):
+            which = f"may be {' or '.join(self.candidates)}: write one of these instead"
+        else:  # objects of one name, which no registry knows by a type
+            which = f"{len(self.candidates)} of the given plugins are"
+        super().__init__(f"Plugin {plugin_name} needs {dependency!r}, which {which}")
 
 
 def _restored(kind: type[PluginError], args: tuple[object, ...]) -> PluginError:

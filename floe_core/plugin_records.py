@@ -1,4 +1,4 @@
-"""What the registry keeps of each plugin, and how one is loaded and made, each at most once.
+"""What the registry keeps of each plugin, and how one is loaded and made, each at most once, and configured.
 
 A record's plugin code runs within turns of the registry's turn table: each hook once at a time for each
 plugin, within a time limit, in a thread of its own.
@@ -11,12 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from floe_core.configuration import judge, required_fields
 from floe_core.construction import configure, construct
 from floe_core.description import PluginDescription, describe
 from floe_core.discovery import EntryPointClaim
 from floe_core.loading import load_class
 from floe_core.plugin_errors import (
+    ConfigurationNotAcceptedError,
+    ConfigurationRequiredError,
     InvalidPluginVersionError,
+    PluginConfigurationError,
     PluginError,
     PluginIncompatibleError,
     PluginLoadError,
@@ -27,7 +31,12 @@ from floe_core.plugin_errors import (
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginId
 from floe_core.time_limits import DeadlockError, OutOfTimeError, TurnTable
-from floe_core.version_compat import FLOE_PLUGIN_API_VERSION, is_compatible
+from floe_core.version_compat import (
+    FLOE_PLUGIN_API_MIN_VERSION,
+    FLOE_PLUGIN_API_VERSION,
+    is_compatible,
+    parse_api_version,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -59,7 +68,6 @@ class PluginRecord:
     failure: PluginError | None = None
     """Why it cannot be had; stays until the distribution is another."""
     started: bool = False
-    reported: bool = False
 
     @property
     def text(self) -> str:
@@ -95,6 +103,23 @@ def made(record: PluginRecord) -> PluginMetadata:
 
         return hook_turn(record, "constructor", make, LOAD_TIMEOUT)
     return record.instance
+
+
+def judged(record: PluginRecord, config: object) -> BaseModel | PluginConfigurationError | None:
+    """The configuration as the plugin's schema has it, or what is wrong with it; None where it takes none."""
+    _, description = loaded(record)
+    plugin, schema = str(record.id), description.config_schema
+    if description.schema_error is not None:
+        return description.schema_error
+    if schema is None:
+        if not config:
+            return None
+        fault = {"field": "", "message": "the plugin takes no configuration", "type": "config_not_accepted"}
+        return ConfigurationNotAcceptedError(plugin, [fault])
+    verdict = judge(schema, config, plugin=record.id)
+    if isinstance(verdict, PluginConfigurationError) and config == {} and required_fields(schema):
+        return ConfigurationRequiredError(plugin, verdict.errors)
+    return verdict
 
 
 def deliver(record: PluginRecord, config: BaseModel | None) -> None:
@@ -179,12 +204,14 @@ def _keep(record: PluginRecord, found: tuple[type[PluginMetadata], PluginDescrip
 
 def check_api_version(plugin: PluginId, version: str) -> None:
     """PluginIncompatibleError, or its subclass for a text that is no API version."""
+    platform, oldest = FLOE_PLUGIN_API_VERSION, FLOE_PLUGIN_API_MIN_VERSION
     try:
-        compatible = is_compatible(version, FLOE_PLUGIN_API_VERSION)
+        too_old = parse_api_version(version) < parse_api_version(oldest)
+        fits = is_compatible(version, platform) and not too_old
     except ValueError as error:
         reason = f"floe_api_version: {error}"
     else:
-        if not compatible:
-            raise PluginIncompatibleError(str(plugin), version, FLOE_PLUGIN_API_VERSION)
+        if not fits:
+            raise PluginIncompatibleError(str(plugin), version, platform, oldest=oldest)
         return
-    raise InvalidPluginVersionError(str(plugin), version, FLOE_PLUGIN_API_VERSION, reason=reason)
+    raise InvalidPluginVersionError(str(plugin), version, platform, reason=reason)

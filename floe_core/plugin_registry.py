@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from floe_core import logs
 from floe_core.activation import Running, start_all
-from floe_core.configuration import judge, required_fields
 from floe_core.dependencies import objects_in_order, sort_key
 from floe_core.description import describe_instance
 from floe_core.discovery import EntryPointClaim, MalformedClaim, Scan, scan
 from floe_core.lifecycle import HEALTH_CHECK_TIMEOUT, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, HealthChecks
 from floe_core.plugin_errors import (
-    ConfigurationNotAcceptedError,
-    ConfigurationRequiredError,
     DuplicatePluginError,
     NotAPluginError,
     PluginConfigurationError,
@@ -31,7 +28,7 @@ from floe_core.plugin_errors import (
     PluginStartupError,
 )
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
-from floe_core.plugin_records import PluginRecord, check_api_version, deliver, loaded, made
+from floe_core.plugin_records import PluginRecord, check_api_version, deliver, judged, made
 from floe_core.plugin_types import PluginId, PluginType, normalize_name, plugin_id
 from floe_core.time_limits import TurnTable
 
@@ -126,12 +123,12 @@ class PluginRegistry:
         refuses a valid one.
         """
         record = self._record(plugin_type, name)
-        judged = _judged(record, config)
+        outcome = judged(record, config)
         del config  # a traceback keeps the locals of its frames
-        if isinstance(judged, PluginConfigurationError):
-            raise judged.with_traceback(None)  # a schema's error is kept, the callers' frames must not be
-        deliver(record, judged)
-        return judged
+        if isinstance(outcome, PluginConfigurationError):
+            raise outcome.with_traceback(None)  # a schema's error is kept, the callers' frames must not be
+        deliver(record, outcome)
+        return outcome
 
     def get_config(self, plugin_type: PluginType, name: str) -> BaseModel | None:
         """What configure() kept."""
@@ -296,19 +293,3 @@ def _must_be_forgotten(record: PluginRecord, claim: EntryPointClaim) -> bool:
 def _safe_text(error: PluginError) -> str:
     # What a hook says may quote its configuration.
     return f"{error.hook} failed" if isinstance(error, PluginStartupError) else str(error)
-
-
-def _judged(record: PluginRecord, config: object) -> BaseModel | PluginConfigurationError | None:
-    _, description = loaded(record)
-    plugin, schema = str(record.id), description.config_schema
-    if description.schema_error is not None:
-        return description.schema_error
-    if schema is None:
-        if not config:
-            return None
-        fault = {"field": "", "message": "the plugin takes no configuration", "type": "config_not_accepted"}
-        return ConfigurationNotAcceptedError(plugin, [fault])
-    judged = judge(schema, config, plugin=record.id)
-    if isinstance(judged, PluginConfigurationError) and config == {} and required_fields(schema):
-        return ConfigurationRequiredError(plugin, judged.errors)
-    return judged

@@ -31,7 +31,6 @@ def main() -> None:
             floe_core=__version__,
             python=platform.python_version(),
             platform_api_version=FLOE_PLUGIN_API_VERSION,
-            pid=os.getpid(),
         )
     )
 

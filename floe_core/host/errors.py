@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from floe_core.host.protocol import Message
-from floe_core.plugin_errors import exception_text
+from floe_core.plugin_errors import PluginConfigurationError, exception_text
+from floe_core.printable import printable
 
-_LONGEST_TEXT = 64 * 1024
+LONGEST_TEXT = 64 * 1024
+"""The most characters of a plugin's text in one message."""
 
 
 class CallError(Exception):
@@ -23,9 +25,15 @@ def plugin_text(error: BaseException | None) -> str:
 
     A text that is cut off may end in half a secret, which nobody would find in it any more.
     """
-    if error is None:
-        return ""
-    text = exception_text(error)
-    if len(text) > _LONGEST_TEXT:
-        text = type(error).__name__
-    return text.encode("utf-8", "backslashreplace").decode()
+    return whole_or(exception_text(error), type(error).__name__) if error is not None else ""
+
+
+def whole_or(text: str, stand_in: str) -> str:
+    """A plugin's text as it can be carried; `stand_in` for one that is too long."""
+    return printable(text if len(text) <= LONGEST_TEXT else stand_in)
+
+
+def sentence_of(error: PluginConfigurationError) -> str:
+    """What is wrong with a configuration or its schema, the plugin not named: its caller knows which."""
+    faults = ((each.get("field", ""), each.get("message", "")) for each in error.errors)
+    return "; ".join(f"{field}: {message}" if field else message for field, message in faults)

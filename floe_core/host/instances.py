@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from floe_core.configuration import validate
 from floe_core.construction import construct
-from floe_core.host.errors import CallError, plugin_text
+from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
 from floe_core.lifecycle import call_health_check
@@ -73,7 +73,7 @@ class Instances:
         with self._lock:
             instance = self._wanted.get(plugin)
         if instance is None or instance.plugin is None or not instance.started:
-            raise CallError(NOT_STARTED, f"{plugin} is not started")
+            raise CallError(NOT_STARTED, f"{plugin.slug} is not started")
         running = instance.plugin
         status = _call("health_check", lambda: call_health_check(running, timeout))
         return _call("health_check", lambda: _report(status))
@@ -123,7 +123,7 @@ def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, An
         )
         return construct(loaded.plugin_class, validated, plugin)
     except PluginConfigurationError as error:
-        raise _failed("configure", str(error), None) from None
+        raise _failed("configure", f"the configuration is not valid: {sentence_of(error)}", None) from None
     except PluginStartupError as error:
         hook: Hook = "configure" if error.hook == "configure" else "constructor"
         raise _raised(hook, error.cause or error) from None
@@ -149,5 +149,5 @@ def _failed(hook: Hook, summary: str, error: BaseException | None) -> CallError:
 
 
 def _report(status: HealthStatus) -> HealthReport:
-    message = str(status.message).encode("utf-8", "backslashreplace").decode()
-    return HealthReport(state=status.state.value, message=message)
+    too_long = f"health_check() answered with a message of more than {LONGEST_TEXT} characters"
+    return HealthReport(state=status.state.value, message=whole_or(str(status.message), too_long))

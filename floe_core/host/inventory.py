@@ -16,11 +16,12 @@ from floe_core.configuration import json_schema, required_fields
 from floe_core.description import PluginDescription, describe
 from floe_core.discovery import EntryPointClaim, Scan
 from floe_core.host import protocol
-from floe_core.host.errors import CallError, plugin_text
+from floe_core.host.errors import CallError, plugin_text, sentence_of
 from floe_core.loading import load_class
 from floe_core.plugin_errors import NotAPluginError, PluginConfigurationError, PluginLoadError
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginId
+from floe_core.printable import printable
 
 _LARGEST_SCHEMA = protocol.MAX_LINE_BYTES // 2
 
@@ -75,7 +76,7 @@ class Inventory:
             self.scan()
             return self._claim(plugin)
         if plugin not in claims:
-            raise CallError(protocol.NOT_FOUND, f"{plugin} is not installed")
+            raise CallError(protocol.NOT_FOUND, f"{plugin.slug} is not installed")
         return claims[plugin]
 
 
@@ -87,11 +88,11 @@ def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
     except PluginLoadError as error:
         return _load_failed(
             "NotAPlugin" if isinstance(error, NotAPluginError) else "ImportFailed",
-            f"Cannot load {claim.id}: {error.reason}",
+            f"Cannot load {claim.id.slug}: {error.reason}",
             error.cause,
         )
     except BaseException as error:  # noqa: BLE001 - a plugin's code raises anything
-        return _load_failed("ImportFailed", f"Loading {claim.id} raised {type(error).__name__}", error)
+        return _load_failed("ImportFailed", f"Loading {claim.id.slug} raised {type(error).__name__}", error)
 
 
 def _load_failed(reason: Any, summary: str, cause: BaseException | None) -> CallError:
@@ -108,7 +109,7 @@ def _message(description: PluginDescription) -> protocol.Description:
         description=description.description,
         dependencies=description.dependencies,
         takes_config=schema is not None or description.schema_error is not None,
-        schema_error=_sentence(description.schema_error) if description.schema_error else None,
+        schema_error=sentence_of(description.schema_error) if description.schema_error else None,
     )
     if schema is None:
         return described
@@ -117,7 +118,7 @@ def _message(description: PluginDescription) -> protocol.Description:
         written = json_schema(schema)
         update = {"required_fields": required_fields(schema), "config_schema": _if_it_fits(written)}
     except PluginConfigurationError as error:
-        update = {"schema_error": _sentence(error)}
+        update = {"schema_error": sentence_of(error)}
     except BaseException as error:  # noqa: BLE001 - a schema has hooks, which are plugin code
         update = {"schema_error": f"writing the JSON schema raised {type(error).__name__}"}
     return described.model_copy(update=update)
@@ -128,10 +129,6 @@ def _if_it_fits(schema: dict[str, Any]) -> dict[str, Any] | None:
         return schema if len(json.dumps(schema)) <= _LARGEST_SCHEMA else None
     except (TypeError, ValueError, RecursionError):
         return None
-
-
-def _sentence(error: PluginConfigurationError) -> str:
-    return "; ".join(each["message"] for each in error.errors)
 
 
 def _scan_result(found: Scan) -> protocol.ScanResult:
@@ -163,7 +160,9 @@ def _scan_result(found: Scan) -> protocol.ScanResult:
         broken=(*conflicts, *malformed),
         unreadable=tuple(
             protocol.Unreadable(
-                where=_text(each.where), detail=_text(each.detail), plugins_unknown=each.plugins_unknown
+                where=printable(each.where),
+                detail=printable(each.detail),
+                plugins_unknown=each.plugins_unknown,
             )
             for each in found.unreadable
         ),
@@ -174,14 +173,9 @@ def _found(claim: EntryPointClaim) -> protocol.FoundPlugin:
     return protocol.FoundPlugin(
         type=claim.plugin_type.slug,
         name=claim.name,
-        entry_point=_text(claim.text),
+        entry_point=printable(claim.text),
         distribution=protocol.DistributionRef(
-            name=_text(claim.distribution.name), version=_text(claim.distribution.version)
+            name=printable(claim.distribution.name), version=printable(claim.distribution.version)
         ),
         fingerprint=claim.distribution.fingerprint,
     )
-
-
-def _text(path: str) -> str:
-    """A path's text without what no JSON can carry: file names need not be Unicode."""
-    return path.encode("utf-8", "backslashreplace").decode()

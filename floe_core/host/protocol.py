@@ -6,7 +6,7 @@ The host speaks first, with a `ready` notification that carries a `Handshake`. T
 |---|---|---|
 | ping | none | null, at once: the host can run Python code |
 | scan | none | ScanResult |
-| describe | PluginParams | Description, or an error with LoadFailure as its data |
+| describe | PluginRef | Description, or an error with LoadFailure as its data |
 | validate | ValidateParams | Verdict |
 | start | StartParams | null, or an error with HookFailure as its data |
 | check | HookParams | HealthReport, or an error with HookFailure |
@@ -26,17 +26,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from floe_core.plugin_types import PluginId, PluginType
+
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """The longest message, its newline included; an answer above it becomes an error of that call."""
 
-PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = (
-    -32700,
-    -32600,
-    -32601,
-    -32602,
-    -32603,
-)
+METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32601, -32602, -32603
 LOAD_FAILED = 1
 HOOK_FAILED = 2
 ANSWER_TOO_LARGE = 3
@@ -58,7 +54,6 @@ class Handshake(Message):
     floe_core: str
     python: str
     platform_api_version: str
-    pid: int
 
 
 class DistributionRef(Message):
@@ -68,22 +63,30 @@ class DistributionRef(Message):
     version: str
 
 
-class FoundPlugin(Message):
-    """One entry point. `type` is a slug, `name` normalised, `entry_point` as its file has it."""
+class PluginRef(Message):
+    """Names a plugin: its type's slug, and its name, normalised."""
 
     type: str
     name: str
+
+    @property
+    def plugin(self) -> PluginId:
+        """The plugin; ValueError for a type that there is not."""
+        return PluginId(PluginType.from_slug(self.type), self.name)
+
+
+class FoundPlugin(PluginRef):
+    """One entry point, as its file has it."""
+
     entry_point: str
     distribution: DistributionRef
     fingerprint: str
     """Another text whenever the distribution was reinstalled, upgraded or moved."""
 
 
-class BrokenClaim(Message):
+class BrokenClaim(PluginRef):
     """A type and name that the scan knows and nobody can load. `detail` names who claims it, and how."""
 
-    type: str
-    name: str
     reason: Literal["DuplicateEntryPoint", "MalformedEntryPoint"]
     detail: str
     claims: tuple[FoundPlugin, ...]
@@ -108,13 +111,6 @@ class ScanResult(Message):
     plugins: tuple[FoundPlugin, ...]
     broken: tuple[BrokenClaim, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
-
-
-class PluginParams(Message):
-    """Names a plugin."""
-
-    type: str
-    name: str
 
 
 class Description(Message):
@@ -143,7 +139,7 @@ class LoadFailure(Message):
     plugin_text: str = ""
 
 
-class ValidateParams(PluginParams):
+class ValidateParams(PluginRef):
     """A resolved configuration, and the part of it that was given in plain (not from a Secret)."""
 
     config: dict[str, Any]
@@ -173,13 +169,13 @@ class Verdict(Message):
     faults: tuple[ConfigFault, ...] = ()
 
 
-class StartParams(PluginParams):
+class StartParams(PluginRef):
     """Construct, configure, start."""
 
     config: dict[str, Any]
 
 
-class HookParams(PluginParams):
+class HookParams(PluginRef):
     """`timeout` is handed to hooks that take one, seconds; the operator's own clock decides."""
 
     timeout: float | None = None

@@ -22,7 +22,7 @@ from floe_core.host.inventory import Inventory, LoadedPlugin
 from floe_core.host.judging import judge
 from floe_core.host.main_thread import MainThread
 from floe_core.host.protocol import Message
-from floe_core.plugin_types import PluginId, PluginType
+from floe_core.plugin_types import PluginId
 
 _ID = re.compile(rb'\{"jsonrpc":"2\.0","id":(\d+),')
 _FLUSH_LIMIT = 5.0
@@ -104,7 +104,7 @@ class Server:
             end()
 
     def _describe(self, params: Any) -> Message:
-        return self._inventory.load(_plugin(protocol.PluginParams.model_validate(params))).message
+        return self._inventory.load(_plugin(protocol.PluginRef.model_validate(params))).message
 
     def _validate(self, params: Any) -> Message:
         given = protocol.ValidateParams.model_validate(params)
@@ -157,8 +157,8 @@ class Server:
         self._send_error(int(found[1]), CallError(protocol.INVALID_PARAMS, said))
 
 
-def _plugin(params: protocol.PluginParams) -> PluginId:
+def _plugin(params: protocol.PluginRef) -> PluginId:
     try:
-        return PluginId(PluginType.from_slug(params.type), params.name)
+        return params.plugin
     except ValueError:
         raise CallError(protocol.NOT_FOUND, "there is no such type of plugin") from None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from floe_core.host.protocol import BrokenClaim
 from floe_core.plugin_types import normalize_name
 from floe_operator.conditions import (
     ConfigValid,
@@ -37,7 +38,7 @@ from floe_operator.facts import (
 )
 from floe_operator.judgement import Conclusion, Judged, Occasion, Shown, Unchanged, Unjudged, is_true
 from floe_operator.plugin_host import states
-from floe_operator.resource import Condition, FloePluginStatus, ProbeSpec
+from floe_operator.resource import Condition, FloePluginStatus, ProbeSpec, object_name
 from floe_operator.sentences import listing, sentence, with_detail
 from floe_operator.status_fields import status_with
 from floe_operator.summary import summarize
@@ -79,19 +80,13 @@ def discovered(facts: Facts, shown: Shown) -> Conclusion:
                 ),
             )
         case Broken(claim) if claim.reason == "DuplicateEntryPoint":
-            return Judged(
-                Discovered.DUPLICATE_ENTRY_POINT,
-                sentence(
-                    with_detail("Several entry points claim the plugin", claim.detail),
-                    "leave one of them installed",
-                ),
-            )
+            return Judged(Discovered.DUPLICATE_ENTRY_POINT, _claimed_twice(claim))
         case Broken(claim):
             wrong = with_detail("The plugin's entry point is malformed", claim.detail)
             mend = "install a release that declares it as name = module:Class"
             return Judged(Discovered.MALFORMED_ENTRY_POINT, sentence(wrong, mend))
         case ScanFailed(detail):
-            wrong = with_detail("Which plugins are installed could not be read", detail)
+            wrong = with_detail("What is installed could not be read", detail)
             return Unjudged(Discovered.SCAN_FAILED, sentence(wrong, "it is tried again at the next scan"))
 
 
@@ -127,15 +122,18 @@ def config_valid(facts: Facts, shown: Shown) -> Conclusion:
     """Whether the resolved configuration fits the plugin's schema."""
     if not is_true(shown, "Loaded"):
         return Judged(ConfigValid.NOT_LOADED, NOT_LOADED)
-    if isinstance(facts.loading, states.Loaded) and facts.loading.description.schema_error is not None:
-        return Judged(ConfigValid.SCHEMA_FAILED, schema_failed(facts.loading.description.schema_error))
+    described = facts.loading.description if isinstance(facts.loading, states.Loaded) else None
+    if described is not None and described.schema_error is not None:
+        return Judged(ConfigValid.SCHEMA_FAILED, schema_failed(described.schema_error))
     match facts.config:
         case None:
             return Unjudged(ConfigValid.NOT_LOADED, "The configuration was not judged yet")
         case ConfigSourceFault(reason, message):
-            return Judged(_CONFIG_REASONS[reason], sentence(message))
+            mend = _VALIDATING_MENDED_BY if reason == ConfigValid.VALIDATION_CRASHED.text else ""
+            return Judged(_CONFIG_REASONS[reason], sentence(message, mend))
         case verdict:
-            return Judged(_CONFIG_REASONS[verdict.reason], config_sentence(verdict, facts.spec))
+            schema = described.config_schema if described is not None else None
+            return Judged(_CONFIG_REASONS[verdict.reason], config_sentence(verdict, facts.spec, schema))
 
 
 def dependencies_ready(facts: Facts, shown: Shown) -> Conclusion:
@@ -160,14 +158,13 @@ def dependencies_ready(facts: Facts, shown: Shown) -> Conclusion:
             return Judged(DependenciesReady.DEPENDENCY_AMBIGUOUS, sentence(wrong, mend))
     missing = [one.declared for one in declared if not one.candidates]
     if missing:
-        wrong = f"The plugin needs {listing(missing)}, which no installed plugin is"
-        return Judged(DependenciesReady.DEPENDENCY_MISSING, sentence(wrong, "install it"))
-    waiting = [one.candidates[0].slug for one in declared if not one.ready]
+        wrong = f"No installed plugin is {listing(missing, word='or')}, which the plugin needs"
+        return Judged(DependenciesReady.DEPENDENCY_MISSING, sentence(wrong, "install what provides it"))
+    waiting = [one.candidates[0] for one in declared if not one.ready]
     if waiting:
-        wrong = f"The plugin needs {listing(waiting)}, which is not Ready"
-        return Judged(
-            DependenciesReady.DEPENDENCY_NOT_READY, sentence(wrong, "see the FloePlugin of that name")
-        )
+        wrong = f"The plugin needs {listing(plugin.slug for plugin in waiting)}, not Ready yet"
+        mend = f"see FloePlugin {listing(object_name(plugin) for plugin in waiting)}"
+        return Judged(DependenciesReady.DEPENDENCY_NOT_READY, sentence(wrong, mend))
     if not declared:
         return Judged(DependenciesReady.NO_DEPENDENCIES, "The plugin needs no other plugin")
     return Judged(DependenciesReady.ALL_READY, "Every plugin that it needs is Ready")
@@ -181,7 +178,7 @@ def healthy(facts: Facts, shown: Shown) -> Conclusion | None:
         return Judged(Healthy.PROBING, NOT_LOADED)
     match facts.probe:
         case Probing() | None:
-            starts = is_true(shown, "ConfigValid") and is_true(shown, "DependenciesReady")
+            starts = all(is_true(shown, kind) for kind in _NEEDED_TO_START)
             return Unjudged(Healthy.PROBING, _FIRST_CHECK if starts else _NOT_STARTED)
         case StartupFailed(message):
             wrong = with_detail("The plugin did not start", message)
@@ -212,9 +209,25 @@ _LOADING_MENDED_BY = {
     "ImportFailed": "install what it needs next to it, or another release of the plugin",
     "NotAPlugin": "install a release whose entry point names a complete plugin class",
 }
+_VALIDATING_MENDED_BY = (
+    "it is tried again; see what the plugin's validators do, and how large the configuration is"
+)
 _CONFIG_REASONS = {reason.text: reason for reason in ConfigValid}
+_FEW_FAILED = "The first checks failed; Unhealthy follows after failureThreshold failures in a row"
 _FIRST_CHECK = "The first check has not ended yet"
-_NOT_STARTED = "The plugin starts once ConfigValid and DependenciesReady are True"
+_NEEDED_TO_START = ("VersionCompatible", "ConfigValid", "DependenciesReady")
+_NOT_STARTED = f"The plugin starts once {listing(_NEEDED_TO_START)} are True"
+
+
+def _claimed_twice(claim: BrokenClaim) -> str:
+    claims = [
+        f"{found.distribution.name} {found.distribution.version} ({found.entry_point})"
+        for found in claim.claims
+    ]
+    wrong = with_detail("Several entry points claim the plugin", listing(claims) or claim.detail)
+    if len({found.distribution.name for found in claim.claims}) == 1:
+        return sentence(wrong, "install a release of it that declares the name once")
+    return sentence(wrong, "leave one of them installed")
 
 
 def _loaded_as(declared: str, facts: Facts) -> str:
@@ -233,9 +246,7 @@ def _health(checked: Checked, probe: ProbeSpec) -> Conclusion:
             return Judged(Healthy.DEGRADED, sentence(wrong))
     threshold = probe.failure_threshold
     if checked.failures < threshold:
-        return Unchanged(
-            Healthy.PROBING, "No check has passed yet, and too few have failed to say that none will"
-        )
+        return Unchanged(Healthy.PROBING, _FEW_FAILED)
     # The threshold, not the count so far: a steady failure must not change the object with each check.
     counted = "The last check failed" if threshold == 1 else f"The last {threshold} checks failed"
     return Judged(Healthy.UNHEALTHY, sentence(with_detail(counted, checked.message)))

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import CliSettingsSource
 
 from floe_core._version import __version__
@@ -20,6 +23,7 @@ from floe_operator.commands.list_plugins import ListSettings, list_plugins
 from floe_operator.commands.schema import SchemaSettings, schema
 from floe_operator.commands.validate import ValidateSettings, validate
 from floe_operator.logs import configure_logging
+from floe_operator.sentences import listing
 from floe_operator.settings import PluginEnvironment, RunSettings
 
 
@@ -28,7 +32,6 @@ class _Command:
     settings: type[PluginEnvironment]
     execute: Callable[[Any], Any]
     help: str
-    quiet: bool = False
 
 
 async def _run(settings: RunSettings) -> int:
@@ -41,19 +44,17 @@ async def _run(settings: RunSettings) -> int:
 _COMMANDS = {
     "run": _Command(RunSettings, _run, "mirror the installed plugins into FloePlugins, and judge them"),
     "list": _Command(
-        ListSettings, list_plugins, "show what is installed and whether it fits; needs no cluster", quiet=True
+        ListSettings, list_plugins, "show what is installed and whether it fits; needs no cluster"
     ),
     "validate": _Command(
         ValidateSettings,
         validate,
         "judge the FloePlugins of manifests as the API server and the plugins would; needs no cluster",
-        quiet=True,
     ),
     "schema": _Command(
         SchemaSettings,
         schema,
         "print the JSON schema of a plugin's FloePlugin for editors, or write all of them; needs no cluster",
-        quiet=True,
     ),
 }
 
@@ -63,14 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, sources = _parser()
     parsed = parser.parse_args(arguments)
     if parsed.command is None:
-        parser.error("which command?")
+        parser.error(f"a command is needed: {listing(_COMMANDS, word='or')}")
     command = _COMMANDS[parsed.command]
     try:
         settings = command.settings(_cli_settings_source=sources[parsed.command](parsed_args=parsed))
     except ValidationError as error:
-        parser.exit(2, f"floe-operator {parsed.command}: {_explain(error)}\n")
-    level = "error" if command.quiet and "log_level" not in settings.model_fields_set else settings.log_level
-    configure_logging(level, settings.log_format)
+        parser.exit(2, f"floe-operator {parsed.command}: {_explain(error, command.settings)}\n")
+    configure_logging(settings.log_level, settings.log_format)
     try:
         return int(asyncio.run(command.execute(settings)))
     except KeyboardInterrupt:
@@ -89,7 +89,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, CliSettingsSource[Any]
     parser = _Parser(
         prog="floe-operator",
         description="Mirrors the plugins of a floe platform into FloePlugin objects.",
-        epilog="Each flag has a FLOE_* variable: --scan-interval is FLOE_SCAN_INTERVAL.",
+        epilog="A flag that shows a FLOE_* variable in its help can be set by that, too.",
     )
     parser.add_argument("--version", action="version", version=f"floe-operator {__version__}")
     commands = parser.add_subparsers(
@@ -100,26 +100,37 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, CliSettingsSource[Any]
         description = f"{command.help[0].upper()}{command.help[1:]}."
         subparser = commands.add_parser(name, help=command.help, description=description)
         sources[name] = CliSettingsSource(
-            command.settings, root_parser=subparser, add_argument_method=_add_argument, cli_prog_name=name
+            command.settings,
+            root_parser=subparser,
+            add_argument_method=functools.partial(_add_argument, command.settings.variables()),
+            cli_prog_name=name,
         )
     return parser, sources
 
 
-_DEFAULTS = {" (default: null)": "", f"(default: {2**30})": "(default: 1Gi)"}
+_DEFAULTS = (
+    (r" \(default: (null|False)\)", ""),
+    (r"\(default: True\)", "(default: true)"),
+    (rf"\(default: {2**30}\)", "(default: 1Gi)"),
+    (r"\(default: ([0-9]+)\.0\)", r"(default: \1s)"),
+)
 """How pydantic-settings shows defaults, and how people write them."""
 
 
-def _add_argument(parser: argparse.ArgumentParser, *names: str, **options: Any) -> Any:
+def _add_argument(
+    variables: Collection[str], parser: argparse.ArgumentParser, *names: str, **options: Any
+) -> Any:
     """As add_argument, with the variable in the help text and the flag's own word as its value's name.
 
     A repeatable flag takes several values at once, too: pre-commit hands over file names so.
     """
     flag = next((name for name in names if name.startswith("--")), "")
+    for shown, meant in _DEFAULTS:
+        options["help"] = re.sub(shown, meant, str(options.get("help", "")))
     if flag:
-        text = str(options.get("help", ""))
-        for shown, meant in _DEFAULTS.items():
-            text = text.replace(shown, meant)
-        options["help"] = f"{text} [FLOE_{flag.strip('-').replace('-', '_').upper()}]"
+        field = flag.strip("-").replace("-", "_")
+        if field in variables:
+            options["help"] += f" [FLOE_{field.upper()}]"
         if "choices" not in options and not str(options.get("metavar", "")).startswith("{"):
             options["metavar"] = flag.rpartition("-")[2].upper()
         if options.get("action") == "append":
@@ -129,18 +140,23 @@ def _add_argument(parser: argparse.ArgumentParser, *names: str, **options: Any) 
     return parser.add_argument(*names, **options)
 
 
-def _explain(error: ValidationError) -> str:
-    faults = []
-    for fault in error.errors(include_url=False, include_context=False):
-        name = str(fault["loc"][0]) if fault["loc"] else ""
-        flag = f"--{name.replace('_', '-')} (FLOE_{name.upper()})"
-        message = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be", 1)
-        faults.append(
-            f"{flag} is required"
-            if fault["type"] == "missing"
-            else f"{flag}: {message}, not {fault['input']!r}"
-        )
-    return "; ".join(faults)
+def _explain(error: ValidationError, settings: type[PluginEnvironment]) -> str:
+    return "; ".join(
+        _fault(settings, str(fault["loc"][0]) if fault["loc"] else "", fault)
+        for fault in error.errors(include_url=False, include_context=False)
+    )
+
+
+def _fault(settings: type[PluginEnvironment], name: str, fault: ErrorDetails) -> str:
+    shortcut = (settings.model_config.get("cli_shortcuts") or {}).get(name)
+    flag = f"--{name.replace('_', '-')}" + (f", -{shortcut}" if shortcut else "")
+    if name in settings.variables():
+        flag += f" (FLOE_{name.upper()})"
+    if fault["type"] == "missing":
+        meaning = settings.model_fields[name].description or ""
+        return f"{flag} is required: {meaning[:1].lower()}{meaning[1:].rstrip('.')}"
+    message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    return f"{flag}: {message}, not {fault['input']!r}"
 
 
 if __name__ == "__main__":

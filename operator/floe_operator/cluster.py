@@ -7,6 +7,7 @@ one for the status (forced, since nobody else may write it). Writes share one ra
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,10 @@ RIGHTS = (
 _log = structlog.get_logger(__name__)
 
 _PAGE = 500
+_QUICK_SECONDS = 10.0
+"""For an answer that the API server has at hand."""
+_REFUSAL_SECONDS = 180.0
+"""For how long a refusal counts that was not met again; a write that is still wanted is tried anew sooner."""
 _APPLY = "application/apply-patch+yaml"
 
 
@@ -50,14 +55,19 @@ class Cluster:
         self._connection = connection
         self.namespace = namespace
         self._pace = _Pace(WRITES_PER_SECOND)
-        self.refusals: dict[str, str] = {}
-        """The kinds of writes that lack a right, or the namespace, and what would help."""
+        self._refusals: dict[str, tuple[str, float]] = {}
         self._collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """The kinds of writes that lack a right, or the namespace, and what would help."""
+        horizon = time.monotonic() - _REFUSAL_SECONDS
+        return {kind: reason for kind, (reason, at) in self._refusals.items() if at > horizon}
 
     async def is_served(self) -> bool:
         """Whether the API server knows FloePlugins: whether the CRD is installed and established."""
         try:
-            found = await self._connection.request("GET", f"/apis/{GROUP}/{VERSION}")
+            found = await self._connection.request("GET", f"/apis/{GROUP}/{VERSION}", timeout=_QUICK_SECONDS)
         except cluster_errors.NotFound:
             return False
         served = {resource.get("name") for resource in found.get("resources") or ()}
@@ -167,20 +177,24 @@ class Cluster:
         try:
             answer = await self._connection.write(kind, method, path, **options)
         except cluster_errors.MissingRight as error:
-            self.refusals[kind] = str(error)
+            self._refusals[kind] = str(error), time.monotonic()
             raise
-        except cluster_errors.NotFound as error:
-            if str(error).startswith("namespaces "):
+        except (cluster_errors.ClusterUnreachable, cluster_errors.NotLeading):
+            raise  # says nothing of rights
+        except cluster_errors.ClusterError as error:
+            if isinstance(error, cluster_errors.NotFound) and str(error).startswith("namespaces "):
                 self._refused_without_namespace(kind)
+            else:
+                self._refusals.pop(kind, None)
             raise
-        self.refusals.pop(kind, None)
+        self._refusals.pop(kind, None)
         return answer
 
     def _refused_without_namespace(self, kind: str) -> None:
         reason = f"the namespace {self.namespace} does not exist: create it, or see --namespace"
         if self.refusals.get(kind) != reason:
-            _log.info("FloePlugins cannot be written", reason=reason)
-        self.refusals[kind] = reason
+            _log.warning("FloePlugins cannot be written", reason=reason)
+        self._refusals[kind] = reason, time.monotonic()
 
 
 class _Pace:

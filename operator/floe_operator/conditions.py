@@ -91,7 +91,7 @@ class ConfigValid(Reason):
 
     VALID = "Valid", Outcome.TRUE
     NOTHING_TO_CONFIGURE = "NothingToConfigure", Outcome.TRUE
-    CONFIG_REQUIRED = "ConfigRequired", Outcome.STALLED
+    CONFIG_REQUIRED = "ConfigRequired", Outcome.STALLED_WITHOUT_SOURCES
     VALIDATION_FAILED = "ValidationFailed", Outcome.STALLED_WITHOUT_SOURCES
     PLAINTEXT_SECRET = "PlaintextSecret", Outcome.STALLED
     CONFIG_NOT_ACCEPTED = "ConfigNotAccepted", Outcome.STALLED

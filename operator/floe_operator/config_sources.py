@@ -68,6 +68,13 @@ def source_object(source: ConfigSource) -> SourceObject:
     return SourceObject("ConfigMap", source.config_map_key_ref.name)
 
 
+def source_key(source: ConfigSource) -> str:
+    """The key of that object."""
+    reference = source.secret_key_ref or source.config_map_key_ref
+    assert reference is not None  # the same rule
+    return reference.key
+
+
 def referenced(spec: FloePluginSpec) -> tuple[SourceObject, ...]:
     """The objects that a spec refers to, each once, sorted."""
     return tuple(sorted({source_object(source) for source in spec.config_from}))
@@ -129,8 +136,7 @@ def nests_deeper(value: object, levels: int) -> bool:
 def _content(source: ConfigSource, contents: Contents, where: str) -> bytes | ConfigSourceFault | None:
     """The bytes under the key; None where they may be missing and are."""
     is_secret = source.secret_key_ref is not None
-    key = (source.secret_key_ref or source.config_map_key_ref or _never()).key
-    named = source_object(source)
+    key, named = source_key(source), source_object(source)
     match contents:
         case Unreadable(message):
             return ConfigSourceFault("Forbidden", f"{where}: {named} cannot be read: {message}")
@@ -153,20 +159,18 @@ def _content(source: ConfigSource, contents: Contents, where: str) -> bytes | Co
 
 def _value(source: ConfigSource, content: bytes, where: str) -> dict[str, Any] | ConfigSourceFault:
     """What the content adds to the configuration."""
+    stored = f"the key {source_key(source)} of {source_object(source)}"
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return ConfigSourceFault(
-            "NotText", f"{where}: the content of {source_object(source)} is not UTF-8 text; store it as text"
-        )
+        return ConfigSourceFault("NotText", f"{where}: {stored} is not UTF-8 text; store it as text")
     if source.path is None:
         try:
             return parse_mapping(text)
         except NotPlain as error:
             return ConfigSourceFault(
                 "NotAMapping",
-                f"{where}: the content of {source_object(source)} cannot be merged: {error}; "
-                "give a mapping of plain YAML, or a path",
+                f"{where}: {stored} cannot be merged: {error}; give a mapping of plain YAML, or a path",
             )
     nested: Any = text
     for part in reversed(source.path.split(".")):
@@ -212,7 +216,3 @@ def _leaves(value: object) -> Iterator[str]:
                 pass
             case int() | float() as number:
                 yield str(number)
-
-
-def _never() -> Any:
-    raise AssertionError("the CRD's rule: exactly one of the two references")

@@ -27,6 +27,10 @@ from floe_operator.sources import Sources
 _LIFETIME = 600.0
 """Seconds after which a plugin's schema is asked again: validators may look at files and hosts, too."""
 
+_PASSING = ("Forbidden", "ValidationCrashed")
+"""What may be over without a change of spec or source: a right is granted, and after a crash the plugin host
+knows when another try is worth it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -83,8 +87,8 @@ class Configurations:
         if kept is not None and known and time.monotonic() - kept.at < _LIFETIME:
             return kept.judgement
         judgement = await self._judge(found, seen)
-        if isinstance(judgement.outcome, ConfigSourceFault) and judgement.digest:
-            return judgement  # a crash: the host knows when it is worth another try
+        if isinstance(judgement.outcome, ConfigSourceFault) and judgement.outcome.reason in _PASSING:
+            return judgement
         # The same judgement grows old however often its sources are touched.
         at = kept.at if kept is not None and judgement is kept.judgement else time.monotonic()
         self._kept[plugin] = _Kept(inputs, judgement, at)

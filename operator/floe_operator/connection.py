@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import json
 import math
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -25,6 +27,8 @@ _DEEPEST_JSON = 10_000
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request may take, unless the caller says otherwise."""
+STREAM_SILENCE = 90.0
+"""Seconds without a byte after which a watch counts as cut off; bookmarks come about each minute."""
 
 
 class Connection:
@@ -62,13 +66,23 @@ class Connection:
         accept: str = "application/json",
         timeout: float = REQUEST_TIMEOUT,
     ) -> dict[str, Any]:
-        """The answer's JSON object; raises a ClusterError."""
+        """The answer's JSON object; raises a ClusterError.
+
+        `timeout` bounds all of it, in seconds: new credentials and the second try with them included.
+        """
         try:
-            payload = await self._read(method, path, query, body, content_type, accept, timeout)
-        except cluster_errors.Unauthorized:
-            # Tokens of credential plugins run out: ask for new ones, once.
-            await self._renew()
-            payload = await self._read(method, path, query, body, content_type, accept, timeout)
+            async with asyncio.timeout(timeout):
+                try:
+                    payload = await self._read(method, path, query, body, content_type, accept)
+                except cluster_errors.Unauthorized:
+                    # Tokens of credential plugins run out: ask for new ones, once.
+                    await self._renew()
+                    payload = await self._read(method, path, query, body, content_type, accept)
+        except TimeoutError:
+            self.on_answer(method, "timeout")
+            raise cluster_errors.ClusterUnreachable(
+                f"the API server at {self.server} did not answer in {timeout:.3g} s"
+            ) from None
         try:
             found = json.loads(payload)
         except ValueError:  # a proxy's page, perhaps
@@ -94,13 +108,10 @@ class Connection:
         """
         if (left := self.time_to_write()) <= 0:
             raise cluster_errors.NotLeading("this operator does not lead: nothing was sent")
-        try:
-            async with asyncio.timeout(None if left == math.inf else left):
-                answer = await self.request(method, path, query=query, body=body, content_type=content_type)
-        except TimeoutError:
-            raise cluster_errors.ClusterUnreachable(
-                f"the API server at {self.server} did not answer in the {left:.1f} s that were left to write"
-            ) from None
+        limit = min(left, REQUEST_TIMEOUT)
+        answer = await self.request(
+            method, path, query=query, body=body, content_type=content_type, timeout=limit
+        )
         self.on_write(kind)
         return answer
 
@@ -112,7 +123,6 @@ class Connection:
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
         content_type: str,
         accept: str,
-        timeout: float,
     ) -> bytes:
         if query:
             path = f"{path}?{urlencode(query)}"
@@ -123,14 +133,8 @@ class Connection:
                 header_params={"Accept": accept, "Content-Type": content_type},
                 auth_settings=["BearerToken"],
             )
-            async with asyncio.timeout(timeout):
-                answer = await self._client.call_api(method, url, headers, body=body)
-                payload: bytes = await answer.read()  # type: ignore[no-untyped-call]
-        except TimeoutError:
-            self.on_answer(method, "timeout")
-            raise cluster_errors.ClusterUnreachable(
-                f"the API server at {self.server} did not answer in {timeout:g} s"
-            ) from None
+            answer = await self._client.call_api(method, url, headers, body=body)
+            payload: bytes = await answer.read()  # type: ignore[no-untyped-call]
         except aiohttp.ClientError as error:
             self.on_answer(method, "unreachable")
             raise self._unreachable(error) from None
@@ -140,9 +144,19 @@ class Connection:
         return payload
 
     async def stream(
-        self, path: str, *, query: Mapping[str, str], accept: str, timeout: float
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        accept: str,
+        timeout: float,
+        silence: float = STREAM_SILENCE,
     ) -> AsyncIterator[dict[str, Any]]:
-        """The events of a watch, until the server ends it or the connection breaks; raises a ClusterError."""
+        """The events of a watch, until the server ends it or the connection breaks; raises a ClusterError.
+
+        A connection on which nothing came for `silence` seconds counts as broken. Refused for what is no
+        event: whoever asks again from the version before it would meet it again.
+        """
         try:
             method, url, headers, _, _ = await self._client.param_serialize(
                 "GET",
@@ -150,17 +164,26 @@ class Connection:
                 header_params={"Accept": accept},
                 auth_settings=["BearerToken"],
             )
-            limits = aiohttp.ClientTimeout(total=timeout, sock_connect=REQUEST_TIMEOUT)
+            limits = aiohttp.ClientTimeout(total=timeout, sock_connect=REQUEST_TIMEOUT, sock_read=silence)
             answer = (await self._client.call_api(method, url, headers, _request_timeout=limits)).response
-        except (TimeoutError, aiohttp.ClientError) as error:
+        except TimeoutError as error:
+            self.on_answer("GET", "timeout")
             raise self._unreachable(error) from None
+        except aiohttp.ClientError as error:
+            self.on_answer("GET", "unreachable")
+            raise self._unreachable(error) from None
+        self.on_answer("GET", str(answer.status))
         try:
             if answer.status >= 300:
                 raise cluster_errors.from_status(answer.status, await answer.read())
-            while line := await answer.content.readline():
-                yield json.loads(line)
-        except (TimeoutError, aiohttp.ClientError, ValueError):
+            while (line := await answer.content.readline()).endswith(b"\n"):
+                yield _event(line)
+        except (TimeoutError, aiohttp.ClientError):
             return
+        except ValueError as error:
+            raise cluster_errors.Refused(
+                f"GET {path} brought what is no event: {type(error).__name__}"
+            ) from None
         finally:
             answer.close()
 
@@ -229,10 +252,40 @@ async def connect() -> Connection:
     return Connection(configuration, found, renew)
 
 
+def _event(line: bytes) -> dict[str, Any]:
+    event = json.loads(line)
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        raise ValueError("no event")
+    return event
+
+
 def _environment_proxy(server: str) -> str | None:
-    """The proxy that HTTPS_PROXY and NO_PROXY name for the API server, as kubectl takes it."""
+    """The proxy that HTTPS_PROXY and NO_PROXY name for the API server, as kubectl takes them.
+
+    Rules: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
+    """
     url = urlsplit(server)
-    return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
+    proxy = getproxies().get(url.scheme)
+    if not proxy or _needs_no_proxy(url.hostname or "") or proxy_bypass(url.netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _needs_no_proxy(host: str) -> bool:
+    """What urllib does not know: a loopback address never does, and NO_PROXY may name ranges of addresses."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or any(address in network for network in _networks(getproxies().get("no", "")))
+
+
+def _networks(no_proxy: str) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for entry in no_proxy.split(","):
+        with contextlib.suppress(ValueError):  # a host, then
+            yield ipaddress.ip_network(entry.strip(), strict=False)
 
 
 def _kubeconfig() -> str:

@@ -81,10 +81,10 @@ class Dependents:
         self._declared: dict[PluginId, tuple[str, ...]] = {}
         self._of: dict[PluginId, set[PluginId]] = {}
 
-    def note(self, plugin: PluginId, declared: Sequence[str]) -> None:
-        """What a plugin declares now."""
+    def note(self, plugin: PluginId, declared: Sequence[str]) -> bool:
+        """What a plugin declares now; whether that is something else than before."""
         if self._declared.get(plugin, ()) == (declared := tuple(declared)):
-            return
+            return False
         for needed in self._needed(plugin):
             self._of[needed].discard(plugin)
             if not self._of[needed]:
@@ -94,10 +94,21 @@ class Dependents:
             self._of.setdefault(needed, set()).add(plugin)
         if not declared:
             del self._declared[plugin]
+        return True
 
     def of(self, plugin: PluginId) -> Collection[PluginId]:
         """The plugins that are to be judged again when this one becomes or stops being Ready."""
         return frozenset(self._of.get(plugin, ()))
+
+    def behind(self, plugin: PluginId) -> Collection[PluginId]:
+        """Those that wait for a plugin, directly or through others: every member of its cycles is one."""
+        found: set[PluginId] = set()
+        todo = [plugin]
+        while todo:
+            new = self._of.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+        return frozenset(found)
 
     def _needed(self, plugin: PluginId) -> set[PluginId]:
         return {

@@ -45,6 +45,7 @@ _log = structlog.get_logger(__name__)
 class Turn(NamedTuple):
     """What an Event says; equal ones are repetitions."""
 
+    plugin: str
     namespace: str
     name: str
     uid: str
@@ -67,6 +68,7 @@ def turn_of(seen: FloePlugin, status: FloePluginStatus) -> Turn | None:
         return None
     is_fine = now.status == "True" or now.reason == ConfigValid.CONFIG_REQUIRED.text
     return Turn(
+        plugin=seen.plugin.slug,
         namespace=seen.metadata.namespace,
         name=seen.metadata.name,
         uid=seen.metadata.uid,
@@ -143,7 +145,7 @@ class EventRecorder:
                 self._say_once(str(error))
                 break
             except Exception:  # noqa: BLE001 -- a bug of ours must not end the operator for the sake of an Event
-                _log.exception("an Event was not written")
+                _log.exception("an Event was not written", plugin=turn.plugin)
                 break
         self.dropped += 1
 

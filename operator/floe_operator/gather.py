@@ -1,9 +1,12 @@
-"""Gathers what is known of one plugin into `Facts`: the input side of a reconcile."""
+"""Gathers what is known of one plugin into `Facts`: the input side of a reconcile.
+
+What plugins declare to need is noted in `dependents` on the way; `on_declared` is told where that is new.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from floe_core.plugin_types import PluginId
@@ -11,7 +14,7 @@ from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator.config_sources import ResolvedConfig
 from floe_operator.configurations import Configurations
 from floe_operator.dependencies import Dependents, Graph
-from floe_operator.facts import Facts, Installed
+from floe_operator.facts import Dependencies, Facts, Installed
 from floe_operator.inventory import Inventory
 from floe_operator.plugin_host import PluginHost
 from floe_operator.plugin_host.states import Loaded, LoadFault, LoadState
@@ -31,6 +34,8 @@ class Gather:
         store: Store,
         configurations: Configurations,
         prober: Prober,
+        dependents: Dependents,
+        on_declared: Callable[[PluginId], None],
     ) -> None:
         self._inventory = inventory
         self._host = host
@@ -38,7 +43,8 @@ class Gather:
         self._configurations = configurations
         self._prober = prober
         self._graph = Graph(self._declared, lambda: inventory.plugins)
-        self._dependents = Dependents()
+        self._dependents = dependents
+        self._on_declared = on_declared
 
     async def facts(self, seen: FloePlugin) -> tuple[Facts, bytes] | None:
         """What is known of an object's plugin, and its configuration's digest; None before the first scan.
@@ -62,14 +68,15 @@ class Gather:
         loading = self._host.load_state(plugin)
         if not isinstance(loading, Loaded):
             return dataclasses.replace(facts, loading=self._scrubbed(loading)), b""
-        self._dependents.note(plugin, loading.description.dependencies)
+        if self._dependents.note(plugin, loading.description.dependencies):
+            self._on_declared(plugin)
         judgement = await self._configurations.judge(discovery.found, seen)
         return (
             dataclasses.replace(
                 facts,
                 loading=loading,
                 config=judgement.outcome,
-                dependencies=self._graph.dependencies_of(plugin, self._is_ready),
+                dependencies=self._dependencies(plugin),
                 probe=self._prober.fact(plugin, judgement.digest),
             ),
             judgement.digest,
@@ -83,18 +90,27 @@ class Gather:
         resolved = await self._configurations.resolve(seen)
         return resolved.config if isinstance(resolved, ResolvedConfig) else None
 
-    def dependents(self, plugin: PluginId) -> Collection[PluginId]:
-        """The plugins that declare a dependency which may mean this one."""
-        return self._dependents.of(plugin)
-
     def forget(self, plugin: PluginId) -> None:
         """The plugin's object is gone."""
         self._configurations.forget(plugin)
         self._dependents.note(plugin, ())
 
+    def _dependencies(self, plugin: PluginId) -> Dependencies | None:
+        """None while a partial scan hides something, and not all objects are known that tell what."""
+        scan = self._inventory.scan
+        if scan is None or not (scan.complete or self._store.complete):
+            return None
+        return self._graph.dependencies_of(plugin, self._is_ready)
+
     def _declared(self, plugin: PluginId) -> Sequence[str]:
-        state = self._host.load_state(plugin)
-        return state.description.dependencies if isinstance(state, Loaded) else ()
+        """What a plugin needs; until it is loaded (again), what its object says."""
+        match self._host.load_state(plugin):
+            case Loaded(description):
+                return description.dependencies
+            case LoadFault():
+                return ()
+        seen = self._store.get(plugin)
+        return seen.status.dependencies or () if seen is not None and seen.status is not None else ()
 
     def _is_ready(self, plugin: PluginId) -> bool:
         seen = self._store.get(plugin)

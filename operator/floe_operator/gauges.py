@@ -93,12 +93,12 @@ class OperatorState(Collector):
 
     def _watches(self) -> Iterator[Metric]:
         restarts = CounterMetricFamily(
-            "floe_operator_watch_restarts", "Watches that had to be started again.", labels=["resource"]
+            "floe_operator_watch_restarts", "Watches that failed and were started again.", labels=["resource"]
         )
         restarts.add_metric(["floeplugins"], max(0, self.watch.starts - 1))
         restarts.add_metric(["secrets and configmaps"], self.sources.restarts)
         yield restarts
-        yield _gauge("watch_established", "Whether FloePlugins are watched.", self.watch.established)
+        yield _gauge("watch_established", "Whether FloePlugins are watched now.", self.watch.established)
 
     def _plugin_host(self) -> Iterator[Metric]:
         yield CounterMetricFamily(

@@ -1,12 +1,14 @@
 """One HTTP port for the kubelet and Prometheus: GET of a few paths, answered from memory.
 
 It lives on the operator's own event loop on purpose: an answer says that the loop turns. A client that is
-slow or says nothing costs a connection for some seconds, and there are few connections.
+slow or says nothing costs a connection for some seconds, and there are few connections: the newest ones, so
+that nobody who holds many keeps the kubelet out.
 """
 
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
@@ -17,7 +19,7 @@ from aiohttp import web
 from floe_operator.health import Check, report
 
 CONNECTIONS = 64
-"""How many clients are served at once; more are turned away."""
+"""How many clients are served at once; one more ends the oldest connection."""
 CONNECTION_SECONDS = 15.0
 """How long a client may keep a connection, all in all."""
 
@@ -56,11 +58,14 @@ async def serve(
     """
     handler = web.Server(_answer_from(pages), access_log=None, keepalive_timeout=limit, lingering_time=0)
     loop = asyncio.get_running_loop()
+    newest: collections.deque[web.RequestHandler] = collections.deque()
 
     def connection() -> asyncio.Protocol:
-        if len(handler.connections) >= CONNECTIONS:
-            return _TurnedAway()
         served = handler()
+        newest.append(served)
+        if len(newest) > CONNECTIONS:
+            # Soon, since it may be so new that it has not begun.
+            loop.call_soon(_end, newest.popleft())
         loop.call_later(limit, _end, served)
         return served
 
@@ -77,14 +82,6 @@ async def serve(
     finally:
         server.close()
         await handler.shutdown(timeout=1.0)
-
-
-class _TurnedAway(asyncio.Protocol):
-    """A connection above the bound."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
 
 
 def _end(served: web.RequestHandler) -> None:

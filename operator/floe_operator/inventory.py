@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from floe_core.host.protocol import FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId
 from floe_operator.facts import Broken, Discovery, Installed, NotInstalled, ScanFailed
-from floe_operator.mirror import hidden_by, known_plugins
+from floe_operator.mirror import hidden_by, hidden_plugins, known_plugins
 from floe_operator.resource import FloePlugin, is_nameable
 
 
 class Inventory:
-    """The last scan that succeeded, and why a later one did not."""
+    """The last scan that succeeded, and why a later one did not.
 
-    def __init__(self) -> None:
+    `objects` are the FloePlugins as last seen: they remember what a partial scan does not show.
+    """
+
+    def __init__(self, objects: Callable[[], Iterable[FloePlugin]] = tuple) -> None:
+        self._objects = objects
         self.scan: ScanResult | None = None
         self.failure = ""
         """Why the last scan did not succeed; empty where it did."""
@@ -24,8 +28,8 @@ class Inventory:
         self.succeeded_at = 0.0
         """When a scan last succeeded, in Unix time."""
         self._known: dict[PluginId, Installed | Broken] = {}
-        self.plugins: Collection[PluginId] = self._known.keys()
-        """Every plugin that is known, broken ones too; another object after each scan."""
+        self.plugins: Collection[PluginId] = frozenset()
+        """Every plugin that is known or hidden, broken ones too; another object whenever it changes."""
 
     def succeeded(self, scan: ScanResult) -> None:
         """Takes the result of a scan in; what a partial one does not show is not gone."""
@@ -35,7 +39,12 @@ class Inventory:
             plugin: Installed(claim) if isinstance(claim, FoundPlugin) else Broken(claim)
             for plugin, claim in known_plugins(scan).items()
         }
-        self.plugins = self._known.keys()
+        self.objects_listed()
+
+    def objects_listed(self) -> None:
+        """The objects are others than before, perhaps: what a partial scan hides is known from them."""
+        if self.scan is not None:
+            self.plugins = self._known.keys() | hidden_plugins(self.scan, self._objects())
 
     def failed(self, detail: str) -> None:
         """The last scan did not succeed; what the one before it found still stands."""

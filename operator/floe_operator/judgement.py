@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ class Occasion:
                 kind, conclusion.reason.outcome.status, conclusion.reason.text, conclusion.message
             )
         if isinstance(conclusion, Unchanged):
-            return kept.model_copy(update={"observed_generation": self.generation})
+            return dataclasses.replace(kept, observed_generation=self.generation)
         return kept
 
     def condition(

@@ -4,8 +4,10 @@
 `time_left` before it sends anything. What is guaranteed, and what is not:
 
 - A leader stops to write `renew_deadline` after it *sent* its last successful renewal; another one starts
-  no earlier than `duration` after it *saw* that renewal. Both count on their own monotonic clock, so clocks
-  that differ do not matter; clocks that run at a different speed do, beyond half.
+  no earlier than `duration` after it *saw* that renewal. Each counts on a clock of its own that nobody sets,
+  so clocks that differ do not matter; clocks that run at a different speed do, beyond half. On Linux the
+  leader's goes on while its machine sleeps: one that is woken up leads no more. Elsewhere it may believe to,
+  until its next renewal.
 - No write is sent after that, and writes under way are abandoned, even if the process was stopped or its
   event loop blocked meanwhile: the time is checked where a write begins, each write is limited to what is
   left, and a thread ends the process. Beyond that is only what has left the process already: the Lease API
@@ -17,15 +19,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-import os
 import random
 import socket
-import threading
 import time
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -33,6 +31,7 @@ import structlog
 
 from floe_operator import cluster_errors
 from floe_operator.connection import Connection
+from floe_operator.deadline import Deadline, Watchdog, end_process, since_boot
 from floe_operator.leases import Lease, Observer, Step, Timing
 
 LEASE = "floe-operator"
@@ -41,8 +40,6 @@ RIGHTS = ("get", "create", "update")
 
 _SPREAD = 0.25
 """By how much a standby varies its pauses, so that several do not ask in step."""
-_GOODBYE_SECONDS = 0.5
-"""How long the last log line may take."""
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +67,8 @@ class Elector:
         self._deadline = Deadline()
         self._watchdog: Watchdog | None = None
         self._renewals: asyncio.Task[None] | None = None
+        self._has_asked = False
+        """Whether the Lease may name this one."""
         self.obstacle = "the Lease has not been looked at yet"
         """Why this one neither leads nor knows who does, for people; empty where it does."""
 
@@ -110,34 +109,37 @@ class Elector:
 
     async def release(self) -> None:
         """Lets the next one lead at once, if this one does: the last thing that the process sends."""
-        if self._renewals is None or self._watchdog is None:
-            return
-        self._renewals.cancel()
-        await asyncio.gather(self._renewals, return_exceptions=True)
-        self._watchdog.stop()
-        left = self.time_left()
+        limit = self._timing.retry
+        if self._renewals is not None and self._watchdog is not None:
+            self._renewals.cancel()
+            await asyncio.gather(self._renewals, return_exceptions=True)
+            self._watchdog.stop()
+            limit = min(limit, self.time_left())
         self._deadline.clear()
-        if left <= 0:
+        if not self._has_asked or limit <= 0:
             return
         try:
-            await self._put(self._lease.released(datetime.now(UTC)), limit=min(left, self._timing.retry))
+            released = await self._give_back(limit)
         except cluster_errors.ClusterError as error:
             # It costs the next one the rest of the Lease's time.
             _log.warning("the Lease was not released", reason=str(error))
         else:
-            _log.info("the Lease was released", lease=LEASE)
+            if released:
+                _log.info("the Lease was released", lease=LEASE)
 
     async def _attempt(self) -> float | None:
         """Takes the lead if it is to be had: None then, else for how long another may hold it."""
-        lease = await self._read()
+        lease = await self._read(self._timing.retry)
         step, wait = self._observer.decide(lease, time.monotonic())
         if step is Step.WAIT:
             return wait
         self._lease = lease or Lease(metadata=_fresh(self._lease))
-        started = time.monotonic()
+        started = since_boot()
+        self._has_asked = True
         try:
-            await self._write(create=step is Step.CREATE, limit=self._timing.retry)
+            await self._write(self._timing.retry)
         except cluster_errors.Conflict:
+            self._has_asked = False
             return 0.0  # somebody was faster; look again soon
         self._deadline.put_off(started + self._timing.renew_deadline)
         return None
@@ -147,12 +149,12 @@ class Elector:
         reason, pause = "", self._timing.retry
         while True:
             await asyncio.sleep(pause)
-            started = time.monotonic()
+            started = since_boot()
             if (left := self.time_left()) <= 0:
                 self._lose(reason or "it was not renewed in time")
             try:
                 # No longer than a retry takes: a connection that hangs leaves time for another one.
-                await self._renew(limit=min(left, self._timing.retry))
+                await self._renew(min(left, self._timing.retry))
             except Exception as error:  # noqa: BLE001 -- whatever it is, the Lease was not renewed
                 if str(error) != reason:
                     reason = str(error)
@@ -165,41 +167,59 @@ class Elector:
                 self._deadline.put_off(started + self._timing.renew_deadline)
 
     async def _renew(self, limit: float) -> None:
-        async with _within(limit):
+        until = since_boot() + limit
+        if self._lease.is_stored:
             try:
-                await self._write(create=False, limit=limit)
-            except (cluster_errors.Conflict, cluster_errors.NotFound):
+                await self._write(limit)
+                return
+            except cluster_errors.ClusterUnreachable:
+                raise
+            except cluster_errors.ClusterError:
                 # An earlier renewal's answer was lost, or somebody edited the Lease, deleted it, or took it.
-                lease = await self._read()
-                if lease is not None and lease.holder != self.identity:
-                    self._lose(f"{lease.holder or 'nobody'} holds it now")
-                self._lease = lease or Lease(metadata=_fresh(self._lease))
-                await self._write(create=lease is None, limit=limit)
+                pass
+        lease = await self._read(until - since_boot())
+        if lease is not None and lease.holder != self.identity:
+            self._lose(f"{lease.holder or 'nobody'} holds it now")
+        self._lease = lease or Lease(metadata=_fresh(self._lease))
+        await self._write(until - since_boot())
+
+    async def _give_back(self, limit: float) -> bool:
+        """Releases the Lease if it names this one; a request that was cancelled may have made it do so."""
+        until = since_boot() + limit
+        lease = self._lease if self._renewals and self._lease.is_stored else await self._read(limit)
+        while lease is not None and lease.holder == self.identity:
+            try:
+                await self._put(lease.released(datetime.now(UTC)), until - since_boot())
+            except cluster_errors.Conflict:
+                lease = await self._read(until - since_boot())
+            else:
+                return True
+        return False
 
     def _lose(self, why: str) -> NoReturn:
         self._deadline.clear()
         end_process(why)
 
-    async def _read(self) -> Lease | None:
+    async def _read(self, limit: float) -> Lease | None:
         try:
-            async with _within(self._timing.retry):
-                return Lease.parse(await self._connection.request("GET", f"{self._collection}/{LEASE}"))
+            return Lease.parse(
+                await self._connection.request("GET", f"{self._collection}/{LEASE}", timeout=limit)
+            )
         except cluster_errors.NotFound:
             return None
 
-    async def _write(self, *, create: bool, limit: float) -> None:
+    async def _write(self, limit: float) -> None:
+        """Makes the Lease name this one; Conflict if anybody wrote since it was read."""
         body = self._lease.held_by(self.identity, self._timing.duration, datetime.now(UTC))
-        if not create:
+        if self._lease.is_stored:
             await self._put(body, limit)
             return
-        async with _within(limit):
-            self._lease = Lease.parse(await self._connection.request("POST", self._collection, body=body))
+        answer = await self._connection.request("POST", self._collection, body=body, timeout=limit)
+        self._lease = Lease.parse(answer)
 
     async def _put(self, body: dict[str, Any], limit: float) -> None:
-        # With the resourceVersion that was read: Conflict if anybody wrote since.
-        async with _within(limit):
-            answer = await self._connection.request("PUT", f"{self._collection}/{LEASE}", body=body)
-        self._lease = Lease.parse(answer)
+        path = f"{self._collection}/{LEASE}"
+        self._lease = Lease.parse(await self._connection.request("PUT", path, body=body, timeout=limit))
 
 
 class NoElection:
@@ -217,70 +237,6 @@ class NoElection:
 
     async def release(self) -> None:
         """Nothing is held."""
-
-
-class Deadline:
-    """Until when this process leads, on the monotonic clock; read by the watchdog's thread, too."""
-
-    def __init__(self) -> None:
-        self._at: float | None = None
-
-    def left(self) -> float:
-        """Seconds until then; 0 or less where it is over or never began."""
-        at = self._at
-        return at - time.monotonic() if at is not None else 0.0
-
-    def put_off(self, at: float) -> None:
-        """The lead lasts until then."""
-        self._at = at
-
-    def clear(self) -> None:
-        """The lead is over."""
-        self._at = None
-
-
-class Watchdog:
-    """A thread that ends the process when the deadline passes, whatever the event loop does."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        self._stopped = threading.Event()
-        threading.Thread(target=self._watch, name="leader watchdog", daemon=True).start()
-
-    def stop(self) -> None:
-        """The lead is given up on purpose."""
-        self._stopped.set()
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(max(0.0, self._deadline.left())):
-            if self._deadline.left() <= 0 and not self._stopped.is_set():
-                end_process("it was not renewed in time")
-
-
-def end_process(why: str) -> NoReturn:
-    """Ends the process now: no clean-up, which could write. Exit code 1."""
-    try:
-        # In a thread: another one may hold the log's lock, or nobody may read the log.
-        goodbye = threading.Thread(
-            target=_log.critical,
-            args=("the lead is lost: the process ends",),
-            kwargs={"reason": why},
-            daemon=True,
-        )
-        goodbye.start()
-        goodbye.join(_GOODBYE_SECONDS)
-    finally:
-        os._exit(1)
-
-
-@contextlib.asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
-    """Bounds what a request may take in all, its second try with new credentials included."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise cluster_errors.ClusterUnreachable(f"the API server did not answer in {seconds:.1f} s") from None
 
 
 def _fresh(lease: Lease) -> dict[str, Any]:

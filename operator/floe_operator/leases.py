@@ -56,6 +56,11 @@ class Lease:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_stored(self) -> bool:
+        """Whether it came from the API server: what did not can only be created."""
+        return bool(self.metadata.get("resourceVersion"))
+
+    @property
     def is_released(self) -> bool:
         """Whether its holder gave it back."""
         return not self.holder and self.duration == _RELEASED_SECONDS

@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId, PluginType, normalize_name
+from floe_operator.conditions import Discovered
 from floe_operator.resource import FIELD_MANAGER, STATUS_FIELD_MANAGER, TYPE_LABEL, FloePlugin, is_nameable
 
 SCANS_UNTIL_GONE = 3
@@ -54,6 +55,16 @@ class Absences:
         known = known_plugins(scan)
         absent = (seen for seen in objects if seen.plugin not in known and hidden_by(scan, seen) is None)
         return Absences({seen.plugin: self._rows.get(seen.plugin, 0) + counts for seen in absent})
+
+    def unless_found(self, scan: ScanResult | None) -> Absences:
+        """The rows that a scan does not end for sure, where nobody could say which objects there are.
+
+        It makes none longer; one that failed, found nothing or was partial ends them all.
+        """
+        if scan is None or not scan.complete or not (scan.plugins or scan.broken):
+            return Absences()
+        known = known_plugins(scan)
+        return Absences({plugin: row for plugin, row in self._rows.items() if plugin not in known})
 
     def is_gone(self, plugin: PluginId) -> bool:
         """Whether enough scans in a row said so."""
@@ -108,6 +119,25 @@ def hidden_by(scan: ScanResult, seen: FloePlugin) -> str | None:
             return f"{unreadable.where}: {unreadable.detail}"
     explained = any(unreadable.plugins_unknown for unreadable in scan.unreadable)
     return None if scan.complete or explained else "a part of the path could not be read"
+
+
+def hidden_plugins(scan: ScanResult, objects: Iterable[FloePlugin]) -> frozenset[PluginId]:
+    """The plugins that a partial scan did not find and that their objects knew: they may be there still."""
+    if scan.complete:
+        return frozenset()
+    known = known_plugins(scan)
+    return frozenset(
+        seen.plugin
+        for seen in objects
+        if seen.plugin not in known and _was_known(seen) and hidden_by(scan, seen) is not None
+    )
+
+
+def _was_known(seen: FloePlugin) -> bool:
+    discovered = seen.status.condition(Discovered.__name__) if seen.status is not None else None
+    return (
+        discovered is not None and discovered.is_judged and discovered.reason != Discovered.NOT_INSTALLED.text
+    )
 
 
 def _distribution_name(where: str) -> str | None:

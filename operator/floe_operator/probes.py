@@ -23,6 +23,7 @@ from floe_operator.plugin_host import (
     HookFailed,
     HookTimedOut,
     HostUnavailable,
+    Loading,
     NotStarted,
     PluginGone,
     PluginHost,
@@ -159,6 +160,8 @@ class Prober:
     async def _round(self, plugin: PluginId, runner: _Runner, wanted: Wanted) -> float | None:
         """Starts the plugin if need be, checks it once; seconds to the next round, None after a setback."""
         runs = runner.started == wanted.digest and self._host.is_started(plugin)
+        if not runs and isinstance(self._host.load_state(plugin), Loading):
+            return _LONGEST_RETRY  # another release: once it is loaded, a reconcile says with which digest
         if not runs and not await self._start(plugin, runner, wanted):
             return None
         try:

@@ -30,6 +30,9 @@ from floe_operator.store import Store
 _AGAIN = RetryAfter(0)
 """The watch's echo of our own writes wakes nobody: what a write leaves to do comes back by itself."""
 
+_SOON = RetryAfter(1.0)
+"""Somebody else writes the status, too; whoever does that without end costs a write a second."""
+
 _LOADING_SECONDS = 10.0
 """For how long an object that was never judged waits for its plugin to load before it says Loading: most load
 in less, and a status that stands for a moment would double the writes."""
@@ -98,10 +101,11 @@ class Reconciler:
         self._prober.drop(plugin)
         self._gather.forget(plugin)
         # Before the first listing nobody knows what is not there.
-        if not (gone and self._store.complete and self._inventory.has_mirror(plugin)):
+        gone = gone and self._store.complete and not self._store.is_unfit(plugin)
+        if not (gone and self._inventory.has_mirror(plugin)):
             return DONE
-        created = self._store.put(await self._cluster.apply(plugin, uid=None))
-        return _AGAIN if created is not None else DONE
+        self._store.put(await self._cluster.apply(plugin, uid=None))
+        return _AGAIN if self._store.get(plugin) is not None else DONE
 
     async def _complete(self, seen: FloePlugin) -> Result:
         """Somebody else made the object: it gets our label, unless another owns that."""
@@ -110,7 +114,7 @@ class Reconciler:
         except cluster_errors.Conflict as error:
             _log.info("another manager's value stays", plugin=seen.plugin.slug, reason=str(error))
             return DONE
-        return self._result(seen)
+        return self._result(seen, seen.status)
 
     async def _write(self, seen: FloePlugin, status: FloePluginStatus) -> Result:
         try:
@@ -125,17 +129,19 @@ class Reconciler:
             return DONE
         self._store.put(written)
         self._on_written(seen, status)
-        return self._result(seen)
+        return self._result(seen, status)
 
-    def _result(self, seen: FloePlugin) -> Result:
-        """What is left to do after a write.
+    def _result(self, seen: FloePlugin, status: FloePluginStatus | None) -> Result:
+        """What is left to do after a write that leaves the object with this status.
 
-        A change by another hand that the answer to the write holds may have no news of its own: the watch
-        squashes what comes in quick succession, and the last of it is the echo of the write.
+        A change by another hand that the answer to the write holds may have no news of its own: a watch that
+        begins anew tells of the last state only, and that is the echo of the write.
         """
-        now = self._store.get(seen.plugin) or seen
-        if now.metadata.generation != seen.metadata.generation:
+        now = self._store.get(seen.plugin)
+        if now is None or now.metadata.generation != seen.metadata.generation:
             return _AGAIN
+        if now.status != status:
+            return _SOON
         return LATER if is_incomplete(now) else DONE
 
     def _keep_probe(self, seen: FloePlugin, status: FloePluginStatus, digest: bytes) -> None:
@@ -144,7 +150,8 @@ class Reconciler:
         true = {condition.type for condition in status.conditions if condition.status == "True"}
         if probe is None or "Discovered" not in true:
             self._prober.drop(plugin)
-        elif not {"Loaded", "VersionCompatible", "ConfigValid"} <= true:
+        elif not digest or not {"Loaded", "VersionCompatible", "ConfigValid"} <= true:
+            # Without a digest the conditions are those of before, and nothing is known of the configuration.
             return  # what runs goes on as it is; what does not run waits
         elif "DependenciesReady" in true or self._prober.is_running(plugin):
             self._prober.want(plugin, Wanted(probe, digest))

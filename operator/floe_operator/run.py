@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
@@ -17,11 +16,11 @@ from floe_core._version import __version__
 from floe_core.plugin_types import PluginId
 from floe_operator import cluster_errors, health
 from floe_operator.cluster import Cluster
-from floe_operator.config_sources import SourceObject
 from floe_operator.configurations import Configurations
 from floe_operator.connection import Connection, connect
+from floe_operator.dependencies import Dependents
 from floe_operator.events import EventRecorder
-from floe_operator.gather import Gather, is_ready
+from floe_operator.gather import Gather
 from floe_operator.gauges import OperatorState
 from floe_operator.http_server import Page, PortTaken, report_page, serve
 from floe_operator.inventory import Inventory
@@ -36,6 +35,7 @@ from floe_operator.scanner import Scanner
 from floe_operator.settings import RunSettings
 from floe_operator.sources import Sources
 from floe_operator.store import Store
+from floe_operator.wakeups import Wakeups
 from floe_operator.watch import Watch
 
 _WORKERS = 16
@@ -85,24 +85,27 @@ class Operator:
         self.events = EventRecorder(connection)
         self.cluster = Cluster(connection, namespace)
         self.store = Store()
-        self.inventory = Inventory()
-        self._ready: set[PluginId] = set()
+        self.inventory = Inventory(self.store.all)
+        dependents = Dependents()
+        self.wakeups = Wakeups(self.store, dependents, self._enqueue)
         self.host = PluginHost(
             python=str(settings.plugin_python),
             load_timeout=settings.load_timeout,
             memory_limit=settings.host_memory,
-            on_change=self._plugins_changed,
+            on_change=self.wakeups.plugins_changed,
             on_output=self._plugin_printed,
         )
-        self.sources = Sources(connection, namespace, self._source_changed)
+        self.sources = Sources(connection, namespace, self.wakeups.source_changed)
         self.configurations = Configurations(self.host, self.sources)
-        self.prober = Prober(self.host, self._effective_config, self.configurations.scrubbers, self._probed)
+        self.prober = Prober(self.host, self._effective_config, self.configurations.scrubbers, self._enqueue)
         self.gather = Gather(
             inventory=self.inventory,
             host=self.host,
             store=self.store,
             configurations=self.configurations,
             prober=self.prober,
+            dependents=dependents,
+            on_declared=self.wakeups.declared,
         )
         self.reconciler = Reconciler(
             cluster=self.cluster,
@@ -120,7 +123,7 @@ class Operator:
             cluster=self.cluster,
             store=self.store,
             inventory=self.inventory,
-            enqueue=self.queue.add,
+            look_at=self.wakeups.look_at,
             interval=settings.scan_interval,
             leads=lambda: self.elector.is_leader,
         )
@@ -129,7 +132,7 @@ class Operator:
             self.cluster,
             # The mirrors of a CRD that came late do not wait for the next scan.
             on_start=self.scanner.hurry,
-            on_event=self._seen,
+            on_event=self.wakeups.seen,
             on_gone=self._kind_gone,
         )
         self.metrics.add(
@@ -200,39 +203,12 @@ class Operator:
         }
         return serve(pages, self._http_port)
 
-    def _seen(self, event: str | None, raw: Mapping[str, Any]) -> None:
-        """The watch saw an object come, change or go."""
-        gone = event == "DELETED"
-        plugin = None if gone else self.store.known_as_it_is(raw)
-        if plugin is None:
-            plugin = self.store.remove(raw) if gone else self.store.put(raw)
-            if plugin is None:
-                return
-            self.queue.add(plugin)
-        seen = self.store.get(plugin)
-        self._note_readiness(plugin, seen is not None and is_ready(seen))
+    def _enqueue(self, plugin: PluginId) -> None:
+        self.queue.add(plugin)
 
     def _written(self, seen: FloePlugin, status: FloePluginStatus) -> None:
-        """A status was written."""
         self.events.record(seen, status)
-        self._note_readiness(seen.plugin, is_ready(seen.model_copy(update={"status": status})))
-
-    def _note_readiness(self, plugin: PluginId, ready: bool) -> None:
-        """When an object becomes or stops being Ready, those that need it are judged again, and only they."""
-        if ready == (plugin in self._ready):
-            return
-        (self._ready.add if ready else self._ready.discard)(plugin)
-        for dependent in self.gather.dependents(plugin):
-            self.queue.add(dependent)
-
-    def _source_changed(self, source: SourceObject) -> None:
-        """A Secret or ConfigMap came, changed or went."""
-        for plugin in self.store.users(source):
-            self.queue.add(plugin)
-
-    def _probed(self, plugin: PluginId) -> None:
-        """A check, or a start, told something new."""
-        self.queue.add(plugin)
+        self.wakeups.written(seen.plugin)
 
     async def _effective_config(self, plugin: PluginId) -> dict[str, Any] | None:
         return await self.gather.effective_config(plugin)
@@ -241,15 +217,7 @@ class Operator:
         """A plugin wrote to its standard output or error: any of them, as far as we know."""
         _log.info("a plugin printed", text=self.configurations.scrubbers.common().scrub(line))
 
-    def _plugins_changed(self, plugins: Collection[PluginId]) -> None:
-        """The plugin host knows more of these plugins, or something else."""
-        for plugin in plugins:
-            self.queue.add(plugin)
-
     def _kind_gone(self) -> None:
         """The CRD is not there (any more), and no object either: no probe is wanted."""
-        plugins = list(self.store)
-        self.store.clear()
-        self._ready.clear()
-        for plugin in plugins:
+        for plugin in self.wakeups.kind_gone():
             self.prober.drop(plugin)

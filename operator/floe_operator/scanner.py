@@ -37,7 +37,7 @@ class Scanner:
         cluster: Cluster,
         store: Store,
         inventory: Inventory,
-        enqueue: Callable[[PluginId], None],
+        look_at: Callable[[PluginId], None],
         interval: float,
         leads: Callable[[], bool],
     ) -> None:
@@ -45,7 +45,7 @@ class Scanner:
         self._cluster = cluster
         self._store = store
         self._inventory = inventory
-        self._enqueue = enqueue
+        self._look_at = look_at
         self._interval = interval
         self._leads = leads
         self._absences = mirror.Absences()
@@ -95,18 +95,20 @@ class Scanner:
         except cluster_errors.ClusterError as error:
             # The watch says why, and for how long. Nothing is known to be gone.
             _log.debug("FloePlugins cannot be listed", reason=str(error))
+            self._absences = self._absences.unless_found(scan)
             return False
         for plugin in self._store.replace(listed, before):
-            self._enqueue(plugin)
+            self._look_at(plugin)
+        self._inventory.objects_listed()
         objects = self._store.all()
         self._absences = self._absences.after(scan, objects, counts=self._is_due())
         for seen in objects:
-            self._enqueue(seen.plugin)
+            self._look_at(seen.plugin)
         if scan is None:
             return True
         plan = mirror.plan(scan, objects, self._absences)
         for plugin in plan.create:
-            self._enqueue(plugin)
+            self._look_at(plugin)
         for deletion in plan.delete:
             await self._delete(deletion)
         return True

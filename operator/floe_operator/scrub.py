@@ -45,7 +45,7 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret for secret in secrets if secret}
-        self.withholds = any(_is_short(line) for secret in known for line in _lines(secret))
+        self.withholds = any(_is_too_short(secret) for secret in known)
         """Whether text is withheld as a whole."""
         size = sum(map(len, known))
         stride = next((stride for most, stride in _STRIDES if size <= most), _WIDEST_STRIDE)
@@ -116,8 +116,11 @@ def _lines(secret: str) -> list[str]:
     return [line for line in map(str.strip, secret.splitlines()) if line]
 
 
-def _is_short(line: str) -> bool:
-    return len(line) < SHORTEST and any(map(str.isalnum, line))
+def _is_too_short(secret: str) -> bool:
+    """Whether it, or a line of it that tells something, is: the braces and rules of a longer one do not."""
+    lines = _lines(secret)
+    short = [line for line in lines if len(line) < SHORTEST]
+    return any(map(str.isalnum, "".join(short))) or (len(short) == len(lines) > 0)
 
 
 def _forms(secret: str) -> Iterator[str]:

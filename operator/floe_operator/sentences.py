@@ -1,11 +1,11 @@
 """Sentences for people: one line, what is wrong first, what would mend it last and never cut off.
 
-`assess` and `config_sentences` compose messages with these.
+`assess`, `config_sentences` and the commands compose messages with these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from floe_operator.conditions import MESSAGE_BYTES, bounded
 
@@ -33,6 +33,14 @@ def listing(items: Iterable[str], *, most: int = 5, word: str = "and") -> str:
     if len(shown) < 2:
         return "".join(shown)
     return f"{', '.join(shown[:-1])} {word} {shown[-1]}"
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """A path as people write it: spec.configFrom[0].path."""
+    shown = ""
+    for step in path:
+        shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
+    return shown
 
 
 def _open(text: str) -> str:

@@ -1,6 +1,6 @@
 """The settings of the operator: each field is a flag of `floe-operator run` and a FLOE_* variable.
 
-A flag wins over its variable, the variable over the default.
+A flag wins over its variable, the variable over the default. The commands that need no cluster share a part.
 """
 
 from __future__ import annotations
@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-_QUANTITY = re.compile(r"([0-9]+)([kMG]i?|Ki)?", re.ASCII)
+_QUANTITY = re.compile(r"([0-9]+)(k|M|G|Ki|Mi|Gi)?", re.ASCII)
+_LEAST_HOST_MEMORY = 2**26
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
@@ -27,6 +29,12 @@ def _bytes(value: Any) -> Any:
         if not found:
             raise ValueError("must be a number of bytes, such as 512Mi or 1Gi")
         return int(found[1]) * _UNITS[found[2] or ""]
+    return value
+
+
+def _host_memory(value: int) -> int:
+    if value < _LEAST_HOST_MEMORY:
+        raise ValueError("must be at least 64Mi")
     return value
 
 
@@ -47,6 +55,9 @@ def _namespace(value: str | None) -> str | None:
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Bytes = Annotated[int, BeforeValidator(_bytes)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_LOG_LEVEL = "The least severe log lines to print."
 
 
 class PluginEnvironment(BaseSettings):
@@ -68,17 +79,52 @@ class PluginEnvironment(BaseSettings):
     load_timeout: Seconds = Field(
         default=10.0, gt=0, le=600, description="How long a plugin's import may take, such as 10s."
     )
-    host_memory: Bytes = Field(
+    host_memory: Annotated[Bytes, AfterValidator(_host_memory)] = Field(
         default=2**30,
-        ge=2**26,
         description="Resident memory above which the plugin host is replaced, such as 1Gi.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least severe log lines to print."
-    )
+    log_level: LogLevel = Field(default="info", description=_LOG_LEVEL)
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="json, text, or auto: text on a terminal and json elsewhere."
     )
+
+    @classmethod
+    def variables(cls) -> Collection[str]:
+        """The fields that have a FLOE_* variable."""
+        return cls.model_fields
+
+
+class CommandSettings(PluginEnvironment):
+    """Of a command that answers and ends: what it logs beside its answer are errors.
+
+    Its own flags have no variables: FLOE_OUTPUT would mean something else to each command of a CI job.
+    """
+
+    log_level: LogLevel = Field(default="error", description=_LOG_LEVEL)
+
+    @classmethod
+    def variables(cls) -> Collection[str]:
+        return PluginEnvironment.model_fields
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _SharedVariables(settings_cls)
+
+
+class _SharedVariables(EnvSettingsSource):
+    def __call__(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in super().__call__().items()
+            if name in PluginEnvironment.model_fields
+        }
 
 
 class RunSettings(PluginEnvironment):

@@ -2,7 +2,7 @@
 
 The watch asks for PartialObjectMetadata, and of that keeps the name and resourceVersion alone: annotations
 carry contents, too (kubectl's last-applied configuration). Contents are read when a reconcile needs them and
-kept by nobody here.
+kept by nobody here. A kind that nobody ever asked for is not watched, so that the right to it may be missing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -23,7 +24,9 @@ _METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _PAGE = 500
 _WATCH_SECONDS = 300
 _RETRY_SECONDS = 2.0
-_FORBIDDEN_RETRY_SECONDS = 15.0
+_LONGEST_RETRY_SECONDS = 15.0
+_SHORT_SECONDS = 1.0
+"""A watch that brings nothing and ends sooner did not work, as client-go has it, too."""
 
 _Kind = Literal["Secret", "ConfigMap"]
 _KINDS: tuple[_Kind, ...] = ("Secret", "ConfigMap")
@@ -42,11 +45,16 @@ class Sources:
         self._on_change = on_change
         self._versions: dict[_Kind, dict[str, str]] = {kind: {} for kind in _KINDS}
         self._in_step: set[_Kind] = set()
+        self._wanted = {kind: asyncio.Event() for kind in _KINDS}
         self.restarts = 0
-        """How often a watch had to be started anew."""
+        """How often a watch failed; its ordinary end, after some minutes, is not counted."""
 
     def version(self, source: SourceObject) -> str | None:
-        """Changes with the object (empty where there is none); None while no watch tells."""
+        """Changes with the object (empty where there is none); None while no watch tells.
+
+        The first time that somebody asks, the watch on objects of that kind begins.
+        """
+        self._wanted[source.kind].set()
         if source.kind not in self._in_step:
             return None
         return self._versions[source.kind].get(source.name, "")
@@ -72,25 +80,28 @@ class Sources:
                 group.create_task(self._follow(kind), name=f"watch {kind}s")
 
     async def _follow(self, kind: _Kind) -> None:
-        said = ""
+        """Lists and watches a kind; again when that fails, ever more slowly if it fails at once."""
+        await self._wanted[kind].wait()
+        clock = asyncio.get_running_loop().time
+        said, failures = "", 0
         while True:
-            delay = _RETRY_SECONDS
+            listed_at = math.inf
             try:
                 version = await self._list(kind)
+                listed_at = clock()
                 self._in_step.add(kind)
-                said = ""
                 while True:
                     version = await self._watch(kind, version)
-            except _Expired:
-                delay = 0.0
-            except cluster_errors.MissingRight as error:
-                delay = _FORBIDDEN_RETRY_SECONDS
-                said = _say_once(said, kind, str(error))
             except cluster_errors.ClusterError as error:
-                said = _say_once(said, kind, str(error))
+                fault = error
             self._in_step.discard(kind)
             self.restarts += 1
-            await asyncio.sleep(delay)
+            if clock() - listed_at > _LONGEST_RETRY_SECONDS:
+                said, failures = "", 0
+            if not isinstance(fault, _Expired):
+                said = _say_once(said, kind, str(fault))
+            await asyncio.sleep(_delay(fault, failures))
+            failures += 1
 
     async def _list(self, kind: _Kind) -> str:
         """Takes all of a kind in, tells of every difference; the resourceVersion of the listing."""
@@ -122,28 +133,42 @@ class Sources:
         stream = self._connection.stream(
             self._path(kind), query=query, accept=_METADATA.format(""), timeout=_WATCH_SECONDS + 30
         )
+        clock = asyncio.get_running_loop().time
+        began, changes = clock(), 0
         async for event in stream:
-            what, seen = event.get("type"), event.get("object") or {}
+            what, seen = event.get("type"), event["object"]
             if what == "ERROR":
                 if seen.get("code") == 410:
-                    raise _Expired
+                    raise _Expired("the history since the last version is gone")
                 raise cluster_errors.ClusterUnreachable(f"the watch on {kind}s ended: {seen.get('message')}")
             name, version = _name_and_version(seen)
             if what == "BOOKMARK":
                 continue
+            changes += 1
             if what == "DELETED":
                 self._versions[kind].pop(name, None)
             else:
                 self._versions[kind][name] = version
             self._on_change(SourceObject(kind, name))
+        if not changes and clock() - began < _SHORT_SECONDS:
+            raise cluster_errors.ClusterUnreachable(f"the watch on {kind}s ended as soon as it began")
         return version
 
     def _path(self, kind: _Kind) -> str:
         return f"/api/v1/namespaces/{self._namespace}/{SourceObject(kind, '').resource}"
 
 
-class _Expired(Exception):
+class _Expired(cluster_errors.ClusterError):
     """The history since the version is gone: list again."""
+
+
+def _delay(fault: cluster_errors.ClusterError, failures: int) -> float:
+    """Seconds until the next try, after so many that failed before this one."""
+    if isinstance(fault, cluster_errors.MissingRight):
+        return _LONGEST_RETRY_SECONDS
+    if isinstance(fault, _Expired) and not failures:
+        return 0.0
+    return min(_LONGEST_RETRY_SECONDS, _RETRY_SECONDS * 2.0 ** min(failures, 10))
 
 
 def _name_and_version(seen: Mapping[str, Any]) -> tuple[str, str]:
@@ -160,5 +185,7 @@ def _decoded(data: Mapping[str, str] | None) -> dict[str, bytes]:
 
 def _say_once(said: str, kind: _Kind, reason: str) -> str:
     if reason != said:
-        _log.warning(f"{kind}s cannot be watched: changes are seen at the next scan only", reason=reason)
+        _log.warning(
+            "sources are not watched: changes are seen at the next scan only", kind=kind, reason=reason
+        )
     return reason

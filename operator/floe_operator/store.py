@@ -1,12 +1,13 @@
 """What the watch last said of each FloePlugin, by plugin: the present state that reconciles look at.
 
 Only a newer resourceVersion replaces what is there, so that the answers to our own writes and the watch may
-come in any order.
+come in any order. An object that does not fit the CRD as we know it is known by its name alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -19,69 +20,83 @@ from floe_operator.resource import FloePlugin, parse_object_name
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    uid: str
+    resource_version: str
+    seen: FloePlugin | None
+    """None for an object that does not fit the CRD as we know it."""
+
+    @property
+    def number(self) -> int:
+        return _number(self.resource_version)
+
+
 class Store:
     """The FloePlugins of one namespace."""
 
     def __init__(self) -> None:
-        self._objects: dict[PluginId, FloePlugin] = {}
+        self._objects: dict[PluginId, _Known] = {}
         self._deleted_at: dict[str, int] = {}
         self._users: dict[SourceObject, dict[PluginId, None]] = {}
-        self._unfit: dict[str, list[str]] = {}
+        self._said: dict[str, list[str]] = {}
         self.complete = False
         """Whether a whole listing was taken in: what is not here is not there."""
 
     def __len__(self) -> int:
-        return len(self._objects)
+        return len(self.all())
 
     def __iter__(self) -> Iterator[PluginId]:
-        return iter(list(self._objects))
+        return iter([seen.plugin for seen in self.all()])
 
     def get(self, plugin: PluginId) -> FloePlugin | None:
         """The object of a plugin, as last seen."""
-        return self._objects.get(plugin)
+        known = self._objects.get(plugin)
+        return known.seen if known is not None else None
 
     def all(self) -> list[FloePlugin]:
         """Every object, as last seen."""
-        return list(self._objects.values())
+        return [known.seen for known in self._objects.values() if known.seen is not None]
+
+    def is_unfit(self, plugin: PluginId) -> bool:
+        """Whether there is an object of the plugin that does not fit the CRD: it is left alone."""
+        known = self._objects.get(plugin)
+        return known is not None and known.seen is None
 
     def known_as_it_is(self, raw: Mapping[str, Any]) -> PluginId | None:
         """The plugin of an object that is known in just this version: an echo of our own write, for one."""
-        metadata = raw.get("metadata") or {}
-        plugin = parse_object_name(str(metadata.get("name")))
+        plugin, uid, version = _identity(raw)
         known = self._objects.get(plugin) if plugin is not None else None
-        if known is None or known.metadata.uid != metadata.get("uid"):
-            return None
-        return plugin if known.metadata.resource_version == metadata.get("resourceVersion") else None
+        return plugin if known is not None and (known.uid, known.resource_version) == (uid, version) else None
 
     def put(self, raw: Mapping[str, Any]) -> PluginId | None:
-        """Takes an object in, unless a newer state of it is known; its plugin, None if it cannot be read."""
-        if (plugin := self.known_as_it_is(raw)) is not None:
-            return plugin
-        seen = self._parse(raw)
-        if seen is None:
+        """Takes an object in, unless a newer state of it is known; its plugin, None if it is no plugin's."""
+        plugin, uid, version = _identity(raw)
+        if plugin is None:
+            self._say_unfit(raw, ["metadata.name"])
             return None
-        known = self._objects.get(seen.plugin)
-        version = _number(seen.metadata.resource_version)
-        if version <= self._deleted_at.get(seen.metadata.uid, -1):
-            return seen.plugin
-        is_same = known is not None and known.metadata.uid == seen.metadata.uid
-        if known is None or not is_same or version >= _number(known.metadata.resource_version):
-            self._forget(seen.plugin)
-            self._objects[seen.plugin] = seen
-            for source in referenced(seen.spec):
-                self._users.setdefault(source, {})[seen.plugin] = None
-        return seen.plugin
+        known = self._objects.get(plugin)
+        is_old = known is not None and known.uid == uid and _number(version) < known.number
+        was_deleted = _number(version) <= self._deleted_at.get(uid, -1)
+        if is_old or was_deleted or self.known_as_it_is(raw) is not None:
+            return plugin
+        self._forget(plugin)
+        seen = self._parse(raw, plugin)
+        self._objects[plugin] = _Known(uid, version, seen)
+        for source in referenced(seen.spec) if seen is not None else ():
+            self._users.setdefault(source, {})[plugin] = None
+        return plugin
 
     def remove(self, raw: Mapping[str, Any]) -> PluginId | None:
         """The object is gone; a late answer to a write cannot bring it back."""
-        gone = self._parse(raw)
-        if gone is None:
+        plugin, uid, version = _identity(raw)
+        if plugin is None:
             return None
-        self._deleted_at[gone.metadata.uid] = _number(gone.metadata.resource_version)
-        known = self._objects.get(gone.plugin)
-        if known is not None and known.metadata.uid == gone.metadata.uid:
-            self._forget(gone.plugin)
-        return gone.plugin
+        self._deleted_at[uid] = _number(version)
+        known = self._objects.get(plugin)
+        if known is not None and known.uid == uid:
+            self._forget(plugin)
+        return plugin
 
     def replace(self, listed: Iterable[Mapping[str, Any]], started: Mapping[PluginId, str]) -> set[PluginId]:
         """Takes a whole listing in: what it lacks is gone, unless it came after the listing began.
@@ -89,7 +104,8 @@ class Store:
         `started` is `versions()` from before the listing. Returns the plugins whose object went.
         """
         kept = {plugin for raw in listed if (plugin := self.put(raw)) is not None}
-        gone = {plugin for plugin in started.keys() - kept if self._version(plugin) == started[plugin]}
+        now = self.versions()
+        gone = {plugin for plugin in started.keys() - kept if now.get(plugin) == started[plugin]}
         for plugin in gone:
             self._forget(plugin)
         self._deleted_at.clear()
@@ -97,8 +113,8 @@ class Store:
         return gone
 
     def versions(self) -> dict[PluginId, str]:
-        """The resourceVersion of each object."""
-        return {plugin: known.metadata.resource_version for plugin, known in self._objects.items()}
+        """The resourceVersion of each object, of those that do not fit too."""
+        return {plugin: known.resource_version for plugin, known in self._objects.items()}
 
     def users(self, source: SourceObject) -> list[PluginId]:
         """The plugins whose configuration refers to a Secret or ConfigMap."""
@@ -108,35 +124,46 @@ class Store:
         """Nothing is known any more: the kind itself went."""
         self._objects.clear()
         self._users.clear()
-        self._unfit.clear()
+        self._said.clear()
         self._deleted_at.clear()
         self.complete = False
 
     def _forget(self, plugin: PluginId) -> None:
         known = self._objects.pop(plugin, None)
-        for source in referenced(known.spec) if known is not None else ():
+        seen = known.seen if known is not None else None
+        for source in referenced(seen.spec) if seen is not None else ():
             users = self._users[source]
             del users[plugin]
             if not users:
                 del self._users[source]
 
-    def _version(self, plugin: PluginId) -> str | None:
-        known = self._objects.get(plugin)
-        return known.metadata.resource_version if known else None
-
-    def _parse(self, raw: Mapping[str, Any]) -> FloePlugin | None:
-        name = str((raw.get("metadata") or {}).get("name"))
+    def _parse(self, raw: Mapping[str, Any], plugin: PluginId) -> FloePlugin | None:
         try:
             seen = FloePlugin.parse(raw)
         except ValidationError as error:
-            # Made by an older CRD, perhaps; the values stay out of the log.
-            fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)})
-            if self._unfit.get(name) != fields:
-                _log.warning("a FloePlugin does not fit the CRD and is left alone", name=name, fields=fields)
-            self._unfit[name] = fields
+            # The values stay out of the log.
+            fields = {".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)}
+            self._say_unfit(raw, sorted(fields))
             return None
-        self._unfit.pop(name, None)
+        if seen.plugin != plugin:
+            self._say_unfit(raw, ["metadata.name"])
+            return None
+        self._said.pop(seen.metadata.name, None)
         return seen
+
+    def _say_unfit(self, raw: Mapping[str, Any], fields: list[str]) -> None:
+        """Made by an older or a newer CRD, perhaps."""
+        name = str((raw.get("metadata") or {}).get("name"))
+        if self._said.get(name) != fields:
+            _log.warning("a FloePlugin does not fit the CRD and is left alone", name=name, fields=fields)
+        self._said[name] = fields
+
+
+def _identity(raw: Mapping[str, Any]) -> tuple[PluginId | None, str, str]:
+    """Which plugin an object is of, its uid and its resourceVersion."""
+    metadata = raw.get("metadata") or {}
+    plugin = parse_object_name(str(metadata.get("name")))
+    return plugin, str(metadata.get("uid", "")), str(metadata.get("resourceVersion", ""))
 
 
 def _number(resource_version: str) -> int:

@@ -27,8 +27,14 @@ RETRY_SECONDS = 2.0
 """How long to wait between two looks for the CRD, or before a broken watch starts again."""
 
 _REMIND_SECONDS = 60.0
+_PULSE_SECONDS = 10.0
+"""How often the API server is asked for a sign of life: kopf tries to reach it for ever and tells nobody."""
+_BACKOFFS = (1, 1, 2, 3, *9 * (5,))
+"""Seconds between kopf's tries of one request; its own grow to 21 s, which an outage would last longer."""
 _END_SECONDS = 3.0
 """What kopf gets to end when we do."""
+
+_NO_CRD = f"the CRD {PLURAL}.{GROUP} is not installed: kubectl apply --server-side -k crds"
 
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +60,7 @@ class Watch:
         self._on_event = on_event
         self._on_gone = on_gone
         self.established = False
-        """Whether a watch runs (or is being set up by kopf)."""
+        """Whether a watch runs (or is being set up by kopf), as far as the API server can be reached."""
         self.starts = 0
         """How often a watch was started."""
         self.obstacle = "the watch has not started yet"
@@ -73,14 +79,31 @@ class Watch:
             self.starts += 1
             self._on_start()
             _log.info("watching FloePlugins", namespace=self._cluster.namespace)
+            pulse = asyncio.create_task(self._feel_pulse(), name="pulse of the API server")
             try:
                 ended = await self._kopf()
             finally:
+                pulse.cancel()
+                await asyncio.gather(pulse, return_exceptions=True)
                 self.established = False
             self._heartbeat = None
             self.obstacle = f"the watch ended: {ended}"
             _log.warning("the watch on FloePlugins ended and will be started again", reason=ended)
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _feel_pulse(self) -> None:
+        """While kopf runs: says whether it can have anything to watch."""
+        while True:
+            await asyncio.sleep(_PULSE_SECONDS)
+            try:
+                obstacle = "" if await self._cluster.is_served() else _NO_CRD
+            except cluster_errors.ClusterError as error:
+                obstacle = str(error)
+            if obstacle and self.established:
+                _log.warning("FloePlugins are not watched for now", reason=obstacle)
+            elif self.obstacle and not obstacle:
+                _log.info("FloePlugins are watched again")
+            self.established, self.obstacle = not obstacle, obstacle
 
     async def _wait_until_possible(self) -> None:
         said, said_at = "", 0.0
@@ -88,7 +111,7 @@ class Watch:
         while (obstacle := await self._find_obstacle()) is not None:
             self.obstacle = obstacle
             if obstacle != said or loop.time() - said_at > _REMIND_SECONDS:
-                _log.warning("waiting", reason=obstacle)
+                _log.warning("waiting for FloePlugins to be served", reason=obstacle)
                 said, said_at = obstacle, loop.time()
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -97,7 +120,7 @@ class Watch:
         try:
             if not await self._cluster.is_served():
                 self._on_gone()
-                return f"the CRD {PLURAL}.{GROUP} is not installed: kubectl apply --server-side -k crds"
+                return _NO_CRD
             rights = await self._cluster.missing_rights()
         except cluster_errors.ClusterError as error:
             return str(error)
@@ -155,6 +178,7 @@ class Watch:
         settings.process.ultimate_exiting_timeout = None
         settings.queueing.idle_timeout = 0.1
         settings.persistence.diffbase_storage = _NoDiffs()
+        settings.networking.error_backoffs = _BACKOFFS
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.ConnectionInfo:

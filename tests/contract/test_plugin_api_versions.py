@@ -27,6 +27,7 @@ def test_is_compatible_is_asked_by_position_or_keyword() -> None:
         ("2.0", "1.0", False),
         ("1.0", "2.0", False),
         ("0.9", "1.0", False),
+        ("0.0", "0.0", True),
         ("10.0", "10.0", True),
     ],
 )

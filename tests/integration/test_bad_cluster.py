@@ -10,16 +10,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
 from floe_operator.cluster import RIGHTS
+from floe_operator.leases import Timing
 from localcluster import LocalCluster
 from tests.integration.conftest import AUDIT_POLICY, StartOperator
 from tests.support.control_planes import grant, install_crd, remove_crd
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.operator import Audit, FloePlugins, OperatorProcess, now
 from tests.support.polling import eventually
+from tests.support.ports import free_port
 
 PLUGINS = ("compute-one", "compute-two")
 ALONE = "--no-leader-elect"
@@ -118,8 +122,12 @@ def test_a_terminating_namespace_ends_the_attempts_quietly_and_a_new_one_of_that
         "patch", "configmap", "x", "--namespace", namespace, "-p", '{"metadata": {"finalizers": null}}'
     )
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
+    eventually(lambda: complaints(operator, skip=said))
     time_for_scans(operator)
-    assert complaints(operator, skip=said) == []
+    # Once for each kind of write.
+    told = complaints(operator, skip=said)
+    assert all(f"the namespace {namespace} does not exist" in line for line in told), told
+    assert len(told) <= 3, told
     cluster.kubectl("create", "namespace", namespace)
     are_ready(floeplugins)
 
@@ -156,6 +164,80 @@ def test_an_api_server_that_is_not_there_is_said_and_waited_for_at_the_start_and
 
     assert has_no_traceback(operator)
     assert len(complaints(operator)) < 30, complaints(operator)
+
+
+def page(port: int, path: str) -> tuple[int, str]:
+    """A page of the operator; AssertionError where there is none yet."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError as error:
+        raise AssertionError(str(error)) from None
+
+
+def test_an_outage_shows_in_readiness_and_metrics_while_the_process_is_well(
+    cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
+) -> None:
+    install_crd(cluster)
+    port = free_port()
+    # Nothing but the watch asks the API server for anything meanwhile.
+    start_operator(ALONE, "--scan-interval", "1h", "--http-port", str(port))
+    are_ready(floeplugins)
+    eventually(lambda: page(port, "readyz")[0] == 200)
+    assert "floe_operator_watch_established 1.0" in page(port, "metrics")[1]
+    cluster.stop_api_server(kill=True)
+    try:
+
+        def told() -> bool:
+            status, text = page(port, "readyz")
+            assert status == 503, text
+            assert "[-]watch failed" in text
+            assert "cannot be reached" in text
+            return True
+
+        eventually(told, within=60)
+        assert "floe_operator_watch_established 0.0" in page(port, "metrics")[1]
+        assert page(port, "healthz")[0] == 200
+    finally:
+        cluster.start_api_server()
+    eventually(lambda: page(port, "readyz")[0] == 200, within=60)
+    assert "floe_operator_watch_established 1.0" in page(port, "metrics")[1]
+
+
+def test_after_an_outage_that_outlasts_the_lease_one_operator_leads(
+    cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
+) -> None:
+    install_crd(cluster)
+    leading, standing_by = free_port(), free_port()
+    leader = start_operator("--http-port", str(leading))
+    are_ready(floeplugins)
+    standby = start_operator("--http-port", str(standing_by))
+    eventually(lambda: page(standing_by, "readyz")[0] == 200)
+
+    cluster.stop_api_server(kill=True)
+    stopped = time.monotonic()
+    try:
+        assert leader.process.wait(60) == 1
+        assert leader.logged("the lead is lost")
+        leader.start()  # as the kubelet does
+        eventually(lambda: page(leading, "readyz")[0] == 503)
+        eventually(lambda: time.monotonic() - stopped > Timing().duration + 1)
+        assert page(standing_by, "readyz")[0] == 503
+    finally:
+        cluster.start_api_server()
+
+    eventually(lambda: page(leading, "readyz")[0] == 200, within=60)
+    eventually(lambda: page(standing_by, "readyz")[0] == 200, within=60)
+    floeplugins.merge("compute-two", {"spec": {"config": {"a": 1}}})
+    floeplugins.until("compute-two", "Ready", "ConfigNotAccepted", within=60)
+    leads = [page(port, "metrics")[1].count("floe_operator_leader 1.0") for port in (leading, standing_by)]
+    assert sorted(leads) == [0, 1]
+    assert leader.process.poll() is None
+    assert standby.process.poll() is None
+    assert has_no_traceback(standby)
 
 
 KUBECONFIGS = {
@@ -259,20 +341,42 @@ def test_a_missing_right_is_named_and_missed_until_it_is_given(
     assert has_no_traceback(operator)
 
 
-@pytest.mark.parametrize("resource", ["secrets", "configmaps"])
+SOURCES = {
+    "secrets": {"secretKeyRef": {"name": "words", "key": "settings"}},
+    "configmaps": {"configMapKeyRef": {"name": "words", "key": "settings"}},
+}
+
+
+@pytest.mark.parametrize("resource", SOURCES)
 def test_a_source_that_may_not_be_watched_costs_only_those_who_use_it(
     cluster: LocalCluster,
     namespace: str,
     floeplugins: FloePlugins,
     start_operator: StartOperator,
+    audit: Audit,
     resource: str,
 ) -> None:
     install_crd(cluster)
     rights = [("floe.dev", each, (verb,)) for verb, each in RIGHTS]
     others = [each for each in OTHER_RIGHTS if each[1] != resource]
-    operator = start_operator(ALONE, kubeconfig=grant(cluster, namespace, "some", [*rights, *others]))
+    user = f"user-{namespace}"
+    operator = start_operator(ALONE, kubeconfig=grant(cluster, namespace, user, [*rights, *others]))
     are_ready(floeplugins)
+    time_for_scans(operator)
+    assert not operator.logged("missing right")
+    assert audit.requests(namespace=namespace, resource=resource) == []
+
+    floeplugins.apply("compute", "one", configFrom=[SOURCES[resource]])
+    floeplugins.until("compute-one", "ConfigValid", "Forbidden")
     eventually(lambda: operator.logged("missing right", "list", resource))
+    floeplugins.until("compute-two", "Ready", "Ready")
+
+    # What was missing comes: the right, and then the object.
+    grant(cluster, namespace, user, [*rights, *OTHER_RIGHTS])
+    missing = "SecretNotFound" if resource == "secrets" else "ConfigMapNotFound"
+    floeplugins.until("compute-one", "ConfigValid", missing, within=60)
+    (floeplugins.secret if resource == "secrets" else floeplugins.config_map)("words", settings="{}")
+    are_ready(floeplugins)
 
 
 def test_a_killed_operator_goes_on_where_it_was_and_writes_nothing_needless(

@@ -11,6 +11,7 @@ import pytest
 
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
 from floe_operator.commands.manifests import read_manifests
+from floe_operator.plain_yaml import parse_mapping
 from localcluster import LocalCluster
 from tests.support.manifest_table import BAD, GOOD, spec
 
@@ -19,7 +20,11 @@ TABLE = {**GOOD, **{what: row[0] for what, row in BAD.items()}}
 # One that | stands for a space in.
 SCALARS = """
 y Y n yes No on True tRue 08 0777 0o17 0o9 0x1F 0b11 1_000 1__0 _1 +1 -0 9223372036854775807
-0.1 .5 5. 1e3 1.5e3 1E400 1:30 12:30:45 2026-01-31 2026-01-31T10:00:00Z = '' "1" !!str|1 !x|1
+9223372036854775808 -9223372036854775809 18446744073709551616 123456789012345678901 1e20 1e21 0b1_1 0X1f
+0xffffffffffffffff 0xffffffffffffffffff 07777777777777777777777777 0b2 0x 0x_ 0_ _1.5 +0x1F -0b11 -_1
+685_230.15 12345678901234567890.5
+0.1 .5 5. 1e3 1.5e3 5.670915014801481e+16 1E+30 1e-400 1E400 1.2.3
+10.0.0.1 22:22:22 1:30 12:30:45 2026-01-31 2026-01-31T10:00:00Z = '' "1" !!str|1 !x|1
 """.split()  # noqa: SIM905
 
 
@@ -57,15 +62,22 @@ def test_the_api_server_agrees(what: str, verdicts: dict[str, subprocess.Complet
     assert (said.returncode == 0) is accepts(TABLE[what]), said.stderr
 
 
-def test_yaml_means_the_same_to_kubectl(cluster: LocalCluster) -> None:
+def test_yaml_means_the_same_to_kubectl_in_a_manifest_and_in_a_config_map(cluster: LocalCluster) -> None:
     values = [scalar.replace("|", " ") for scalar in SCALARS]
-    lines = [f"v{index}: {value}" for index, value in enumerate(values)]
+    named = {f"v{index}": value for index, value in enumerate(values)}
+    lines = [f"{name}: {value}" for name, value in named.items()]
     text = spec(f"config: {{{', '.join(lines)}, yes: key, 1: key, 0x1F: key, 1.50: key}}")
     said = dry_run(cluster, text)
     assert said.returncode == 0, said.stderr
     sent: dict[str, Any] = json.loads(said.stdout)["spec"]["config"]
     (document,) = read_manifests(["-"], stdin=text.encode).documents
     read = document.value["spec"]["config"]
-    assert {name: (value, type(value)) for name, value in read.items()} == {
-        name: (value, type(value)) for name, value in sent.items()
-    }
+    assert typed(read) == typed(sent)
+    # A ConfigMap's YAML wants keys in quotes, and no tags.
+    plain = {name: value for name, value in named.items() if "!" not in value}
+    moved = parse_mapping("\n".join(f"{name}: {value}" for name, value in plain.items()))
+    assert typed(moved) == {name: told for name, told in typed(sent).items() if name in plain}
+
+
+def typed(values: dict[str, Any]) -> dict[str, tuple[Any, type]]:
+    return {name: (value, type(value)) for name, value in values.items()}

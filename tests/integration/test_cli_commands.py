@@ -254,15 +254,15 @@ def test_every_finding_names_file_document_line_path_rule_and_the_way_out(cli: A
     outcome = cli("validate", "--filename", "apps")
     assert outcome.returncode == 1
     assert outcome.stdout == (
-        "apps/a.yaml:15: document 2, compute-duckdb: spec.config.thread: the plugin has no such field; "
-        "did you mean threads? [ValidationFailed/extra_forbidden]\n"
+        "apps/a.yaml:15: document 2, compute-duckdb: spec.config.thread: it is not a field of the plugin's "
+        "schema; did you mean threads? [ValidationFailed/extra_forbidden]\n"
     )
     assert outcome.stderr.splitlines()[-1] == "2 FloePlugins in 1 file: 1 finding"
 
 
 def test_github_output_annotates_the_line(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(manifest("dbt/missing"))
-    outcome = cli("validate", "-f", "a.yaml", FLOE_OUTPUT="github")
+    outcome = cli("validate", "-f", "a.yaml", "--output", "github")
     assert outcome.stdout.startswith("::error file=a.yaml,line=5,title=NotInstalled::document 1, dbt-missing")
 
 
@@ -286,6 +286,41 @@ def test_plugins_that_are_not_installed_may_be_allowed(cli: Any) -> None:
     assert found == [("spec.version", "InvalidVersionRange")]
 
 
+def test_a_plugin_that_is_not_installed_may_be_elsewhere(cli: Any) -> None:
+    said = cli("validate", "-f", "-", stdin=manifest("compute/other")).stdout
+    assert "--plugin-python" in said
+    assert "--allow-missing-plugins" in said
+
+
+def test_that_no_plugin_is_installed_is_said_once(tmp_path: Path, cli: Any) -> None:
+    empty = Environment.create(tmp_path / "empty")
+    text = manifest("compute/other") + manifest("dbt/another")
+    outcome = cli("validate", "-f", "-", stdin=text, FLOE_PLUGIN_PYTHON=str(empty.python))
+    assert (outcome.returncode, outcome.stdout.count("[NotInstalled]")) == (1, 2)
+    said = outcome.stdout + outcome.stderr
+    assert (said.count("--plugin-python"), said.count("--allow-missing-plugins")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "data", ["{b: 'threads: 0x" + "f" * 4000 + "'}", "{b: 'threads: " + "1" * 5000 + "'}"], ids=["hex", "dec"]
+)
+def test_a_number_that_nothing_can_hold_is_a_finding(data: str, cli: Any) -> None:
+    config_map = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {data}\n"
+    text = manifest("compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]") + config_map
+    outcome = cli("validate", "-f", "-", "--output", "json", stdin=text)
+    assert outcome.returncode == 1, outcome.stderr
+    (finding,) = json.loads(outcome.stdout)["findings"]
+    assert (finding["path"], finding["rule"].split("/")[0]) == ("spec.configFrom[0]", "ValidationFailed")
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_field_from_a_config_map_is_met_with_the_one_that_was_meant(cli: Any) -> None:
+    config_map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: 'treads: 4'}\n"
+    text = manifest("compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]") + config_map
+    said = cli("validate", "-f", "-", stdin=text).stdout
+    assert "spec.configFrom[0]: treads is not a field of the plugin's schema; did you mean threads?" in said
+
+
 def test_a_folder_without_a_floe_plugin_is_valid_and_said(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: Other\n")
     outcome = cli("validate", "-f", ".")
@@ -296,7 +331,7 @@ def test_a_folder_without_a_floe_plugin_is_valid_and_said(cli: Any, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["validate"], "--filename (FLOE_FILENAME) is required"),
+        (["validate"], "--filename, -f is required: files, folders"),
         (["validate", "-f", "nothing.yaml"], "nothing.yaml does not exist"),
         (["validate", "-f", "-", "--output", "yaml"], "must be 'text', 'json' or 'github'"),
         (["validate", "-f", "-", "--plugin-python", "/nothing/python"], "/nothing/python does not exist"),
@@ -343,6 +378,19 @@ def test_list_shows_every_plugin_and_what_is_wrong_with_it(cli: Any) -> None:
         "1.0",
         "floe-compute-duckdb 1.2.3",
     )
+
+
+def test_list_shows_a_long_message_whole(cli: Any) -> None:
+    rows = json.loads(cli("list", "--output", "json").stdout)
+    shown = cli("list").stdout.splitlines()
+    messages = [" ".join(row["message"].split()) for row in rows if row["message"]]
+    assert max(map(len, messages)) > 100
+    assert all(any(line.endswith(message) for line in shown) for message in messages)
+
+
+def test_the_variables_of_a_job_mean_the_same_to_every_command(cli: Any) -> None:
+    outcome = cli("list", FLOE_OUTPUT="github", FLOE_ALL="x", FLOE_FILENAME="a", FLOE_DIR="b")
+    assert (outcome.returncode, outcome.stdout.startswith("TYPE ")) == (0, True)
 
 
 def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:

@@ -18,13 +18,14 @@ _COMPACTION = "2s"
 
 
 def test_changes_in_a_history_that_was_compacted_meanwhile_are_seen(tmp_path: Path) -> None:
-    flags = (f"--etcd-compaction-interval={_COMPACTION}", "--watch-cache=false")
-    with LocalCluster(api_server_flags=flags) as cluster:
+    compacting = (f"--etcd-compaction-interval={_COMPACTION}", "--watch-cache=false")
+    with LocalCluster(api_server_flags=compacting) as cluster:
         install_crd(cluster)
         needy = plugin_distribution("needy", config="password: SecretStr = Field(min_length=8)")
         plain = plugin_distribution("plain", config="word: str = 'none'")
-        # Scans list the objects, too: they must not be what finds the changes.
-        flags = ("--scan-interval", "1h")
+        # Scans list the objects, too: they must not be what finds the changes. And a leader that is stopped
+        # for long would rightly end.
+        flags = ("--scan-interval", "1h", "--no-leader-elect")
         with standing_operator(cluster, tmp_path, needy, plain, flags=flags) as standing:
             plugins = standing.plugins
             plugins.secret("words", password="long-enough")

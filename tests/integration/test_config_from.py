@@ -131,6 +131,17 @@ def test_optional_references_may_be_missing(plugins: FloePlugins) -> None:
     plugins.until("compute-echo", "ConfigValid", "Valid")
 
 
+def test_what_an_optional_reference_may_bring_yet_is_waited_for(plugins: FloePlugins) -> None:
+    plugins.until("compute-needy", "Stalled", "ConfigRequired")
+    settings = secret("settings", "all", optional=True)
+    plugins.merge("compute-needy", {"spec": {"configFrom": [settings]}})
+    _, _, message = plugins.until("compute-needy", "Reconciling", "ConfigRequired")
+    assert "spec.config.url" in message
+    assert "create what spec.configFrom refers to" in message
+    plugins.secret("settings", all="url: x\npassword: long-enough\n")
+    plugins.until("compute-needy", "Ready", "Ready")
+
+
 def test_a_secret_that_comes_changes_and_goes_is_judged_at_once_without_touching_the_object(
     plugins: FloePlugins,
 ) -> None:
@@ -211,6 +222,41 @@ def test_a_user_who_may_not_read_secrets_is_told_the_missing_right_and_others_go
     assert "secrets" in message
     assert '"get"' in message
     floeplugins.merge("compute-echo", {"spec": {"config": {"url": "x"}}})
+    floeplugins.until("compute-echo", "Ready", "Ready")
+
+
+def test_a_right_to_one_secret_that_is_granted_later_helps_without_a_change_of_object_or_secret(
+    cluster: LocalCluster, environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
+) -> None:
+    environment.install(ECHO)
+    user = f"by-name-{floeplugins.namespace}"
+
+    def allow(*names: str) -> None:
+        everything: list[dict[str, Any]] = [
+            {"apiGroups": ["floe.dev"], "resources": ["floeplugins", "floeplugins/status"], "verbs": ["*"]},
+            {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["list", "watch"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": list(names)},
+        ]
+        role = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": "by-name", "namespace": floeplugins.namespace},
+            "rules": everything,
+        }
+        cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
+
+    allow("another")
+    cluster.kubectl(
+        *("-n", floeplugins.namespace, "create", "rolebinding", "by-name"),
+        *("--role=by-name", f"--user={user}"),
+    )
+    start_operator(kubeconfig=cluster.kubeconfig_for(user, namespace=floeplugins.namespace))
+    floeplugins.until("compute-echo", "Ready", "Ready")
+    floeplugins.secret("there", password="word-word")
+    floeplugins.merge("compute-echo", {"spec": {"configFrom": [secret("there", "password", "password")]}})
+    floeplugins.until("compute-echo", "ConfigValid", "Forbidden")
+    allow("another", "there")
     floeplugins.until("compute-echo", "Ready", "Ready")
 
 

@@ -8,8 +8,11 @@ import pytest
 
 from floe_core.plugin_types import PluginType
 from localcluster import LocalCluster
-from tests.support.distributions import Distribution, plugin_distribution
+from tests.integration.conftest import StartOperator
+from tests.support.distributions import Distribution, Environment, plugin_distribution
 from tests.support.operator import Audit, FloePlugins, now
+from tests.support.partial_scans import hidden
+from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
 
 
@@ -122,3 +125,40 @@ def test_a_dependency_that_is_deleted_for_good_is_missed_and_its_mirror_heals_it
     # The mirror comes back at once; the dependent ends where it was.
     plugins.until("storage-shared", "Ready", "Ready")
     plugins.until("compute-asks-exactly", "Ready", "Ready")
+
+
+def _rounds(audit: Audit, plugins: FloePlugins, since: float, number: int) -> None:
+    def listed() -> int:
+        return len(audit.requests(namespace=plugins.namespace, verb="list", since=since))
+
+    before = listed()
+    eventually(lambda: listed() >= before + number, saying=f"{number} scans pass")
+
+
+def test_a_partial_scan_hides_no_dependency_from_those_that_need_it_and_nor_does_a_restart_in_it(
+    environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, audit: Audit
+) -> None:
+    environment.install(needing("base"), needing("top", "base"))
+    operator = start_operator()
+    for name in ("compute-base", "compute-top"):
+        floeplugins.until(name, "Ready", "Ready")
+    since = now()
+    with hidden(environment, "floe_compute_base"):
+        eventually(lambda: operator.logged("a distribution cannot be read", "floe_compute_base"))
+        _rounds(audit, floeplugins, since, 3)
+        operator.stop()
+        start_operator()
+        _rounds(audit, floeplugins, now(), 3)
+        assert audit.writes(namespace=floeplugins.namespace, since=since) == []
+    _rounds(audit, floeplugins, now(), 2)
+    assert audit.writes(namespace=floeplugins.namespace, since=since) == []
+
+
+def test_a_cycle_is_told_to_all_its_members_once_the_last_is_loaded_and_no_scan_later(
+    environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, audit: Audit
+) -> None:
+    slow = plugin_distribution("slow", before="import time; time.sleep(2)", body="dependencies = ['early-a']")
+    environment.install(needing("early-a", "early-b"), needing("early-b", "slow"), slow)
+    start_operator("--scan-interval", "1h")
+    for name in ("compute-early-a", "compute-early-b", "compute-slow"):
+        floeplugins.until(name, "Stalled", "DependencyCycle")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localcluster import LocalCluster
-from tests.support.distributions import Distribution, plugin_distribution
+from tests.support.diarist import calls, diarist, tell
 from tests.support.operator import Audit, FloePlugins, now, ready_reason
 from tests.support.polling import eventually
 from tests.support.processes import plugin_hosts
@@ -19,35 +19,6 @@ from tests.support.standing import Standing, standing_operator
 
 NAMES = [f"p{number:02}" for number in range(20)]
 PROBE = {"periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
-
-
-def _told(name: str, diary: Path) -> Distribution:
-    return plugin_distribution(
-        name,
-        before=f"""
-        import os, pathlib, time
-        from pydantic import field_validator
-        DIARY = pathlib.Path({str(diary)!r})
-        def note(word):
-            with (DIARY / "{name}").open("a") as log:
-                log.write(f"{{word}} {{os.getpid()}}\\n")
-        """,
-        config=f"""
-        word: str = "none"
-        @field_validator("word")
-        @classmethod
-        def slow(cls, value):
-            time.sleep({0.3 if name < "p05" else 0})
-            return value
-        """,
-        body=f"""
-        def startup(self): note("startup")
-        def shutdown(self): note("shutdown")
-        def health_check(self):
-            time.sleep({0.3 if name < "p10" else 0}); note("checked")
-            return HealthStatus(HealthState.HEALTHY)
-        """,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +30,9 @@ def diary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def standing(
     cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory, diary: Path
 ) -> Iterator[Standing]:
-    plugins = [_told(name, diary) for name in NAMES]
+    plugins = [diarist(name, diary, validating=0.3 if name < "p05" else 0.0) for name in NAMES]
+    for name in NAMES[:10]:
+        tell(diary, "check", "sleep 0.3", name)
     with standing_operator(cluster, tmp_path_factory.mktemp("hosts"), *plugins) as standing:
         for name in NAMES:
             standing.plugins.merge(f"compute-{name}", {"spec": {"probe": PROBE}})
@@ -80,9 +53,8 @@ def _kill_host(standing: Standing) -> int:
     return pid
 
 
-def _calls(diary: Path) -> Counter[tuple[str, str, str]]:
-    lines = [(file.name, line.split()) for file in diary.iterdir() for line in file.read_text().splitlines()]
-    return Counter((name, word, pid) for name, (word, pid) in lines)
+def _calls(diary: Path) -> Counter[tuple[str, str, int]]:
+    return Counter((name, what, pid) for name in NAMES for what, pid in calls(diary, name))
 
 
 def test_a_host_that_dies_with_twenty_plugins_started_is_followed_by_one_that_starts_them_all_once(
@@ -94,9 +66,9 @@ def test_a_host_that_dies_with_twenty_plugins_started_is_followed_by_one_that_st
     old = _kill_host(standing)
 
     def checked_again() -> bool:
-        calls = _calls(diary)
-        hosts = {pid for _, _, pid in calls} - {str(old)}
-        missing = [name for name in NAMES if not any(calls[name, "checked", pid] for pid in hosts)]
+        called = _calls(diary)
+        hosts = {pid for _, _, pid in called} - {old}
+        missing = [name for name in NAMES if not any(called[name, "checked", pid] for pid in hosts)]
         assert not missing, f"not checked in a new host: {missing}"
         return True
 

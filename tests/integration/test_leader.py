@@ -22,6 +22,7 @@ import pytest
 from floe_operator.leader import LEASE, RIGHTS
 from floe_operator.leases import micro_time
 from localcluster import LocalCluster
+from tests.support.api_proxy import ApiProxy
 from tests.support.operator import Audit
 from tests.support.polling import eventually
 from tests.support.tcp_proxy import TcpProxy
@@ -285,6 +286,89 @@ def test_a_lease_that_somebody_tampers_with_brings_no_second_writer(
         assert second.is_quiet(4.0)
         assert lease_of(cluster, namespace)["spec"]["holderIdentity"] == "first"
         assert first.process.poll() is None
+
+
+@pytest.fixture
+def api(cluster: LocalCluster) -> Iterator[ApiProxy]:
+    with ApiProxy(cluster.kubeconfig) as started:
+        yield started
+
+
+class Held:
+    """Holds back the answer to the next request of a method on the Lease; the API server has done it."""
+
+    def __init__(self, api: ApiProxy, method: str) -> None:
+        self._method = method
+        self._begun = threading.Event()
+        self._go_on = threading.Event()
+        api.after = self._hold
+
+    def _hold(self, method: str, path: str) -> None:
+        if method == self._method and "/leases" in path and not self._begun.is_set():
+            self._begun.set()
+            self._go_on.wait(60)
+
+    def begins(self) -> None:
+        assert self._begun.wait(30), f"there was no {self._method}"
+
+    def ends(self) -> None:
+        self._go_on.set()
+
+
+def test_a_lease_that_was_deleted_and_made_anew_by_another_is_lost_at_the_next_look(
+    cluster: LocalCluster, namespace: str, start: Start, api: ApiProxy, tmp_path: Path
+) -> None:
+    first = start("first", api.kubeconfig(tmp_path / "kubeconfig"), timing=(30.0, 20.0, 3.0))
+    first.says("leading")
+    thief = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": LEASE},
+        "spec": {"holderIdentity": "thief", "leaseDurationSeconds": 15},
+    }
+
+    def steal(method: str, path: str) -> None:
+        if method == "POST" and path.endswith("/leases"):
+            cluster.kubectl("create", "-n", namespace, "--filename=-", input=json.dumps(thief))
+
+    api.before = steal
+    cluster.kubectl("delete", "lease", LEASE, "-n", namespace)
+    assert first.ends() == 1
+    assert "thief holds it now" in first.log[-1]
+
+
+def test_a_lease_that_was_made_anew_without_an_answer_is_kept(
+    cluster: LocalCluster, namespace: str, start: Start, api: ApiProxy, tmp_path: Path
+) -> None:
+    first = start("first", api.kubeconfig(tmp_path / "kubeconfig"), timing=(30.0, 12.0, 2.0))
+    first.says("leading")
+    held = Held(api, "POST")
+    cluster.kubectl("delete", "lease", LEASE, "-n", namespace)
+    held.begins()
+    made = lease_of(cluster, namespace)
+    assert made["spec"]["holderIdentity"] == "first"
+    eventually(
+        lambda: lease_of(cluster, namespace)["spec"]["renewTime"] > made["spec"]["renewTime"],
+        saying="it is renewed",
+    )
+    held.ends()
+    assert first.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param("PUT", id="a renewal"), pytest.param("POST", id="the first one")]
+)
+def test_a_lease_is_given_back_though_a_request_for_it_is_under_way(
+    method: str, cluster: LocalCluster, namespace: str, start: Start, api: ApiProxy, tmp_path: Path
+) -> None:
+    held = Held(api, method)
+    only = start("only", api.kubeconfig(tmp_path / "kubeconfig"), timing=(300.0, 200.0, 5.0))
+    held.begins()
+    assert lease_of(cluster, namespace)["spec"]["holderIdentity"] == "only"
+    only.signal(signal.SIGTERM)
+    assert only.ends() == 0
+    held.ends()
+    assert not lease_of(cluster, namespace)["spec"].get("holderIdentity")
 
 
 @pytest.mark.parametrize("hours", [-12, 12])

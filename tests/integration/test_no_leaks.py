@@ -148,6 +148,7 @@ def _marks() -> dict[str, str]:
         "long": f'MARK"{rare}\\é&=/+',
         "lines": f"MARK {rare} one\nMARK {rare} two\n",
         "short": f"{secrets.token_hex(1)}§{secrets.token_hex(1)}"[:5],
+        "signs": "".join(secrets.choice("§¤¬¶±÷¦") for _ in range(5)),
     }
 
 
@@ -188,7 +189,7 @@ def standing(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) ->
         yield standing
 
 
-@pytest.mark.parametrize("kind", ["long", "lines", "short"])
+@pytest.mark.parametrize("kind", ["long", "lines", "short", "signs"])
 def test_no_form_of_a_secret_is_in_any_status_event_or_log_line(standing: Standing, kind: str) -> None:
     plugins = standing.reset()
     mark = _marks()[kind]
@@ -223,7 +224,7 @@ def test_no_form_of_a_secret_is_in_any_status_event_or_log_line(standing: Standi
     found = [(place, form) for place, text in places.items() for form in _forms(mark) if form in text]
     assert not found
     # The values did get there: what was taken out of the plugins' words shows where they were.
-    instead = "withheld" if kind == "short" else "[redacted]"
+    instead = "withheld" if kind in ("short", "signs") else "[redacted]"
     for name in ("constructor", "startup", "check-raises", "check-says"):
         assert instead in plugins.condition(f"compute-{name}", "Healthy")[2]
     assert instead in places["log"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -70,6 +71,12 @@ def health_check(self, timeout=None):
     return HealthStatus(HealthState.DEGRADED, f"within {timeout}", {"detail": "never told"})
 """
 
+WORDY_BODY = """
+def health_check(self):
+    text = self._config.character.encode().decode("unicode_escape") * self._config.length
+    return HealthStatus(HealthState.UNHEALTHY, text)
+"""
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
@@ -77,6 +84,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment.add(
         *(plugin_distribution(name, config=DIARIST, body=DIARIST_BODY) for name in ("one", "two", "three")),
         plugin_distribution("bare"),
+        plugin_distribution("wordy", config="character: str\nlength: int", body=WORDY_BODY),
         plugin_distribution("odd", body="def health_check(self):\n    return True"),
     )
     return environment
@@ -144,9 +152,24 @@ async def test_what_a_hook_raises_is_told_with_its_text_apart(
     assert how == "leave" or str(diary) in failure.plugin_text
 
 
-async def test_a_hook_that_ends_the_host_is_told_so(host: PluginHost, diary: Path) -> None:
-    with pytest.raises(HookCrashed, match="it exited with status 5"):
-        await host.start_plugin(compute("one"), {"diary": str(diary), "when_started": "exit"}, 10)
+@pytest.mark.parametrize(
+    ("when", "hook"),
+    [
+        ("when_started", r"the constructor, configure\(\) or startup\(\)"),
+        ("when_checked", r"health_check\(\)"),
+        ("when_stopped", r"shutdown\(\)"),
+    ],
+)
+async def test_a_hook_that_ends_the_host_is_named(
+    host: PluginHost, diary: Path, when: str, hook: str
+) -> None:
+    async def live() -> None:
+        await host.start_plugin(compute("one"), {"diary": str(diary), when: "exit"}, 10)
+        await host.check(compute("one"), 10)
+        await host.stop_plugin(compute("one"), 10)
+
+    with pytest.raises(HookCrashed, match=f"^{hook} ended the plugin host: it exited with status 5$"):
+        await live()
 
 
 async def test_an_answer_that_is_no_health_status_is_a_failed_check(host: PluginHost) -> None:
@@ -155,11 +178,24 @@ async def test_an_answer_that_is_no_health_status_is_a_failed_check(host: Plugin
         await host.check(compute("odd"), 5)
 
 
+@pytest.mark.parametrize("character", ["x", "\\udcff", "\\0", "\\U0001f600"])
+async def test_a_health_message_that_is_too_long_is_not_carried_and_the_check_counts(
+    host: PluginHost, character: str
+) -> None:
+    for length, carried in ((65_536, True), (65_537, False), (9_000_000, False)):
+        await host.start_plugin(compute("wordy"), {"character": character, "length": length}, 10)
+        report = await host.check(compute("wordy"), 10)
+        assert report.state == "unhealthy"
+        said = "health_check() answered with a message of more than 65536 characters"
+        assert (report.message == said) is not carried
+
+
 async def test_a_configuration_that_does_not_fit_starts_nothing_and_is_not_told(host: PluginHost) -> None:
     with pytest.raises(HookFailed) as failed:
         await host.start_plugin(compute("one"), {"diary": {"a": MARK}, MARK: 1}, 10)
     assert failed.value.failure.hook == "configure"
     assert MARK not in failed.value.failure.model_dump_json() + str(failed.value)
+    assert str(failed.value) == "the configuration is not valid: diary: Input should be a valid string"
 
 
 async def test_a_plugin_that_was_not_started_cannot_be_checked_and_is_stopped_already(
@@ -184,6 +220,43 @@ async def test_a_startup_that_returns_after_its_limit_is_shut_down_again(
 
     await eventually_async(stopped)
     assert host.generation == 1
+
+
+async def test_while_a_start_hangs_no_second_one_with_the_same_configuration_is_made(
+    host: PluginHost, diary: Path
+) -> None:
+    hanging = {"diary": str(diary), "when_started": "hang"}
+    for _ in range(3):
+        with pytest.raises(HookTimedOut, match=r"startup\(\) did not return within 1.2 s"):
+            await host.start_plugin(compute("one"), hanging, 1.2)
+
+    async def begun() -> bool:
+        assert _written(diary) == ["one made", "one started"]
+        return True
+
+    await eventually_async(begun)
+    await host.start_plugin(compute("one"), {"diary": str(diary)}, 10)
+    assert (await host.check(compute("one"), 5)).state == "degraded"
+    with pytest.raises(HookTimedOut):
+        await host.start_plugin(compute("one"), hanging, 1.2)
+    assert not host.is_started(compute("one"))
+    assert _written(diary)[2:] == ["one made", "one started", "one checked", "one stopped"]
+    assert host.generation == 1
+
+
+async def test_a_start_that_hung_and_returned_is_made_again(host: PluginHost, diary: Path) -> None:
+    slow = {"diary": str(diary), "when_started": "sleep 2"}
+    with pytest.raises(HookTimedOut):
+        await host.start_plugin(compute("one"), slow, 1.2)
+
+    async def started() -> bool:
+        with contextlib.suppress(HookTimedOut):
+            await host.start_plugin(compute("one"), slow, 10)
+        return host.is_started(compute("one"))
+
+    await eventually_async(started)
+    once = ["one made", "one started"]
+    assert _written(diary) == [*once, "one stopped", *once]
 
 
 async def test_while_a_check_hangs_no_second_one_starts_and_nobody_else_waits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -59,6 +60,7 @@ async def test_a_plugin_that_ends_or_hangs_its_import_costs_only_itself(
         assert isinstance(fault, LoadFault)
         assert fault.reason == reason
         assert says in fault.message
+        assert not re.search("[A-Z_]{2,}:", fault.message), "the operator's name is compute/hostile"
         assert isinstance(await outcome(host, compute("alpha")), Loaded)
         assert isinstance(await outcome(host, compute("omega")), Loaded)
         assert (await host.validate(compute("omega"), {}, {})).reason == "NothingToConfigure"

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from floe_core.host.protocol import MAX_LINE_BYTES, PROTOCOL_VERSION
+from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator.plugin_host import Loaded, PluginHost, ScanFailed
+from floe_operator.plugin_host.process import HostProcess
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually, eventually_async
@@ -88,7 +90,7 @@ def test_the_first_message_says_who_the_host_is(raw: RawHost) -> None:
     ready = raw.hear()
     assert ready["method"] == "ready"
     assert ready["params"]["protocol"] == PROTOCOL_VERSION
-    assert ready["params"]["pid"] == raw.process.pid
+    assert ready["params"]["platform_api_version"] == FLOE_PLUGIN_API_VERSION
     assert ready["params"]["python"].startswith(f"{sys.version_info.major}.")
 
 
@@ -288,6 +290,27 @@ async def test_a_host_killed_while_nothing_is_under_way_comes_back(environment: 
         await eventually_async(back)
 
 
+async def test_a_start_that_is_given_up_at_any_moment_leaves_no_pipe_open(environment: Environment) -> None:
+    def nothing(_: object) -> None: ...
+
+    open_before = _open_files()
+    for rounds in range(12):
+        start = HostProcess.start(str(environment.python), on_line=nothing, on_left_out=nothing)
+        starting = asyncio.create_task(start)
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            process = await starting
+            process.kill()
+            await process.release()
+        assert _open_files() == open_before
+
+
+def _open_files() -> set[Path]:
+    return set(Path("/proc/self/fd").iterdir())
+
+
 async def test_close_leaves_no_process_behind(environment: Environment) -> None:
     async with running(environment.python, load_timeout=2.0) as host:
         await all_loaded(host)
@@ -342,8 +365,9 @@ async def test_a_python_without_floe_core_is_a_failed_scan_that_says_what_to_ins
     assert "pip install floe-core" in detail
 
 
-OTHER_PROTOCOL = {"protocol": 99, "floe_core": "9.0", "python": "4", "platform_api_version": "9.0", "pid": 1}
-OTHER_READY = {"jsonrpc": "2.0", "method": "ready", "params": OTHER_PROTOCOL}
+def _says_it_is(protocol: int, api: str) -> str:
+    said = {"protocol": protocol, "floe_core": "9.0", "python": "4", "platform_api_version": api}
+    return f"import json; print(json.dumps({ ({'jsonrpc': '2.0', 'method': 'ready', 'params': said}) }))"
 
 
 @pytest.mark.parametrize(
@@ -351,10 +375,9 @@ OTHER_READY = {"jsonrpc": "2.0", "method": "ready", "params": OTHER_PROTOCOL}
     [
         ("import time; time.sleep(0.1); raise SystemExit('broken on purpose')", "broken on purpose"),
         ("print('hello')", "does not begin with a handshake"),
-        (
-            f"import json; print(json.dumps({OTHER_READY}))",
-            "speaks protocol 99",
-        ),
+        (_says_it_is(99, "1.0"), "speaks protocol 99"),
+        (_says_it_is(PROTOCOL_VERSION, "1.10"), "floe-core 9.0 of"),
+        (_says_it_is(PROTOCOL_VERSION, "1.10"), "offers plugin API 1.10 and this operator 1.0"),
     ],
 )
 async def test_a_host_that_speaks_otherwise_is_a_failed_scan(tmp_path: Path, program: str, says: str) -> None:

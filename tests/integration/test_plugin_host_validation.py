@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from floe_core.config_errors import MOST_ERRORS
 from floe_core.host.protocol import Verdict
-from floe_operator.plugin_host import HostUnavailable, PluginGone, PluginHost, ValidationCrashed
+from floe_operator.plugin_host import HostUnavailable, PluginGone, PluginHost, ValidationCrashed, validation
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.plugin_hosts import MIB, Reports, all_loaded, compute, running
 from tests.support.polling import eventually_async
@@ -21,6 +22,7 @@ MARK = "s3cr3t-m4rk"
 
 HOSTILE_CONFIG = """
 what: str = "nothing"
+gate: str = ""
 
 def model_post_init(self, context):
     import ctypes, os, re, threading, time
@@ -32,6 +34,9 @@ def model_post_init(self, context):
         threading.Event().wait()
     if self.what == "hold":
         re.match(r"(a+)+$", "a" * 64 + "b")
+    if self.what == "wait":
+        while not os.path.exists(self.gate):
+            time.sleep(0.01)
     if self.what == "slow":
         time.sleep(1.5)
     if self.what == "leave":
@@ -55,6 +60,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         plugin_distribution("hostile", config=HOSTILE_CONFIG),
         plugin_distribution("unbuildable", body="def get_config_schema(self):\n    raise RuntimeError('no')"),
         plugin_distribution("wordy", config="items: list[int] = []"),
+        plugin_distribution("demanding", config="\n".join(f"f{n}: int" for n in range(200))),
+        plugin_distribution("careless", config="\n".join(f"f{n}: SecretStr = None" for n in range(200))),
         *(plugin_distribution(f"plain{number:02}", config="threads: int = 1") for number in range(10)),
     )
     return environment
@@ -152,6 +159,37 @@ async def test_a_configuration_that_ended_a_host_does_not_end_another_one_at_eac
     assert host.generation == generation == 2
 
 
+async def test_what_hung_is_tried_again_beside_whoever_asks_and_its_verdict_is_told(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "FIRST_RETRY", 0.1)
+    reports = Reports()
+    async with running(environment.python, reports, load_timeout=3.0) as host:
+        await all_loaded(host)
+        waits = {"what": "wait", "gate": str(tmp_path / "gate")}
+        with pytest.raises(ValidationCrashed, match="did not return within 3 s"):
+            await host.validate(compute("hostile"), waits, {})
+        reports.changed.clear()
+        began = time.monotonic()
+        for _ in range(20):  # the first of them begins a retry, which hangs
+            with pytest.raises(ValidationCrashed, match="did not return within 3 s"):
+                await host.validate(compute("hostile"), waits, {})
+            await asyncio.sleep(0.01)
+        assert time.monotonic() - began < 3.0, "nobody waits for the retry"
+        assert reports.changed == []
+        (tmp_path / "gate").touch()
+
+        async def told() -> bool:
+            if compute("hostile") not in reports.changed:
+                with pytest.raises(ValidationCrashed):
+                    await host.validate(compute("hostile"), waits, {})
+            return compute("hostile") in reports.changed
+
+        await eventually_async(told)
+        assert (await host.validate(compute("hostile"), waits, {})).reason == "Valid"
+        assert host.generation == 2
+
+
 async def test_a_host_killed_in_the_middle_of_validations_is_not_noticed_by_their_callers(
     host: PluginHost, environment: Environment
 ) -> None:
@@ -214,8 +252,25 @@ async def test_deep_nesting_is_an_error_of_that_call(host: PluginHost) -> None:
 async def test_a_verdict_of_many_faults_names_the_first_and_counts_the_rest(host: PluginHost) -> None:
     verdict = await host.validate(compute("wordy"), {"items": [MARK] * 5_000}, {})
     assert verdict.reason == "ValidationFailed"
-    assert len(verdict.faults) <= 101
-    assert verdict.faults[-1].message.startswith(f"{5_001 - len(verdict.faults)} more")
+    assert len(verdict.faults) == MOST_ERRORS + 1
+    assert verdict.faults[-1].message == f"{5_000 - MOST_ERRORS} more faults"
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "reason"),
+    [
+        ("demanding", {}, "ConfigRequired"),
+        ("demanding", {"other": 1}, "ValidationFailed"),
+        ("careless", {f"f{n}": MARK for n in range(200)}, "PlaintextSecret"),
+    ],
+)
+async def test_every_kind_of_fault_is_bounded_alike(
+    host: PluginHost, name: str, config: dict[str, Any], reason: str
+) -> None:
+    verdict = await host.validate(compute(name), config, config)
+    assert verdict.reason == reason
+    assert len(verdict.faults) == MOST_ERRORS + 1
+    assert verdict.faults[-1].message == f"{200 - MOST_ERRORS} more faults"
 
 
 async def test_a_plugin_that_is_not_installed_is_gone(host: PluginHost) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localcluster import LocalCluster
-from tests.support.distributions import Distribution, plugin_distribution
+from tests.support.diarist import calls, diarist, tell
 from tests.support.operator import Audit, FloePlugins, now
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
@@ -31,7 +31,7 @@ def standing(
 ) -> Iterator[Standing]:
     folder = tmp_path_factory.mktemp("probes")
     with standing_operator(
-        cluster, folder, *(_told(name, diary) for name in ("one", "two", "three"))
+        cluster, folder, *(diarist(name, diary) for name in ("one", "two", "three"))
     ) as standing:
         yield standing
 
@@ -43,43 +43,6 @@ def plugins(standing: Standing, diary: Path) -> FloePlugins:
     for file in diary.iterdir():
         file.unlink()
     return plugins
-
-
-def _told(name: str, diary: Path) -> Distribution:
-    """A plugin that does what a file tells it, and writes down what is called."""
-    return plugin_distribution(
-        name,
-        before=f"""
-        import os, pathlib, time
-        DIARY = pathlib.Path({str(diary)!r})
-        def note(word):
-            with (DIARY / "{name}.log").open("a") as log:
-                log.write(f"{{word}} {{os.getpid()}}\\n")
-        def told(hook):
-            file = DIARY / f"{name}.{{hook}}"
-            text = file.read_text().strip() if file.exists() else ""
-            if text == "raise": raise RuntimeError("told to raise")
-            if text == "hang": time.sleep(3600)
-            if text == "slow": time.sleep(1.5)
-            if text == "crash": os._exit(7)
-            return text
-        """,
-        config="word: str = 'none'",
-        body="""
-        def startup(self):
-            note("startup"); told("startup"); note(f"started {self._config.word}")
-        def shutdown(self):
-            note("shutdown"); told("shutdown")
-        def health_check(self):
-            note("check"); text = told("check"); note("checked")
-            return HealthStatus(HealthState(text or "healthy"), f"told {text}")
-        """,
-    )
-
-
-def _lines(diary: Path, name: str = "one") -> list[str]:
-    file = diary / f"{name}.log"
-    return [line.rpartition(" ")[0] for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def _running(diary: Path) -> set[str]:
@@ -95,14 +58,14 @@ def _running(diary: Path) -> set[str]:
     return running
 
 
-def _tell(diary: Path, hook: str, text: str, name: str = "one") -> None:
-    (diary / f"{name}.{hook}").write_text(text)
+def _called(diary: Path, name: str = "one") -> list[str]:
+    return [what for what, _ in calls(diary, name)]
 
 
 def test_without_a_probe_a_plugin_is_never_constructed(plugins: FloePlugins, diary: Path) -> None:
     plugins.merge("compute-one", {"spec": {"config": {"word": "x"}}})
     plugins.until("compute-one", "Ready", "Ready")
-    assert _lines(diary) == []
+    assert _called(diary) == []
 
 
 def test_a_probed_plugin_starts_once_is_checked_again_and_again_and_stops_with_the_probe(
@@ -110,11 +73,11 @@ def test_a_probed_plugin_starts_once_is_checked_again_and_again_and_stops_with_t
 ) -> None:
     plugins.merge("compute-one", {"spec": {"probe": FAST, "config": {"word": "first"}}})
     plugins.until("compute-one", "Ready", "Ready")
-    eventually(lambda: _lines(diary).count("checked") >= 3)
-    assert _lines(diary).count("startup") == 1
-    assert "started first" in _lines(diary)
+    eventually(lambda: _called(diary).count("checked") >= 3)
+    assert _called(diary).count("startup") == 1
+    assert "started first" in _called(diary)
     plugins.merge("compute-one", {"spec": {"probe": None}})
-    eventually(lambda: "shutdown" in _lines(diary))
+    eventually(lambda: "shutdown" in _called(diary))
     eventually(lambda: "Healthy" not in _conditions(plugins, "compute-one"))
     plugins.until("compute-one", "Ready", "Ready")
 
@@ -123,7 +86,7 @@ def test_it_stops_with_its_object(plugins: FloePlugins, diary: Path) -> None:
     plugins.merge("compute-one", {"spec": {"probe": FAST}})
     plugins.until("compute-one", "Ready", "Ready")
     plugins.delete("compute-one")
-    eventually(lambda: "shutdown" in _lines(diary))
+    eventually(lambda: "shutdown" in _called(diary))
 
 
 def test_another_effective_config_restarts_it_and_the_same_one_does_not(
@@ -135,12 +98,12 @@ def test_another_effective_config_restarts_it_and_the_same_one_does_not(
     plugins.until("compute-one", "Ready", "Ready")
     plugins.config_map("words", word="first", other="b")
     plugins.merge("compute-one", {"metadata": {"labels": {"some": "label"}}})
-    checks = _lines(diary).count("checked")
-    eventually(lambda: _lines(diary).count("checked") >= checks + 2)
-    assert _lines(diary).count("startup") == 1
+    checks = _called(diary).count("checked")
+    eventually(lambda: _called(diary).count("checked") >= checks + 2)
+    assert _called(diary).count("startup") == 1
     plugins.config_map("words", word="second", other="b")
-    eventually(lambda: "started second" in _lines(diary))
-    calls = [call for call in _lines(diary) if not call.startswith("check")]
+    eventually(lambda: "started second" in _called(diary))
+    calls = [call for call in _called(diary) if not call.startswith("check")]
     assert calls == ["startup", "started first", "shutdown", "startup", "started second"]
 
 
@@ -150,25 +113,25 @@ def test_one_failed_check_flips_nothing_and_the_threshold_does(
     plugins.merge("compute-one", {"spec": {"probe": FAST}})
     plugins.until("compute-one", "Ready", "Ready")
     since = now()
-    _tell(diary, "check", "unhealthy")
-    checks = _lines(diary).count("checked")
-    eventually(lambda: _lines(diary).count("checked") >= checks + 2)
+    tell(diary, "check", "unhealthy")
+    checks = _called(diary).count("checked")
+    eventually(lambda: _called(diary).count("checked") >= checks + 2)
     assert plugins.condition("compute-one", "Ready")[0] == "True"
     assert not audit.writes(namespace=plugins.namespace, since=since)
     _, _, message = plugins.until("compute-one", "Ready", "Unhealthy")
     assert "told unhealthy" in message
-    _tell(diary, "check", "degraded")
+    tell(diary, "check", "degraded")
     plugins.until("compute-one", "Healthy", "Degraded")
     plugins.until("compute-one", "Ready", "Ready")
 
 
 def test_a_steady_failure_is_written_once(plugins: FloePlugins, diary: Path, audit: Audit) -> None:
-    _tell(diary, "check", "raise")
+    tell(diary, "check", "raise")
     plugins.merge("compute-one", {"spec": {"probe": {**FAST, "failureThreshold": 1}}})
     _, _, message = plugins.until("compute-one", "Ready", "Unhealthy")
     assert "told to raise" in message
-    since, checks = now(), _lines(diary).count("check")
-    eventually(lambda: _lines(diary).count("check") >= checks + 4)
+    since, checks = now(), _called(diary).count("check")
+    eventually(lambda: _called(diary).count("check") >= checks + 4)
     assert not audit.writes(namespace=plugins.namespace, since=since)
 
 
@@ -178,12 +141,12 @@ def test_a_hanging_check_is_not_doubled_and_costs_its_own_plugin_alone(
     for name in ("one", "two"):
         plugins.merge(f"compute-{name}", {"spec": {"probe": FAST}})
         plugins.until(f"compute-{name}", "Ready", "Ready")
-    _tell(diary, "check", "hang")
+    tell(diary, "check", "hang")
     plugins.until("compute-one", "Ready", "Unhealthy")
-    checks = _lines(diary, "two").count("checked")
-    eventually(lambda: _lines(diary, "two").count("checked") >= checks + 3)
+    checks = _called(diary, "two").count("checked")
+    eventually(lambda: _called(diary, "two").count("checked") >= checks + 3)
     assert plugins.condition("compute-two", "Ready")[0] == "True"
-    calls = Counter(_lines(diary))
+    calls = Counter(_called(diary))
     assert calls["check"] - calls["checked"] == 1
 
 
@@ -193,12 +156,12 @@ def test_a_startup_that_fails_is_tried_again_and_the_others_run_on(
 ) -> None:
     plugins.merge("compute-two", {"spec": {"probe": FAST}})
     plugins.until("compute-two", "Ready", "Ready")
-    _tell(diary, "startup", what)
+    tell(diary, "startup", what)
     plugins.merge("compute-one", {"spec": {"probe": FAST}})
     _, _, message = plugins.until("compute-one", "Ready", "StartupFailed")
     assert words in message
-    eventually(lambda: _lines(diary).count("startup") >= 2)
-    _tell(diary, "startup", "")
+    eventually(lambda: _called(diary).count("startup") >= 2)
+    tell(diary, "startup", "")
     plugins.until("compute-one", "Ready", "Ready", within=60)
     assert plugins.condition("compute-two", "Ready")[0] == "True"
 
@@ -209,13 +172,13 @@ def test_a_plugin_that_crashes_while_it_runs_says_so_and_the_others_are_started_
     for name in ("one", "two", "three"):
         plugins.merge(f"compute-{name}", {"spec": {"probe": FAST}})
         plugins.until(f"compute-{name}", "Ready", "Ready")
-    _tell(diary, "check", "crash")
+    tell(diary, "check", "crash")
     plugins.until("compute-one", "Ready", "CrashedWhileRunning")
     for name in ("two", "three"):
         plugins.until(f"compute-{name}", "Ready", "Ready")
-        checks = _lines(diary, name).count("checked")
-        eventually(lambda name=name, checks=checks: _lines(diary, name).count("checked") >= checks + 2)  # type: ignore[misc]
-    _tell(diary, "check", "")
+        checks = _called(diary, name).count("checked")
+        eventually(lambda name=name, checks=checks: _called(diary, name).count("checked") >= checks + 2)  # type: ignore[misc]
+    tell(diary, "check", "")
     plugins.until("compute-one", "Ready", "Ready", within=60)
 
 
@@ -224,21 +187,21 @@ def test_a_plugin_stops_within_its_limit_when_the_operator_ends(
 ) -> None:
     diary = tmp_path / "diary"
     diary.mkdir()
-    with standing_operator(cluster, tmp_path, _told("one", diary), _told("two", diary)) as standing:
+    with standing_operator(cluster, tmp_path, diarist("one", diary), diarist("two", diary)) as standing:
         for name in ("one", "two"):
             standing.plugins.merge(f"compute-{name}", {"spec": {"probe": FAST}})
             standing.plugins.until(f"compute-{name}", "Ready", "Ready")
-        _tell(diary, "shutdown", "hang")
+        tell(diary, "shutdown", "hang")
         started = time.monotonic()
         assert standing.operator.stop(within=40) == 0
         assert time.monotonic() - started < 30
-    assert "shutdown" in _lines(diary, "two")
+    assert "shutdown" in _called(diary, "two")
 
 
 def test_a_changed_config_keeps_ready_until_its_first_check(plugins: FloePlugins, diary: Path) -> None:
     plugins.merge("compute-one", {"spec": {"probe": FAST}})
     plugins.until("compute-one", "Ready", "Ready")
-    _tell(diary, "startup", "slow")
+    tell(diary, "startup", "sleep 1.5")
     changed = plugins.merge("compute-one", {"spec": {"config": {"word": "second"}}})
     generation = changed["metadata"]["generation"]
 

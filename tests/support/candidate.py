@@ -37,9 +37,9 @@ async def main(namespace: str, name: str, *timing: str) -> None:
 
 
 async def lead(elector: Elector, connection: Connection, namespace: str, name: str) -> None:
-    await elector.acquire()
-    say("leading")
     try:
+        await elector.acquire()
+        say("leading")
         while True:
             with contextlib.suppress(ClusterError):
                 await connection.write(

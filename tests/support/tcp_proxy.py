@@ -1,4 +1,4 @@
-"""A proxy on loopback that passes bytes on, until it is told to hold them back: a network that hangs."""
+"""Proxies on loopback: one that is told to hold bytes back (a network that hangs), and an HTTP proxy."""
 
 from __future__ import annotations
 
@@ -47,10 +47,14 @@ class TcpProxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self._begin(near)
                 far = socket.create_connection(self._target)
                 self._sockets += [near, far]
                 for one, other in ((near, far), (far, near)):
                     threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _begin(self, near: socket.socket) -> None:
+        """What is said before bytes are passed on."""
 
     def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -60,3 +64,19 @@ class TcpProxy:
                     return
                 other.sendall(data)
             other.shutdown(socket.SHUT_WR)
+
+
+class ConnectProxy(TcpProxy):
+    """A proxy as HTTPS_PROXY names one: whatever host it is asked for, it connects to the same."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.asked: list[str] = []
+        """The request lines, such as `CONNECT example.org:443 HTTP/1.1`."""
+
+    def _begin(self, near: socket.socket) -> None:
+        said = b""
+        while not said.endswith(b"\r\n\r\n"):
+            said += near.recv(1)
+        self.asked.append(said.partition(b"\r\n")[0].decode())
+        near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")

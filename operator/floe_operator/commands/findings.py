@@ -45,14 +45,6 @@ class Summary:
         return f"{looked}: {_count(findings, 'finding') if findings else 'no findings'}"
 
 
-def dotted(path: Sequence[str | int]) -> str:
-    """A path as people write it: spec.configFrom[0].path."""
-    shown = ""
-    for step in path:
-        shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
-    return shown
-
-
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
     """By file, document and line, each once."""
     unique = dict.fromkeys(findings)

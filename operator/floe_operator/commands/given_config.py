@@ -15,11 +15,18 @@ from typing import Any
 
 from floe_core.host.protocol import ConfigFault
 from floe_operator.commands.manifests import Document
-from floe_operator.config_sources import Contents, SourceObject, referenced, resolve, source_object
+from floe_operator.config_faults import MISSING, has
+from floe_operator.config_sources import (
+    Contents,
+    SourceObject,
+    referenced,
+    resolve,
+    source_key,
+    source_object,
+)
 from floe_operator.facts import ConfigSourceFault
-from floe_operator.resource import ConfigSource, FloePluginSpec
+from floe_operator.resource import FloePluginSpec
 
-_MISSING = "missing"
 _CERTAIN_ABOVE_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument", "plaintext_secret")
 """Faults of a mapping that stand whatever is yet to come into it."""
 _STAND_IN = b"{}"
@@ -47,7 +54,7 @@ class GivenConfig:
     def is_certain(self, fault: ConfigFault) -> bool:
         """Whether the fault stands whatever the unknown values are."""
         keys = tuple(fault.field.split(".")) if fault.field else ()
-        if self.unknown_root and (fault.type == _MISSING or not keys):
+        if self.unknown_root and (fault.type == MISSING or not keys):
             return fault.type in _CERTAIN_ABOVE_UNKNOWN
         for path in self.unknown:
             if _matches(keys, path):
@@ -92,18 +99,6 @@ def given_config(spec: FloePluginSpec, namespace: str, known: ConfigMaps) -> Giv
     )
 
 
-def has(value: Any, keys: Sequence[str]) -> bool:
-    """Whether a value has something at a path; `*` stands for any key."""
-    if not keys:
-        return True
-    inner, rest = keys[0], keys[1:]
-    if isinstance(value, Mapping):
-        return any(has(item, rest) for key, item in value.items() if inner in ("*", key))
-    if isinstance(value, list):
-        return any(has(item, rest) for index, item in enumerate(value) if inner in ("*", str(index)))
-    return False
-
-
 def without(value: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
     """A copy without what stands at the dotted paths."""
     rest = copy.deepcopy(value)
@@ -136,7 +131,7 @@ def _contents(each: SourceObject, spec: FloePluginSpec, namespace: str, known: C
     data = _known(each, namespace, known)
     if data is not None:
         return data
-    return {_key(source): _STAND_IN for source in spec.config_from if source_object(source) == each}
+    return {source_key(source): _STAND_IN for source in spec.config_from if source_object(source) == each}
 
 
 def _known(source: SourceObject, namespace: str, known: ConfigMaps) -> Mapping[str, bytes] | None:
@@ -150,11 +145,6 @@ def _known(source: SourceObject, namespace: str, known: ConfigMaps) -> Mapping[s
         for data in every
     ]
     return meant[0] if len(meant) == 1 else None
-
-
-def _key(source: ConfigSource) -> str:
-    reference = source.secret_key_ref or source.config_map_key_ref
-    return reference.key if reference is not None else ""
 
 
 def _data(value: Mapping[str, Any]) -> dict[str, bytes] | None:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult, Verdict
-from floe_core.plugin_types import PluginId, PluginType
+from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host import HostUnavailable, PluginHost
 from floe_operator.plugin_host.states import Loading, LoadState
 from floe_operator.settings import PluginEnvironment
@@ -22,6 +22,9 @@ _RETRY_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 
 
+NONE_INSTALLED = "No plugins are installed. --plugin-python names the Python of another environment."
+
+
 class InstalledPlugins:
     """The plugins of one environment, as one scan found them."""
 
@@ -29,8 +32,8 @@ class InstalledPlugins:
         self._host = host
         self._changed = changed
         self.scan = scan
-        self.found: Mapping[PluginId, FoundPlugin] = {plugin_id(found): found for found in scan.plugins}
-        self.broken: Mapping[PluginId, BrokenClaim] = {plugin_id(claim): claim for claim in scan.broken}
+        self.found: Mapping[PluginId, FoundPlugin] = {found.plugin: found for found in scan.plugins}
+        self.broken: Mapping[PluginId, BrokenClaim] = {claim.plugin: claim for claim in scan.broken}
 
     @property
     def warnings(self) -> list[str]:
@@ -61,11 +64,6 @@ class InstalledPlugins:
                 return await self._host.validate(plugin, config, plain)
             await asyncio.sleep(_RETRY_SECONDS)
         return await self._host.validate(plugin, config, plain)
-
-
-def plugin_id(found: FoundPlugin | BrokenClaim) -> PluginId:
-    """The plugin that a part of a scan is about."""
-    return PluginId(PluginType.from_slug(found.type), found.name)
 
 
 @asynccontextmanager

@@ -13,18 +13,19 @@ from pydantic import Field
 from floe_core.host.protocol import BrokenClaim, FoundPlugin
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
-from floe_operator.commands.installed import InstalledPlugins, installed_plugins, plugin_id, warn
+from floe_operator.commands.installed import NONE_INSTALLED, InstalledPlugins, installed_plugins, warn
 from floe_operator.conditions import VersionCompatible
 from floe_operator.plugin_host import ScanFailed
 from floe_operator.plugin_host.states import Loaded, LoadFault, LoadState
 from floe_operator.resource import is_nameable
-from floe_operator.settings import PluginEnvironment
+from floe_operator.settings import CommandSettings
 from floe_operator.versions import judge_versions
 
-_WIDEST_MESSAGE = 100
+_WIDEST = 100
+"""Characters of a column; the last, the message, is as long as it likes."""
 
 
-class ListSettings(PluginEnvironment):
+class ListSettings(CommandSettings):
     """What `list` takes."""
 
     output: Literal["table", "json"] = Field(default="table", description="The form of the answer.")
@@ -63,7 +64,7 @@ async def list_plugins(settings: ListSettings) -> int:
 
 async def _rows(installed: InstalledPlugins) -> list[Row]:
     states: Mapping[PluginId, LoadState] = await installed.loaded(installed.found)
-    rows = [_found_row(found, states[plugin_id(found)]) for found in installed.scan.plugins]
+    rows = [_found_row(found, states[found.plugin]) for found in installed.scan.plugins]
     rows += map(_broken_row, installed.scan.broken)
     return sorted(rows, key=lambda row: (row.type, row.name))
 
@@ -84,7 +85,7 @@ def _found_row(found: FoundPlugin, state: LoadState) -> Row:
             status, message = "SchemaFailed", state.description.schema_error
     elif isinstance(state, LoadFault):
         status, message = state.reason, ": ".join(filter(None, (state.message, state.plugin_text)))
-    if not is_nameable(plugin_id(found)):
+    if not is_nameable(found.plugin):
         status, message = (
             "Unnameable",
             "no object can have this name: use a-z, 0-9 and '-', at most 63 characters",
@@ -108,13 +109,14 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def as_table(rows: Sequence[Row]) -> str:
-    """For people; long messages are cut, JSON has them whole."""
+    """For people."""
     if not rows:
-        return "No plugins are installed. --plugin-python names the Python of another environment."
+        return NONE_INSTALLED
     head = ("TYPE", "NAME", "VERSION", "API", "STATUS", "DISTRIBUTION", "MESSAGE")
     lines = [head] + [
-        tuple(
-            map(_cell, (row.type, row.name, row.version, row.api, row.status, row.distribution, row.message))
+        (
+            *map(_cell, (row.type, row.name, row.version, row.api, row.status, row.distribution)),
+            _printable(row.message),
         )
         for row in rows
     ]
@@ -126,5 +128,9 @@ def as_table(rows: Sequence[Row]) -> str:
 
 
 def _cell(text: str) -> str:
-    shown = "".join(each if each.isprintable() else " " for each in " ".join(text.split()))
-    return shown if len(shown) <= _WIDEST_MESSAGE else f"{shown[: _WIDEST_MESSAGE - 1]}…"
+    shown = _printable(text)
+    return shown if len(shown) <= _WIDEST else f"{shown[: _WIDEST - 1]}…"
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in " ".join(text.split()))

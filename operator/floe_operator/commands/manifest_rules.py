@@ -9,17 +9,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from floe_core.plugin_types import PluginId, PluginType, normalize_name
 from floe_operator.commands.crd import METADATA, json_schema, openapi_schema
-from floe_operator.commands.findings import Finding, dotted
+from floe_operator.commands.findings import Finding
 from floe_operator.commands.manifests import Document
 from floe_operator.resource import API_VERSION, GROUP, KIND, is_nameable, object_name
-from floe_operator.sentences import listing
+from floe_operator.sentences import dotted, listing
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 CEL_RULES = (
     "self.metadata.name == self.spec.type + '-' + self.spec.name",
@@ -88,6 +89,9 @@ def _schema() -> Mapping[str, Any]:
 
 @functools.cache
 def _validator() -> Draft202012Validator:
+    # Imported here: `run` need not carry it for as long as it lives.
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(_to_the_end(_schema()))
 
 

@@ -1,12 +1,12 @@
 """One FloePlugin of a manifest against its plugin: is it installed, does it fit, is it well configured?
 
 Called by `validate`, for manifests that `manifest_rules` found nothing in. The rules are the reasons of the
-object's conditions, so that people see here what `kubectl get` would tell them later.
+object's conditions, and the words theirs, so that people see here what `kubectl get` would tell them later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,19 +16,18 @@ from floe_core.host.protocol import ConfigFault, Description, Verdict
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
 from floe_operator.commands.findings import Finding
-from floe_operator.commands.given_config import ConfigMaps, GivenConfig, given_config, has, without
+from floe_operator.commands.given_config import ConfigMaps, GivenConfig, given_config, without
 from floe_operator.commands.installed import InstalledPlugins
 from floe_operator.commands.manifests import Document
 from floe_operator.conditions import VersionCompatible
+from floe_operator.config_faults import explain
 from floe_operator.config_sentences import schema_failed
 from floe_operator.facts import ConfigSourceFault
 from floe_operator.plugin_host import PluginHostError, ValidationCrashed
 from floe_operator.plugin_host.states import LoadFault
 from floe_operator.resource import FloePluginSpec
-from floe_operator.sentences import listing
+from floe_operator.sentences import dotted
 from floe_operator.versions import judge_versions
-
-_SET = "set it in spec.config or by spec.configFrom"
 
 
 class PluginRules:
@@ -108,11 +107,7 @@ class _Judging:
         self.findings: list[Finding] = []
 
     def add(self, path: Sequence[str | int], rule: str, message: str, *, shown: str = "") -> None:
-        if not shown:
-            shown = str(path[0]) + "".join(
-                f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:]
-            )
-        self.findings.append(Finding(self._document.place(*path), shown, rule, message))
+        self.findings.append(Finding(self._document.place(*path), shown or dotted(path), rule, message))
 
     def source_fault(self, fault: ConfigSourceFault) -> None:
         """Its message begins with the entry: `spec.configFrom[0]: `."""
@@ -176,27 +171,14 @@ class _Judging:
             self.add(*finding)
 
     def _fault(self, reason: str, fault: ConfigFault, description: Description) -> None:
-        keys = fault.field.split(".") if fault.field else []
+        explained = explain(fault, self.spec, description.config_schema)
         rule = reason if reason in ("ConfigRequired", "PlaintextSecret") else f"{reason}/{fault.type}"
-        message = _advice(reason, fault, keys, description)
-        index = self._source_of(fault, keys)
-        if index is None:
-            self.add(_steps(self.spec.config, keys), rule, message, shown=".".join(["spec.config", *keys]))
+        if explained.part == ("spec", "config"):
+            message = f"{explained.alone}; {explained.mend}"
+            self.add(_steps(self.spec.config, explained.keys), rule, message, shown=explained.place)
         else:
-            about = f"{fault.field}: " if fault.field else ""
-            self.add(("spec", "configFrom", index), rule, about + message)
-
-    def _source_of(self, fault: ConfigFault, keys: list[str]) -> int | None:
-        """The entry of spec.configFrom that gave the value; None for spec.config."""
-        sources = self.spec.config_from
-        if fault.type == "missing" or not sources or not keys or has(self.spec.config, keys):
-            return None
-        for index, source in reversed(list(enumerate(sources))):
-            path = source.path.split(".") if source.path is not None else []
-            if path and all(one == other for one, other in zip(path, keys, strict=False)):
-                return index
-        roots = [index for index, source in enumerate(sources) if source.path is None]
-        return roots[-1] if roots and not has(self.spec.config, keys[:1]) else None
+            about = explained.said_of(explained.field) if explained.keys else explained.alone
+            self.add(explained.part, rule, f"{about}; {explained.mend}")
 
 
 def _steps(config: Any, keys: Sequence[str]) -> list[str | int]:
@@ -212,61 +194,12 @@ def _steps(config: Any, keys: Sequence[str]) -> list[str | int]:
     return steps
 
 
-def _advice(reason: str, fault: ConfigFault, keys: Sequence[str], description: Description) -> str:
-    if reason == "PlaintextSecret":
-        mend = "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
-        return f"a secret is given in plain text; {mend}"
-    if fault.type == "missing":
-        return f"it is required; {_SET}"
-    rule = " ".join(fault.message.split()).rstrip(".") or "it is not valid"
-    rule = rule[:1].lower() + rule[1:]
-    if fault.type == "extra_forbidden":
-        known = _field_names(description.config_schema or {}, keys[:-1])
-        meant = get_close_matches(keys[-1], known, n=1) if keys else []
-        advice = (
-            f"did you mean {meant[0]}?"
-            if meant
-            else f"use {listing(known, most=12, word='or')}"
-            if known
-            else ""
-        )
-        return f"the plugin has no such field; {advice or 'remove it'}"
-    return f"{rule}; correct it"
-
-
-def _field_names(schema: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
-    """The fields that a JSON schema has at a path, through references and unions."""
-    states: list[Mapping[str, Any]] = list(_alternatives(schema, schema))
-    for key in keys:
-        inner = [_child(state, key) for state in states]
-        states = [each for found in inner if found for each in _alternatives(schema, found)]
-    return sorted({name for state in states for name in state.get("properties", {})})
-
-
-def _child(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    named = schema.get("properties", {}).get(key)
-    for found in (named, schema.get("items"), schema.get("additionalProperties")):
-        if isinstance(found, Mapping):
-            return found
-    return None
-
-
-def _alternatives(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    todo, seen = [schema], set()
-    while todo:
-        each = todo.pop()
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        reference = str(each.get("$ref", "")).removeprefix("#/$defs/")
-        todo.extend(found for found in [root.get("$defs", {}).get(reference)] if found)
-        for word in ("allOf", "anyOf", "oneOf"):
-            todo.extend(each.get(word, ()))
-
-
 def _not_installed(plugin: PluginId, found: Mapping[PluginId, Any]) -> str:
     names = {str(each.name): each for each in found if each.plugin_type is plugin.plugin_type}
     meant = get_close_matches(plugin.name, names, n=1)
-    advice = f"did you mean {meant[0]}?" if meant else "install its distribution"
+    advice = "install its distribution"
+    if meant:
+        advice = f"did you mean {meant[0]}?"
+    elif found:  # else it is said once, for all
+        advice += ", or name its environment by --plugin-python (or pass --allow-missing-plugins)"
     return f"no {plugin.slug} is installed; {advice}"

@@ -20,13 +20,13 @@ from floe_operator.plugin_host import ScanFailed
 from floe_operator.plugin_host.states import Loaded, LoadFault
 from floe_operator.resource import GROUP, KIND, VERSION, is_nameable, object_name
 from floe_operator.sentences import listing
-from floe_operator.settings import PluginEnvironment
+from floe_operator.settings import CommandSettings
 
 KIND_FILE = f"{KIND.lower()}_{VERSION}.json"
 """As kubeconform and the CRDs catalogue name the file of a kind."""
 
 
-class SchemaSettings(PluginEnvironment):
+class SchemaSettings(CommandSettings):
     """What `schema` takes."""
 
     plugin_type: CliPositionalArg[str | None] = Field(

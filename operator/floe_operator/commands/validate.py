@@ -16,13 +16,13 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from floe_operator.commands.findings import Finding, Summary, as_github, as_json, as_text, in_order
 from floe_operator.commands.given_config import ConfigMaps, config_maps
-from floe_operator.commands.installed import installed_plugins, warn
+from floe_operator.commands.installed import NONE_INSTALLED, installed_plugins, warn
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
 from floe_operator.commands.manifests import Document, Manifests, UsageError, read_manifests
 from floe_operator.commands.plugin_rules import PluginRules
 from floe_operator.plugin_host import ScanFailed
 from floe_operator.resource import FloePluginSpec
-from floe_operator.settings import PluginEnvironment
+from floe_operator.settings import CommandSettings
 
 _AT_ONCE = 8
 
@@ -32,7 +32,7 @@ def _names(value: Any) -> Any:
     return [name for name in value.split(",") if name] if isinstance(value, str) else value
 
 
-class ValidateSettings(PluginEnvironment):
+class ValidateSettings(CommandSettings):
     """What `validate` takes."""
 
     model_config = SettingsConfigDict(cli_shortcuts={"filename": "f"})
@@ -87,6 +87,8 @@ async def _plugin_findings(
     room = asyncio.Semaphore(_AT_ONCE)
     async with installed_plugins(settings) as installed:
         warn(installed.warnings)
+        if not installed.scan.plugins and not settings.allow_missing_plugins:
+            warn([f"{NONE_INSTALLED} --allow-missing-plugins does without them."])
         rules = PluginRules(installed, known, allow_missing=settings.allow_missing_plugins)
 
         async def judge(document: Document) -> list[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from floe_core.host.protocol import PROTOCOL_VERSION, Handshake
+from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator.plugin_host.rpc import MalformedLineError, parse_message
 
 
@@ -16,7 +17,10 @@ class HostStartError(Exception):
 
 
 def handshake(python: str, line: bytes) -> Handshake:
-    """The host's first message; HostStartError for another one, or for another protocol."""
+    """The host's first message; HostStartError for another one, another protocol or another plugin API.
+
+    Its registry decides which plugins fit by the API of its own floe-core, so that must be the operator's.
+    """
     try:
         message = parse_message(line)
         if message.get("method") != "ready":
@@ -28,6 +32,11 @@ def handshake(python: str, line: bytes) -> Handshake:
         raise HostStartError(
             f"floe-core {said.floe_core} of {python} speaks protocol {said.protocol} and this operator "
             f"protocol {PROTOCOL_VERSION}: install the floe-core there that the operator has"
+        )
+    if said.platform_api_version != FLOE_PLUGIN_API_VERSION:
+        raise HostStartError(
+            f"floe-core {said.floe_core} of {python} offers plugin API {said.platform_api_version} and this "
+            f"operator {FLOE_PLUGIN_API_VERSION}: install the floe-core there that the operator has"
         )
     return said
 

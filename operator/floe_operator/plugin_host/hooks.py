@@ -18,6 +18,7 @@ from floe_core.host.protocol import HOOK_FAILED, NOT_FOUND, HealthReport, HookFa
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.errors import (
     HookCrashed,
+    HookError,
     HookFailed,
     HookTimedOut,
     HostUnavailable,
@@ -26,12 +27,15 @@ from floe_operator.plugin_host.errors import (
 )
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost, json_params
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing, SuspectImport
+from floe_operator.plugin_host.parameters import digest_of, json_params
 from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
 
 _CALM_LIMIT = 10.0
+_START, _CHECK, _STOP = "the constructor, configure() or startup()", "health_check()", "shutdown()"
+"""What runs in each of the calls, as messages name it."""
 
 
 class Hooks:
@@ -49,21 +53,33 @@ class Hooks:
         return host is not None and plugin in host.started
 
     async def start(self, plugin: PluginId, config: Mapping[str, Any], limit: float) -> None:
-        """Constructs, configures and starts; a plugin that is started already is stopped first."""
+        """Constructs, configures and starts; a plugin that is started already is stopped first.
+
+        While a start with the same configuration hangs, HookTimedOut at once: one thread and one instance
+        of the plugin wait in this host for whatever it is, not one more at each attempt.
+        """
         host = await self._host()
         if host.predecessor is not None:
             await asyncio.shield(host.predecessor)
         try:
             await self._importing.on_demand(host, plugin)
         except SuspectImport:
-            raise HostUnavailable(f"{plugin} was under way when the plugin host ended") from None
-        params = json.dumps({**json_params(plugin), "config": config, "timeout": limit})
+            raise HostUnavailable(f"{plugin.slug} was under way when the plugin host ended") from None
+        params = json.dumps({**json_params(plugin), "config": config})
+        start = plugin, digest_of(params)
+        if start in host.hung_starts:
+            with contextlib.suppress(HookError):  # what runs with another configuration
+                await self.stop(plugin, limit)
+            raise _timed_out(_START, limit)
         host.started.discard(plugin)
         host.checks.pop(plugin, None)
-        async with self._under_way(plugin):
+        async with self._under_way(plugin, _START):
+            call = host.send("start", plugin, params)
             try:
-                await self._answer(host, plugin, host.send("start", plugin, params), limit, "startup")
+                await self._answer(host, plugin, call, limit, _START)
             except HookTimedOut:
+                host.hung_starts[start] = call
+                call.add_done_callback(lambda _: host.hung_starts.pop(start, None))
                 # Should it return yet, it is to be stopped again.
                 with contextlib.suppress(HostLost):
                     host.send("stop", plugin, json.dumps(json_params(plugin)))
@@ -76,19 +92,19 @@ class Hooks:
         """Asks for the plugin's health. While an earlier check hangs no second one starts."""
         host = await self._host()
         if plugin not in host.started:
-            raise NotStarted(f"{plugin} is not started")
-        async with self._under_way(plugin):
+            raise NotStarted(f"{plugin.slug} is not started")
+        async with self._under_way(plugin, _CHECK):
             call = host.checks.get(plugin)
             if call is None or call.done():
                 call = host.send("check", plugin, json.dumps({**json_params(plugin), "timeout": limit}))
                 host.checks[plugin] = call
-            answer = await self._answer(host, plugin, call, limit, "health_check")
+            answer = await self._answer(host, plugin, call, limit, _CHECK)
         self._suspects.discard(plugin)
         try:
             return HealthReport.model_validate(answer)
         except ValidationError:
-            host.condemn(f"it sent a health report of {plugin} of no known form")
-            raise HostUnavailable(f"The health report of {plugin} cannot be read") from None
+            host.condemn(f"it sent a health report of {plugin.slug} of no known form")
+            raise HostUnavailable(f"The health report of {plugin.slug} cannot be read") from None
 
     async def stop(self, plugin: PluginId, limit: float) -> None:
         """Stops the plugin; one that is not started is stopped already."""
@@ -98,8 +114,8 @@ class Hooks:
         host.started.discard(plugin)
         host.checks.pop(plugin, None)
         params = json.dumps({**json_params(plugin), "timeout": limit})
-        async with self._under_way(plugin):
-            await self._answer(host, plugin, host.send("stop", plugin, params), limit, "shutdown")
+        async with self._under_way(plugin, _STOP):
+            await self._answer(host, plugin, host.send("stop", plugin, params), limit, _STOP)
 
     async def _host(self) -> Host:
         try:
@@ -108,7 +124,7 @@ class Hooks:
             raise HostUnavailable(str(error)) from None
 
     @contextlib.asynccontextmanager
-    async def _under_way(self, plugin: PluginId) -> AsyncIterator[None]:
+    async def _under_way(self, plugin: PluginId, hook: str) -> AsyncIterator[None]:
         suspect = plugin in self._suspects
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -117,23 +133,25 @@ class Hooks:
                         self._gate.alone(_CALM_LIMIT) if suspect else self._gate.shared()
                     )
                 except TimeoutError:
-                    raise HostUnavailable(f"{plugin} waits for a moment in which it can run alone") from None
+                    raise HostUnavailable(
+                        f"{plugin.slug} waits for a moment in which it can run alone"
+                    ) from None
                 yield
         except HostLost as lost:
-            self._judge(plugin, lost, alone=suspect)
+            self._judge(plugin, hook, lost, alone=suspect)
         except RequestTooLargeError as error:
-            raise HostUnavailable(f"The configuration of {plugin} is too large: {error}") from None
+            raise HostUnavailable(f"The configuration of {plugin.slug} is too large: {error}") from None
 
-    def _judge(self, plugin: PluginId, lost: HostLost, *, alone: bool) -> None:
+    def _judge(self, plugin: PluginId, hook: str, lost: HostLost, *, alone: bool) -> None:
         """Raises what the end of the host means for this hook."""
         if lost.blame is Blame.INNOCENT:
             raise HostUnavailable("The plugin host was replaced") from None
         self._suspects.add(plugin)
         if not alone and lost.blame is Blame.SUSPECT:
-            raise HostUnavailable(f"{plugin} was under way when the plugin host ended") from None
+            raise HostUnavailable(f"{plugin.slug} was under way when the plugin host ended") from None
         if lost.hung:
-            raise HookTimedOut(f"A hook of {plugin} kept the plugin host from answering") from None
-        raise HookCrashed(f"A hook of {plugin} ended the plugin host: {lost.how}") from None
+            raise HookTimedOut(f"{hook} kept the plugin host from answering") from None
+        raise HookCrashed(f"{hook} ended the plugin host: {lost.how}") from None
 
     async def _answer(
         self, host: Host, plugin: PluginId, call: asyncio.Future[Any], limit: float, hook: str
@@ -141,17 +159,21 @@ class Hooks:
         try:
             return await host.answer_to(call, limit)
         except CallTimedOut:
-            raise HookTimedOut(f"{hook}() did not return within {limit:g} s") from None
+            raise _timed_out(hook, limit) from None
         except RpcError as error:
             if error.code == NOT_FOUND:
-                raise PluginGone(f"{plugin} is not installed any more") from None
+                raise PluginGone(f"{plugin.slug} is not installed any more") from None
             if error.code == HOOK_FAILED:
                 raise _failed(error, hook) from None
-            raise HostUnavailable(f"{hook}() cannot be called: {error}") from None
+            raise HostUnavailable(f"{hook} cannot be called: {error}") from None
+
+
+def _timed_out(hook: str, limit: float) -> HookTimedOut:
+    return HookTimedOut(f"{hook} did not return within {limit:g} s")
 
 
 def _failed(error: RpcError, hook: str) -> HookFailed | HostUnavailable:
     try:
         return HookFailed(HookFailure.model_validate(error.data))
     except ValidationError:
-        return HostUnavailable(f"{hook}() failed, and why cannot be read")
+        return HostUnavailable(f"{hook} failed, and why cannot be read")

@@ -7,7 +7,7 @@ Which calls may be made when is theirs to say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -79,6 +79,8 @@ class Host:
         self.started: set[PluginId] = set()
         self.checks: dict[PluginId, asyncio.Future[Any]] = {}
         """The last check of each started plugin, which may hang yet."""
+        self.hung_starts: dict[tuple[PluginId, bytes], asyncio.Future[Any]] = {}
+        """The starts that nobody waits for any more and that have not returned, by plugin and parameters."""
         self.predecessor: asyncio.Task[None] | None = None
         """Ends when the plugins of the host before this one are stopped."""
         self.ended_idle = False
@@ -231,11 +233,6 @@ class Host:
         if len(at_work) != 1 or self.started - set(at_work) or killed_by_others:
             return Blame.SUSPECT
         return Blame.CAUSE
-
-
-def json_params(plugin: PluginId) -> Mapping[str, Any]:
-    """The parameters that name a plugin."""
-    return {"type": plugin.plugin_type.slug, "name": plugin.name}
 
 
 def _fault_of(reading: asyncio.Task[None]) -> str:

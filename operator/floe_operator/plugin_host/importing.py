@@ -23,8 +23,9 @@ from floe_core.host.protocol import (
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.errors import HostUnavailable, PluginGone
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost, json_params
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.knowledge import Knowledge
+from floe_operator.plugin_host.parameters import json_params
 from floe_operator.plugin_host.rpc import RpcError
 from floe_operator.plugin_host.states import Loaded, LoadFault
 from floe_operator.plugin_host.supervisor import Supervisor
@@ -106,7 +107,7 @@ class Importing:
 
     def _try_alone(self, plugin: PluginId, order: Order) -> None:
         if plugin not in self._tried:
-            self._tried[plugin] = asyncio.create_task(self._alone(plugin, order), name=f"try-{plugin}")
+            self._tried[plugin] = asyncio.create_task(self._alone(plugin, order), name=f"try {plugin.slug}")
 
     async def _alone(self, plugin: PluginId, order: Order) -> None:
         try:
@@ -129,7 +130,7 @@ class Importing:
         if plugin in host.imported:
             return
         if self._knowledge.is_set_aside(plugin):
-            raise HostUnavailable(f"{plugin} is set aside")
+            raise HostUnavailable(f"{plugin.slug} is set aside")
         await self.into(host, plugin, self._load_timeout)
 
     async def into_trial(self, host: Host, plugin: PluginId) -> None:
@@ -162,7 +163,7 @@ class Importing:
                     host.imported.add(plugin)
         if timed_out:
             await self._on_time_out(host, plugin, limit, fingerprint, final=final)
-            raise HostUnavailable(f"{plugin} did not load within {limit:g} s")
+            raise HostUnavailable(f"{plugin.slug} did not load within {limit:g} s")
         self._record(plugin, outcome, fingerprint)
         if isinstance(outcome, LoadFault):
             raise HostUnavailable(outcome.message)
@@ -175,7 +176,7 @@ class Importing:
             host.condemn("an import did not return", Blame.CAUSE)
             return
         try:
-            await self._supervisor.replace(host, f"importing {plugin} did not return within {limit:g} s")
+            await self._supervisor.replace(host, f"importing {plugin.slug} did not return within {limit:g} s")
         except HostStartError:
             host.condemn("an import did not return", Blame.INNOCENT)
 
@@ -210,8 +211,8 @@ def crashed(plugin: PluginId, how: str) -> LoadFault:
     """The plugin's import ended its host."""
     return LoadFault(
         "CrashedOnLoad",
-        f"Importing {plugin} ended the plugin host: {how}; it is set aside, and tried again now and then and "
-        "whenever a distribution changes",
+        f"Importing {plugin.slug} ended the plugin host: {how}; it is set aside, and tried again now and "
+        "then and whenever a distribution changes",
     )
 
 
@@ -219,8 +220,8 @@ def timed_out_after(plugin: PluginId, limit: float) -> LoadFault:
     """The plugin's import did not return."""
     return LoadFault(
         "LoadTimedOut",
-        f"Importing {plugin} did not return within {limit:g} s (--load-timeout); it is set aside, and tried "
-        "again now and then and whenever a distribution changes",
+        f"Importing {plugin.slug} did not return within {limit:g} s (--load-timeout); it is set aside, and "
+        "tried again now and then and whenever a distribution changes",
     )
 
 
@@ -228,21 +229,21 @@ def _outcome(plugin: PluginId, answer: object) -> Loaded | LoadFault:
     try:
         return Loaded(Description.model_validate(answer))
     except ValidationError:
-        return LoadFault("NotAPlugin", f"The description of {plugin} cannot be read")
+        return LoadFault("NotAPlugin", f"The description of {plugin.slug} cannot be read")
 
 
 def _fault(plugin: PluginId, error: RpcError) -> LoadFault:
     if error.code == NOT_FOUND:
-        raise PluginGone(f"{plugin} is not installed any more")
+        raise PluginGone(f"{plugin.slug} is not installed any more")
     if error.code == LOAD_FAILED:
         try:
             failure = LoadFailure.model_validate(error.data)
         except ValidationError:
-            return LoadFault("ImportFailed", f"{plugin} does not load, and why not cannot be read")
+            return LoadFault("ImportFailed", f"{plugin.slug} does not load, and why not cannot be read")
         return LoadFault(failure.reason, failure.summary, failure.plugin_text)
     if error.code == ANSWER_TOO_LARGE:
-        return LoadFault("NotAPlugin", f"The description of {plugin} is larger than a message may be")
-    return LoadFault("NotAPlugin", f"{plugin} cannot be described: {error}")
+        return LoadFault("NotAPlugin", f"The description of {plugin.slug} is larger than a message may be")
+    return LoadFault("NotAPlugin", f"{plugin.slug} cannot be described: {error}")
 
 
 def _now() -> float:

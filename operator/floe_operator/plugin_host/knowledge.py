@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from floe_core.host.protocol import FoundPlugin, ScanResult
-from floe_core.plugin_types import PluginId, PluginType
+from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.states import Loaded, LoadFault, Loading, LoadState
 
 FIRST_RETRY = 60.0
@@ -44,7 +44,7 @@ class Knowledge:
         A partial scan makes nothing be forgotten: what it misses may be there.
         """
         changed: set[PluginId] = set()
-        found = {plugin_of(each): each for each in scan.plugins}
+        found = {each.plugin: each for each in scan.plugins}
         environment_changed = scan.fingerprint != self._fingerprint
         known: dict[PluginId, _Known] = {}
         for plugin, each in found.items():
@@ -126,11 +126,6 @@ class Knowledge:
     def loading(self) -> set[PluginId]:
         """The plugins that no import has judged yet."""
         return {each for each, known in self._known.items() if isinstance(known.state, Loading)}
-
-
-def plugin_of(found: FoundPlugin) -> PluginId:
-    """Which plugin an entry of a scan is."""
-    return PluginId(PluginType.from_slug(found.type), found.name)
 
 
 def needs_new_host(host: ScanResult, now: ScanResult) -> bool:

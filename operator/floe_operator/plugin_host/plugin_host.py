@@ -35,14 +35,15 @@ _log = structlog.get_logger(__name__)
 
 def log_line(line: str) -> None:
     """Logs what a plugin printed, as it is."""
-    _log.info("a plugin printed", plugin_text=line)
+    _log.info("a plugin printed", text=line)
 
 
 class PluginHost:
     """The environment of one interpreter, its plugins run in processes of their own.
 
-    `on_change` gets the plugins whose load state changed, and those that a host had started that is gone;
-    `on_output` gets each line that plugins print. Both are called on the event loop and must not raise.
+    `on_change` gets the plugins whose load state changed, those that a host had started that is gone, and
+    those whose validation crashed and does no more; `on_output` gets each line that plugins print. Both are
+    called on the event loop and must not raise.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class PluginHost:
             self._supervisor, self._trials, self._knowledge, load_timeout, self._on_change
         )
         self._validation = Validation(
-            self._supervisor, self._trials, self._importing, self._knowledge, gate, load_timeout
+            self._supervisor, self._trials, self._importing, self._knowledge, gate, load_timeout, on_change
         )
         self._hooks = Hooks(self._supervisor, self._importing, gate)
         self._scanning = asyncio.Lock()
@@ -94,6 +95,7 @@ class PluginHost:
         """Stops all plugins and ends the host, within `timeout` seconds. `run` is to be cancelled before."""
         for task in self._under_way:
             task.cancel()
+        self._validation.close()
         await self._trials.close()
         await self._supervisor.close(timeout)
         if self._lives:
@@ -122,7 +124,8 @@ class PluginHost:
             # A plugin may have spoilt the process; a new one answers, or says why not.
             return (await self._supervisor.current()).installed
         if not needs_new_host(host.installed, result):
-            return result
+            # A thousand plugins are a few megabytes: one copy is enough while nothing changes.
+            return host.installed if result == host.installed else result
         await self._supervisor.replace(host, "distributions changed")
         return (await self._supervisor.current()).installed
 

@@ -137,6 +137,9 @@ class HostProcess:
             else:
                 transport.close()
         await asyncio.sleep(0)  # transports close their files in the loop's next round
+        for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            if pipe is not None:
+                pipe.close()  # a start that was given up made no transport of it
 
     def resident_bytes(self) -> int | None:
         """The memory that the process has resident; None where the system does not tell."""

@@ -95,7 +95,7 @@ class Supervisor:
         async with self._succession:
             if self._host is not old or old.is_ending or self._closed:
                 return
-            _log.info("the plugin host is replaced", why=why, pid=old.process.pid)
+            _log.info("the plugin host is replaced", reason=why, pid=old.process.pid)
             new = await self._start()
             self._adopt(new)
             new.predecessor = asyncio.create_task(old.retire(limit, blame), name="plugin-host-retires")
@@ -125,7 +125,7 @@ class Supervisor:
             except HostStartError as error:
                 if str(error) != complaint:
                     complaint = str(error)
-                    _log.error("there is no plugin host", detail=complaint)
+                    _log.error("there is no plugin host", reason=complaint)
                 await asyncio.sleep(attempts.next())
                 continue
             attempts.reset()
@@ -136,7 +136,7 @@ class Supervisor:
         if host is self._mourned:
             return
         self._mourned = host
-        _log.warning("the plugin host ended", pid=host.process.pid, how=host.how_it_ended)
+        _log.warning("the plugin host ended", pid=host.process.pid, reason=host.how_it_ended)
         if _now() - self._born_at > _CALM:
             self._crashes.reset()
         if host.ended_idle:
@@ -155,7 +155,7 @@ class Supervisor:
             age = _now() - self._born_at
             why = f"it has {used >> 20} MiB, of which --host-memory allows {self._memory_limit >> 20}"
             if used > _HOPELESS * self._memory_limit:
-                _log.warning("the plugin host is too large", why=why)
+                _log.warning("the plugin host is too large", reason=why)
                 host.condemn("it grew above --host-memory")
             elif age >= patience:
                 # One that is too large as soon as its plugins are back must not be replaced every second.

@@ -7,10 +7,8 @@ replaced meanwhile.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,19 +16,24 @@ from pydantic import ValidationError
 
 from floe_core.host.protocol import ANSWER_TOO_LARGE, NOT_FOUND, Verdict
 from floe_core.plugin_types import PluginId
-from floe_operator.plugin_host.errors import HostUnavailable, PluginGone, ValidationCrashed
+from floe_operator.plugin_host.errors import (
+    HostUnavailable,
+    PluginGone,
+    PluginHostError,
+    ValidationCrashed,
+)
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost, json_params
+from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing, SuspectImport
 from floe_operator.plugin_host.knowledge import FIRST_RETRY, LAST_RETRY, Knowledge
+from floe_operator.plugin_host.parameters import digest_of, json_params
 from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
 from floe_operator.plugin_host.trials import Order, Trials
 
 SIDE_BY_SIDE = 32
 _ATTEMPTS = 10
-_KEY = secrets.token_bytes(16)
 
 
 @dataclass(slots=True)
@@ -42,10 +45,16 @@ class _Crash:
     detail: str
     again_at: float
     failures: int
+    verdict: Verdict | None = None
+    """What another attempt came to, until it is asked for."""
 
 
 class Validation:
-    """Judges configurations in the present host; what crashed one is judged alone from then on."""
+    """Judges configurations in the present host; what crashed one is judged alone from then on.
+
+    The same configuration is tried again now and then, beside whoever asks: a validator that hangs each time
+    must not hold up the reconcile that finds it due. `on_change` hears of one that came to a verdict.
+    """
 
     def __init__(
         self,
@@ -55,6 +64,7 @@ class Validation:
         knowledge: Knowledge,
         gate: Gate,
         limit: float,
+        on_change: Callable[[Collection[PluginId]], None],
     ) -> None:
         self._supervisor = supervisor
         self._trials = trials
@@ -62,8 +72,10 @@ class Validation:
         self._knowledge = knowledge
         self._gate = gate
         self._limit = limit
+        self._on_change = on_change
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._crashes: dict[PluginId, _Crash] = {}
+        self._retries: dict[PluginId, asyncio.Task[None]] = {}
 
     async def validate(
         self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
@@ -77,14 +89,36 @@ class Validation:
         if crash is not None:
             if crash.fingerprint != self._knowledge.fingerprint(plugin):
                 del self._crashes[plugin]
-            elif crash.digest == _digest(params) and _now() < crash.again_at:
-                raise ValidationCrashed(crash.detail)
-            else:
+            elif crash.digest != digest_of(params):
                 return await self._alone(plugin, params)
+            elif crash.verdict is not None:
+                del self._crashes[plugin]
+                return crash.verdict
+            else:
+                if _now() >= crash.again_at and plugin not in self._retries:
+                    retry = self._retry(plugin, params, crash)
+                    self._retries[plugin] = asyncio.create_task(retry, name=f"validate {plugin.slug}")
+                raise ValidationCrashed(crash.detail)
         try:
             return await self._in_present_host(plugin, params)
         except (SuspectImport, _SuspectError):
             return await self._alone(plugin, params)
+
+    def close(self) -> None:
+        """Gives up what is tried again."""
+        for retry in self._retries.values():
+            retry.cancel()
+
+    async def _retry(self, plugin: PluginId, params: str, crash: _Crash) -> None:
+        try:
+            verdict = await self._try(Order.RETRY, plugin, params)
+        except PluginHostError:
+            return  # recorded, as far as there was an outcome
+        finally:
+            del self._retries[plugin]
+        if self._crashes.get(plugin) is crash:
+            crash.verdict = verdict
+            self._on_change({plugin})
 
     async def _in_present_host(self, plugin: PluginId, params: str) -> Verdict:
         for _ in range(_ATTEMPTS):
@@ -99,7 +133,7 @@ class Validation:
             except CallTimedOut:
                 crash = self._crashed(plugin, params, self._did_not_return)
                 try:
-                    await self._supervisor.replace(host, f"validating {plugin} did not return")
+                    await self._supervisor.replace(host, f"validating {plugin.slug} did not return")
                 except HostStartError:
                     host.condemn("a validation did not return", Blame.INNOCENT)
                 raise crash from None
@@ -114,18 +148,19 @@ class Validation:
         raise HostUnavailable("The plugin host was replaced too often")
 
     async def _alone(self, plugin: PluginId, params: str) -> Verdict:
+        verdict = await self._try(Order.VALIDATION, plugin, params)
+        self._crashes.pop(plugin, None)
+        return verdict
+
+    async def _try(self, order: Order, plugin: PluginId, params: str) -> Verdict:
         try:
-            verdict = await self._trials.run(
-                Order.VALIDATION, lambda host: self._import_and_judge(host, plugin, params)
-            )
+            return await self._trials.run(order, lambda host: self._import_and_judge(host, plugin, params))
         except CallTimedOut:
             raise self._crashed(plugin, params, self._did_not_return) from None
         except HostLost as lost:
             raise self._crashed(plugin, params, self._what_happened(lost)) from None
         except HostStartError as error:
             raise HostUnavailable(str(error)) from None
-        self._crashes.pop(plugin, None)
-        return verdict
 
     async def _import_and_judge(self, host: Host, plugin: PluginId, params: str) -> Verdict:
         await self._importing.into_trial(host, plugin)
@@ -137,11 +172,11 @@ class Validation:
         except RequestTooLargeError as error:
             raise ValidationCrashed(f"The configuration is too large to be judged: {error}") from None
         except ValidationError:
-            host.condemn(f"it sent a verdict on {plugin} of no known form")
-            raise HostUnavailable(f"The verdict on {plugin} cannot be read") from None
+            host.condemn(f"it sent a verdict on {plugin.slug} of no known form")
+            raise HostUnavailable(f"The verdict on {plugin.slug} cannot be read") from None
         except RpcError as error:
             if error.code == NOT_FOUND:
-                raise PluginGone(f"{plugin} is not installed any more") from None
+                raise PluginGone(f"{plugin.slug} is not installed any more") from None
             if error.code == ANSWER_TOO_LARGE:
                 raise ValidationCrashed("The verdict is larger than a message may be") from None
             raise ValidationCrashed(f"The configuration cannot be judged: {error}") from None
@@ -159,18 +194,13 @@ class Validation:
         detail = f"The plugin's schema or one of its validators {what}"
         again_at = _now() + min(FIRST_RETRY * 2**failures, LAST_RETRY)
         self._crashes[plugin] = _Crash(
-            _digest(params), self._knowledge.fingerprint(plugin), detail, again_at, failures + 1
+            digest_of(params), self._knowledge.fingerprint(plugin), detail, again_at, failures + 1
         )
         return ValidationCrashed(detail)
 
 
 class _SuspectError(Exception):
     """The host ended with this validation and other calls under way."""
-
-
-def _digest(params: str) -> bytes:
-    """Tells configurations apart without keeping them."""
-    return hashlib.blake2b(params.encode(), key=_KEY, digest_size=16).digest()
 
 
 def _now() -> float:

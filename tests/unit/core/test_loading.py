@@ -45,6 +45,17 @@ def described(site: Site, source: str) -> PluginDescription:
         ("def f(): f()\nf()", "raised RecursionError", RecursionError),
         ("", "tried_module:Plugin leads to nothing", AttributeError),
         (
+            "import json\njson.Plugin",
+            "importing tried_module raised AttributeError: AttributeError: module 'json' has no attribute",
+            AttributeError,
+        ),
+        (
+            "def __getattr__(name): import not_installed_anywhere",
+            "tried_module:Plugin needs not_installed_anywhere, which is not installed",
+            ImportError,
+        ),
+        ("def __getattr__(name): raise OSError", "getting tried_module:Plugin raised OSError", OSError),
+        (
             "class Odd(Exception):\n    def __str__(self): raise SystemExit\nraise Odd",
             "raised Odd: Odd",
             Exception,
@@ -61,6 +72,18 @@ def test_whatever_an_import_raises_is_an_import_error_with_the_cause(
     assert said in str(caught.value)
     assert isinstance(caught.value.cause, cause)
     assert caught.value.__cause__ is caught.value.cause
+
+
+@pytest.mark.parametrize("value", ["tried_module:Plugin.inner", "tried_module:Plugin.inner.most"])
+def test_an_entry_point_to_an_attribute_that_is_not_there_says_so(site: Site, value: str) -> None:
+    install(site, "class Plugin:\n    inner = None", value)
+    with pytest.raises(PluginLoadError) as caught:
+        load_class(site.claim(PLUGIN))
+    assert caught.value.reason in (
+        f"{value} is no class but an object of type NoneType",
+        f"{value} leads to nothing",
+    )
+    assert isinstance(caught.value, PluginImportError) is value.endswith("most")
 
 
 @pytest.mark.parametrize("value", ["floe_not_there:Plugin", "floe_not_there.inner:Plugin"])

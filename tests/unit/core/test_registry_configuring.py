@@ -35,10 +35,13 @@ def test_a_configuration_reaches_every_kind_of_constructor(site: Site, construct
     site.add(plugin_distribution("taker", config="threads: int = 4\npath: str", body=body))
     registry = site.registry()
     if "required" in constructor:
-        with pytest.raises(ConfigurationRequiredError, match="before it is configured"):
+        with pytest.raises(ConfigurationRequiredError) as missing:
             registry.get(COMPUTE, "taker")
+        assert str(missing.value) == "Plugin COMPUTE:taker is not configured: call configure() first"
     else:
         assert not registry.get(COMPUTE, "taker").is_configured
+    with pytest.raises(ConfigurationRequiredError, match=r"Invalid configuration .*: path: Field required"):
+        registry.configure(COMPUTE, "taker", {})
     kept = registry.configure(COMPUTE, "taker", {"path": "x"})
     assert kept is not None
     assert kept.model_dump() == {"threads": 4, "path": "x"}

@@ -61,7 +61,9 @@ def test_a_plugin_is_loaded_at_its_first_use_and_is_then_the_same_object(site: S
 
 
 def test_a_plugin_nobody_knows_is_not_found() -> None:
-    with pytest.raises(PluginNotFoundError, match="COMPUTE:nothing"):
+    with pytest.raises(
+        PluginNotFoundError, match="COMPUTE:nothing is neither installed nor registered; list_"
+    ):
         PluginRegistry().get(COMPUTE, "nothing")
 
 
@@ -119,6 +121,7 @@ def test_two_claims_are_chosen_by_nobody(site: Site) -> None:
         registry.get(COMPUTE, "twice")
     assert "floe-compute-twice 0.1.0" in str(caught.value)
     assert "floe-second 0.1.0" in str(caught.value)
+    assert str(caught.value).endswith("; only one of these may be installed")
     assert "twice" in registry.list_all()[COMPUTE]
 
 
@@ -139,6 +142,25 @@ def test_another_plugin_api_is_incompatible_before_any_constructor_runs(
     with pytest.raises(error) as caught:
         site.registry().get(COMPUTE, "old")
     assert (caught.value.required_version, caught.value.platform_version) == (api_version, "1.0")
+
+
+@pytest.mark.parametrize(
+    ("api_version", "fits"), [("0.9", False), ("1.1", False), ("1.2", True), ("1.3", True), ("1.4", False)]
+)
+def test_a_plugin_for_an_api_older_than_the_oldest_accepted_one_is_incompatible(
+    monkeypatch: pytest.MonkeyPatch, api_version: str, fits: bool
+) -> None:
+    monkeypatch.setattr(plugin_records, "FLOE_PLUGIN_API_MIN_VERSION", "1.2")
+    monkeypatch.setattr(plugin_records, "FLOE_PLUGIN_API_VERSION", "1.3")
+    plugin = Recorder()
+    plugin.floe_api_version = api_version
+    if fits:
+        assert registry_of(plugin).get(COMPUTE, "recorder") is plugin
+    else:
+        with pytest.raises(PluginIncompatibleError) as caught:
+            registry_of(plugin)
+        assert f"plugin API {api_version}, the platform offers 1.2 to 1.3" in str(caught.value)
+        assert caught.value.platform_version == "1.3"
 
 
 def test_a_class_that_declares_another_name_is_used_and_the_difference_is_said(
@@ -247,7 +269,7 @@ def test_a_registered_plugin_is_like_an_installed_one() -> None:
 def test_registering_a_name_twice_is_a_duplicate(site: Site) -> None:
     site.add(plugin_distribution("taken"))
     registry = site.registry()
-    with pytest.raises(DuplicatePluginError):
+    with pytest.raises(DuplicatePluginError, match=r"COMPUTE:Taken: there is one already$"):
         registry.register(COMPUTE, Recorder("Taken"))
     registry.register(CATALOG, Recorder("taken"))
 

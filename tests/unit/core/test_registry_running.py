@@ -201,5 +201,25 @@ def test_faults_of_objects_dependencies_are_raised() -> None:
     with pytest.raises(MissingDependencyError) as missing:
         registry.resolve_dependencies([Recorder("a", ("gone", "lost"))])
     assert (missing.value.plugin_name, missing.value.missing_dependencies) == ("a", ["gone", "lost"])
-    with pytest.raises(AmbiguousDependencyError):
+    with pytest.raises(AmbiguousDependencyError, match=r"needs 'b', which 2 of the given plugins are$"):
         registry.resolve_dependencies([Recorder("a", ("b",)), Recorder("b"), Recorder("b")])
+
+
+def test_faults_name_registered_objects_by_type_and_what_to_declare_instead() -> None:
+    registry = PluginRegistry()
+    asker, compute, catalog = Recorder("a", ("x",)), Recorder("x", ("a",)), Recorder("x")
+    registry.register(COMPUTE, asker)
+    registry.register(COMPUTE, compute)
+    registry.register(CATALOG, catalog)
+    with pytest.raises(AmbiguousDependencyError) as ambiguous:
+        registry.resolve_dependencies([asker, compute, catalog])
+    assert str(ambiguous.value) == (
+        "Plugin COMPUTE:a needs 'x', which may be compute/x or catalog/x: write one of these instead"
+    )
+    for each in ambiguous.value.candidates:
+        named = Recorder("named", (each,))
+        assert registry.resolve_dependencies([named, Recorder("a"), compute, catalog])
+    with pytest.raises(CircularDependencyError, match=r"COMPUTE:a -> COMPUTE:x -> COMPUTE:a$"):
+        registry.resolve_dependencies([asker, compute])
+    with pytest.raises(MissingDependencyError, match=r"COMPUTE:a needs x: not among the given plugins$"):
+        registry.resolve_dependencies([asker])

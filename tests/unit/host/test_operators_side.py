@@ -10,6 +10,7 @@ import pytest
 
 from floe_core.host.protocol import HOOK_FAILED, LOAD_FAILED, PROTOCOL_VERSION
 from floe_core.plugin_types import PluginId, PluginType
+from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator.plugin_host import HostUnavailable, LoadFault, hooks, importing
 from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.gate import Gate
@@ -91,24 +92,39 @@ def _ready(**changes: object) -> bytes:
         "protocol": PROTOCOL_VERSION,
         "floe_core": "0.1.0",
         "python": "3.10.1",
-        "platform_api_version": "1.0",
+        "platform_api_version": FLOE_PLUGIN_API_VERSION,
     }
-    return json.dumps({"jsonrpc": "2.0", "method": "ready", "params": {**said, "pid": 1, **changes}}).encode()
+    return json.dumps({"jsonrpc": "2.0", "method": "ready", "params": {**said, **changes}}).encode()
 
 
 def test_a_handshake_of_a_newer_host_with_more_to_say_is_understood() -> None:
     assert handshake("python", _ready(more="x")).floe_core == "0.1.0"
 
 
-@pytest.mark.parametrize("line", [b"hello\n", b"{}\n", _ready(pid=None), _ready().replace(b"ready", b"hi")])
+@pytest.mark.parametrize(
+    "line", [b"hello\n", b"{}\n", _ready(python=None), _ready().replace(b"ready", b"hi")]
+)
 def test_other_first_words_are_no_host(line: bytes) -> None:
     with pytest.raises(HostStartError, match="does not begin with a handshake"):
         handshake("python", line)
 
 
-def test_another_protocol_says_what_to_install() -> None:
-    with pytest.raises(HostStartError, match="install the floe-core there that the operator has"):
-        handshake("/venv/bin/python", _ready(protocol=PROTOCOL_VERSION + 1))
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"protocol": PROTOCOL_VERSION + 1}, f"speaks protocol {PROTOCOL_VERSION + 1}"),
+        (
+            {"platform_api_version": "0.9"},
+            f"offers plugin API 0.9 and this operator {FLOE_PLUGIN_API_VERSION}",
+        ),
+        ({"platform_api_version": "1.10"}, "offers plugin API 1.10"),
+        ({"platform_api_version": "2.0"}, "offers plugin API 2.0"),
+    ],
+)
+def test_another_floe_core_says_what_to_install(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(HostStartError, match="install the floe-core there that the operator has") as refused:
+        handshake("/venv/bin/python", _ready(**changes))
+    assert f"floe-core 0.1.0 of /venv/bin/python {says}" in str(refused.value)
 
 
 NO_MODULE = "/p: No module named floe_core.host"

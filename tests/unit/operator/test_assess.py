@@ -80,6 +80,13 @@ TABLE: list[tuple[str, str, str, str | None, dict[str, Any]]] = [
     ("ConfigValid", "True", "Valid", None, {}),
     ("ConfigValid", "True", "NothingToConfigure", None, {"config": verdict("NothingToConfigure")}),
     ("ConfigValid", "False", "ConfigRequired", STALLS, {"config": verdict("ConfigRequired")}),
+    (
+        "ConfigValid",
+        "False",
+        "ConfigRequired",
+        WAITS,
+        {"config": verdict("ConfigRequired"), "spec": spec(configFrom=SOURCES)},
+    ),
     ("ConfigValid", "False", "ValidationFailed", STALLS, {"config": verdict("ValidationFailed")}),
     (
         "ConfigValid",

@@ -7,13 +7,25 @@ from typing import Any
 
 import pytest
 
+from floe_core.host.protocol import DistributionRef
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.facts import Checked, Dependencies, Dependency, NotInstalled, ScanFailed
+from floe_operator.facts import (
+    Checked,
+    ConfigSourceFault,
+    Dependencies,
+    Dependency,
+    NotInstalled,
+    Probing,
+    ScanFailed,
+)
 from floe_operator.plugin_host.states import LoadFault
 from tests.unit.operator.facts_builder import FOUND, broken, condition, described, judged, spec, verdict
 
 THREADS = ("threads", "Input should be an integer", "int_parsing")
 REALM = ("realm", "Field required", "missing")
+FORK = FOUND.model_copy(update={"distribution": DistributionRef(name="floe-keycloak-fork", version="0.1.0")})
+TWICE = FOUND.model_copy(update={"entry_point": "Keycloak = other:Plugin"})
+LOCAL, VAULT = PluginId(PluginType.STORAGE, "local"), PluginId(PluginType.SECRETS, "vault")
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}, "path": "auth.secret"}
 SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
 
@@ -24,53 +36,50 @@ SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
         (
             [THREADS],
             {"config": {"threads": "x"}},
-            "spec.config.threads: must be an integer; correct spec.config",
+            "spec.config.threads must be an integer; correct it",
         ),
         (
             [REALM],
             {"config": {"a": 1}},
-            "spec.config.realm: is required; set it in spec.config or by spec.configFrom",
+            "spec.config.realm is required; set it in spec.config or by spec.configFrom",
         ),
         (
             [REALM],
             {"config": {"a": 1}, "configFrom": [SETTINGS]},
-            "spec.config.realm: is required; set it in spec.config or by spec.configFrom",
+            "spec.config.realm is required; set it in spec.config or by spec.configFrom",
         ),
         (
             [("thread", "Extra inputs are not permitted", "extra_forbidden")],
             {"config": {"thread": 1}},
-            (
-                "spec.config.thread: is not a field of the plugin's schema; "
-                "correct the name, or remove it from spec.config"
-            ),
+            ("spec.config.thread is not a field of the plugin's schema; did you mean threads?"),
         ),
         (
             [THREADS, ("", "40 more faults", "too_many_errors")],
             {"config": {"threads": "x"}},
-            "spec.config.threads: must be an integer and many more; correct spec.config",
+            "spec.config.threads must be an integer and many more; correct spec.config",
         ),
         (
             [REALM, THREADS],
             {"config": {"threads": "x"}},
-            "spec.config.realm: is required, spec.config.threads: must be an integer; correct spec.config",
+            "spec.config.realm is required and spec.config.threads must be an integer; correct spec.config",
         ),
         (
             [("auth.secret", "is too short", "string_too_short")],
             {"configFrom": [SETTINGS, SECRET]},
-            "auth.secret (from spec.configFrom[1]): is too short; correct what spec.configFrom[1] refers to",
+            "auth.secret (from spec.configFrom[1]) is too short; correct what spec.configFrom[1] refers to",
         ),
         (
             [THREADS],
             {"config": {"a": 1}, "configFrom": [SETTINGS]},
             (
-                "threads (from spec.configFrom[0]): must be an integer; "
+                "threads (from spec.configFrom[0]) must be an integer; "
                 "correct what spec.configFrom[0] refers to"
             ),
         ),
         (
             [THREADS],
             {"config": {"threads": "x"}, "configFrom": [SETTINGS]},
-            "spec.config.threads: must be an integer; correct spec.config",
+            "spec.config.threads must be an integer; correct it",
         ),
         (
             [
@@ -78,18 +87,36 @@ SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
                 ("labels.*", "must be text", "string_type"),
             ],
             {"config": {"pools": [{"size": 0}], "labels": {"k": 1}}, "configFrom": [SETTINGS]},
-            "spec.config.pools.0.size: must be > 0, spec.config.labels.*: must be text; correct spec.config",
+            "spec.config.pools.0.size must be > 0 and spec.config.labels.* must be text; correct spec.config",
+        ),
+        (
+            [REALM, ("thread", "", "extra_forbidden")],
+            {"config": {"thread": 1}},
+            (
+                "spec.config.realm is required and "
+                "spec.config.thread is not a field of the plugin's schema (did you mean threads?); "
+                "correct spec.config"
+            ),
+        ),
+        (
+            [("thread", "", "extra_forbidden"), ("x", "", "extra_forbidden")],
+            {"config": {"thread": 1, "x": 1}},
+            (
+                "spec.config.thread is not a field of the plugin's schema (did you mean threads?) and "
+                "spec.config.x is not a field of the plugin's schema; "
+                "correct the names, or remove them from spec.config"
+            ),
         ),
         (
             [("", "needs a or b", "value_error")],
             {"config": {"c": 1}},
-            "spec.config: needs a or b; correct spec.config",
+            "spec.config needs a or b; correct it",
         ),
         (
             [(name, "is wrong", "value_error") for name in "abcde"],
             {"config": dict.fromkeys("abcde", 1)},
             (
-                "spec.config.a: is wrong, spec.config.b: is wrong, spec.config.c: is wrong and 2 more; "
+                "spec.config.a is wrong, spec.config.b is wrong, spec.config.c is wrong and 2 more; "
                 "correct spec.config"
             ),
         ),
@@ -98,7 +125,11 @@ SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
 def test_a_fault_names_its_place_in_the_manifest(
     faults: list[tuple[str, str, str]], fields: dict[str, Any], message: str
 ) -> None:
-    status = judged(spec=spec(**fields), config=verdict("ValidationFailed", *faults))
+    status = judged(
+        spec=spec(**fields),
+        config=verdict("ValidationFailed", *faults),
+        loading=described(config_schema={"properties": {"realm": {}, "threads": {}}}),
+    )
     assert condition(status, "ConfigValid").message == message
 
 
@@ -113,13 +144,28 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "Discovered",
-        {"discovery": broken("DuplicateEntryPoint", "a 1 (x = y:Z) and b 2", FOUND, FOUND), "loading": None},
-        "Several entry points claim the plugin: a 1 (x = y:Z) and b 2; leave one of them installed",
+        {"discovery": broken("DuplicateEntryPoint", "", FOUND, FORK), "loading": None},
+        (
+            "Several entry points claim the plugin: "
+            "floe-identity-keycloak 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin) and "
+            "floe-keycloak-fork 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin); "
+            "leave one of them installed"
+        ),
+    ),
+    (
+        "Discovered",
+        {"discovery": broken("DuplicateEntryPoint", "", FOUND, TWICE), "loading": None},
+        (
+            "Several entry points claim the plugin: "
+            "floe-identity-keycloak 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin) and "
+            "floe-identity-keycloak 0.1.0 (Keycloak = other:Plugin); "
+            "install a release of it that declares the name once"
+        ),
     ),
     (
         "Discovered",
         {"discovery": ScanFailed("no python."), "loading": None},
-        "Which plugins are installed could not be read: no python; it is tried again at the next scan",
+        "What is installed could not be read: no python; it is tried again at the next scan",
     ),
     (
         "Loaded",
@@ -153,12 +199,23 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     (
         "ConfigValid",
         {
-            "config": verdict("PlaintextSecret", ("client_secret", "", "")),
+            "config": verdict("PlaintextSecret", ("client_secret", "", "plaintext_secret")),
             "spec": spec(config={"client_secret": "x"}),
         },
         (
-            "spec.config.client_secret: a secret is given in plain text; "
+            "spec.config.client_secret is a secret given in plain text; "
             "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {
+            "config": verdict("PlaintextSecret", *((name, "", "plaintext_secret") for name in "ab")),
+            "spec": spec(config={"a": "x"}, configFrom=[SETTINGS]),
+        },
+        (
+            "spec.config.a and b (from spec.configFrom[0]) are secrets given in plain text; "
+            "rotate each, put the new values into a Secret and refer to that by spec.configFrom"
         ),
     ),
     (
@@ -174,6 +231,40 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
             )
         },
         "The dependency x may be dbt/x or secrets/x; the plugin must declare it with its type, as type/name",
+    ),
+    (
+        "ConfigValid",
+        {"config": verdict("ConfigRequired", REALM), "spec": spec(configFrom=[SECRET])},
+        (
+            "spec.config.realm must be given, and no source of spec.configFrom gives it; "
+            "create what spec.configFrom refers to, or set it in spec.config"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": ConfigSourceFault("ValidationCrashed", "A validator did not return within 10 s.")},
+        (
+            "A validator did not return within 10 s; it is tried again; "
+            "see what the plugin's validators do, and how large the configuration is"
+        ),
+    ),
+    (
+        "DependenciesReady",
+        {"dependencies": Dependencies((Dependency("a", ()), Dependency("dbt/b", ())))},
+        "No installed plugin is a or dbt/b, which the plugin needs; install what provides it",
+    ),
+    (
+        "DependenciesReady",
+        {"dependencies": Dependencies(tuple(Dependency(one.slug, (one,)) for one in (LOCAL, VAULT)))},
+        (
+            "The plugin needs storage/local and secrets/vault, not Ready yet; "
+            "see FloePlugin storage-local and secrets-vault"
+        ),
+    ),
+    (
+        "Healthy",
+        {"spec": spec(probe={}), "probe": Checked("unhealthy", 2, "refused")},
+        "The first checks failed; Unhealthy follows after failureThreshold failures in a row",
     ),
 ]
 
@@ -191,6 +282,24 @@ def test_a_long_text_of_a_plugin_is_cut_and_the_mend_is_not(text: str) -> None:
     assert len(message.encode()) <= 1024
     assert message.isprintable()
     assert message.endswith("…; install what it needs next to it, or another release of the plugin")
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        {"loading": described(floe_api_version="2.0")},
+        {"config": verdict("ConfigRequired")},
+        {"dependencies": Dependencies((Dependency("x", ()),))},
+    ],
+    ids=["VersionCompatible", "ConfigValid", "DependenciesReady"],
+)
+def test_a_plugin_that_cannot_start_yet_says_what_it_waits_for(missing: dict[str, Any]) -> None:
+    waiting = judged(spec=spec(probe={}), probe=Probing(), **missing)
+    assert condition(waiting, "Healthy").message == (
+        "The plugin starts once VersionCompatible, ConfigValid and DependenciesReady are True"
+    )
+    started = judged(spec=spec(probe={}), probe=Probing())
+    assert condition(started, "Healthy").message == "The first check has not ended yet"
 
 
 def test_a_steady_failure_says_the_same_each_time() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from floe_core.host.protocol import DistributionRef
 from floe_core.plugin_types import PluginId, PluginType
@@ -254,7 +255,9 @@ def test_a_transition_time_moves_only_with_its_status() -> None:
 )
 def test_conditions_edited_by_hand_are_judged_anew(edited: dict[str, Any]) -> None:
     good = judged()
-    by_hand = Condition.model_validate({**edited, "message": "by hand", "lastTransitionTime": LATER})
+    by_hand = TypeAdapter(Condition).validate_python(
+        {**edited, "message": "by hand", "lastTransitionTime": LATER}
+    )
     others = tuple(one for one in good.conditions if one.type != by_hand.type)
     status = later(facts(), good.model_copy(update={"conditions": (*others, by_hand)}))
     assert reasons(status) == reasons(good)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import TypeAdapter
 
 from floe_operator.conditions import TABLE, Outcome, bounded, condition
 from floe_operator.resource import CONDITION_TYPES, Condition
@@ -20,7 +21,6 @@ STALLING = {
     "InvalidVersion",
     "OutsideVersionRange",
     "InvalidVersionRange",
-    "ConfigRequired",
     "PlaintextSecret",
     "ConfigNotAccepted",
     "PathConflict",
@@ -31,11 +31,12 @@ STALLING = {
 """The reasons that only a change of spec, plugin code or packaging ends, as the design lists them."""
 
 
-def test_the_reasons_that_stall_are_the_listed_ones_and_a_failed_validation_without_sources() -> None:
+def test_what_a_source_may_bring_yet_stalls_only_where_the_configuration_has_no_sources() -> None:
     reasons = [reason for table in TABLE.values() for reason in table]
     assert {reason.text for reason in reasons if reason.stalls(has_sources=True)} == STALLING
     assert {reason.text for reason in reasons if reason.stalls(has_sources=False)} == {
         *STALLING,
+        "ConfigRequired",
         "ValidationFailed",
     }
 
@@ -54,7 +55,7 @@ def test_only_a_false_reason_can_stall() -> None:
 
 
 def before(status: str) -> Condition:
-    return Condition.model_validate(
+    return TypeAdapter(Condition).validate_python(
         {"type": "Loaded", "status": status, "reason": "R", "message": "", "lastTransitionTime": EARLY}
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,8 +98,8 @@ FAULTS = {
         "Forbidden",
         "get secrets",
     ),
-    "no UTF-8": (resolved(secret(path="a"), s={"k": value + b"\xff"}), "NotText", "UTF-8"),
-    "no YAML": (resolved(secret(), s={"k": b"a: [" + value}), "NotAMapping", "Secret s"),
+    "no UTF-8": (resolved(secret(path="a"), s={"k": value + b"\xff"}), "NotText", "the key k of Secret s"),
+    "no YAML": (resolved(secret(), s={"k": b"a: [" + value}), "NotAMapping", "the key k of Secret s"),
     "a list": (resolved(secret(), s={"k": b"- " + value}), "NotAMapping", "Secret s"),
     "a tag": (resolved(secret(), s={"k": b"a: !!python/name:os.system " + value}), "NotAMapping", "Secret s"),
     "an alias": (resolved(secret(), s={"k": b"a: &x " + value + b"\nb: *x"}), "NotAMapping", "Secret s"),
@@ -148,6 +149,15 @@ def test_what_comes_from_a_secret_is_known_as_secret_and_is_not_plain() -> None:
     assert isinstance(outcome, ResolvedConfig)
     assert set(outcome.secrets) == {"t0ken", "8080", "1.5", "pass"}
     assert outcome.plain == {"mode": "fast", "login": {"user": "ada"}}
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 4000, "1" * 5000, "0b" + "1" * 20_000])
+def test_a_number_that_nothing_can_hold_is_a_text_like_any_other(number: str) -> None:
+    outcome = resolved(secret(), s={"k": f"a: {number}".encode()})
+    assert config_of(outcome) == {"a": number}
+    assert isinstance(outcome, ResolvedConfig)
+    assert outcome.secrets == (number,)
+    assert json.loads(json.dumps(outcome.config)) == outcome.config
 
 
 def test_a_resolved_configuration_shows_nothing_of_itself() -> None:

@@ -12,7 +12,7 @@ import pytest
 from floe_core.host.protocol import DistributionRef, FoundPlugin, Verdict
 from floe_core.plugin_types import PluginId
 from floe_operator import configurations as module
-from floe_operator.config_sources import Contents, SourceObject
+from floe_operator.config_sources import Contents, SourceObject, Unreadable
 from floe_operator.configurations import Configurations, Judgement
 from floe_operator.facts import ConfigSourceFault
 from floe_operator.plugin_host import PluginHost, ValidationCrashed
@@ -37,6 +37,7 @@ class World:
     content: bytes = b"first-token"
     version: str | None = "1"
     crashes: bool = False
+    forbids: bool = False
     heard: Callable[[], None] = lambda: None
     clock: float = 1_000.0
     reads: int = 0
@@ -49,7 +50,7 @@ class World:
 
     async def _read(self, source: SourceObject) -> Contents:
         self.reads += 1
-        return {"k": self.content}
+        return Unreadable('grant "get" on secrets') if self.forbids else {"k": self.content}
 
     async def _validate(self, plugin: PluginId, config: dict[str, Any], plain: dict[str, Any]) -> Verdict:
         self.heard()
@@ -126,6 +127,15 @@ async def test_a_crash_is_not_remembered_for_the_host_knows_when_to_try_again(wo
         assert outcome == ConfigSourceFault("ValidationCrashed", "It ended the host")
     assert len(world.validated) == 2
     world.crashes = False
+    assert (await world.judge()).outcome == Verdict(reason="Valid")
+
+
+async def test_a_missing_right_is_not_remembered_for_nothing_tells_that_it_was_granted(world: World) -> None:
+    world.forbids = True
+    outcome = (await world.judge()).outcome
+    assert isinstance(outcome, ConfigSourceFault)
+    assert outcome.reason == "Forbidden"
+    world.forbids = False
     assert (await world.judge()).outcome == Verdict(reason="Valid")
 
 

@@ -118,3 +118,28 @@ def test_what_waits_for_a_plugin_that_is_not_installed_is_known_too() -> None:
     assert set(dependents.of(compute("not-there"))) == {A}
     dependents.note(A, ())
     assert not dependents.of(compute("not-there"))
+
+
+def test_it_is_told_whether_something_else_is_declared_than_before() -> None:
+    dependents = Dependents()
+    noted = [dependents.note(A, texts) for texts in ((), ("b",), ["b"], ("b", "c"), (), ())]
+    assert noted == [False, True, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("declared", "behind"),
+    [
+        ({}, set()),
+        ({B: ("a",), C: ("b",), D: ("c",)}, {B, C, D}),
+        ({A: ("b",), B: ("c",), C: ("a",)}, {A, B, C}),
+        ({A: ("compute/a",), B: ("c",)}, {A}),
+    ],
+    ids=["nobody", "chain", "cycle", "itself"],
+)
+def test_those_behind_a_plugin_wait_for_it_directly_or_through_others(
+    declared: Declared, behind: set[PluginId]
+) -> None:
+    dependents = Dependents()
+    for plugin, texts in declared.items():
+        dependents.note(plugin, texts)
+    assert set(dependents.behind(A)) == behind

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from floe_core.host.protocol import BrokenClaim, DistributionRef, FoundPlugin, ScanResult, Unreadable
@@ -35,8 +37,9 @@ def scan(*plugins: FoundPlugin, broken: tuple[BrokenClaim, ...] = (), partial: b
     )
 
 
-def an_object(kind: str, name: str) -> FloePlugin:
-    return FloePlugin.parse({"metadata": {"name": f"{kind}-{name}"}, "spec": {"type": kind, "name": name}})
+def an_object(kind: str, name: str, **status: Any) -> FloePlugin:
+    spec = {"type": kind, "name": name}
+    return FloePlugin.parse({"metadata": {"name": f"{kind}-{name}"}, "spec": spec, "status": status})
 
 
 def after(*scans: ScanResult | str) -> Inventory:
@@ -78,6 +81,27 @@ def test_what_a_scan_found_must_have_a_mirror_even_while_later_scans_fail() -> N
     assert not inventory.has_mirror(PluginId(PluginType.COMPUTE, "other"))
     assert not inventory.has_mirror(PluginId(PluginType.COMPUTE, "a b"))
     assert inventory.unnameable() == [PluginId(PluginType.COMPUTE, "a b")]
+
+
+def test_a_partial_scan_and_a_failed_one_make_no_known_plugin_unknown() -> None:
+    plugin = PluginId(PluginType.COMPUTE, "duckdb")
+    objects: list[FloePlugin] = []
+    inventory = Inventory(lambda: objects)
+    inventory.succeeded(scan(partial=True))
+    assert plugin not in inventory.plugins
+    discovered = {"type": "Discovered", "status": "True", "reason": "Installed", "message": ""}
+    discovered["lastTransitionTime"] = "2030-01-01T00:00:00Z"
+    objects.append(an_object("compute", "duckdb", conditions=[discovered]))
+    inventory.objects_listed()
+    assert plugin in inventory.plugins
+    for later in (scan(partial=True), scan(DUCKDB), scan(partial=True)):
+        inventory.succeeded(later)
+        assert plugin in inventory.plugins
+    inventory.failed("no Python")
+    assert plugin in inventory.plugins
+    inventory.succeeded(scan())
+    assert plugin not in inventory.plugins
+    assert not inventory.has_mirror(plugin)
 
 
 def test_the_known_plugins_are_another_object_after_each_scan() -> None:

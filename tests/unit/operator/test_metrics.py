@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ def plugin(name: str, status: FloePluginStatus | None) -> FloePlugin:
 
 
 def edited(status: FloePluginStatus) -> FloePluginStatus:
-    conditions = tuple(one.model_copy(update={"reason": "Hacked"}) for one in status.conditions)
+    conditions = tuple(replace(one, reason="Hacked") for one in status.conditions)
     return status.model_copy(update={"conditions": conditions})
 
 

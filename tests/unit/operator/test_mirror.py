@@ -14,6 +14,7 @@ from floe_operator.mirror import (
     Deletion,
     Plan,
     hidden_by,
+    hidden_plugins,
     is_bare,
     is_incomplete,
     plan,
@@ -49,6 +50,7 @@ def an_object(
     managers: tuple[dict[str, str], ...] = BARE,
     seen_in: str | None = "floe-identity-keycloak",
     labels: dict[str, str] | None = None,
+    discovered: str | None = None,
     **metadata: Any,
 ) -> FloePlugin:
     raw: dict[str, Any] = {
@@ -63,6 +65,15 @@ def an_object(
         "spec": {"type": plugin.plugin_type.slug, "name": plugin.name},
         "status": {"distribution": {"name": seen_in, "version": "1"}} if seen_in else {},
     }
+    if discovered is not None:
+        condition = {
+            "type": "Discovered",
+            "status": str(discovered == "Installed"),
+            "reason": discovered,
+            "message": "",
+            "lastTransitionTime": "2030-01-01T00:00:00Z",
+        }
+        raw["status"]["conditions"] = [condition]
     return FloePlugin.parse(raw)
 
 
@@ -174,6 +185,42 @@ def test_a_scan_that_failed_found_nothing_or_was_partial_deletes_nothing(
 def test_a_damaged_distribution_keeps_only_the_plugins_last_seen_in_it() -> None:
     assert after(ANOTHERS, ANOTHERS, ANOTHERS, of=an_object()) == (KEYCLOAK,)
     assert after(ANOTHERS, ANOTHERS, ANOTHERS, of=an_object(seen_in=None)) == ()
+
+
+@pytest.mark.parametrize("unlisted", [BACK, None, EMPTY, ITS_OWN, DIRECTORY, UNSAID], ids=str)
+def test_a_scan_after_which_the_objects_could_not_be_listed_may_end_a_row(
+    unlisted: ScanResult | None,
+) -> None:
+    seen = an_object()
+    two = Absences().after(GONE, [seen]).after(GONE, [seen])
+    assert not two.unless_found(unlisted).after(GONE, [seen]).is_gone(KEYCLOAK)
+
+
+def test_a_scan_after_which_the_objects_could_not_be_listed_makes_no_row_longer() -> None:
+    seen = an_object()
+    two = Absences().after(GONE, [seen]).after(GONE, [seen])
+    assert not two.unless_found(GONE).is_gone(KEYCLOAK)
+    assert two.unless_found(GONE).after(GONE, [seen]).is_gone(KEYCLOAK)
+
+
+@pytest.mark.parametrize(
+    ("discovered", "result", "hidden"),
+    [
+        ("Installed", ITS_OWN, True),
+        ("Installed", DIRECTORY, True),
+        ("Installed", ANOTHERS, False),
+        ("Installed", GONE, False),
+        ("Installed", BACK, False),
+        ("DuplicateEntryPoint", ITS_OWN, True),
+        ("NotInstalled", ITS_OWN, False),
+        (None, ITS_OWN, False),
+    ],
+)
+def test_what_a_partial_scan_hides_is_what_the_objects_knew(
+    discovered: str | None, result: ScanResult, hidden: bool
+) -> None:
+    seen = an_object(discovered=discovered)
+    assert hidden_plugins(result, [seen]) == ({KEYCLOAK} if hidden else set())
 
 
 @pytest.mark.parametrize(

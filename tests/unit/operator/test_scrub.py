@@ -109,15 +109,18 @@ def test_the_words_around_a_secret_stay() -> None:
     )
 
 
-@pytest.mark.parametrize("secret", ["12345", "7", "a long line\nabc\nanother long line"])
+@pytest.mark.parametrize(
+    "secret", ["12345", "7", "#!$%&", " *****\n", "€", "#!$\n%&*+", "a long line\nabc\nanother long line"]
+)
 def test_a_secret_too_short_to_be_found_withholds_the_whole_text(secret: str) -> None:
     scrubber = Scrubber(["long-enough-to-be-found", secret])
     assert scrubber.scrub("anything") == WITHHELD
     assert scrubber.scrub(" ") == ""
 
 
-def test_lines_without_letters_or_digits_withhold_nothing() -> None:
-    assert Scrubber(["key: long-enough\n---\n}\n"]).scrub("all is well") == "all is well"
+@pytest.mark.parametrize("secret", ["key: long-enough\n---\n}\n", "\n", "   "])
+def test_what_tells_nothing_withholds_nothing(secret: str) -> None:
+    assert Scrubber([secret]).scrub("all is well") == "all is well"
 
 
 def test_the_scrubber_of_all_takes_out_what_any_of_them_does() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from floe_operator.cli import main
-from floe_operator.settings import RunSettings, service_account_namespace
+from floe_operator.commands.list_plugins import ListSettings
+from floe_operator.settings import PluginEnvironment, RunSettings, service_account_namespace
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,7 @@ def test_a_variable_is_read_in_the_units_of_kubernetes(
         ("scan_interval", "25h"),
         ("load_timeout", "0"),
         ("host_memory", "1Mi"),
+        ("host_memory", "512ki"),
         ("host_memory", "1.5Gi"),
         ("host_memory", "-1"),
         ("http_port", "65536"),
@@ -77,6 +80,47 @@ def test_what_cannot_be_meant_is_refused(
     said = capsys.readouterr().err
     assert f"--{variable.replace('_', '-')} (FLOE_{variable.upper()})" in said
     assert said.count("\n") == 1
+
+
+def test_too_little_memory_is_met_with_what_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["list", "--host-memory", "63Mi"])
+    assert "--host-memory (FLOE_HOST_MEMORY): must be at least 64Mi" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("settings", "level"), [(RunSettings, "info"), (ListSettings, "error")])
+def test_commands_that_answer_log_errors_only(settings: type[PluginEnvironment], level: str) -> None:
+    assert settings().log_level == level
+
+
+@pytest.mark.parametrize("command", ["run", "list", "validate", "schema"])
+def test_help_shows_the_defaults_as_people_write_them(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"(default: {'info' if command == 'run' else 'error'}) [FLOE_LOG_LEVEL]" in text
+    assert "(default: 10s) [FLOE_LOAD_TIMEOUT]" in text
+    assert "(default: 1Gi) [FLOE_HOST_MEMORY]" in text
+    assert not re.search(r"default: (null|True|False|[0-9.]+\))", text.replace("(default: 8080)", ""))
+
+
+@pytest.mark.parametrize("command", ["list", "validate", "schema"])
+def test_what_only_one_command_takes_has_no_variable(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = set(re.findall(r"\[(FLOE_[A-Z_]+)\]", capsys.readouterr().out))
+    assert shown == {f"FLOE_{name.upper()}" for name in PluginEnvironment.model_fields}
+
+
+def test_such_a_variable_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOE_OUTPUT", "github")
+    monkeypatch.setenv("FLOE_LOAD_TIMEOUT", "20s")
+    settings = ListSettings()
+    assert (settings.output, settings.load_timeout) == ("table", 20.0)
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -105,7 +149,11 @@ def test_every_setting_of_run_is_a_flag_with_its_variable_in_the_help(
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [([], "which command?"), (["mirror"], "invalid choice"), (["run", "--nothing"], "--nothing")],
+    [
+        ([], "a command is needed: run, list, validate or schema"),
+        (["mirror"], "invalid choice"),
+        (["run", "--nothing"], "--nothing"),
+    ],
     ids=str,
 )
 def test_a_wrong_call_ends_with_2_and_says_why(

@@ -13,6 +13,7 @@ from floe_operator.config_sources import SourceObject
 from floe_operator.store import Store
 
 KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
+DBT_A = PluginId(PluginType.DBT, "a")
 DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
 
 
@@ -114,11 +115,56 @@ def test_an_object_that_fits_no_crd_of_ours_is_left_alone_without_a_word_of_its_
 ) -> None:
     store = Store()
     faulty = {"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": "1"}, "spec": spec}
-    assert store.put(faulty) is None
-    assert store.remove(faulty) is None
-    assert len(store) == 0
+    assert store.put(faulty) == DBT_A
+    assert (len(store), store.get(DBT_A), store.is_unfit(DBT_A)) == (0, None, True)
+    assert store.remove(faulty) == DBT_A
+    assert not store.is_unfit(DBT_A)
     captured = capsys.readouterr()
     assert "canary" not in captured.out + captured.err
+
+
+def unfit(version: int, plugin: PluginId = KEYCLOAK) -> dict[str, Any]:
+    """What a newer CRD allows."""
+    return raw(version, plugin, **uses(*map(str, range(40))))
+
+
+def test_an_object_that_becomes_unfit_is_not_taken_for_what_it_was_and_heals() -> None:
+    store = Store()
+    store.put(raw(1, **uses("a")))
+    assert store.put(unfit(2)) == KEYCLOAK
+    assert (store.get(KEYCLOAK), store.all(), store.users(SourceObject("Secret", "a"))) == (None, [], [])
+    assert store.is_unfit(KEYCLOAK)
+    store.put(raw(1))  # a late answer
+    assert store.is_unfit(KEYCLOAK)
+    store.put(raw(3))
+    assert (version_of(store), store.is_unfit(KEYCLOAK)) == ("3", False)
+
+
+def test_an_unfit_object_is_not_gone_while_it_is_listed() -> None:
+    store = Store()
+    store.put(unfit(2))
+    assert store.replace([unfit(2)], store.versions()) == set()
+    assert store.is_unfit(KEYCLOAK)
+    assert store.replace([], store.versions()) == {KEYCLOAK}
+    assert not store.is_unfit(KEYCLOAK)
+
+
+def test_an_object_that_no_plugin_has_is_left_alone() -> None:
+    store = Store()
+    stranger = {**raw(1), "metadata": {"name": "stranger", "uid": "u", "resourceVersion": "1"}}
+    assert store.put(stranger) is None
+    assert store.remove(stranger) is None
+    swapped = {**raw(1), "metadata": {"name": "compute-duckdb", "uid": "u", "resourceVersion": "1"}}
+    assert store.put(swapped) == DUCKDB
+    assert store.is_unfit(DUCKDB)
+
+
+def test_an_echo_is_known_as_it_is_and_nothing_else() -> None:
+    store = Store()
+    store.put(raw(5))
+    assert store.known_as_it_is(raw(5)) == KEYCLOAK
+    for other in (raw(6), raw(4), raw(5, uid="second"), raw(5, DUCKDB)):
+        assert store.known_as_it_is(other) is None
 
 
 def test_nothing_is_known_any_more_when_the_kind_is_gone() -> None:

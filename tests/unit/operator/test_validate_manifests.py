@@ -186,7 +186,9 @@ def test_json_has_lines_too_and_tabs(tmp_path: Path) -> None:
     assert (finding.path, finding.place.line) == ("apiVersion", 3)
 
 
-@pytest.mark.parametrize("text", ["{", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["{", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, f'{{"a": {"1" * 5000}}}']
+)
 def test_bad_json_is_a_finding(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)
     assert [finding.rule for finding in read_manifests([str(tmp_path)]).findings] == ["InvalidJSON"]

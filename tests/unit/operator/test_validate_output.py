@@ -11,9 +11,9 @@ from floe_operator.commands.findings import (
     as_github,
     as_json,
     as_text,
-    dotted,
     in_order,
 )
+from floe_operator.sentences import dotted
 
 FINDING = Finding(
     Place("apps/a.yaml", 2, 7, "floe", "dbt-a"), "spec.name", "NotInstalled", "it is not; install it"

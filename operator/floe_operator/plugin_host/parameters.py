@@ -1,0 +1,22 @@
+"""The parameters of the calls to a plugin host; pure."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from floe_core.plugin_types import PluginId
+
+_KEY = secrets.token_bytes(16)
+
+
+def json_params(plugin: PluginId) -> Mapping[str, Any]:
+    """The parameters that name a plugin."""
+    return {"type": plugin.plugin_type.slug, "name": plugin.name}
+
+
+def digest_of(params: str) -> bytes:
+    """Tells parameters apart without keeping them: a configuration may stand there."""
+    return hashlib.blake2b(params.encode(), key=_KEY, digest_size=16).digest()

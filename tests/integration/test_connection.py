@@ -1,0 +1,152 @@
+"""The way to the API server: through proxies, and with a network or a server that does not do its part."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+
+from floe_operator.cluster_errors import ClusterUnreachable, Refused
+from floe_operator.connection import Connection, connect
+from floe_operator.leader import Elector
+from floe_operator.leases import Timing
+from localcluster import LocalCluster
+from tests.integration.conftest import StartOperator
+from tests.support.distributions import Environment, plugin_distribution
+from tests.support.hostile_api import connected_to
+from tests.support.operator import FloePlugins
+from tests.support.polling import eventually, eventually_async
+from tests.support.tcp_proxy import ConnectProxy, TcpProxy
+
+NAMED = "kubernetes.default.svc"
+"""A name in the API server's certificate that leads nowhere outside of a cluster."""
+
+
+def kubeconfig_of(cluster: LocalCluster, folder: Path, server: str) -> Path:
+    """The administrator's, with another way to the API server."""
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = server
+    path = folder / "kubeconfig-elsewhere"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def port_of(cluster: LocalCluster) -> int:
+    port = urlsplit(cluster.url).port
+    assert port is not None
+    return port
+
+
+def test_an_operator_works_through_the_proxy_that_the_environment_names(
+    cluster: LocalCluster,
+    environment: Environment,
+    floeplugins: FloePlugins,
+    start_operator: StartOperator,
+    tmp_path: Path,
+) -> None:
+    environment.install(plugin_distribution("duckdb"))
+    kubeconfig = kubeconfig_of(cluster, tmp_path, f"https://{NAMED}:443")
+    with ConnectProxy("127.0.0.1", port_of(cluster)) as proxy:
+        variables = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "elsewhere.example"}
+        # Scans list the objects, too: that the change below is seen is the watch's doing.
+        start_operator("--scan-interval", "1h", kubeconfig=kubeconfig, environment=variables)
+        floeplugins.until("compute-duckdb", "Ready", "Ready", within=60)
+        floeplugins.merge("compute-duckdb", {"spec": {"config": {"a": 1}}})
+        floeplugins.until("compute-duckdb", "Ready", "ConfigNotAccepted")
+        assert {line.split()[1] for line in proxy.asked} == {f"{NAMED}:443"}
+
+
+def test_an_operator_leaves_the_proxy_aside_where_the_environment_says_so(
+    cluster: LocalCluster, start_operator: StartOperator, tmp_path: Path
+) -> None:
+    kubeconfig = kubeconfig_of(cluster, tmp_path, f"https://{NAMED}:443")
+    with ConnectProxy("127.0.0.1", port_of(cluster)) as proxy:
+        variables = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": ".svc"}
+        operator = start_operator(kubeconfig=kubeconfig, environment=variables)
+        eventually(lambda: operator.logged("cannot be reached", NAMED))
+        assert proxy.asked == []
+
+
+@asynccontextmanager
+async def connected(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connection]:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    connection = await connect()
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def test_requests_without_an_answer_are_counted_whoever_limits_their_time(
+    cluster: LocalCluster, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with TcpProxy("127.0.0.1", port_of(cluster)) as proxy:
+        proxy.hold()
+        kubeconfig = kubeconfig_of(cluster, tmp_path, f"https://127.0.0.1:{proxy.port}")
+        async with connected(kubeconfig, monkeypatch) as connection:
+            counted: list[tuple[str, str]] = []
+            connection.on_answer = lambda method, code: counted.append((method, code))
+            config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
+            with pytest.raises(ClusterUnreachable, match=r"did not answer in 0\.3 s"):
+                await connection.request("GET", config_maps, timeout=0.3)
+            connection.time_to_write = lambda: 0.3
+            with pytest.raises(ClusterUnreachable, match=r"did not answer in 0\.3 s"):
+                await connection.write("test", "POST", config_maps, body={})
+            assert counted == [("GET", "timeout"), ("POST", "timeout")]
+
+            counted.clear()
+            election = asyncio.create_task(Elector(connection, namespace, timing=Timing(3, 2, 0.3)).acquire())
+
+            async def tried() -> bool:
+                return counted[:1] == [("GET", "timeout")]
+
+            await eventually_async(tried)
+            election.cancel()
+            await asyncio.gather(election, return_exceptions=True)
+
+
+async def events_of(connection: Connection, *, silence: float = 60.0) -> list[object]:
+    stream = connection.stream("/watched", query={}, accept="*/*", timeout=60, silence=silence)
+    return [event async for event in stream]
+
+
+EVENT = b'{"type": "ADDED", "object": {"metadata": {"name": "a"}}}\n'
+
+
+@pytest.mark.parametrize("sent", [EVENT, EVENT + b'{"type": "ADD'], ids=["between two events", "in an event"])
+async def test_a_watch_that_falls_silent_ends(sent: bytes) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(sent)
+        await asyncio.sleep(3600)
+        return response
+
+    async with connected_to(answer) as connection:
+        assert len(await events_of(connection, silence=0.5)) == 1
+
+
+async def test_a_watch_that_is_cut_off_in_an_event_ends() -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=EVENT + EVENT[:20])
+
+    async with connected_to(answer) as connection:
+        assert len(await events_of(connection)) == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"<html>", b"[]", b"null", b'{"type": "ADDED"}', b'{"type": "ADDED", "object": []}', b"\xff"]
+)
+async def test_what_is_no_event_is_an_error(line: bytes) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=EVENT + line + b"\n")
+
+    async with connected_to(answer) as connection:
+        with pytest.raises(Refused, match="no event"):
+            await events_of(connection)

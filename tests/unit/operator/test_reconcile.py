@@ -1,0 +1,337 @@
+"""What a reconcile does with what it sees; how it reads and writes on a real API server is tested there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable, Verdict
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.cluster import Cluster
+from floe_operator.configurations import Configurations
+from floe_operator.dependencies import Dependents
+from floe_operator.facts import Checked, Probe
+from floe_operator.gather import Gather
+from floe_operator.inventory import Inventory
+from floe_operator.plugin_host import PluginHost
+from floe_operator.plugin_host.states import Loaded, LoadFault, Loading, LoadState
+from floe_operator.probes import Prober, Wanted
+from floe_operator.queue import DONE, LATER, Result, RetryAfter
+from floe_operator.reconcile import Reconciler
+from floe_operator.sources import Sources
+from floe_operator.store import Store
+
+BASE, TOP = PluginId(PluginType.STORAGE, "base"), PluginId(PluginType.CATALOG, "top")
+LABELS = {"floe.dev/plugin-type": "storage"}
+
+
+def found(plugin: PluginId) -> FoundPlugin:
+    return FoundPlugin(
+        type=plugin.plugin_type.slug,
+        name=plugin.name,
+        entry_point=f"{plugin.name} = m:C",
+        distribution=DistributionRef(name=f"floe-{plugin.name}", version="0.1.0"),
+        fingerprint="1",
+    )
+
+
+def scan(*plugins: PluginId, unreadable: str = "") -> ScanResult:
+    damage = Unreadable(where=f"/site/{unreadable}-0.1.0.dist-info", detail="damaged", plugins_unknown=True)
+    return ScanResult(
+        complete=not unreadable,
+        fingerprint="",
+        distributions=len(plugins),
+        plugins=tuple(map(found, plugins)),
+        unreadable=(damage,) if unreadable else (),
+    )
+
+
+def loaded(*dependencies: str) -> Loaded:
+    return Loaded(
+        Description(
+            declared_name="x",
+            version="0.1.0",
+            floe_api_version="1.0",
+            takes_config=True,
+            dependencies=dependencies,
+        )
+    )
+
+
+@dataclass
+class World:
+    """Objects as an API server keeps them, and a plugin host and a prober that do as they are told."""
+
+    states: dict[PluginId, LoadState] = field(default_factory=dict)
+    objects: dict[PluginId, dict[str, Any]] = field(default_factory=dict)
+    applied: list[PluginId] = field(default_factory=list)
+    written: list[PluginId] = field(default_factory=list)
+    wanted: list[bytes] = field(default_factory=list)
+    dropped: list[PluginId] = field(default_factory=list)
+    declared: list[PluginId] = field(default_factory=list)
+    interfere: Mapping[str, Any] = field(default_factory=dict)
+    """What another hand writes just before us, by field."""
+    version: int = 100
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process: what only memory holds is gone."""
+        self.store = Store()
+        self.inventory = Inventory(self.store.all)
+        host = cast(
+            "PluginHost", SimpleNamespace(load_state=self.states.get, validate=self._valid, generation=1)
+        )
+        sources = cast("Sources", SimpleNamespace())
+        prober = cast(
+            "Prober",
+            SimpleNamespace(
+                fact=self._fact,
+                is_running=lambda _: bool(self.wanted),
+                want=self._want,
+                drop=self.dropped.append,
+            ),
+        )
+        gather = Gather(
+            inventory=self.inventory,
+            host=host,
+            store=self.store,
+            configurations=Configurations(host, sources),
+            prober=prober,
+            dependents=Dependents(),
+            on_declared=self.declared.append,
+        )
+        cluster = SimpleNamespace(apply=self._apply, apply_status=self._apply_status)
+        self.reconciler = Reconciler(
+            cluster=cast("Cluster", cluster),
+            store=self.store,
+            inventory=self.inventory,
+            gather=gather,
+            prober=prober,
+            on_written=lambda seen, _: self.written.append(seen.plugin),
+        )
+
+    def there(self, plugin: PluginId, *, labels: Mapping[str, str] | None = LABELS, **spec: Any) -> None:
+        """Somebody makes an object, and the watch brings it."""
+        slug = plugin.plugin_type.slug
+        self.objects[plugin] = {
+            "metadata": {
+                "name": f"{slug}-{plugin.name}",
+                "uid": plugin.name,
+                "resourceVersion": self._next(),
+                "generation": 1,
+                "labels": dict(labels or {}),
+            },
+            "spec": {"type": slug, "name": plugin.name, **spec},
+        }
+        self.store.put(self.objects[plugin])
+
+    def listed(self) -> None:
+        """All objects are listed."""
+        self.store.replace(self.objects.values(), self.store.versions())
+        self.inventory.objects_listed()
+
+    def reasons(self, plugin: PluginId) -> dict[str, str]:
+        return {one["type"]: one["reason"] for one in self.objects[plugin]["status"]["conditions"]}
+
+    async def settle(self) -> None:
+        """Everything is looked at until nothing changes."""
+        written = -1
+        while written != len(self.written):
+            written = len(self.written)
+            for plugin in self.objects:
+                await self.reconciler.reconcile(plugin)
+
+    def _next(self) -> str:
+        self.version += 1
+        return str(self.version)
+
+    def _put(self, plugin: PluginId, **fields: Any) -> dict[str, Any]:
+        """One write of ours, and before it, in the same breath, one of another hand."""
+        present = {**self.objects[plugin], **fields}
+        metadata = {
+            **present["metadata"],
+            **self.interfere.get("metadata", {}),
+            "resourceVersion": self._next(),
+        }
+        self.objects[plugin] = {**present, **self.interfere, "metadata": metadata}
+        self.interfere = {}
+        return self.objects[plugin]
+
+    async def _apply(self, plugin: PluginId, *, uid: str | None) -> dict[str, Any]:
+        self.applied.append(plugin)
+        metadata = self.objects[plugin]["metadata"] if plugin in self.objects else None
+        if metadata is None:
+            self.there(plugin)
+            return self.objects[plugin]
+        return self._put(plugin, metadata={**metadata, "labels": LABELS})
+
+    async def _apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        return self._put(plugin, status=dict(status))
+
+    async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
+        return Verdict(reason="Valid")
+
+    def _fact(self, plugin: PluginId, digest: bytes) -> Probe | None:
+        return Checked("healthy") if self.wanted else None
+
+    def _want(self, plugin: PluginId, wanted: Wanted) -> None:
+        if wanted.digest not in self.wanted[-1:]:
+            self.wanted.append(wanted.digest)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+async def probed(world: World) -> World:
+    """A plugin that runs, and is Ready."""
+    world.there(BASE, probe={})
+    world.listed()
+    world.inventory.succeeded(scan(BASE))
+    world.states[BASE] = loaded()
+    await world.settle()
+    assert world.reasons(BASE)["Ready"] == "Ready"
+    assert len(world.wanted) == 1
+    world.written.clear()
+    return world
+
+
+async def test_what_is_not_known_for_now_restarts_no_started_plugin_and_writes_nothing(probed: World) -> None:
+    probed.inventory.succeeded(scan(TOP, unreadable="floe_base"))
+    await probed.settle()
+    probed.inventory.failed("no Python")
+    await probed.settle()
+    probed.inventory.succeeded(scan(BASE))
+    probed.states[BASE] = Loading()
+    await probed.settle()
+    assert (len(probed.wanted), probed.dropped, probed.written) == (1, [], [])
+
+
+async def test_after_a_restart_a_plugin_is_started_once_it_is_loaded_and_only_then(probed: World) -> None:
+    probed.wanted.clear()
+    probed.restart()
+    probed.states[BASE] = Loading()
+    probed.inventory.succeeded(scan(BASE))
+    probed.listed()
+    await probed.settle()
+    assert probed.wanted == []
+    probed.states[BASE] = loaded()
+    await probed.settle()
+    assert len(probed.wanted) == 1
+    assert probed.wanted != [b""]
+    assert probed.written == []
+
+
+@pytest.fixture
+async def chain(world: World) -> World:
+    """A plugin that needs another; both are Ready."""
+    world.there(TOP)
+    world.there(BASE)
+    world.listed()
+    world.inventory.succeeded(scan(BASE, TOP))
+    world.states |= {BASE: loaded(), TOP: loaded("storage/base")}
+    await world.settle()
+    assert world.reasons(TOP)["DependenciesReady"] == "AllReady"
+    world.written.clear()
+    return world
+
+
+async def test_a_partial_scan_does_not_make_what_it_hides_missing_to_others(chain: World) -> None:
+    chain.inventory.succeeded(scan(TOP, unreadable="floe_base"))
+    await chain.settle()
+    assert chain.written == []
+    # Nor does another process know less, in whatever order it hears of objects and scans.
+    chain.restart()
+    del chain.states[BASE]
+    chain.inventory.succeeded(scan(TOP, unreadable="floe_base"))
+    chain.store.put(chain.objects[TOP])
+    await chain.reconciler.reconcile(TOP)
+    chain.listed()
+    await chain.settle()
+    assert chain.written == []
+    chain.inventory.succeeded(scan(TOP))
+    await chain.settle()
+    assert chain.reasons(TOP)["DependenciesReady"] == "DependencyMissing"
+
+
+async def test_a_cycle_stays_one_while_a_member_loads_again(chain: World) -> None:
+    chain.states[BASE] = loaded("catalog/top")
+    await chain.settle()
+    assert chain.declared == [TOP, BASE]
+    assert chain.reasons(TOP)["Stalled"] == chain.reasons(BASE)["Stalled"] == "DependencyCycle"
+    chain.written.clear()
+    chain.restart()
+    chain.states[BASE] = Loading()
+    chain.inventory.succeeded(scan(BASE, TOP))
+    chain.listed()
+    await chain.settle()
+    assert chain.written == []
+    chain.states[BASE] = LoadFault("ImportFailed", "no module")
+    await chain.settle()
+    assert chain.reasons(TOP)["DependenciesReady"] == "DependencyNotReady"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_an_object_that_does_not_fit_the_crd_is_never_applied_to(world: World, gone: bool) -> None:
+    world.there(BASE, version="x" * 300)
+    world.listed()
+    world.inventory.succeeded(scan(BASE))
+    world.states[BASE] = loaded()
+    for _ in range(3):
+        assert await world.reconciler.reconcile(BASE) == DONE
+    assert world.applied == []
+    if gone:
+        world.store.remove(world.objects.pop(BASE))
+        assert await world.reconciler.reconcile(BASE) == RetryAfter(0)
+        assert world.applied == [BASE]
+
+
+CONDITION = {"type": "Ready", "status": "False", "reason": "Edited", "message": "by hand"}
+EDITED = {"conditions": [{**CONDITION, "lastTransitionTime": "2020-01-01T00:00:00Z"}]}
+
+
+@pytest.mark.parametrize(
+    ("interfere", "result"),
+    [
+        ({}, DONE),
+        ({"metadata": {"generation": 2}}, RetryAfter(0)),
+        ({"metadata": {"labels": {}}}, LATER),
+        ({"status": EDITED}, RetryAfter(1.0)),
+    ],
+    ids=["nobody", "spec", "labels", "status"],
+)
+async def test_what_another_hand_changed_together_with_our_status_brings_the_key_back(
+    world: World, interfere: Mapping[str, Any], result: Result
+) -> None:
+    world.there(BASE)
+    world.listed()
+    world.inventory.succeeded(scan(BASE))
+    world.states[BASE] = loaded()
+    world.interfere = interfere
+    assert await world.reconciler.reconcile(BASE) == result
+
+
+@pytest.mark.parametrize(
+    ("interfere", "result"),
+    [({}, DONE), ({"metadata": {"generation": 2}}, RetryAfter(0)), ({"status": EDITED}, RetryAfter(1.0))],
+    ids=["nobody", "spec", "status"],
+)
+async def test_what_another_hand_changed_together_with_our_label_brings_the_key_back(
+    world: World, interfere: Mapping[str, Any], result: Result
+) -> None:
+    world.there(BASE, labels=None)
+    world.listed()
+    world.inventory.succeeded(scan(BASE))
+    world.states[BASE] = loaded()
+    assert await world.reconciler.reconcile(BASE) == LATER
+    world.interfere = interfere
+    assert await world.reconciler.reconcile(BASE) == result
+    assert world.applied == [BASE]

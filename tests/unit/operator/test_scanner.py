@@ -1,0 +1,111 @@
+"""What several scans come to, some of which the API server does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from floe_core.host.protocol import DistributionRef, FoundPlugin, ScanResult
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.cluster import Cluster
+from floe_operator.cluster_errors import ClusterUnreachable
+from floe_operator.inventory import Inventory
+from floe_operator.plugin_host import PluginHost, ScanFailed
+from floe_operator.scanner import Scanner
+from floe_operator.store import Store
+from tests.support.polling import eventually_async
+
+GOING, STAYING = PluginId(PluginType.COMPUTE, "going"), PluginId(PluginType.COMPUTE, "staying")
+BARE = {
+    "metadata": {
+        "name": "compute-going",
+        "uid": "u",
+        "resourceVersion": "1",
+        "managedFields": [{"manager": "floe-operator", "operation": "Apply"}],
+    },
+    "spec": {"type": "compute", "name": "going"},
+}
+
+
+def scan(*plugins: PluginId) -> ScanResult:
+    found = tuple(
+        FoundPlugin(
+            type=plugin.plugin_type.slug,
+            name=plugin.name,
+            entry_point=f"{plugin.name} = m:C",
+            distribution=DistributionRef(name=f"floe-{plugin.name}", version="0.1.0"),
+            fingerprint="1",
+        )
+        for plugin in plugins
+    )
+    return ScanResult(complete=True, fingerprint="", distributions=len(found), plugins=found)
+
+
+ABSENT, PRESENT = scan(STAYING), scan(STAYING, GOING)
+Round = tuple[ScanResult | None, bool]
+"""What a scan finds, None where it fails, and whether the API server answers then."""
+
+
+async def after(rounds: Sequence[Round]) -> list[PluginId]:
+    """What is deleted after these scans."""
+    deleted: list[PluginId] = []
+    begun = 0
+
+    async def next_scan() -> ScanResult:
+        nonlocal begun
+        begun += 1
+        if begun > len(rounds):
+            await asyncio.Event().wait()
+        found, _ = rounds[begun - 1]
+        if found is None:
+            raise ScanFailed("no Python")
+        return found
+
+    async def listed() -> AsyncIterator[dict[str, Any]]:
+        if not rounds[begun - 1][1]:
+            raise ClusterUnreachable("away")
+        yield BARE
+
+    async def delete(plugin: PluginId, **_: str) -> None:
+        deleted.append(plugin)
+
+    store = Store()
+    scanner = Scanner(
+        host=cast("PluginHost", SimpleNamespace(scan=next_scan)),
+        cluster=cast("Cluster", SimpleNamespace(list=listed, delete=delete)),
+        store=store,
+        inventory=Inventory(store.all),
+        look_at=lambda _: None,
+        interval=0,
+        leads=lambda: True,
+    )
+    scans = asyncio.create_task(scanner.run())
+
+    async def ended() -> bool:
+        return begun > len(rounds)
+
+    await eventually_async(ended, every=0.005)
+    scans.cancel()
+    return deleted
+
+
+@pytest.mark.parametrize(
+    ("rounds", "goes"),
+    [
+        ([(ABSENT, True)] * 3, True),
+        ([(ABSENT, True)] * 2, False),
+        ([(ABSENT, True), (ABSENT, True), (PRESENT, True), (ABSENT, True)], False),
+        ([(ABSENT, True), (ABSENT, True), (PRESENT, False), (ABSENT, True)], False),
+        ([(ABSENT, True), (ABSENT, True), (None, False), (ABSENT, True)], False),
+        ([(ABSENT, True), (ABSENT, True), (ABSENT, False)], False),
+        ([(ABSENT, True), (ABSENT, False), (ABSENT, True), (ABSENT, True)], True),
+    ],
+)
+async def test_a_bare_mirror_goes_after_three_scans_in_a_row_whether_or_not_the_api_server_answered(
+    rounds: Sequence[Round], goes: bool
+) -> None:
+    assert await after(rounds) == ([GOING] if goes else [])

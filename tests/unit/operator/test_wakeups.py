@@ -1,0 +1,133 @@
+"""Who is looked at again, and by what news."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.config_sources import SourceObject
+from floe_operator.dependencies import Dependents
+from floe_operator.store import Store
+from floe_operator.wakeups import Wakeups
+
+BASE, MIDDLE, TOP, OTHER = (PluginId(PluginType.COMPUTE, name) for name in ("base", "middle", "top", "other"))
+
+
+def raw(plugin: PluginId, version: int, *, ready: bool | None = None, **spec: Any) -> dict[str, Any]:
+    slug = plugin.plugin_type.slug
+    found: dict[str, Any] = {
+        "metadata": {"name": f"{slug}-{plugin.name}", "uid": plugin.name, "resourceVersion": str(version)},
+        "spec": {"type": slug, "name": plugin.name, **spec},
+    }
+    if ready is not None:
+        condition = {"type": "Ready", "status": str(ready), "reason": "R", "message": ""}
+        found["status"] = {"conditions": [{**condition, "lastTransitionTime": "2030-01-01T00:00:00Z"}]}
+    return found
+
+
+class World:
+    """A chain: top needs middle, which needs base."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.dependents = Dependents()
+        self.dependents.note(TOP, ["middle"])
+        self.dependents.note(MIDDLE, ["base"])
+        self._woken: list[PluginId] = []
+        self.wakeups = Wakeups(self.store, self.dependents, self._woken.append)
+
+    @property
+    def woken(self) -> set[PluginId]:
+        """Who was woken since one last asked."""
+        woken = set(self._woken)
+        self._woken.clear()
+        return woken
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_what_the_watch_brings_is_looked_at_and_an_echo_is_not(world: World) -> None:
+    world.wakeups.seen(None, raw(OTHER, 1))
+    assert world.woken == {OTHER}
+    world.store.put(raw(OTHER, 2))
+    world.wakeups.seen("MODIFIED", raw(OTHER, 2))
+    assert world.woken == set()
+    world.wakeups.seen("MODIFIED", raw(OTHER, 3))
+    assert world.woken == {OTHER}
+    world.wakeups.seen("DELETED", raw(OTHER, 4))
+    assert world.woken == {OTHER}
+    assert world.store.get(OTHER) is None
+
+
+def test_an_object_that_no_plugin_has_wakes_nobody(world: World) -> None:
+    world.wakeups.seen(None, {"metadata": {"name": "stranger", "uid": "u", "resourceVersion": "1"}})
+    assert world.woken == set()
+
+
+def test_an_object_that_becomes_unfit_is_looked_at(world: World) -> None:
+    world.wakeups.seen(None, raw(OTHER, 1))
+    assert world.woken == {OTHER}
+    world.wakeups.seen("MODIFIED", raw(OTHER, 2, probe={"periodSeconds": 0}))
+    assert world.woken == {OTHER}
+
+
+@pytest.mark.parametrize("by", ["the watch", "a write", "an echo"])
+def test_those_that_need_a_plugin_are_woken_when_its_readiness_turns_and_only_they(
+    world: World, by: str
+) -> None:
+    def turns(version: int, *, ready: bool) -> set[PluginId]:
+        if by == "the watch":
+            world.wakeups.seen("MODIFIED", raw(BASE, version, ready=ready))
+            return world.woken - {BASE}
+        world.store.put(raw(BASE, version, ready=ready))
+        if by == "a write":
+            world.wakeups.written(BASE)
+        else:
+            world.wakeups.seen("MODIFIED", raw(BASE, version, ready=ready))
+        return world.woken
+
+    assert turns(1, ready=False) == set()
+    assert turns(2, ready=True) == {MIDDLE}
+    assert turns(3, ready=True) == set()
+    assert turns(4, ready=False) == {MIDDLE}
+
+
+def test_an_object_that_a_listing_lacks_is_not_ready_any_more(world: World) -> None:
+    world.wakeups.seen(None, raw(BASE, 1, ready=True))
+    assert world.woken == {BASE, MIDDLE}
+    for plugin in world.store.replace([], world.store.versions()):
+        world.wakeups.look_at(plugin)
+    assert world.woken == {BASE, MIDDLE}
+    world.store.put({**raw(BASE, 9, ready=True)})
+    world.wakeups.written(BASE)
+    assert world.woken == {MIDDLE}
+
+
+def test_all_that_wait_for_a_plugin_are_woken_when_it_declares_something_else(world: World) -> None:
+    world.dependents.note(BASE, ["top"])
+    world.wakeups.declared(BASE)
+    assert world.woken == {BASE, MIDDLE, TOP}
+    world.dependents.note(BASE, [])
+    world.wakeups.declared(BASE)
+    assert world.woken == {MIDDLE, TOP}
+
+
+def test_a_source_wakes_the_objects_that_refer_to_it(world: World) -> None:
+    source = {"secretKeyRef": {"name": "s", "key": "k"}, "path": "a"}
+    world.store.put(raw(OTHER, 1, configFrom=[source]))
+    world.store.put(raw(BASE, 2))
+    world.wakeups.source_changed(SourceObject("Secret", "s"))
+    assert world.woken == {OTHER}
+
+
+def test_nothing_is_ready_when_the_kind_is_gone(world: World) -> None:
+    world.wakeups.seen(None, raw(BASE, 1, ready=True))
+    assert world.woken == {BASE, MIDDLE}
+    assert world.wakeups.kind_gone() == [BASE]
+    world.wakeups.seen(None, raw(BASE, 1, ready=True))
+    assert world.woken == {BASE, MIDDLE}
