@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,26 +18,44 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "writing-a-plugin.md"
 
 
+OF_A_NEWCOMER = ("bash", "env", "find", "make", "sh")
+"""What the page needs of a machine beside Python: no kubectl, and nothing that this repository installs."""
+
+
 @pytest.fixture
 def session(tmp_path: Path, cluster: LocalCluster, namespace: str) -> Iterator[Session]:
-    """A folder and a namespace of the reader's own."""
-    commands = [Path(sys.executable).parent, cluster.binary("kubectl").parent]
+    """A newcomer's shell, in a folder and a namespace of its own."""
     kubeconfig = cluster.kubeconfig_for("author", groups=["system:masters"], namespace=namespace)
+    folder = tmp_path / "work"
+    folder.mkdir()
     session = Session(
-        tmp_path,
+        folder,
         environment={
-            "FLOE": str(REPOSITORY),
             "FLOE_HTTP_PORT": "0",
+            "KUBEBUILDER_ASSETS": str(cluster.binary("kubectl").parent),  # so that nothing is built here
             "KUBECONFIG": str(kubeconfig),
-            "PATH": os.pathsep.join([*map(str, commands), os.environ["PATH"]]),
+            "MAKEFLAGS": "n",  # the page sets up the very environment that runs this test
+            "PATH": str(programs(tmp_path / "bin")),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         },
-        instead_of={"/tmp/floe-secrets-file": str(tmp_path / "data")},
+        instead_of={"/tmp/floe-secrets-file": str(tmp_path / "data"), "~/floe": str(REPOSITORY)},
     )
     try:
         yield session
     finally:
         session.close()
+
+
+def programs(folder: Path) -> Path:
+    """The folder, with links to what is on a newcomer's PATH."""
+    folder.mkdir()
+    for name in OF_A_NEWCOMER:
+        found = shutil.which(name)
+        assert found is not None, f"there is no {name}"
+        (folder / name).symlink_to(found)
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    (folder / "python3").symlink_to(Path(sys.base_prefix) / "bin" / python)
+    return folder
 
 
 def test_every_block_of_the_page_does_what_the_page_says(session: Session) -> None:

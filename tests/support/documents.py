@@ -1,7 +1,8 @@
 """The code blocks of a Markdown page: files that it names, and commands with what they print.
 
 A fence with a title (```` ```python title="try_it.py" ````) is a file; one of `console` holds commands behind
-`$ `, each followed by its output. `Session` writes and runs them in the page's order.
+`$ `, each followed by its output; one of `sh` prepares the reader's shell. `Session` writes and runs them
+in the page's order.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Session:
     ) -> None:
         self._folder = folder
         self._instead_of = instead_of
-        self._environment = {**os.environ, **environment}
+        self._environment: dict[str, str] = {**os.environ, **environment}
         self._log = folder / "background.log"
         self._background: list[subprocess.Popen[bytes]] = []
 
@@ -67,6 +68,9 @@ class Session:
             path = self._folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self._at_home(block.text))
+            return
+        if block.language == "sh":
+            self._prepare(self._at_home(block.text))
             return
         assert block.language == "console", f"neither a file nor commands: {block.text}"
         for command, output in block.commands():
@@ -83,6 +87,22 @@ class Session:
         for path, own in self._instead_of.items():
             text = text.replace(path, own)
         return text
+
+    def _prepare(self, script: str) -> None:
+        """Runs the lines and keeps the variables that they export."""
+        variables = self._folder / ".variables"
+        done = subprocess.run(
+            ["bash", "-ec", f'{script}\nenv -0 > "$0"', variables],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        pairs = variables.read_text().split("\0")[:-1]
+        self._environment = dict(pair.split("=", 1) for pair in pairs)
 
     def _run(self, command: str, output: str) -> None:
         if command.endswith("&"):
@@ -112,7 +132,7 @@ class Session:
             check=False,
             timeout=300,
         )
-        background = self._log.read_text()[-2000:] if self._log.exists() else ""
+        background = "".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
         seen = f"$ {command}\n{done.stdout}{done.stderr}\n{background}"
         assert done.returncode == 0, seen
         assert _comparable(done.stdout) == _comparable(output), seen

@@ -16,7 +16,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("mode", choices=("run", "once"))
     mode = parser.parse_args().mode
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         with Playground() as playground:
             if mode == "once":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from localcluster import LocalCluster
+from localcluster.processes import Process
 
 ROOT = Path(__file__).resolve().parents[3]
 PLUGIN_PYTHON = ROOT / ".venv-plugins" / "bin" / "python"
@@ -87,13 +88,14 @@ class Playground:
     def show(self) -> None:
         """Shows the table, again at each change, until Ctrl-C."""
         self.settle()
-        print(_hints(str(self.cluster.kubeconfig)))
+        reader = self.cluster.kubeconfig_for("you", groups=["system:masters"], namespace=NAMESPACE)
+        print(_hints(reader, self.cluster.binary("kubectl").parent))
         shown = ""
         while True:
             table = self.table()
             if _without_age(table) != _without_age(shown):
                 now = time.strftime("%H:%M:%S")
-                print(f"\n{now}  kubectl -n {NAMESPACE} get floeplugins    (Ctrl-C ends)\n{table}")
+                print(f"\n{now}  kubectl get floeplugins    (Ctrl-C ends)\n{table}", flush=True)
                 shown = table
             self._check_operator()
             time.sleep(_POLL_SECONDS)
@@ -114,31 +116,22 @@ class Playground:
                 raise PlaygroundError(f"not in {_SETTLE_SECONDS:.0f} s: {what}; see {_LOG}\n{self.table()}")
             time.sleep(_POLL_SECONDS)
 
-    def _start_operator(self) -> subprocess.Popen[bytes]:
+    def _start_operator(self) -> Process:
         _LOG.parent.mkdir(parents=True, exist_ok=True)
-        log = self._stack.enter_context(_LOG.open("wb"))
+        _LOG.write_bytes(b"")
         command = [sys.executable, "-m", "floe_operator", "run", "--namespace", NAMESPACE]
         command += ["--plugin-python", str(PLUGIN_PYTHON), "--scan-interval", "5s"]
         command += ["--log-format", "text", "--http-port", "0"]
         environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
-        # A session of its own: Ctrl-C is ours to pass on, in order.
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        self._stack.callback(_end, process)
-        return process
+        # Under localcluster's supervisor, so that it ends with us however we end.
+        operator = Process(command, log=_LOG, cwd=ROOT, env=environment)
+        self._stack.callback(operator.stop)
+        return operator
 
     def _check_operator(self) -> None:
         if (code := self.operator.poll()) is not None:
-            tail = "\n".join(_LOG.read_text(errors="replace").splitlines()[-20:])
+            tail = self.operator.last_lines()
             raise PlaygroundError(f"the operator ended with exit code {code}:\n{tail}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _is_judged(item: dict[str, Any]) -> bool:
@@ -153,16 +146,16 @@ def _without_age(table: str) -> list[list[str]]:
     return [line.split()[:-1] for line in table.splitlines()]
 
 
-def _hints(kubeconfig: str) -> str:
+def _hints(kubeconfig: Path, programs: Path) -> str:
     return f"""
 The operator runs. In another terminal:
 
-  export KUBECONFIG={kubeconfig}
-  kubectl -n {NAMESPACE} get floeplugins -o wide
-  kubectl -n {NAMESPACE} describe floeplugin compute-duckdb
-  kubectl -n {NAMESPACE} patch floeplugin compute-duckdb --type merge \\
-    -p '{{"spec":{{"config":{{"threads":0}}}}}}'
-"""
+  export KUBECONFIG={shlex.quote(str(kubeconfig))}
+  export PATH={shlex.quote(str(programs))}:$PATH
+
+  kubectl get floeplugins -o wide
+  kubectl describe floeplugin compute-duckdb
+  kubectl patch floeplugin compute-duckdb --type merge -p '{{"spec":{{"config":{{"threads":0}}}}}}'"""
 
 
 def _say(text: str) -> None:
