@@ -97,11 +97,15 @@ def loaded(facts: Facts, shown: Shown) -> Conclusion:
     match facts.loading:
         case states.Loaded(description):
             return Judged(Loaded.LOADED, _loaded_as(description.declared_name, facts))
-        case states.LoadFault(reason, message, plugin_text):
-            wrong, mend = with_detail(message, plugin_text), _LOADING_MENDED_BY.get(reason, "")
-            return Judged(_LOAD_FAULTS[reason], sentence(wrong, mend))
+        case states.LoadFault() as fault:
+            return Judged(_LOAD_FAULTS[fault.reason], load_fault_sentence(fault))
         case states.Loading() | None:
             return Unjudged(Loaded.LOADING, "The plugin is being loaded")
+
+
+def load_fault_sentence(fault: states.LoadFault) -> str:
+    """Why a plugin does not load, and what would mend it."""
+    return sentence(with_detail(fault.message, fault.plugin_text), _LOADING_MENDED_BY.get(fault.reason, ""))
 
 
 def version_compatible(facts: Facts, shown: Shown) -> Conclusion:

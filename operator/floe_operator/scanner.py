@@ -18,7 +18,7 @@ from floe_operator import cluster_errors, mirror
 from floe_operator.cluster import Cluster
 from floe_operator.inventory import Inventory
 from floe_operator.plugin_host import PluginHost, ScanFailed
-from floe_operator.resource import is_nameable, object_name
+from floe_operator.resource import is_nameable
 from floe_operator.store import Store
 
 _RETRY_SECONDS = 5.0
@@ -114,15 +114,15 @@ class Scanner:
         return True
 
     async def _delete(self, deletion: mirror.Deletion) -> None:
-        name = object_name(deletion.plugin)
         try:
             await self._cluster.delete(
                 deletion.plugin, uid=deletion.uid, resource_version=deletion.resource_version
             )
         except cluster_errors.ClusterError as error:
-            _log.info("a FloePlugin was not deleted", name=name, reason=str(error))
+            _log.info("a FloePlugin was not deleted", plugin=deletion.plugin.slug, reason=str(error))
         else:
-            _log.info("deleted a FloePlugin: its plugin is gone, and nobody configured it", name=name)
+            said = "deleted a FloePlugin: its plugin is gone, and nobody configured it"
+            _log.info(said, plugin=deletion.plugin.slug)
 
     def _is_due(self) -> bool:
         """Whether a scan counts towards the absence of a plugin: several in one second are worth one."""

@@ -13,6 +13,7 @@ from pydantic import Field
 from floe_core.host.protocol import BrokenClaim, FoundPlugin
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
+from floe_operator.assess import load_fault_sentence
 from floe_operator.commands.installed import NONE_INSTALLED, InstalledPlugins, installed_plugins, warn
 from floe_operator.conditions import VersionCompatible
 from floe_operator.plugin_host import ScanFailed
@@ -84,7 +85,7 @@ def _found_row(found: FoundPlugin, state: LoadState) -> Row:
         elif state.description.schema_error is not None:
             status, message = "SchemaFailed", state.description.schema_error
     elif isinstance(state, LoadFault):
-        status, message = state.reason, ": ".join(filter(None, (state.message, state.plugin_text)))
+        status, message = state.reason, load_fault_sentence(state)
     if not is_nameable(found.plugin):
         status, message = (
             "Unnameable",

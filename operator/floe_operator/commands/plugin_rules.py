@@ -15,6 +15,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from floe_core.host.protocol import ConfigFault, Description, Verdict
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
+from floe_operator.assess import load_fault_sentence
 from floe_operator.commands.findings import Finding
 from floe_operator.commands.given_config import ConfigMaps, GivenConfig, given_config, without
 from floe_operator.commands.installed import InstalledPlugins
@@ -74,8 +75,7 @@ class PluginRules:
             state = (await self._installed.loaded([plugin]))[plugin]
             if not isinstance(state, LoadFault):
                 return getattr(state, "description", None)
-            said = ": ".join(filter(None, (state.message, " ".join(state.plugin_text.split()))))
-            judging.add(("spec", "name"), state.reason, f"{said}; install a release of the plugin that loads")
+            judging.add(("spec", "name"), state.reason, load_fault_sentence(state))
         return None
 
     async def _configuration(self, judging: _Judging, given: GivenConfig, description: Description) -> None:
