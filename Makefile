@@ -4,6 +4,7 @@ VENV := .venv
 PLUGINS := .venv-plugins
 LOWEST := .venv-lowest
 KUBERNETES ?= 1.37
+CLUSTER ?= kind
 BIN := $(VENV)/bin
 SOURCES := floe_core operator/floe_operator tools tests benchmarks
 
@@ -41,8 +42,8 @@ integration: $(VENV)/installed ## Tests on a real control plane; the first run b
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
 
-test-kind: $(VENV)/installed ## Tests on a whole Kind cluster; needs docker and kind
-	$(BIN)/pytest tests/kind
+test-kind: $(VENV)/installed ## Tests on a whole Kind cluster, or on CLUSTER=current; needs docker, kind, kubectl
+	$(BIN)/pytest tests/kind --cluster $(CLUSTER)
 
 bench: $(VENV)/installed ## Measure discovery and the operator; prints tables, writes bench-results/
 	$(BIN)/python -m benchmarks

@@ -135,3 +135,22 @@ def test_a_single_operator_does_not_keep_its_node_from_being_drained() -> None:
     budget = document("base/pod-disruption-budget.yaml", "PodDisruptionBudget")["spec"]
     assert budget["maxUnavailable"] == 1
     assert "minAvailable" not in budget
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_plugins_leave_no_zombies_to_an_operator_that_is_pid_1() -> None:
+    assert pod()["shareProcessNamespace"] is True
+
+
+def test_dns_and_the_api_server_are_let_out_wherever_they_are() -> None:
+    egress = document("base/network-policy.yaml", "NetworkPolicy")["spec"]["egress"]
+    assert all("to" not in rule for rule in egress)
+    assert {port["port"] for rule in egress for port in rule["ports"]} == {53, 5353, 443, 6443}
+
+
+def test_no_tool_prunes_the_namespace_and_what_lives_in_it() -> None:
+    annotations = document("base/namespace.yaml", "Namespace")["metadata"]["annotations"]
+    assert annotations == {
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    }

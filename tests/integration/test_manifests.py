@@ -16,6 +16,7 @@ from localcluster import KubectlError, LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.support.control_planes import grant
 from tests.support.distributions import Environment, plugin_distribution
+from tests.support.documents import blocks
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
 
@@ -65,6 +66,55 @@ def test_an_overlay_can_change_the_namespace_and_the_image(
     assert binding["subjects"][0]["namespace"] == namespace
     (deployment,) = [one for one in documents if one["kind"] == "Deployment"]
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "images.example/floe:2"
+
+
+INSTALL = MANIFESTS.parent / "docs" / "install.md"
+
+
+@pytest.fixture
+def as_documented(tmp_path: Path) -> Path:
+    """The overlay of docs/install.md beside a clone, with all that the page says can be added to it."""
+    shown = {block.title: yaml.safe_load(block.text) for block in blocks(INSTALL) if block.title}
+    overlay = shown["../data-platform/kustomization.yaml"]
+    for name in ("existing-namespace.yaml", "monitoring.yaml"):
+        overlay |= shown[name]
+    (tmp_path / "to-postgres.yaml").write_text(json.dumps(shown["to-postgres.yaml"]))
+    there = os.path.relpath(MANIFESTS, tmp_path.resolve())
+    folders = [folder.replace("../floe/manifests", there) for folder in overlay["resources"]]
+    overlay["resources"] = [*folders, "to-postgres.yaml"]
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(overlay))
+    return tmp_path
+
+
+def test_the_overlay_of_the_page_puts_everything_into_its_namespace(
+    cluster: LocalCluster, as_documented: Path
+) -> None:
+    documents = rendered(cluster, as_documented)
+    kinds = {one["kind"] for one in documents}
+    assert kinds >= {"Deployment", "ServiceMonitor", "PrometheusRule", "NetworkPolicy"}
+    assert "Namespace" not in kinds
+    assert {one["metadata"]["namespace"] for one in documents} == {"data-platform"}
+
+
+def test_the_overlay_of_the_page_puts_a_host_before_every_runbook(
+    cluster: LocalCluster, as_documented: Path
+) -> None:
+    (rules,) = [one for one in rendered(cluster, as_documented) if one["kind"] == "PrometheusRule"]
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert {alert["annotations"]["runbook_url"] for alert in alerts} == {
+        f"https://git.example/floe/docs/operations.md#{alert['alert'].lower()}" for alert in alerts
+    }
+
+
+def test_the_settings_of_the_page_change_the_pod(cluster: LocalCluster, tmp_path: Path) -> None:
+    (settings,) = [
+        block.text for block in blocks(INSTALL) if "FLOE_HOST_MEMORY" in block.text and not block.title
+    ]
+    overlay = {"resources": [os.path.relpath(MANIFESTS / "base", tmp_path.resolve())]}
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(overlay | yaml.safe_load(settings)))
+    (container,) = pod_of(cluster, tmp_path)["spec"]["containers"]
+    assert {"name": "FLOE_HOST_MEMORY", "value": "1Gi"} in container["env"]
+    assert container["resources"]["limits"] == {"memory": "2304Mi"}
 
 
 def pod_of(cluster: LocalCluster, overlay: Path) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,12 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.kind.commands import CommandError, run
 from tests.kind.images import REPOSITORY
 from tests.kind.machine import Machine
 from tests.support.polling import eventually
 
 CREATE_SECONDS = 300.0
+ACCESS = REPOSITORY / "manifests" / "access"
+_ARTIFACT_SECONDS = 30.0
+_CLUSTER_WIDE = (
+    "crd/floeplugins.floe.dev",
+    "clusterrole/floe-plugin-viewer",
+    "clusterrole/floe-plugin-editor",
+)
+"""What the tests install outside of namespaces."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,20 @@ class Cluster:
         """Puts docker's images into the nodes; a cluster that is not kind's must share this docker's."""
         if self.name is not None:
             run(self.machine.kind, "load", "docker-image", "--name", self.name, *images, timeout=300)
+
+    @contextmanager
+    def following(self, *arguments: str, output: Path) -> Iterator[Path]:
+        """kubectl with something that goes on (`--watch`, `--follow`); what it prints is in the file."""
+        with output.open("w") as file:
+            command = [self.machine.kubectl, "--kubeconfig", str(self.kubeconfig), *arguments]
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
+            try:
+                yield output
+            finally:
+                process.terminate()
+                process.wait()
 
     def kill_container(self, namespace: str, pod: str) -> None:
         """Kills a pod's main process, as the kernel does when memory runs out; for clusters by kind."""
@@ -68,6 +93,11 @@ class Cluster:
         """Deletes the CRD, and with it every FloePlugin of the cluster."""
         self.kubectl("delete", "-k", REPOSITORY / "crds", "--ignore-not-found", "--timeout=60s")
 
+    def must_be_ours(self, what: str) -> None:
+        """Fails a test that does something which no test may do to somebody else's cluster."""
+        if not self.is_ours:
+            pytest.fail(f"--cluster current: {what}; deselect this test", pytrace=False)
+
 
 @contextmanager
 def kind_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
@@ -82,13 +112,28 @@ def kind_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
         run(machine.kind, "delete", "cluster", "--name", name, "--kubeconfig", kubeconfig)
 
 
-def current_cluster(machine: Machine, folder: Path) -> Cluster:
-    """The cluster of the present context; its namespaces `floe-test-…` are ours, and the CRD."""
+@contextmanager
+def current_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
+    """The cluster of the present context; its namespaces `floe-test-…` are ours, and the CRD.
+
+    Ends the test run where the CRD is somebody else's: tests delete it, and with it every FloePlugin.
+    """
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(run(machine.kubectl, "config", "view", "--raw", "--minify", "--flatten"))
     context = run(machine.kubectl, "config", "current-context").strip()
     prefix, _, name = context.partition("kind-")
-    return Cluster(machine, kubeconfig, name if name and not prefix else None, is_ours=False)
+    cluster = Cluster(machine, kubeconfig, name if name and not prefix else None, is_ours=False)
+    if there := cluster.kubectl("get", *_CLUSTER_WIDE, "--ignore-not-found", "-o", "name").split():
+        pytest.exit(
+            f"--cluster current: {context} already has {', '.join(there)}, which these tests delete with all"
+            " that hangs on it; take another cluster, or delete it yourself",
+            returncode=1,
+        )
+    try:
+        yield cluster
+    finally:
+        cluster.kubectl("delete", "-k", ACCESS, "--ignore-not-found")
+        cluster.remove_crd()
 
 
 def save_artifacts(cluster: Cluster, folder: Path) -> None:
@@ -105,8 +150,10 @@ def save_artifacts(cluster: Cluster, folder: Path) -> None:
     }
     for name, arguments in asked.items():
         (folder / name).write_text(_or_why_not(cluster, *arguments))
+    operators = ("get", "pods", "-A", "-l", "app.kubernetes.io/name=floe-operator", "-o", "json")
     with suppress(CommandError):
-        for pod in cluster.get("pods", "-A", "-l", "app.kubernetes.io/name=floe-operator")["items"]:
+        listed = cluster.kubectl(*operators, timeout=_ARTIFACT_SECONDS)
+        for pod in json.loads(listed)["items"]:
             namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
             for suffix, option in (("", "--previous=false"), ("-previous", "--previous=true")):
                 log = _or_why_not(cluster, "logs", "-n", namespace, name, "--timestamps", option)
@@ -115,6 +162,6 @@ def save_artifacts(cluster: Cluster, folder: Path) -> None:
 
 def _or_why_not(cluster: Cluster, *arguments: str) -> str:
     try:
-        return cluster.kubectl(*arguments)
+        return cluster.kubectl(*arguments, timeout=_ARTIFACT_SECONDS)
     except CommandError as error:
         return str(error)

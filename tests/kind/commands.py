@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class CommandError(AssertionError):
-    """A command ended with another exit code than 0; `eventually` tries it again."""
+    """A command ended with another exit code than 0, or not in time; `eventually` tries it again."""
 
 
 def run(
@@ -17,19 +17,26 @@ def run(
     input: str | None = None,  # noqa: A002 -- as subprocess calls it
     timeout: float = 120.0,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> str:
-    """What a command printed to its standard output."""
+    """What a command printed to its standard output; CommandError where it fails or does not end."""
     arguments = [str(argument) for argument in command]
-    done = subprocess.run(
-        arguments,
-        input=input,
-        stdin=subprocess.DEVNULL if input is None else None,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env={**os.environ, **(environment or {})},
-    )
+    try:
+        done = subprocess.run(
+            arguments,
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = (error.stdout or b"") + (error.stderr or b"")
+        text = said.decode(errors="replace")
+        raise CommandError(f"{' '.join(arguments)} did not end in {timeout:g} s:\n{text}") from None
     if done.returncode:
         raise CommandError(
             f"{' '.join(arguments)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}"

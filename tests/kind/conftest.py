@@ -1,4 +1,4 @@
-"""One cluster and four images for the session; an operator in a namespace of its own for a test."""
+"""One cluster and five images for the session; an operator in a namespace of its own for a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.kind.clusters import Cluster, current_cluster, kind_cluster, save_art
 from tests.kind.deployments import Deployed
 from tests.kind.images import REPOSITORY, Images, build_images
 from tests.kind.machine import Machine, find_machine
-from tests.kind.plugins import CRASHING, OTHER
+from tests.kind.plugins import CRASHING, FORKING, OTHER
 
 _CLUSTER = pytest.StashKey[Cluster]()
 _NOTES = pytest.StashKey[list[str]]()
@@ -64,15 +64,15 @@ def note(pytestconfig: pytest.Config) -> Note:
 
 
 @pytest.fixture(scope="session")
-def machine() -> Machine:
+def machine(pytestconfig: pytest.Config) -> Machine:
     """docker, kind and kubectl."""
-    return find_machine()
+    return find_machine(pytestconfig)
 
 
 @pytest.fixture(scope="session")
 def images(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Images:
     """The images under test."""
-    return build_images(machine, tmp_path_factory.mktemp("images"), OTHER, CRASHING)
+    return build_images(machine, tmp_path_factory.mktemp("images"), OTHER, FORKING, CRASHING)
 
 
 @pytest.fixture(scope="session")
@@ -80,14 +80,8 @@ def cluster(
     machine: Machine, images: Images, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     """The session's cluster, which has the images."""
-    folder = tmp_path_factory.mktemp("cluster")
-    if pytestconfig.getoption("--cluster") == "current":
-        cluster = current_cluster(machine, folder)
-        cluster.load(images.names)
-        pytestconfig.stash[_CLUSTER] = cluster
-        yield cluster
-        return
-    with kind_cluster(machine, folder) as cluster:
+    find = current_cluster if pytestconfig.getoption("--cluster") == "current" else kind_cluster
+    with find(machine, tmp_path_factory.mktemp("cluster")) as cluster:
         cluster.load(images.names)
         pytestconfig.stash[_CLUSTER] = cluster
         yield cluster
@@ -99,5 +93,7 @@ def operator(cluster: Cluster, tmp_path: Path) -> Iterator[Deployed]:
     """A namespace that an operator can be installed into; the CRD is there."""
     cluster.install_crd()
     deployed = Deployed(cluster, tmp_path)
-    yield deployed
-    deployed.uninstall()
+    try:
+        yield deployed
+    finally:
+        deployed.uninstall()

@@ -7,6 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,18 @@ from tests.support.polling import eventually
 MANIFESTS = REPOSITORY / "manifests"
 LABEL = "app.kubernetes.io/name=floe-operator"
 READY_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of a pod, as its own processes see it."""
+
+    pid: int
+    parent: int
+    state: str
+    name: str
+    command: str
+    """Empty once it has ended."""
 
 
 class Deployed:
@@ -54,10 +67,13 @@ class Deployed:
         )
         return self._folder
 
-    def apply(self, image: Image, *, overlay: str = "base", manifests: Path = MANIFESTS) -> None:
+    def apply(
+        self, image: Image, *, overlay: str = "base", manifests: Path = MANIFESTS, force: bool = False
+    ) -> None:
         """Installs the operator, or upgrades it."""
         folder = self.kustomization(image, overlay, manifests)
-        self.cluster.kubectl("apply", "--server-side", "-k", folder)
+        forced = ["--force-conflicts"] if force else []
+        self.cluster.kubectl("apply", "--server-side", *forced, "-k", folder)
 
     def rolled_out(self) -> None:
         """Waits until the Deployment is as it was applied, and nothing of an earlier one is left."""
@@ -126,6 +142,16 @@ class Deployed:
         started, ended = container["state"]["running"]["startedAt"], ready["lastTransitionTime"]
         return (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
 
+    def processes(self) -> list[Process]:
+        """All of the only pod."""
+        rows = (line.split(maxsplit=4) for line in self.shell(_PROCESSES).splitlines())
+        return [Process(int(row[0]), int(row[1]), row[2], row[3], "".join(row[4:]).strip()) for row in rows]
+
+    def process(self) -> int:
+        """The operator's own process in the only pod."""
+        (found,) = [one.pid for one in self.processes() if one.command.endswith("floe-operator run")]
+        return found
+
     def memory(self) -> str:
         """The resident memory of the only pod's processes."""
         return self.shell(_MEMORY).rstrip()
@@ -135,6 +161,14 @@ class Deployed:
         return self.cluster.kubectl("get", "floeplugins", "-n", self.namespace, *options)
 
 
+_PROCESSES = """
+exec 2>/dev/null # some end meanwhile
+read='/^Name:/ {n = $2} /^State:/ {s = $2} /^PPid:/ {p = $2} END {print p, s, n}'
+for process in /proc/[0-9]*; do
+  status=$(awk "$read" "$process/status") || continue
+  printf '%s\\n' "${process#/proc/} $status $(tr '\\0\\n' '  ' <"$process/cmdline")"
+done
+"""
 _MEMORY = """
 for process in /proc/[0-9]*; do
   grep -q ^/opt/floe "$process/cmdline" || continue

@@ -13,9 +13,12 @@ from tests.kind.machine import Machine
 from tests.support.distributions import Distribution
 
 REPOSITORY = Path(__file__).parents[2]
-EXAMPLES = sorted(
-    folder.name for folder in (REPOSITORY / "examples" / "plugins").iterdir() if folder.is_dir()
+EXAMPLE_PLUGINS = " ".join(
+    f"./{folder.relative_to(REPOSITORY)}"
+    for folder in sorted((REPOSITORY / "examples" / "plugins").iterdir())
+    if folder.is_dir()
 )
+"""As the build argument PLUGINS takes them."""
 
 _BUILD_SECONDS = 900.0
 # As docs/install.md shows it.
@@ -61,24 +64,31 @@ class Images:
     """The plugins of examples/plugins, by the build argument."""
     other: Image
     """One other plugin, added to the bare image."""
+    forking: Image
+    """A plugin that leaves processes behind."""
     crashing: Image
     """Plugins each of which takes its process down when it is imported."""
 
     @property
     def names(self) -> list[str]:
-        return [self.bare.name, self.examples.name, self.other.name, self.crashing.name]
+        every = (self.bare, self.examples, self.other, self.forking, self.crashing)
+        return [image.name for image in every]
 
 
 def build_images(
-    machine: Machine, folder: Path, others: Distribution, crashing: Sequence[Distribution]
+    machine: Machine,
+    folder: Path,
+    others: Distribution,
+    forking: Distribution,
+    crashing: Sequence[Distribution],
 ) -> Images:
     """Builds them; docker's cache makes the second time short."""
     bare = _build(machine, "test", plugins="")
-    examples = " ".join(f"./examples/plugins/{name}" for name in EXAMPLES)
     return Images(
         bare=bare,
-        examples=_build(machine, "test-examples", plugins=examples),
+        examples=_build(machine, "test-examples", plugins=EXAMPLE_PLUGINS),
         other=add_plugins(bare, "test-other", folder / "other", [others]),
+        forking=add_plugins(bare, "test-forking", folder / "forking", [forking]),
         crashing=add_plugins(bare, "test-crashing", folder / "crashing", crashing),
     )
 

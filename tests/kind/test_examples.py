@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.kind.clusters import Cluster
+from tests.kind.clusters import ACCESS, Cluster
 from tests.kind.commands import CommandError
 from tests.kind.conftest import Note
 from tests.kind.deployments import Deployed
@@ -32,12 +32,14 @@ def running(cluster: Cluster, images: Images, tmp_path_factory: pytest.TempPathF
     """Installed before the CRD; it waits for it."""
     cluster.remove_crd()
     deployed = Deployed(cluster, tmp_path_factory.mktemp("examples"))
-    deployed.apply(images.examples)
-    deployed.until_readyz_says("[-]watch failed", "the CRD floeplugins.floe.dev is not installed")
-    cluster.install_crd()
-    deployed.rolled_out()
-    yield deployed
-    deployed.uninstall()
+    try:
+        deployed.apply(images.examples)
+        deployed.until_readyz_says("[-]watch failed", "the CRD floeplugins.floe.dev is not installed")
+        cluster.install_crd()
+        deployed.rolled_out()
+        yield deployed
+    finally:
+        deployed.uninstall()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,7 @@ def test_the_service_leads_to_the_metrics(configured: Deployed) -> None:
 
 def test_whoever_may_view_or_edit_the_namespace_may_do_so_with_floeplugins(configured: Deployed) -> None:
     cluster, namespace = configured.cluster, configured.namespace
-    cluster.kubectl("apply", "-k", REPOSITORY / "manifests" / "access")
+    cluster.kubectl("apply", "-k", ACCESS)
     may = {"view": {"get": "yes", "patch": "no"}, "edit": {"get": "yes", "patch": "yes"}}
     for role, verbs in may.items():
         user = f"{namespace}-{role}"
@@ -140,7 +142,7 @@ def test_a_full_tmp_stops_nothing(configured: Deployed) -> None:
     assert configured.restarts() == 0
 
     # The volume outlives the container.
-    configured.shell("kill 1")
+    configured.shell(f"kill {configured.process()}")
     eventually(lambda: configured.restarts() == 1, within=60)
     configured.rolled_out()
     floeplugins.merge("compute-duckdb", {"spec": {"config": {"threads": "many"}}})

@@ -8,13 +8,18 @@ from tests.kind.deployments import Deployed
 from tests.kind.images import Images
 from tests.support.polling import eventually
 
+READY_SECONDS = 10.0
+"""Several times what it takes on a busy machine."""
+
 
 def test_the_mirrors_follow_the_image_and_peoples_objects_stay(
     operator: Deployed, images: Images, note: Note
 ) -> None:
     operator.apply(images.examples)
     operator.rolled_out()
-    note(f"Ready {operator.seconds_to_ready():.0f} s after its container started")
+    seconds = operator.seconds_to_ready()
+    note(f"Ready {seconds:.0f} s after its container started")
+    assert seconds < READY_SECONDS
     floeplugins = operator.floeplugins
     floeplugins.until("compute-duckdb", "Ready", "Ready", within=60)
     kept = floeplugins.apply("compute", "duckdb", config={"threads": 2})

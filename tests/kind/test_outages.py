@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.kind.clusters import Cluster
 from tests.kind.conftest import Note
@@ -34,25 +33,36 @@ def test_another_operator_takes_over_from_a_leader_that_is_killed(
     assert operator.leader() != killed
 
 
-def test_a_leader_that_is_told_to_end_hands_over_at_once(operator: Deployed, images: Images) -> None:
+def test_a_leader_that_is_told_to_end_releases_the_lease_for_another(
+    operator: Deployed, images: Images, tmp_path: Path
+) -> None:
     operator.apply(images.other, overlay="overlays/ha")
     operator.rolled_out()
     floeplugins = operator.floeplugins
     floeplugins.until("compute-other", "Ready", "Ready", within=60)
     ended = operator.leader()
-    operator.cluster.kubectl("delete", "pod", ended, "-n", operator.namespace, "--wait=false")
-    eventually(lambda: operator.leader() != ended, within=TAKEOVER_SECONDS)
-    lease = operator.cluster.get("lease", "floe-operator", "-n", operator.namespace)
-    assert lease["spec"]["leaseTransitions"] >= 1
+    holder = ("-o", "custom-columns=:.spec.holderIdentity", "--no-headers")
+    lease = ("get", "lease", "floe-operator", "-n", operator.namespace, "--watch", *holder)
+    with operator.cluster.following(*lease, output=tmp_path / "holders") as holders:
+        eventually(lambda: ended in holders.read_text())
+        operator.cluster.kubectl("delete", "pod", ended, "-n", operator.namespace, "--wait=false")
+
+        def look() -> bool:
+            # Each renewal is a line; a Lease that ran out would go from hand to hand without being nobody's.
+            seen = [line.strip().partition("_")[0] for line in holders.read_text().splitlines()]
+            changes = [one for one, before in zip(seen, [None, *seen], strict=False) if one != before]
+            assert changes[:2] == [ended, ""] or changes[:2] == [ended, "<none>"], changes
+            assert len(changes) == 3, changes
+            assert changes[2] not in ("", "<none>", ended), changes
+            return True
+
+        eventually(look, within=TAKEOVER_SECONDS)
 
 
 def test_after_a_reboot_of_the_node_everything_is_as_before(
     operator: Deployed, cluster: Cluster, images: Images, note: Note
 ) -> None:
-    if not cluster.is_ours:
-        pytest.fail(
-            "--cluster current: somebody else's node is not rebooted; deselect this test", pytrace=False
-        )
+    cluster.must_be_ours("somebody else's node is not rebooted")
     operator.apply(images.other)
     operator.rolled_out()
     floeplugins = operator.floeplugins

@@ -1,4 +1,4 @@
-"""Upgrading from the manifests and the CRD of the previous commit."""
+"""Upgrading from the manifests and the CRD of the previous commit, and going back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.kind.commands import CommandError
 from tests.kind.deployments import MANIFESTS, Deployed
 from tests.kind.images import REPOSITORY, Images
 
@@ -15,17 +18,17 @@ CONFIG = {"size": 3}
 
 
 def previous_manifests(folder: Path) -> Path:
-    """The manifests of the previous commit; the present ones where it has none."""
+    """The manifests of the previous commit."""
     command = ["git", "-C", str(REPOSITORY), "archive", "HEAD~1", "manifests", "crds"]
     done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode:
-        return MANIFESTS
+    said = done.stderr.decode(errors="replace")
+    assert done.returncode == 0, f"the previous commit is needed, from a clone that has it:\n{said}"
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder / "manifests"
 
 
-def test_an_upgrade_keeps_every_object_and_its_config(
+def test_upgrading_and_going_back_keeps_every_object_and_its_config(
     operator: Deployed, images: Images, tmp_path: Path
 ) -> None:
     earlier = previous_manifests(tmp_path / "earlier")
@@ -33,22 +36,40 @@ def test_an_upgrade_keeps_every_object_and_its_config(
     operator.apply(images.other, manifests=earlier)
     operator.rolled_out()
     floeplugins = operator.floeplugins
-    floeplugins.secret("other", size="4")
-    floeplugins.apply("compute", "other", config=CONFIG, probe={"periodSeconds": 1})
+    floeplugins.secret("other", colour="blue")
+    colour = {"secretKeyRef": {"name": "other", "key": "colour"}, "path": "colour"}
+    floeplugins.apply("compute", "other", config=CONFIG, configFrom=[colour], probe={"periodSeconds": 1})
     floeplugins.apply("storage", "missing", config=CONFIG)
     floeplugins.until("compute-other", "Ready", "Ready", within=60)
     floeplugins.until("storage-missing", "Discovered", "NotInstalled")
-    before = floeplugins.all()
+    before = {name: kept(one) for name, one in floeplugins.all().items()}
 
     operator.cluster.install_crd()
-    operator.apply(images.other, overlay="overlays/ha")
+    for manifests, overlay in ((MANIFESTS, "overlays/ha"), (earlier, "base"), (MANIFESTS, "base")):
+        operator.apply(images.other, overlay=overlay, manifests=manifests)
+        operator.rolled_out()
+        floeplugins.until("compute-other", "Ready", "Ready", within=60)
+        after = {name: kept(one) for name, one in floeplugins.all().items()}
+        assert after == before
+
+    floeplugins.secret("other", colour="")
+    floeplugins.until("compute-other", "Ready", "ValidationFailed", within=60)
+
+
+def test_a_rollout_that_was_undone_is_taken_over_again_by_force(operator: Deployed, images: Images) -> None:
+    """As docs/upgrade.md says."""
+    for image in (images.bare, images.other):
+        operator.apply(image)
+        operator.rolled_out()
+    undo = ("rollout", "undo", "deployment/floe-operator", "-n", operator.namespace)
+    operator.cluster.kubectl(*undo)
     operator.rolled_out()
-    floeplugins.until("compute-other", "Ready", "Ready", within=60)
-    after = floeplugins.all()
-    assert {name: kept(one) for name, one in after.items() if name in before} == {
-        name: kept(one) for name, one in before.items()
-    }
-    assert (floeplugins.get("compute-other") or {})["spec"]["config"] == CONFIG
+    with pytest.raises(CommandError, match="conflict"):
+        operator.apply(images.other)
+    operator.apply(images.other, force=True)
+    operator.rolled_out()
+    operator.floeplugins.until("compute-other", "Ready", "Ready", within=60)
+    operator.apply(images.bare)
 
 
 def kept(found: dict[str, Any]) -> tuple[str, Any]:

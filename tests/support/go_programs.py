@@ -34,7 +34,7 @@ def go_program(folder: Path, config: pytest.Config, package: str = ".", *, tags:
     name = _name(folder) if package == "." else package.rpartition("/")[2]
     binary = cache_folder().with_name("floe") / f"{name}-{_digest(folder, package, tags)}"
     if not binary.exists():
-        with _uncaptured(config), locked(binary.with_suffix(".lock")):
+        with uncaptured(config), locked(binary.with_suffix(".lock")):
             if not binary.exists():
                 _build(folder, binary, name, package, tags)
     return binary
@@ -112,7 +112,8 @@ def _version(go: Path) -> str:
 
 
 @contextmanager
-def _uncaptured(config: pytest.Config) -> Iterator[None]:
+def uncaptured(config: pytest.Config) -> Iterator[None]:
+    """Lets what the body prints be seen while it runs."""
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is None:
         yield
