@@ -264,7 +264,7 @@ def test_an_object_follows_its_plugin_from_before_the_installation_to_after_the_
     floeplugins, environment = running.floeplugins, running.environment
     floeplugins.apply("storage", "late", config={"root": "/data"})
     assert floeplugins.until("storage-late", "Discovered", "NotInstalled")[0] == "False"
-    labels = (floeplugins.get("storage-late") or {})["metadata"]["labels"]
+    labels = floeplugins.until_labelled("storage-late")["metadata"]["labels"]
     assert labels == {"floe.dev/plugin-type": "storage"}, "the operator's label beside a person's object"
 
     environment.install(late("0.1.0"))

@@ -102,8 +102,7 @@ def test_an_object_created_by_hand_for_a_plugin_that_is_not_there_is_completed_a
     plugins.create("storage", "elsewhere", config={"a": 1})
     _, _, message = plugins.until("storage-elsewhere", "Ready", "NotInstalled")
     assert "elsewhere" in message
-    found = plugins.get("storage-elsewhere")
-    assert found is not None
+    found = plugins.until_labelled("storage-elsewhere")
     assert found["metadata"]["labels"] == {"floe.dev/plugin-type": "storage"}
     assert owned(found, "floe-operator") == {"spec.type", "spec.name", "metadata.labels"}
 

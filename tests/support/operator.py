@@ -215,6 +215,16 @@ class FloePlugins:
 
         eventually(look, within=within, every=0.3)
 
+    def until_labelled(self, name: str) -> dict[str, Any]:
+        """Waits for the operator's label, which an object that others made gets after its judgement."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.get(name)
+            assert found is not None, f"there is no {name}"
+            return found if "floe.dev/plugin-type" in found["metadata"].get("labels", {}) else None
+
+        return eventually(look)
+
     def until_judged(
         self, count: int, *, apart_from: Collection[str] = (), within: float
     ) -> dict[str, dict[str, Any]]:
