@@ -18,11 +18,12 @@ COPY pyproject.toml LICENSE ./
 COPY floe_core/_version.py floe_core/
 RUN touch README.md \
  && pip --python /opt/floe/operator/bin/python install --no-compile '.[operator]' \
- # Nine tenths of all that is installed, and unused: the operator speaks to the API server by path.
- && rm -rf /opt/floe/operator/lib/python3*/site-packages/kubernetes/client/api/[!_]* \
-      /opt/floe/operator/lib/python3*/site-packages/kubernetes/client/models/[!_]* \
-      /opt/floe/operator/lib/python3*/site-packages/kubernetes/aio/client/api/[!_]* \
-      /opt/floe/operator/lib/python3*/site-packages/kubernetes/aio/client/models/[!_]* \
+ # Nine tenths of all that is installed, and unused: the operator speaks to the API server by path, and not
+ # through the blocking client.
+ && cd /opt/floe/operator/lib/python3*/site-packages \
+ && find kubernetes -mindepth 1 -maxdepth 1 ! -name aio ! -name __init__.py -exec rm -r {} + \
+ && rm -rf kubernetes/aio/client/api/[!_]* kubernetes/aio/client/models/[!_]* \
+ && find . -name tests -type d -prune -exec rm -r {} + \
  && /opt/floe/operator/bin/python -m compileall -q /opt/floe/operator/lib
 RUN pip install .
 
