@@ -3,6 +3,7 @@
 A thousand plugins are installed, each has its judged FloePlugin, and a hundred are probed; then the operator
 is left alone. The requests are counted from the API server's audit log; memory is that of the operator's
 process and of its plugin host as the kernel has it. An empty environment tells what of it is the host's own.
+The operator runs as in the image: with its own requirements only, and with the image's settings of malloc.
 
     python -m benchmarks.idle [--minutes 5] [--json FILE]     (and some more to begin with)
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +34,7 @@ PROBED = 100
 _PER_DISTRIBUTION = 20
 _IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """What the image sets: see the Dockerfile."""
+_REPOSITORY = Path(__file__).parents[1]
 _SETTLE = 20.0
 _SAMPLE_EVERY = 5.0
 MEGABYTE = 1_000_000
@@ -77,11 +81,20 @@ class Idle:
 def run(minutes: float = MINUTES) -> Iterator[Idle]:
     """With plugins, and without any."""
     with audited_cluster() as audited:
-        yield _idle(audited, PLUGINS, minutes * 60)
-        yield _idle(audited, 0, min(minutes, 2) * 60)
+        python = _operator_environment(audited.folder / "operator")
+        yield _idle(audited, python, PLUGINS, minutes * 60)
+        yield _idle(audited, python, 0, min(minutes, 2) * 60)
 
 
-def _idle(audited: AuditedCluster, plugins: int, seconds: float) -> Idle:
+def _operator_environment(folder: Path) -> Path:
+    """The Python of an environment that has what the operator needs, and nothing else."""
+    python = folder / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", f"{_REPOSITORY}[operator]"], check=True)
+    return python
+
+
+def _idle(audited: AuditedCluster, python: Path, plugins: int, seconds: float) -> Idle:
     environment = Environment.create(audited.folder / f"plugins-{plugins}")
     if plugins:
         environment.install(*_distributions(plugins))
@@ -89,7 +102,7 @@ def _idle(audited: AuditedCluster, plugins: int, seconds: float) -> Idle:
     kubeconfig = audited.cluster.kubeconfig_for(user, groups=["system:masters"])
     log = audited.folder / f"{user}.log"
     with OperatorProcess(
-        kubeconfig, namespace, environment.python, log, environment=_IMAGE_ENVIRONMENT
+        kubeconfig, namespace, environment.python, log, environment=_IMAGE_ENVIRONMENT, python=python
     ) as operator:
         objects = FloePlugins(audited.cluster.kubeconfig, namespace)
         objects.until_judged(plugins, within=300)

@@ -40,7 +40,7 @@ RIGHTS = (
 
 _log = structlog.get_logger(__name__)
 
-_PAGE = 500
+_PAGE = 250
 _QUICK_SECONDS = 10.0
 """For an answer that the API server has at hand."""
 _REFUSAL_SECONDS = 180.0

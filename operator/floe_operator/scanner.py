@@ -90,14 +90,20 @@ class Scanner:
         False where the objects could not be listed.
         """
         before = self._store.versions()
+        listed: set[PluginId] = set()
         try:
-            listed = [raw async for raw in self._cluster.list()]
+            # One at a time: a thousand of them as the API server gives them are more than all that is kept.
+            async for raw in self._cluster.list():
+                if (plugin := self._store.put(raw)) is not None:
+                    listed.add(plugin)
         except cluster_errors.ClusterError as error:
             # The watch says why, and for how long. Nothing is known to be gone.
             _log.debug("FloePlugins cannot be listed", reason=str(error))
             self._absences = self._absences.unless_found(scan)
+            for plugin in listed:
+                self._look_at(plugin)
             return False
-        for plugin in self._store.replace(listed, before):
+        for plugin in self._store.listed(listed, before):
             self._look_at(plugin)
         self._inventory.objects_listed()
         objects = self._store.all()

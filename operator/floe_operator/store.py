@@ -6,7 +6,7 @@ come in any order. An object that does not fit the CRD as we know it is known by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,14 +98,13 @@ class Store:
             self._forget(plugin)
         return plugin
 
-    def replace(self, listed: Iterable[Mapping[str, Any]], started: Mapping[PluginId, str]) -> set[PluginId]:
-        """Takes a whole listing in: what it lacks is gone, unless it came after the listing began.
+    def listed(self, plugins: Collection[PluginId | None], started: Mapping[PluginId, str]) -> set[PluginId]:
+        """A whole listing was put in, of these plugins: what it lacks is gone, unless it came meanwhile.
 
         `started` is `versions()` from before the listing. Returns the plugins whose object went.
         """
-        kept = {plugin for raw in listed if (plugin := self.put(raw)) is not None}
         now = self.versions()
-        gone = {plugin for plugin in started.keys() - kept if now.get(plugin) == started[plugin]}
+        gone = {plugin for plugin in started.keys() - set(plugins) if now.get(plugin) == started[plugin]}
         for plugin in gone:
             self._forget(plugin)
         self._deleted_at.clear()

@@ -35,9 +35,10 @@ class OperatorProcess:
         log: Path,
         *flags: str,
         environment: Mapping[str, str] | None = None,
+        python: Path | None = None,
     ) -> None:
         self.log = log
-        self._command = [sys.executable, "-m", "floe_operator", "run"]
+        self._command = [str(python or sys.executable), "-m", "floe_operator", "run"]
         self._command += ["--namespace", namespace, "--plugin-python", str(plugin_python)]
         self._command += ["--log-format", "json", *flags]
         self._environment = {

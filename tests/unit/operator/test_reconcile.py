@@ -133,7 +133,7 @@ class World:
 
     def listed(self) -> None:
         """All objects are listed."""
-        self.store.replace(self.objects.values(), self.store.versions())
+        self.store.listed([self.store.put(raw) for raw in self.objects.values()], {})
         self.inventory.objects_listed()
 
     def reasons(self, plugin: PluginId) -> dict[str, str]:

@@ -109,3 +109,34 @@ async def test_a_bare_mirror_goes_after_three_scans_in_a_row_whether_or_not_the_
     rounds: Sequence[Round], goes: bool
 ) -> None:
     assert await after(rounds) == ([GOING] if goes else [])
+
+
+async def test_what_a_listing_showed_before_it_broke_off_is_looked_at() -> None:
+    looked_at: list[PluginId] = []
+
+    async def found() -> ScanResult:
+        return ABSENT
+
+    async def listed() -> AsyncIterator[dict[str, Any]]:
+        yield BARE
+        raise ClusterUnreachable("away")
+
+    store = Store()
+    scanner = Scanner(
+        host=cast("PluginHost", SimpleNamespace(scan=found)),
+        cluster=cast("Cluster", SimpleNamespace(list=listed)),
+        store=store,
+        inventory=Inventory(store.all),
+        look_at=looked_at.append,
+        interval=3600,
+        leads=lambda: True,
+    )
+    scans = asyncio.create_task(scanner.run())
+
+    async def done() -> bool:
+        return bool(looked_at)
+
+    await eventually_async(done, every=0.005)
+    scans.cancel()
+    assert looked_at == [GOING]
+    assert not store.complete

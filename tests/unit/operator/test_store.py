@@ -73,7 +73,7 @@ def test_what_a_listing_lacks_is_gone_unless_it_came_while_the_listing_was_read(
     before = store.versions()
     late = PluginId(PluginType.DBT, "late")
     store.put(raw(8, late))
-    assert store.replace([raw(3)], before) == {DUCKDB}
+    assert store.listed({store.put(raw(3))}, before) == {DUCKDB}
     assert set(store) == {KEYCLOAK, late}
     assert version_of(store) == "3"
 
@@ -83,7 +83,7 @@ def test_an_object_that_changed_while_a_listing_was_read_is_not_taken_for_gone()
     store.put(raw(1))
     before = store.versions()
     store.put(raw(4))
-    assert store.replace([], before) == set()
+    assert store.listed((), before) == set()
     assert version_of(store) == "4"
 
 
@@ -143,9 +143,9 @@ def test_an_object_that_becomes_unfit_is_not_taken_for_what_it_was_and_heals() -
 def test_an_unfit_object_is_not_gone_while_it_is_listed() -> None:
     store = Store()
     store.put(unfit(2))
-    assert store.replace([unfit(2)], store.versions()) == set()
+    assert store.listed({store.put(unfit(2))}, store.versions()) == set()
     assert store.is_unfit(KEYCLOAK)
-    assert store.replace([], store.versions()) == {KEYCLOAK}
+    assert store.listed((), store.versions()) == {KEYCLOAK}
     assert not store.is_unfit(KEYCLOAK)
 
 

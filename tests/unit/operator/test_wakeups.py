@@ -100,7 +100,7 @@ def test_those_that_need_a_plugin_are_woken_when_its_readiness_turns_and_only_th
 def test_an_object_that_a_listing_lacks_is_not_ready_any_more(world: World) -> None:
     world.wakeups.seen(None, raw(BASE, 1, ready=True))
     assert world.woken == {BASE, MIDDLE}
-    for plugin in world.store.replace([], world.store.versions()):
+    for plugin in world.store.listed((), world.store.versions()):
         world.wakeups.look_at(plugin)
     assert world.woken == {BASE, MIDDLE}
     world.store.put({**raw(BASE, 9, ready=True)})
