@@ -76,9 +76,13 @@ class Store:
             self._say_unfit(raw, ["metadata.name"])
             return None
         known = self._objects.get(plugin)
-        is_old = known is not None and known.uid == uid and _number(version) < known.number
-        was_deleted = _number(version) <= self._deleted_at.get(uid, -1)
-        if is_old or was_deleted or self.known_as_it_is(raw) is not None:
+        if (
+            known is not None
+            and known.uid == uid
+            and (version == known.resource_version or _number(version) < known.number)
+        ):
+            return plugin
+        if _number(version) <= self._deleted_at.get(uid, -1):
             return plugin
         self._forget(plugin)
         seen = self._parse(raw, plugin)
