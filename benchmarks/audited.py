@@ -12,16 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from localcluster import LocalCluster
-from tests.support.control_planes import install_crd
+from tests.support.control_planes import audited, install_crd
 
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _NO_WORK = frozenset({"leases", "selfsubjectaccessreviews"})
-_POLICY = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata"}],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +68,6 @@ def audited_cluster() -> Iterator[AuditedCluster]:
     """Runs one."""
     with tempfile.TemporaryDirectory(prefix="floe-bench-") as temporary:
         folder = Path(temporary)
-        policy = folder / "policy.json"
-        policy.write_text(json.dumps(_POLICY))
-        with LocalCluster(audit_log=folder / "audit.log", audit_policy=policy) as cluster:
+        with LocalCluster(**audited(folder, [{"level": "Metadata"}])) as cluster:
             install_crd(cluster)
             yield AuditedCluster(cluster, folder)

@@ -26,7 +26,7 @@ from typing import Any
 
 from benchmarks.observer import Observer, is_judged, observing, reason
 from localcluster import LocalCluster
-from tests.support.control_planes import install_crd, new_namespace
+from tests.support.control_planes import audited, install_crd, new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_source
 from tests.support.operator import Audit, now
 
@@ -34,12 +34,7 @@ OBJECTS = 1_000
 SAMPLES = 100
 WITH_SECRETS = 50
 _PER_DISTRIBUTION = 20
-_POLICY = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata", "resources": [{"group": "floe.dev"}]}, {"level": "None"}],
-}
+_AUDITED = ({"level": "Metadata", "resources": [{"group": "floe.dev"}]}, {"level": "None"})
 _REPOSITORY = Path(__file__).parents[1]
 
 
@@ -105,12 +100,11 @@ def run() -> Report:
     """Everything, in about two minutes."""
     with tempfile.TemporaryDirectory(prefix="floe-storm-") as temporary:
         folder = Path(temporary)
-        policy = folder / "policy.json"
-        policy.write_text(json.dumps(_POLICY))
-        audit = Audit(folder / "audit.log")
+        options = audited(folder, _AUDITED)
+        audit = Audit(options["audit_log"])
         environment = Environment.create(folder / "plugins")
         environment.install(*_distributions())
-        with LocalCluster(audit_log=audit.path, audit_policy=policy) as cluster:
+        with LocalCluster(**options) as cluster:
             install_crd(cluster)
             bench = _Bench(cluster, environment, audit, folder)
             return asyncio.run(bench.run())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,32 +13,29 @@ import pytest
 
 from localcluster import LocalCluster
 from localcluster.binaries import DEFAULT_VERSION
-from tests.support.control_planes import install_crd, new_namespace
+from tests.support.control_planes import audited, install_crd, new_namespace
 from tests.support.distributions import Environment
 from tests.support.operator import Audit, FloePlugins, OperatorProcess
 
-AUDIT_POLICY = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [
-        {
-            "level": "Metadata",
-            "resources": [{"group": "floe.dev"}, {"group": "", "resources": ["secrets", "configmaps"]}],
-        },
-        {"level": "None"},
-    ],
-}
+_AUDITED = (
+    {
+        "level": "Metadata",
+        "resources": [{"group": "floe.dev"}, {"group": "", "resources": ["secrets", "configmaps"]}],
+    },
+    {"level": "None"},
+)
+
+
+def control_plane_options(folder: Path) -> dict[str, Any]:
+    """Of a control plane with an audit log in the folder, of the Kubernetes that is to be tried."""
+    # The minor version: the oldest and the newest that localcluster knows are supported.
+    version = os.environ.get("FLOE_KUBERNETES", DEFAULT_VERSION)
+    return {"version": version, **audited(folder, _AUDITED)}
 
 
 @pytest.fixture(scope="session")
 def localcluster_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("audit")
-    policy = folder / "policy.json"
-    policy.write_text(json.dumps(AUDIT_POLICY))
-    # Kubernetes' minor version: the oldest and the newest that localcluster knows are supported.
-    version = os.environ.get("FLOE_KUBERNETES", DEFAULT_VERSION)
-    return {"version": version, "audit_log": folder / "audit.log", "audit_policy": policy}
+    return control_plane_options(tmp_path_factory.mktemp("audit"))
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ import pytest
 from floe_operator.cluster import RIGHTS
 from floe_operator.leases import Timing
 from localcluster import LocalCluster
-from tests.integration.conftest import AUDIT_POLICY, StartOperator
-from tests.support.control_planes import grant, install_crd, remove_crd
+from tests.integration.conftest import StartOperator, control_plane_options
+from tests.support.control_planes import grant, install_crd, remove_crd, write_kubeconfig
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.operator import Audit, FloePlugins, OperatorProcess, now
 from tests.support.polling import eventually
@@ -32,10 +32,7 @@ ALONE = "--no-leader-elect"
 
 @pytest.fixture(scope="module")
 def localcluster_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("audit")
-    policy = folder / "policy.json"
-    policy.write_text(json.dumps(AUDIT_POLICY))
-    return {"audit_log": folder / "audit.log", "audit_policy": policy}
+    return control_plane_options(tmp_path_factory.mktemp("audit"))
 
 
 @pytest.fixture(scope="module")
@@ -283,26 +280,8 @@ def test_credentials_that_are_not_accepted_are_said_and_waited_for(
     cluster: LocalCluster, namespace: str, start_operator: StartOperator, tmp_path: Path
 ) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "c",
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [
-                    {
-                        "name": "c",
-                        "cluster": {
-                            "server": cluster.url,
-                            "certificate-authority": str(cluster.certificate_authority),
-                        },
-                    }
-                ],
-                "users": [{"name": "u", "user": {"token": "not-a-token"}}],
-            }
-        )
-    )
+    where = {"server": cluster.url, "certificate-authority": str(cluster.certificate_authority)}
+    write_kubeconfig(kubeconfig, where, {"token": "not-a-token"})
     operator = start_operator(ALONE, kubeconfig=kubeconfig)
     eventually(lambda: operator.logged("does not accept the credentials"))
     assert has_no_traceback(operator)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from localcluster import LocalCluster
-from tests.integration.conftest import AUDIT_POLICY, StartOperator
+from tests.integration.conftest import StartOperator, control_plane_options
 from tests.support.control_planes import install_crd
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.operator import Audit, FloePlugins, now
@@ -19,10 +19,7 @@ from tests.support.polling import eventually
 
 @pytest.fixture(scope="module")
 def localcluster_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("audit")
-    policy = folder / "policy.json"
-    policy.write_text(json.dumps(AUDIT_POLICY))
-    return {"audit_log": folder / "audit.log", "audit_policy": policy}
+    return control_plane_options(tmp_path_factory.mktemp("audit"))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from kubernetes import client, config
+
+from tests.support.control_planes import write_kubeconfig
 
 Step = Callable[[str, str], None]
 """Told of a request's method and path; what it does, or how long it takes, is up to it."""
@@ -50,16 +51,7 @@ class ApiProxy:
     def kubeconfig(self, path: Path) -> Path:
         """Writes a kubeconfig that leads here."""
         server = f"http://127.0.0.1:{self._server.server_port}"
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": {"server": server}}],
-            "users": [{"name": "u", "user": {}}],
-        }
-        path.write_text(json.dumps(content))
-        return path
+        return write_kubeconfig(path, {"server": server})
 
     def _send(self, method: str, path: str, body: bytes, content_type: str | None) -> tuple[int, bytes]:
         headers = {"Content-Type": content_type} if body and content_type else {}

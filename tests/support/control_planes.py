@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from localcluster import LocalCluster
 from tests.support.polling import eventually
 
 CRD = Path(__file__).parents[2] / "crds" / "floeplugins.floe.dev.yaml"
+
+
+def audited(folder: Path, rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The options of a LocalCluster that writes its audit log, by these rules, into the folder."""
+    policy = folder / "policy.json"
+    content = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"]}
+    policy.write_text(json.dumps({**content, "rules": list(rules)}))
+    return {"audit_log": folder / "audit.log", "audit_policy": policy}
+
+
+def write_kubeconfig(path: Path, cluster: Mapping[str, str], user: Mapping[str, str] | None = None) -> Path:
+    """A kubeconfig of one cluster and one user, nobody if there is none."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": dict(cluster)}],
+        "users": [{"name": "u", "user": dict(user or {})}],
+    }
+    path.write_text(json.dumps(content))
+    return path
 
 
 def install_crd(cluster: LocalCluster) -> None:
