@@ -6,6 +6,7 @@ those of sigs.k8s.io/yaml, and of the JSON that the API server makes of it. No m
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -61,19 +62,49 @@ def _as_written(double: float) -> int | float:
 
 
 def events(text: str, deepest: int) -> Iterator[yaml.Event]:
-    """The parser's events, before anything is built, as its recursion has no limit.
+    """Yield the parser's events, before anything is built from them: building recurses, parsing does not.
 
-    Raises YamlFault where mappings and lists lie in one another more than `deepest` times.
+    Raises:
+        YamlFault: mappings and lists are nested more than `deepest` levels deep.
+        yaml.YAMLError: the text is no YAML.
     """
     depth = 0
-    for event in yaml.parse(text, Loader=_Base):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > deepest:
-                raise YamlFault(line_of(event), f"is nested deeper than {deepest} levels")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        yield event
+    try:
+        for event in yaml.parse(text, Loader=_Base):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > deepest:
+                    raise YamlFault(line_of(event), too_deep(deepest))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            yield event
+    except yaml.MarkedYAMLError as error:
+        if error.problem_mark is None or error.problem != _parsers_own_limit():
+            raise
+        raise YamlFault(error.problem_mark.line + 1, too_deep(deepest)) from None
+
+
+def too_deep(deepest: int) -> str:
+    """Return the detail of the fault of a text that is nested more than `deepest` levels deep."""
+    return f"is nested deeper than {deepest} levels"
+
+
+@functools.cache
+def _parsers_own_limit() -> str | None:
+    """Return what the parser says at its own limit on nesting, or None if it has none.
+
+    libyaml has had one of 1,000 levels since 0.2.6. It reads up to 1,024 characters ahead of its events,
+    and so meets that limit before an event tells the depth. Its words are its own, hence the trial.
+    """
+    text = "[" * 10_000
+    try:
+        for _ in yaml.parse(text, Loader=_Base):
+            pass
+    except yaml.MarkedYAMLError as error:
+        # Without a limit the parser reads to the end and misses what would close the lists.
+        if error.problem_mark is not None and error.problem_mark.index < len(text):
+            return error.problem
+    return None
 
 
 def line_of(part: yaml.Node | yaml.Event) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from floe_operator.yaml_values import MERGE, NULL, ValueLoader, YamlFault, events, line_of, number
+from floe_operator.yaml_values import MERGE, NULL, ValueLoader, YamlFault, events, line_of, number, too_deep
 
 Path = tuple[str | int, ...]
 """The keys and indexes that lead to a part of a document."""
@@ -24,6 +24,7 @@ DEEPEST = 200
 LARGEST = 1_000_000
 """Values in a document, aliases followed; no API server takes that many."""
 
+_JSON_NESTING = re.compile(r"""\"(?:[^"\\]++|\\.)*+\"?|[\[{]|[\]}]""", re.DOTALL)
 _QUOTED = re.compile(r"""'[^'<][^']+'|"[^"]{2,}\"""")
 
 
@@ -78,20 +79,28 @@ def read_yaml(text: str) -> Iterator[Part]:
 
 def read_json(text: str) -> Iterator[Part]:
     """The one document of a JSON text."""
+    _check_json_depth(text)
     try:
         value = json.loads(
             text, parse_int=_number, parse_float=_number, parse_constant=_number, object_pairs_hook=_unique
         )
     except json.JSONDecodeError as error:
         raise UnreadableText(error.lineno, error.msg[:1].lower() + error.msg[1:]) from None
-    except RecursionError:
-        raise UnreadableText(None, "it is nested too deeply") from None
     node = None
     with suppress(yaml.YAMLError, YamlFault):  # JSON that is no YAML has no lines
         plain = text.replace("\t", " ")
         _check_depth(plain)
         node = next(_composed(plain), None)
     yield Part(1, value, node)
+
+
+def _check_json_depth(text: str) -> None:
+    """Refuse what Python's parser may not bear: how deep that is depends on the Python."""
+    depth = 0
+    for token in _JSON_NESTING.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > DEEPEST:
+            raise UnreadableText(text.count("\n", 0, token.start()) + 1, f"it {too_deep(DEEPEST)}")
 
 
 def _inside(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
