@@ -174,9 +174,9 @@ def _escaped(text: str) -> Iterator[str]:
 def _base64_forms(raw: bytes, alignment: int) -> Iterator[str]:
     """How the bytes look inside of a longer base64 text in which they begin at this alignment."""
     padded = bytes(alignment) + raw
-    certain = padded[: len(padded) // 3 * 3]
-    first = (0, 2, 3)[alignment]
+    # Six bits a character: those that hold a bit of what goes before or comes after are not certain.
+    first, end = (0, 2, 3)[alignment], len(padded) * 8 // 6
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(certain).decode()[first:]
+        yield encode(padded).decode()[first:end]
         if alignment == 0:
             yield encode(raw).decode().rstrip("=")
