@@ -131,7 +131,8 @@ def _add_argument(
         field = flag.strip("-").replace("-", "_")
         if field in variables:
             options["help"] += f" [FLOE_{field.upper()}]"
-        if "choices" not in options and not str(options.get("metavar", "")).startswith("{"):
+        takes_value = options.get("action") is not argparse.BooleanOptionalAction
+        if takes_value and "choices" not in options and not str(options.get("metavar", "")).startswith("{"):
             options["metavar"] = flag.rpartition("-")[2].upper()
         if options.get("action") == "append":
             options |= {"action": "extend", "nargs": "+"}

@@ -17,7 +17,7 @@ configure_logging("debug", sys.argv[1])
 
 def reads(content):
     config = {"token": content}
-    raise RuntimeError("a bug")
+    raise RuntimeError("a" + " bug")  # a traceback may quote this line
 
 for say in (structlog.get_logger("ours").exception, logging.getLogger("kopf").exception):
     try:
