@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,18 +23,35 @@ from localcluster import (
     MissingBinary,
     StartError,
     UnknownVersion,
+    VersionMismatch,
     wait_until,
 )
 from localcluster.binaries import CONTROL_PLANE, GoModule, build, find_binaries
+from localcluster.folders import new_folder
 from localcluster.toolchain import go_version, parse_go_version
 
 ENDS_WITHIN = 30.0
 
 
+def pids_of(folder: Path) -> dict[int, str]:
+    """The processes whose command lines mention a cluster's folder: its components and their supervisors."""
+    table = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(maxsplit=1) for line in table.stdout.splitlines()]
+    return {int(pid): command for pid, command in rows if str(folder) in command}
+
+
 def processes_of(folder: Path) -> list[str]:
-    """The command lines that mention a cluster's folder: its components and their supervisors."""
-    table = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
-    return [line for line in table.stdout.splitlines() if str(folder) in line]
+    return list(pids_of(folder).values())
+
+
+def supervisors_of(folder: Path) -> list[int]:
+    return [pid for pid, command in pids_of(folder).items() if "supervisor.py" in command]
+
+
+def component_of(folder: Path, name: str) -> list[int]:
+    return [pid for pid, command in pids_of(folder).items() if Path(command.split()[0]).name == name]
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -123,6 +141,44 @@ def test_two_clusters_at_once_share_nothing() -> None:
             other.kubectl("get", "ns", f"--server={one.url}")
 
 
+@pytest.mark.parametrize("component", ["etcd", "kube-apiserver"])
+def test_a_component_that_somebody_killed_is_started_again_with_its_data(component: str) -> None:
+    with LocalCluster() as cluster:
+        cluster.kubectl("create", "configmap", "kept")
+        [pid] = component_of(cluster.folder, component)
+        supervisors = len(supervisors_of(cluster.folder))
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(supervisors_of(cluster.folder)) < supervisors, f"{component} is gone")
+        {"etcd": cluster.start_etcd, "kube-apiserver": cluster.start_api_server}[component]()
+        wait_until(lambda: kept(cluster), "the API server answers with what was there")
+
+
+def kept(cluster: LocalCluster) -> bool:
+    try:
+        return "kept" in cluster.kubectl("get", "configmap", "kept", "--output=name", "--request-timeout=5s")
+    except KubectlError:
+        return False
+
+
+def test_data_that_were_half_written_cost_their_cluster_and_not_the_next_start() -> None:
+    cluster = LocalCluster()
+    with cluster:
+        cluster.stop_api_server(kill=True)
+        cluster.stop_etcd(kill=True)
+        [log] = cluster.folder.glob("etcd/member/wal/*.wal")
+        log.write_bytes(b"half")
+        cluster.start_etcd()
+        with pytest.raises(StartError, match=r"etcd ended with exit status"):
+            cluster.start_api_server()
+    with cluster:
+        cluster.kubectl("create", "configmap", "first", "--namespace=default")
+
+
+def test_a_running_component_is_not_started_a_second_time() -> None:
+    with LocalCluster() as cluster, pytest.raises(RuntimeError, match="etcd runs already"):
+        cluster.start_etcd()
+
+
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
 def test_the_api_server_comes_back_at_the_same_url_with_its_data(kill: bool) -> None:
     with LocalCluster() as cluster:
@@ -205,6 +261,43 @@ def test_a_killed_parent_leaves_nothing_though_a_fork_of_it_lives() -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
+def test_what_a_killed_machine_left_is_removed_by_the_next_start_and_does_it_no_harm() -> None:
+    with python("-c", STARTS_A_CLUSTER.format(fork="")) as (process, line):
+        left = Path(line)
+        # Supervisors first, which would clean up; on Linux their components die with them.
+        for supervisor in supervisors_of(left):
+            os.kill(supervisor, signal.SIGKILL)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    wait_until(lambda: not processes_of(left), "every process is gone", timeout=ENDS_WITHIN)
+    assert {"etcd.sock", "etcd", "kube-apiserver.log"} <= {path.name for path in left.iterdir()}
+    with LocalCluster() as cluster:
+        cluster.kubectl("create", "configmap", "first", "--namespace=default")
+        assert not left.exists()
+
+
+def test_a_start_leaves_the_folders_of_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    alive, unfinished = new_folder(), tmp_path / "localcluster-unfinished"
+    abandoned, foreign = tmp_path / "localcluster-abandoned", tmp_path / "localcluster.log"
+    for folder in (unfinished, abandoned):
+        folder.mkdir()
+    (abandoned / "owner.lock").touch()
+    foreign.touch()
+
+    mine = new_folder()
+
+    assert {path.name for path in tmp_path.iterdir()} == {
+        alive.path.name,
+        mine.path.name,
+        unfinished.name,
+        foreign.name,
+    }
+    for owned in (alive, mine):
+        owned.release()
+        assert not owned.path.exists()
+
+
 def test_binaries_come_from_kubebuilder_assets_and_nothing_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +319,42 @@ def test_a_binary_that_kubebuilder_assets_lacks_is_named(
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     with pytest.raises(MissingBinary, match=f"{tmp_path} has no kube-apiserver, no kubectl:"):
         LocalCluster().start()
+
+
+@pytest.fixture
+def other_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that KUBEBUILDER_ASSETS names, with programs of Kubernetes 1.33."""
+    for name in CONTROL_PLANE:
+        (tmp_path / name).write_text("#!/bin/sh\necho Kubernetes v1.33.4\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    return tmp_path
+
+
+def test_another_version_in_kubebuilder_assets_than_was_asked_for_is_refused(other_assets: Path) -> None:
+    says = rf"KUBEBUILDER_ASSETS={other_assets} has Kubernetes 1\.33, and 1\.37 was asked for: unset it"
+    with pytest.raises(VersionMismatch, match=says):
+        LocalCluster(version="1.37").start()
+
+
+def test_whatever_kubebuilder_assets_has_is_taken_where_no_version_was_asked_for(other_assets: Path) -> None:
+    assert find_binaries() == find_binaries(version="1.33") == other_assets
+
+
+@pytest.mark.parametrize(("flags", "code"), [(["--version", "1.37"], 1), ([], 0)])
+def test_the_command_line_refuses_another_version_too(
+    other_assets: Path, flags: list[str], code: int
+) -> None:
+    command = [sys.executable, "-m", "localcluster", "build", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert ("has Kubernetes 1.33, and 1.37 was asked for" in done.stderr) == bool(code)
+
+
+def test_an_api_server_in_kubebuilder_assets_that_does_not_run_is_named(other_assets: Path) -> None:
+    (other_assets / "kube-apiserver").write_text("not a program")
+    with pytest.raises(MissingBinary, match=r"kube-apiserver does not run"):
+        find_binaries(version="1.37")
 
 
 def test_a_second_look_for_binaries_builds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -252,6 +381,15 @@ def test_what_go_says_is_in_the_error_of_a_failed_build(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"no required module provides package example\.com/absent"):
         build(GoModule(module, {"absent": "example.com/absent"}, {}), ["absent"], output)
     assert not (output / "absent").exists()
+
+
+def test_a_build_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/module\n\ngo 1.26.0\n")
+    (tmp_path / "go.sum").touch()
+    (tmp_path / "build-work-killed" / "bin").mkdir(parents=True)
+    with pytest.raises(BuildError):
+        build(GoModule(tmp_path, {"absent": "example.com/absent"}, {}), ["absent"], tmp_path)
+    assert not list(tmp_path.glob("build-work-*"))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from localcluster.errors import (
     StartError,
     ToolchainError,
     UnknownVersion,
+    VersionMismatch,
 )
 from localcluster.polling import wait_until
 
@@ -31,5 +32,6 @@ __all__ = [
     "StartError",
     "ToolchainError",
     "UnknownVersion",
+    "VersionMismatch",
     "wait_until",
 ]

