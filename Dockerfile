@@ -9,15 +9,14 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 # As Python 3.12 and later make it: without setuptools.
 RUN python3 -m venv --without-pip /opt/floe/operator \
  && python3 -m venv /opt/floe/plugins \
- && /opt/floe/plugins/bin/pip uninstall --quiet --yes setuptools
+ && /opt/floe/plugins/bin/pip uninstall --quiet --yes setuptools \
+ && python3 -m venv /opt/build
 ENV PATH=/opt/floe/plugins/bin:$PATH
 WORKDIR /src
 
-# The requirements, from a distribution without code: layers that only pyproject.toml changes.
-COPY pyproject.toml LICENSE ./
-COPY floe_core/_version.py floe_core/
-RUN touch README.md \
- && pip --python /opt/floe/operator/bin/python install --no-compile '.[operator]' \
+# What is not ours is what the locks say, byte for byte; a layer changes with its lock only.
+COPY requirements/operator.txt requirements/
+RUN pip --python /opt/floe/operator/bin/python install --no-compile --require-hashes -r requirements/operator.txt \
  # Nine tenths of all that is installed, and unused: the operator speaks to the API server by path, and not
  # through the blocking client.
  && cd /opt/floe/operator/lib/python3*/site-packages \
@@ -25,15 +24,17 @@ RUN touch README.md \
  && rm -rf kubernetes/aio/client/api/[!_]* kubernetes/aio/client/models/[!_]* \
  && find . -name tests -type d -prune -exec rm -r {} + \
  && /opt/floe/operator/bin/python -m compileall -q /opt/floe/operator/lib
-RUN pip install .
+COPY requirements/floe-core.txt requirements/build.txt requirements/
+RUN pip install --require-hashes -r requirements/floe-core.txt \
+ && /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 
-COPY README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY floe_core floe_core
 COPY operator operator
 COPY crds crds
-RUN pip wheel --quiet --no-deps --wheel-dir /wheels . \
- && pip --python /opt/floe/operator/bin/python install --no-deps --force-reinstall /wheels/*.whl \
- && pip install --no-deps --force-reinstall /wheels/*.whl \
+RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && pip --python /opt/floe/operator/bin/python install --no-deps /wheels/*.whl \
+ && pip install --no-deps /wheels/*.whl \
  # Plugins are installed next to this version of floe-core; pip refuses those that want another one.
  && pip list --format=freeze | grep '^floe.core==' >/opt/floe/constraints.txt \
  # `floe-operator` is the operator's, `python` and `pip` are the plugins'.
@@ -41,8 +42,18 @@ RUN pip wheel --quiet --no-deps --wheel-dir /wheels . \
 
 # Requirement specifiers, or folders among examples/plugins, separated by spaces.
 ARG PLUGINS=""
+COPY requirements/plugins.txt requirements/
 COPY examples/plugins examples/plugins
-RUN test -z "$PLUGINS" || pip install --constraint /opt/floe/constraints.txt $PLUGINS
+# What the examples need is locked, too; what specifiers name is up to whoever builds the image.
+RUN for plugin in $PLUGINS; do \
+      if [ -d "$plugin" ]; then examples="$examples $plugin"; else specifiers="$specifiers $plugin"; fi; \
+    done \
+ && if [ -n "$examples" ]; then \
+      pip download --quiet --require-hashes --dest /wheels/locked -r requirements/plugins.txt \
+      && /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels/examples $examples \
+      && pip install --no-index --find-links /wheels/locked --constraint /opt/floe/constraints.txt /wheels/examples/*.whl; \
+    fi \
+ && if [ -n "$specifiers" ]; then pip install --constraint /opt/floe/constraints.txt $specifiers; fi
 # What pip compiled of itself is a tenth of the image, and saves half a second when somebody adds a plugin.
 RUN find /opt/floe/plugins/lib/python3*/site-packages/pip -name __pycache__ -prune -exec rm -r {} +
 

@@ -2,15 +2,25 @@
 PYTHON ?= python3
 VENV := .venv
 PLUGINS := .venv-plugins
-LOWEST := .venv-lowest
+NEWEST := .venv-newest
+LOCKER := .venv-lock
 KUBERNETES ?= 1.37
 CLUSTER ?= kind
 BIN := $(VENV)/bin
 SOURCES := floe_core operator/floe_operator tools tests benchmarks
+OURS := --editable . --editable tools/localcluster
+DECLARED := $(wildcard pyproject.toml tools/localcluster/pyproject.toml examples/plugins/*/pyproject.toml requirements/*.in)
+# Before there is an environment: with the machine's own Python, and the standard library only.
+ENVIRONMENTS := PYTHONPATH=tools/environments $(PYTHON) -m environments
+
+# pip installs what the locks say, byte for byte; what is ours is built by the hatchling of the lock.
+LOCKED := pip install --quiet --no-compile --require-hashes --requirement
+BUILT := pip install --quiet --no-deps --no-build-isolation
+NO_INDEX := { echo "From another package index, or without one: docs/install.md" >&2; exit 1; }
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test lint format types unit lowest integration test-kind bench clean
+.PHONY: help run demo test lint format types unit lowest pythons integration test-newest test-kind bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,12 +32,17 @@ run: $(VENV)/installed $(PLUGINS)/installed ## Run the operator on a local contr
 demo: $(VENV)/installed $(PLUGINS)/installed ## The same, not interactive: print the table once all is judged, and end
 	$(BIN)/python -m demo once
 
-test: $(VENV)/installed lint types unit lowest integration ## Run every check and every test but those on Kind
+test: $(VENV)/installed lint types unit lowest pythons integration ## Run every check and every test but those on Kind
 
-lint: $(VENV)/installed ## Lint, format check and import contracts
+lint: $(VENV)/installed ## Lint, format check, import contracts, and that each import and each lock is declared
+	$(BIN)/python -m environments check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
+	$(BIN)/deptry --optional-dependencies-dev-groups operator,dev floe_core
+	$(BIN)/deptry --optional-dependencies-dev-groups dev operator/floe_operator
+	$(BIN)/deptry --ignore DEP002 tests benchmarks tools/demo tools/environments
+	$(BIN)/deptry --config tools/localcluster/pyproject.toml tools/localcluster
 
 types: $(VENV)/installed ## mypy --strict on everything
 	$(BIN)/mypy $(SOURCES)
@@ -35,12 +50,20 @@ types: $(VENV)/installed ## mypy --strict on everything
 unit: $(VENV)/installed ## Unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract
 
-lowest: $(LOWEST)/installed ## The tests of floe_core with the lowest requirements that it declares
-	$(LOWEST)/bin/python -m pytest tests/unit/core
+lowest: $(VENV)/installed ## The tests of floe_core with the lowest requirements that it declares, on each Python there is
+	$(BIN)/python -m environments test lowest
+
+pythons: $(VENV)/installed ## Unit and contract tests on each other Python there is
+	$(BIN)/python -m environments test locked --others
 
 integration: $(VENV)/installed ## Tests on a real control plane; the first run builds it
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
+
+test-newest: $(NEWEST)/installed ## Unit, contract and integration tests with the newest release of everything, locks aside
+	$(NEWEST)/bin/python -m pytest tests/unit tests/contract
+	$(NEWEST)/bin/python -m localcluster build --version $(KUBERNETES) --controller-manager
+	FLOE_KUBERNETES=$(KUBERNETES) FLOE_NEWEST=1 $(NEWEST)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/integration
 
 test-kind: $(VENV)/installed ## Tests on a whole Kind cluster, or on CLUSTER=current; needs docker, kind, kubectl
 	$(BIN)/pytest tests/kind --cluster $(CLUSTER)
@@ -52,25 +75,50 @@ format: $(VENV)/installed ## Format and sort the sources
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-clean: ## Remove the virtual environments and all caches in this folder
-	rm -rf $(VENV) $(PLUGINS) $(LOWEST) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results
+lock: $(LOCKER)/installed ## Make the locks fit what is declared; RENEW=1 takes the newest release of everything
+	PATH="$(CURDIR)/$(LOCKER)/bin:$$PATH" $(ENVIRONMENTS) lock $(if $(RENEW),--renew)
 
-$(VENV)/installed: pyproject.toml tools/localcluster/pyproject.toml
+clean: ## Remove the virtual environments and all caches in this folder
+	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results
+
+.PHONY: python-is-new-enough
+python-is-new-enough:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+
+$(VENV)/locked: requirements/dev.txt | python-is-new-enough
+	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(VENV) (about a minute)"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]' --editable tools/localcluster
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m $(LOCKED) requirements/dev.txt || $(NO_INDEX)
 	@touch $@
 
-$(LOWEST)/installed: tests/lowest.txt
-	@echo "==> Setting up $(LOWEST) (half a minute)"
-	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --requirement tests/lowest.txt
+$(VENV)/installed: $(VENV)/locked $(DECLARED)
+	@$(ENVIRONMENTS) check
+	$(BIN)/python -m $(BUILT) $(OURS)
 	@touch $@
 
-$(PLUGINS)/installed: pyproject.toml $(shell find examples/plugins -type f -not -path '*/__pycache__/*')
-	@echo "==> Setting up $(PLUGINS) with the example plugins (about a minute)"
+$(PLUGINS)/locked: requirements/plugins.txt | python-is-new-enough
+	@$(ENVIRONMENTS) check
+	@echo "==> Setting up $(PLUGINS) with the example plugins (half a minute)"
 	$(PYTHON) -m venv $(PLUGINS)
-	$(PLUGINS)/bin/python -m pip install --quiet --editable . $(wildcard examples/plugins/*)
+	$(PLUGINS)/bin/python -m $(LOCKED) requirements/plugins.txt || $(NO_INDEX)
+	@touch $@
+
+$(PLUGINS)/installed: $(PLUGINS)/locked $(shell find examples/plugins -type f -not -path '*/__pycache__/*')
+	@$(ENVIRONMENTS) check
+	$(PLUGINS)/bin/python -m $(BUILT) --editable . $(wildcard examples/plugins/*)
+	@touch $@
+
+# Made anew each time: what is newest today may not be tomorrow.
+.PHONY: $(NEWEST)/installed
+$(NEWEST)/installed: | python-is-new-enough
+	@echo "==> Setting up $(NEWEST) (about two minutes)"
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet hatchling --editable '.[dev]' --editable tools/localcluster
+	$(NEWEST)/bin/python -m pip list
+
+$(LOCKER)/installed: requirements/lock.txt | python-is-new-enough
+	$(PYTHON) -m venv $(LOCKER)
+	$(LOCKER)/bin/python -m $(LOCKED) requirements/lock.txt || $(NO_INDEX)
 	@touch $@

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.audited import AuditedCluster, audited_cluster
+from tests.support import locked
 from tests.support.control_planes import new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_source
 from tests.support.operator import FloePlugins, OperatorProcess
@@ -34,7 +35,6 @@ PROBED = 100
 _PER_DISTRIBUTION = 20
 _IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """What the image sets: see the Dockerfile."""
-_REPOSITORY = Path(__file__).parents[1]
 _SETTLE = 20.0
 _SAMPLE_EVERY = 5.0
 MEGABYTE = 1_000_000
@@ -89,8 +89,8 @@ def run(minutes: float = MINUTES) -> Iterator[Idle]:
 def _operator_environment(folder: Path) -> Path:
     """The Python of an environment that has what the operator needs, and nothing else."""
     python = folder / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", f"{_REPOSITORY}[operator]"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    locked.install(python, "operator", locked.REPOSITORY)
     return python
 
 

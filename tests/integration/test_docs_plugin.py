@@ -12,6 +12,7 @@ import pytest
 
 from floe_core.plugin_types import PluginType
 from localcluster import LocalCluster
+from tests.support import locked
 from tests.support.documents import Session, blocks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,6 +38,7 @@ def session(tmp_path: Path, cluster: LocalCluster, namespace: str) -> Iterator[S
             "MAKEFLAGS": "n",  # the page sets up the very environment that runs this test
             "PATH": str(programs(tmp_path / "bin")),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            **locked.offline_index(tmp_path / "wheels", "floe-core", "build"),
         },
         instead_of={"/tmp/floe-secrets-file": str(tmp_path / "data"), "~/floe": str(REPOSITORY)},
     )

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support import locked
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGINS = sorted((REPOSITORY / "examples" / "plugins").iterdir())
 MANIFESTS = sorted((REPOSITORY / "examples" / "manifests").glob("*.yaml"))
@@ -152,11 +154,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples") / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     interpreter = folder / "bin" / "python"
-    # Not a build environment for each of the eight, which would be most of the time.
-    pip("--python", str(interpreter), "install", "hatchling>=1.26")
-    sources = [str(REPOSITORY), *map(str, PLUGINS)]
-    installed = pip("--python", str(interpreter), "install", "--no-build-isolation", *sources)
-    assert installed.returncode == 0, installed.stdout + installed.stderr
+    locked.install(interpreter, "plugins", REPOSITORY, *PLUGINS)
     return interpreter
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from floe_core.host.protocol import MAX_LINE_BYTES, PROTOCOL_VERSION
-from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
+from floe_core.host.protocol import PROTOCOL_VERSION
 from floe_operator.plugin_host import Loaded, PluginHost, ScanFailed
 from floe_operator.plugin_host.process import HostProcess
 from tests.support.distributions import Environment, plugin_distribution
@@ -42,111 +39,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment.create(tmp_path_factory.mktemp("process") / "environment")
     environment.add(
         plugin_distribution("teller", before=TELLER),
-        plugin_distribution(
-            "slow", config="def model_post_init(self, context):\n    import time; time.sleep(30)"
-        ),
         plugin_distribution("holder", before="import re\nre.match(r'(a+)+$', 'a' * 64 + 'b')"),
     )
     return environment
-
-
-class RawHost:
-    """A host spoken to line by line."""
-
-    def __init__(self, python: Path) -> None:
-        self.process = subprocess.Popen(
-            [python, "-m", "floe_core.host"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def say(self, line: bytes) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(line)
-        self.process.stdin.flush()
-
-    def call(self, call_id: int, method: str, params: Any = None) -> None:
-        message = {"jsonrpc": "2.0", "id": call_id, "method": method, "params": params}
-        self.say(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-
-    def hear(self) -> dict[str, Any]:
-        assert self.process.stdout
-        heard = json.loads(self.process.stdout.readline())
-        assert isinstance(heard, dict)
-        return heard
-
-
-@pytest.fixture
-def raw(environment: Environment) -> Iterator[RawHost]:
-    host = RawHost(environment.python)
-    with host.process:
-        yield host
-        host.process.kill()
-
-
-def test_the_first_message_says_who_the_host_is(raw: RawHost) -> None:
-    ready = raw.hear()
-    assert ready["method"] == "ready"
-    assert ready["params"]["protocol"] == PROTOCOL_VERSION
-    assert ready["params"]["platform_api_version"] == FLOE_PLUGIN_API_VERSION
-    assert ready["params"]["python"].startswith(f"{sys.version_info.major}.")
-
-
-def test_a_call_that_takes_long_holds_up_no_other(raw: RawHost) -> None:
-    raw.hear()
-    raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
-    raw.call(2, "ping")
-    assert raw.hear()["id"] == 2
-    raw.call(3, "scan")
-    assert raw.hear()["id"] == 3
-
-
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        (b'{"jsonrpc":"2.0","id":7,"method":"nothing"}\n', -32601),
-        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":{"type":"compute"}}\n', -32602),
-        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":[]}\n', -32602),
-        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":' + b"[" * 200_000 + b"\n", -32602),
-        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"compute","name":"x"}}\n', 4),
-        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"toaster","name":"x"}}\n', 4),
-        (b'{"jsonrpc":"2.0","id":7,"method":"check","params":{"type":"compute","name":"slow"}}\n', 5),
-    ],
-)
-def test_a_call_that_cannot_be_done_is_answered_with_an_error(raw: RawHost, line: bytes, code: int) -> None:
-    raw.hear()
-    raw.say(line)
-    answer = raw.hear()
-    assert (answer["id"], answer["error"]["code"]) == (7, code)
-
-
-@pytest.mark.parametrize("line", [b"}{\n", b"[]\n", b"\n", b"x" * (MAX_LINE_BYTES + 1)])
-def test_a_line_that_is_no_call_ends_the_host(raw: RawHost, line: bytes) -> None:
-    raw.hear()
-    with contextlib.suppress(BrokenPipeError):
-        raw.say(line)
-    raw.process.wait(30)
-
-
-def test_the_host_ends_at_the_end_of_input_whatever_its_plugins_do(raw: RawHost) -> None:
-    raw.hear()
-    raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
-    raw.call(2, "ping")
-    raw.hear()
-    assert raw.process.stdin
-    raw.process.stdin.close()
-    assert raw.process.wait(30) == 0
-
-
-def test_the_host_reads_on_while_nobody_reads_its_answers(raw: RawHost) -> None:
-    raw.hear()
-    for number in range(1_000):
-        raw.call(number, "scan")
-    assert raw.process.stdin
-    raw.process.stdin.close()
-    raw.process.wait(30)
 
 
 @pytest.mark.parametrize("plugin", ["holder", "teller"])

@@ -27,6 +27,7 @@ _CLONE = [
     "manifests",
     "operator",
     "pyproject.toml",
+    "requirements",
 ]
 # The plugins of the pages, and those of the image under test, which docker has in its cache.
 _OF_THE_PAGES = (

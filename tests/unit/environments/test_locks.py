@@ -1,0 +1,137 @@
+"""Locks fit what is declared, or the sentence that says so comes before anything is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LOCKS = [*REPOSITORY.glob("requirements/*.txt"), *REPOSITORY.glob("tools/localcluster/localcluster/*.txt")]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A copy of all that the locks are made from, and of the Makefile."""
+    folder = tmp_path / "clone"
+    for path in ["Makefile", "requirements", "tools/environments", "tools/localcluster", "examples/plugins"]:
+        source = REPOSITORY / path
+        if source.is_dir():
+            shutil.copytree(source, folder / path, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / path)
+    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    return folder
+
+
+def check(clone: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "environments", "check"],
+        env={"PYTHONPATH": str(clone / "tools" / "environments")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def test_the_locks_of_this_repository_fit(clone: Path) -> None:
+    checked = check(clone)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "locks", "detail"),
+    [
+        (
+            "pyproject.toml",
+            '    "structlog>=24",',
+            '    "structlog>=24",\n    "httpx>=0.27",',
+            ["dev", "operator", "floe-core", "plugins"],
+            "it was made without httpx>=0.27",
+        ),
+        (
+            "pyproject.toml",
+            '    "stevedore>=5.4",\n',
+            "",
+            ["dev"],
+            "nothing requires stevedore>=5.4 any more",
+        ),
+        (
+            "tools/localcluster/pyproject.toml",
+            '"cryptography>=43"',
+            '"cryptography>=44"',
+            ["dev"],
+            "it was made without cryptography>=44; nothing requires cryptography>=43 any more",
+        ),
+        (
+            "examples/plugins/floe-storage-s3/pyproject.toml",
+            '"boto3>=1.34"',
+            '"boto3[crt]>=1.34"',
+            ["plugins"],
+            "it was made without boto3[crt]>=1.34; nothing requires boto3>=1.34 any more",
+        ),
+        (
+            "requirements/lowest.in",
+            "structlog==24.1.0",
+            "structlog==24.2.0",
+            ["lowest"],
+            "it was made without structlog==24.2.0; nothing requires structlog==24.1.0 any more",
+        ),
+    ],
+)
+def test_a_requirement_that_no_lock_was_made_from_is_named(
+    clone: Path, file: str, old: str, new: str, locks: list[str], detail: str
+) -> None:
+    edit(clone / file, old, new)
+    checked = check(clone)
+    assert checked.returncode == 1
+    assert checked.stderr.splitlines() == [
+        *(f"requirements/{lock}.txt does not fit what is declared: {detail}" for lock in locks),
+        "Run `make lock` and commit what it changes.",
+    ]
+
+
+def test_a_lock_that_is_not_there_is_named(clone: Path) -> None:
+    (clone / "requirements" / "build.txt").unlink()
+    assert check(clone).stderr.splitlines()[0] == "requirements/build.txt is missing"
+
+
+def test_a_damaged_pyproject_is_named_without_a_traceback(clone: Path) -> None:
+    edit(clone / "pyproject.toml", "[project]", "[project")
+    checked = check(clone)
+    assert checked.returncode == 1
+    assert re.match(r"\S+pyproject\.toml: .*line \d+", checked.stderr)
+
+
+@pytest.mark.parametrize("target", ["test", "run"])
+def test_make_says_so_before_it_installs_anything(clone: Path, target: str) -> None:
+    edit(clone / "pyproject.toml", '"structlog>=24"', '"structlog>=25"')
+    command = ["make", f"PYTHON={sys.executable}", target]
+    made = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    assert made.returncode != 0
+    assert (
+        "requirements/dev.txt does not fit what is declared: it was made without structlog>=25" in made.stderr
+    )
+    assert "make lock" in made.stderr
+    assert not list(clone.glob(".venv*"))
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_a_lock_pins_each_distribution_with_hashes_and_names_no_host(lock: Path) -> None:
+    text = lock.read_text()
+    pins = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert pins
+    for pin in pins:
+        assert re.match(r"[a-z0-9.-]+==\S+( ; [^\\]+)? \\\n    --hash=sha256:[0-9a-f]{64}", pin), pin
+    assert not re.search(r"://|--index|--find-links|--extra-index", text)

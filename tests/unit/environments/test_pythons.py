@@ -1,0 +1,91 @@
+"""Which Pythons the tests run on: what runs counts, what is promised and missing is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from environments.declared import REPOSITORY, promised_pythons
+from environments.pythons import find, versions_to_try
+
+OWN = (sys.version_info[0], sys.version_info[1])
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is all of PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def program(file: Path, script: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_each_promised_python_is_tried_and_the_one_after_them() -> None:
+    versions = versions_to_try()
+    assert versions[:-1] == promised_pythons()
+    assert versions[-1] == (versions[-2][0], versions[-2][1] + 1)
+
+
+def test_the_promise_begins_where_the_distribution_installs_and_the_readme_repeats_it() -> None:
+    oldest, *_, newest = (f"{major}.{minor}" for major, minor in promised_pythons())
+    assert f'requires-python = ">={oldest}"' in (REPOSITORY / "pyproject.toml").read_text()
+    assert f"Python {oldest} to {newest}" in (REPOSITORY / "README.md").read_text()
+
+
+def test_the_running_python_is_found_without_a_path(programs: Path) -> None:
+    found = find(OWN)
+    assert found is not None
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"Python {OWN[0]}.{OWN[1]}.")
+
+
+def test_a_python_that_does_not_run_or_is_another_is_none(programs: Path) -> None:
+    program(programs / "python3.97", "echo 'pyenv: python3.97: command not found' >&2; exit 127")
+    program(programs / "python3.98", f'exec {sys.executable} "$@"')
+    (programs / "python3.99").symlink_to(programs / "nowhere")
+    assert [find((3, minor)) for minor in (97, 98, 99)] == [None, None, None]
+
+
+def test_a_shim_that_does_not_run_hides_no_version_of_pyenv(programs: Path, tmp_path: Path) -> None:
+    root = tmp_path / "pyenv"
+    program(programs / "pyenv", f"echo {root}")
+    program(programs / "python3.97", "exit 127")
+    real = program(root / "versions" / "3.97.1" / "bin" / "python3.97", f"echo 3.97 {root}/found")
+    assert find((3, 97)) == root / "found", real
+
+
+@pytest.mark.parametrize(("ci", "code"), [("true", 1), ("", 0)])
+def test_a_promised_python_that_is_missing_is_named_and_fails_in_ci(
+    tmp_path: Path, ci: str, code: int
+) -> None:
+    package = tmp_path / "tools" / "environments" / "environments"
+    package.parent.mkdir(parents=True)
+    package.symlink_to(REPOSITORY / "tools" / "environments" / "environments")
+    copied = "import pathlib, sys; import environments.declared as d; "
+    promise = '[project]\nname = "x"\nclassifiers = ["Programming Language :: Python :: 3.98"]\n'
+    (tmp_path / "pyproject.toml").write_text(promise)
+    copied += f"d.FLOE_CORE = pathlib.Path({str(tmp_path / 'pyproject.toml')!r}); "
+    copied += "from environments.__main__ import main; sys.exit(main(['test', 'lowest']))"
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        [sys.executable, "-c", copied],
+        env={**environment, **({"CI": ci} if ci else {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    missing = re.findall(r"Python (3\.\d+) was not tried: it is not on this machine", done.stdout)
+    assert missing == ["3.98", "3.99"]

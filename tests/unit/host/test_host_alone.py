@@ -1,0 +1,189 @@
+"""The plugin host by itself, spoken to line by line: it needs floe_core, and nothing of the operator."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floe_core.host.protocol import MAX_LINE_BYTES, PROTOCOL_VERSION
+from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
+from tests.support.distributions import Environment, plugin_distribution
+
+STORE = {"type": "compute", "name": "store"}
+
+STORE_CONFIG = """
+    path: str
+    token: SecretStr
+    size: int = 3
+"""
+STORE_BODY = """
+    def startup(self):
+        print("printed where answers go")
+        self.started = True
+    def health_check(self):
+        return HealthStatus(HealthState.HEALTHY, f"{self._config.path} of {self._config.size}")
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    environment = Environment.create(tmp_path_factory.mktemp("host") / "environment")
+    environment.add(
+        plugin_distribution("store", config=STORE_CONFIG, body=STORE_BODY),
+        plugin_distribution("broken", before="import nowhere_to_be_found"),
+        plugin_distribution(
+            "slow", config="def model_post_init(self, context):\n    import time; time.sleep(30)"
+        ),
+    )
+    return environment
+
+
+class RawHost:
+    """A host spoken to line by line."""
+
+    def __init__(self, python: Path) -> None:
+        self.process = subprocess.Popen(
+            [python, "-m", "floe_core.host"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def say(self, line: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+
+    def call(self, call_id: int, method: str, params: Any = None) -> None:
+        message = {"jsonrpc": "2.0", "id": call_id, "method": method, "params": params}
+        self.say(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def hear(self) -> dict[str, Any]:
+        assert self.process.stdout
+        heard = json.loads(self.process.stdout.readline())
+        assert isinstance(heard, dict)
+        return heard
+
+    def answer(self, method: str, params: Any = None) -> dict[str, Any]:
+        """Make a call and return its answer; nothing else may be under way."""
+        self.call(1, method, params)
+        return self.hear()
+
+
+@pytest.fixture
+def raw(environment: Environment) -> Iterator[RawHost]:
+    host = RawHost(environment.python)
+    with host.process:
+        yield host
+        host.process.kill()
+        assert host.process.stdin
+        with contextlib.suppress(BrokenPipeError):  # what a host that ended did not read
+            host.process.stdin.close()
+
+
+def test_the_first_message_says_who_the_host_is(raw: RawHost) -> None:
+    ready = raw.hear()
+    assert ready["method"] == "ready"
+    assert ready["params"]["protocol"] == PROTOCOL_VERSION
+    assert ready["params"]["platform_api_version"] == FLOE_PLUGIN_API_VERSION
+    assert ready["params"]["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+
+
+def test_a_scan_finds_what_is_installed_and_imports_nothing(raw: RawHost) -> None:
+    raw.hear()
+    found = raw.answer("scan")["result"]
+    assert found["complete"]
+    assert [plugin["name"] for plugin in found["plugins"]] == ["broken", "slow", "store"]
+
+
+def test_a_plugin_is_described_judged_started_checked_and_stopped(raw: RawHost) -> None:
+    raw.hear()
+    described = raw.answer("describe", STORE)["result"]
+    assert (described["declared_name"], described["required_fields"]) == ("store", ["path", "token"])
+    config = {"path": "/data", "token": "a secret", "size": "4"}
+    assert raw.answer("validate", {**STORE, "config": config, "plain": {}})["result"]["reason"] == "Valid"
+    plain = {**STORE, "config": config, "plain": {"token": "a secret"}}
+    assert raw.answer("validate", plain)["result"]["reason"] == "PlaintextSecret"
+    assert raw.answer("start", {**STORE, "config": config})["result"] is None
+    assert raw.answer("check", STORE)["result"] == {"state": "healthy", "message": "/data of 4"}
+    assert raw.answer("stop", STORE)["result"] is None
+    assert raw.answer("shutdown", {"timeout": 5.0})["result"] is None
+    assert raw.process.wait(30) == 0
+
+
+def test_a_fault_of_a_configuration_has_its_path_and_no_value(raw: RawHost) -> None:
+    raw.hear()
+    verdict = raw.answer("validate", {**STORE, "config": {"size": "marked"}, "plain": {}})["result"]
+    assert verdict["reason"] == "ValidationFailed"
+    assert [fault["field"] for fault in verdict["faults"]] == ["path", "token", "size"]
+    assert "marked" not in json.dumps(verdict)
+
+
+def test_a_plugin_that_cannot_be_imported_costs_only_its_own_answer(raw: RawHost) -> None:
+    raw.hear()
+    failed = raw.answer("describe", {"type": "compute", "name": "broken"})["error"]["data"]
+    assert failed["reason"] == "ImportFailed"
+    assert raw.answer("describe", STORE)["result"]["declared_name"] == "store"
+
+
+def test_a_call_that_takes_long_holds_up_no_other(raw: RawHost) -> None:
+    raw.hear()
+    raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
+    raw.call(2, "ping")
+    assert raw.hear()["id"] == 2
+    raw.call(3, "scan")
+    assert raw.hear()["id"] == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"nothing"}\n', -32601),
+        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":{"type":"compute"}}\n', -32602),
+        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":[]}\n', -32602),
+        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":' + b"[" * 200_000 + b"\n", -32602),
+        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"compute","name":"x"}}\n', 4),
+        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"toaster","name":"x"}}\n', 4),
+        (b'{"jsonrpc":"2.0","id":7,"method":"check","params":{"type":"compute","name":"slow"}}\n', 5),
+    ],
+)
+def test_a_call_that_cannot_be_done_is_answered_with_an_error(raw: RawHost, line: bytes, code: int) -> None:
+    raw.hear()
+    raw.say(line)
+    answer = raw.hear()
+    assert (answer["id"], answer["error"]["code"]) == (7, code)
+
+
+@pytest.mark.parametrize("line", [b"}{\n", b"[]\n", b"\n", b"x" * (MAX_LINE_BYTES + 1)])
+def test_a_line_that_is_no_call_ends_the_host(raw: RawHost, line: bytes) -> None:
+    raw.hear()
+    with contextlib.suppress(BrokenPipeError):
+        raw.say(line)
+    raw.process.wait(30)
+
+
+def test_the_host_ends_at_the_end_of_input_whatever_its_plugins_do(raw: RawHost) -> None:
+    raw.hear()
+    raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
+    raw.call(2, "ping")
+    raw.hear()
+    assert raw.process.stdin
+    raw.process.stdin.close()
+    assert raw.process.wait(30) == 0
+
+
+def test_the_host_reads_on_while_nobody_reads_its_answers(raw: RawHost) -> None:
+    raw.hear()
+    for number in range(1_000):
+        raw.call(number, "scan")
+    assert raw.process.stdin
+    raw.process.stdin.close()
+    raw.process.wait(30)

