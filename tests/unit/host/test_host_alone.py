@@ -143,18 +143,20 @@ def test_a_call_that_takes_long_holds_up_no_other(raw: RawHost) -> None:
     assert raw.hear()["id"] == 3
 
 
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        (b'{"jsonrpc":"2.0","id":7,"method":"nothing"}\n', -32601),
-        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":{"type":"compute"}}\n', -32602),
-        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":[]}\n', -32602),
-        (b'{"jsonrpc":"2.0","id":7,"method":"validate","params":' + b"[" * 200_000 + b"\n", -32602),
-        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"compute","name":"x"}}\n', 4),
-        (b'{"jsonrpc":"2.0","id":7,"method":"describe","params":{"type":"toaster","name":"x"}}\n', 4),
-        (b'{"jsonrpc":"2.0","id":7,"method":"check","params":{"type":"compute","name":"slow"}}\n', 5),
-    ],
-)
+CALL = b'{"jsonrpc":"2.0","id":7,"method":'
+FAULTY_CALLS = {
+    "no method": (CALL + b'"nothing"}\n', -32601),
+    "a parameter missing": (CALL + b'"validate","params":{"type":"compute"}}\n', -32602),
+    "no parameters": (CALL + b'"describe","params":[]}\n', -32602),
+    "parameters too deep": (CALL + b'"validate","params":' + b"[" * 200_000 + b"\n", -32602),
+    "no plugin": (CALL + b'"describe","params":{"type":"compute","name":"x"}}\n', 4),
+    "no type": (CALL + b'"describe","params":{"type":"toaster","name":"x"}}\n', 4),
+    "nothing started": (CALL + b'"check","params":{"type":"compute","name":"slow"}}\n', 5),
+}
+NO_CALLS = {"no JSON": b"}{\n", "a list": b"[]\n", "empty": b"\n", "endless": b"x" * (MAX_LINE_BYTES + 1)}
+
+
+@pytest.mark.parametrize(("line", "code"), FAULTY_CALLS.values(), ids=FAULTY_CALLS)
 def test_a_call_that_cannot_be_done_is_answered_with_an_error(raw: RawHost, line: bytes, code: int) -> None:
     raw.hear()
     raw.say(line)
@@ -162,7 +164,7 @@ def test_a_call_that_cannot_be_done_is_answered_with_an_error(raw: RawHost, line
     assert (answer["id"], answer["error"]["code"]) == (7, code)
 
 
-@pytest.mark.parametrize("line", [b"}{\n", b"[]\n", b"\n", b"x" * (MAX_LINE_BYTES + 1)])
+@pytest.mark.parametrize("line", NO_CALLS.values(), ids=NO_CALLS)
 def test_a_line_that_is_no_call_ends_the_host(raw: RawHost, line: bytes) -> None:
     raw.hear()
     with contextlib.suppress(BrokenPipeError):
