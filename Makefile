@@ -16,7 +16,7 @@ ENVIRONMENTS := PYTHONPATH=tools/environments $(PYTHON) -m environments
 # pip installs what the locks say, byte for byte; what is ours is built by the hatchling of the lock.
 LOCKED := pip install --quiet --no-compile --require-hashes --requirement
 BUILT := pip install --quiet --no-deps --no-build-isolation
-NO_INDEX := { echo "From another package index, or without one: docs/install.md" >&2; exit 1; }
+NO_INDEX := { echo "From another package index, or without one: docs/install.md says how." >&2; exit 1; }
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -76,7 +76,7 @@ format: $(VENV)/installed ## Format and sort the sources
 	$(BIN)/ruff check --fix
 
 lock: $(LOCKER)/installed ## Make the locks fit what is declared; RENEW=1 takes the newest release of everything
-	PATH="$(CURDIR)/$(LOCKER)/bin:$$PATH" $(ENVIRONMENTS) lock $(if $(RENEW),--renew)
+	@PATH="$(CURDIR)/$(LOCKER)/bin:$$PATH" $(ENVIRONMENTS) lock $(if $(RENEW),--renew)
 
 clean: ## Remove the virtual environments and all caches in this folder
 	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results
@@ -89,25 +89,25 @@ python-is-new-enough:
 $(VENV)/locked: requirements/dev.txt | python-is-new-enough
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(VENV) (about a minute)"
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m $(LOCKED) requirements/dev.txt || $(NO_INDEX)
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m $(LOCKED) requirements/dev.txt || $(NO_INDEX)
 	@touch $@
 
 $(VENV)/installed: $(VENV)/locked $(DECLARED)
 	@$(ENVIRONMENTS) check
-	$(BIN)/python -m $(BUILT) $(OURS)
+	@$(BIN)/python -m $(BUILT) $(OURS)
 	@touch $@
 
 $(PLUGINS)/locked: requirements/plugins.txt | python-is-new-enough
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(PLUGINS) with the example plugins (half a minute)"
-	$(PYTHON) -m venv $(PLUGINS)
-	$(PLUGINS)/bin/python -m $(LOCKED) requirements/plugins.txt || $(NO_INDEX)
+	@$(PYTHON) -m venv $(PLUGINS)
+	@$(PLUGINS)/bin/python -m $(LOCKED) requirements/plugins.txt || $(NO_INDEX)
 	@touch $@
 
 $(PLUGINS)/installed: $(PLUGINS)/locked $(shell find examples/plugins -type f -not -path '*/__pycache__/*')
 	@$(ENVIRONMENTS) check
-	$(PLUGINS)/bin/python -m $(BUILT) --editable . $(wildcard examples/plugins/*)
+	@$(PLUGINS)/bin/python -m $(BUILT) --editable . $(wildcard examples/plugins/*)
 	@touch $@
 
 # Made anew each time: what is newest today may not be tomorrow.
@@ -119,6 +119,7 @@ $(NEWEST)/installed: | python-is-new-enough
 	$(NEWEST)/bin/python -m pip list
 
 $(LOCKER)/installed: requirements/lock.txt | python-is-new-enough
-	$(PYTHON) -m venv $(LOCKER)
-	$(LOCKER)/bin/python -m $(LOCKED) requirements/lock.txt || $(NO_INDEX)
+	@echo "==> Setting up $(LOCKER) with uv"
+	@$(PYTHON) -m venv $(LOCKER)
+	@$(LOCKER)/bin/python -m $(LOCKED) requirements/lock.txt || $(NO_INDEX)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -125,6 +126,23 @@ def test_make_says_so_before_it_installs_anything(clone: Path, target: str) -> N
     )
     assert "make lock" in made.stderr
     assert not list(clone.glob(".venv*"))
+
+
+def test_an_index_that_is_down_is_met_with_the_name_of_what_was_wanted(clone: Path) -> None:
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    down = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    made = subprocess.run(
+        ["make", f"PYTHON={sys.executable}", ".venv/locked"],
+        cwd=clone,
+        env=theirs | down,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode != 0
+    assert re.search(r"No matching distribution found for [a-z-]+==", made.stderr)
+    assert "docs/install.md" in made.stderr
+    assert not (clone / ".venv" / "locked").exists()
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,12 +77,10 @@ def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None
     there = {version: python for version, python in found.items() if python is not None}
     say(f"with {suite.name}, on Python {', '.join(map(_text, there)) or '(none)'}")
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        lock = threading.Lock()
 
         def on(version: Version) -> Outcome:
-            outcome = _tried(suite, version, there[version])
-            with lock:
-                say(_told(outcome))
+            outcome = _tried(suite, version, there[version], say)
+            say(_told(outcome))
             return outcome
 
         outcomes = list(pool.map(on, there))
@@ -98,10 +95,10 @@ def _complete(wanted: Iterable[Version], there: Mapping[Version, Path], say: Cal
     return not (os.environ.get("CI") and promised.intersection(missing))
 
 
-def _tried(suite: Suite, version: Version, base: Path) -> Outcome:
+def _tried(suite: Suite, version: Version, base: Path, say: Callable[[str], None]) -> Outcome:
     begun = time.monotonic()
     try:
-        python = _environment(suite, version, base)
+        python = _environment(suite, version, base, say)
         tests = suite.everything if version >= _OPERATOR else suite.registry
         paths = [str(path) for pattern in tests for path in sorted(REPOSITORY.glob(pattern))]
         # Side by side with others: no cache of pytest's own to quarrel over.
@@ -112,13 +109,14 @@ def _tried(suite: Suite, version: Version, base: Path) -> Outcome:
     return Outcome(version, passed, said, time.monotonic() - begun)
 
 
-def _environment(suite: Suite, version: Version, base: Path) -> Path:
+def _environment(suite: Suite, version: Version, base: Path, say: Callable[[str], None]) -> Path:
     """Return the interpreter of an environment with the suite's lock, made anew if the lock has changed."""
     folder = _FOLDER / f"{suite.lock.stem}-{_text(version)}"
     python, stamp = folder / "bin" / "python", folder / "installed"
     wanted = f"{base} {hashlib.sha256(suite.lock.read_bytes()).hexdigest()}\n"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
+    say(f"Python {_text(version)}: setting up {folder.relative_to(REPOSITORY)} (about a minute)")
     shutil.rmtree(folder, ignore_errors=True)
     _done([str(base), "-m", "venv", str(folder)])
     pip = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
