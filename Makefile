@@ -43,6 +43,9 @@ lint: $(VENV)/installed ## Lint, format check, import contracts, and that each i
 	$(BIN)/deptry --optional-dependencies-dev-groups dev operator/floe_operator
 	$(BIN)/deptry --ignore DEP002 tests benchmarks tools/demo tools/environments
 	$(BIN)/deptry --config tools/localcluster/pyproject.toml tools/localcluster
+	@# One of the examples is broken on purpose.
+	for plugin in examples/plugins/*; do $(BIN)/deptry --package-module-name-map PyJWT=jwt \
+	  --per-rule-ignores DEP001=floe_telemetry_broken_exporters --config $$plugin/pyproject.toml $$plugin || exit 1; done
 
 types: $(VENV)/installed ## mypy --strict on everything
 	$(BIN)/mypy $(SOURCES)
