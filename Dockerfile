@@ -53,7 +53,8 @@ RUN for plugin in $PLUGINS; do \
       && /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels/examples $examples \
       && pip install --no-index --find-links /wheels/locked --constraint /opt/floe/constraints.txt /wheels/examples/*.whl; \
     fi \
- && if [ -n "$specifiers" ]; then pip install --constraint /opt/floe/constraints.txt $specifiers; fi
+ && if [ -n "$specifiers" ]; then pip install --constraint /opt/floe/constraints.txt $specifiers; fi \
+ && pip check
 # What pip compiled of itself is a tenth of the image, and saves half a second when somebody adds a plugin.
 RUN find /opt/floe/plugins/lib/python3*/site-packages/pip -name __pycache__ -prune -exec rm -r {} +
 

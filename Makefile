@@ -16,7 +16,9 @@ ENVIRONMENTS := PYTHONPATH=tools/environments $(PYTHON) -m environments
 # pip installs what the locks say, byte for byte; what is ours is built by the hatchling of the lock.
 LOCKED := pip install --quiet --no-compile --require-hashes --requirement
 BUILT := pip install --quiet --no-deps --no-build-isolation
-NO_INDEX := { echo "From another package index, or without one: docs/install.md says how." >&2; exit 1; }
+NO_INDEX := { echo "To use another package index, or none, see docs/install.md." >&2; exit 1; }
+NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -34,7 +36,7 @@ demo: $(VENV)/installed $(PLUGINS)/installed ## The same, not interactive: print
 
 test: $(VENV)/installed lint types unit lowest pythons integration ## Run every check and every test but those on Kind
 
-lint: $(VENV)/installed ## Lint, format check, import contracts, and that each import and each lock is declared
+lint: $(VENV)/installed ## Lint, format check, import contracts; imports are declared, locks fit
 	$(BIN)/python -m environments check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -63,7 +65,7 @@ integration: $(VENV)/installed ## Tests on a real control plane; the first run b
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
 
-test-newest: $(NEWEST)/installed ## Unit, contract and integration tests with the newest release of everything, locks aside
+test-newest: $(NEWEST)/installed ## Unit, contract and integration tests with the newest release of everything, ignoring the locks
 	$(NEWEST)/bin/python -m pytest tests/unit tests/contract
 	$(NEWEST)/bin/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) FLOE_NEWEST=1 $(NEWEST)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/integration
@@ -82,14 +84,10 @@ lock: $(LOCKER)/installed ## Make the locks fit what is declared; RENEW=1 takes 
 	@PATH="$(CURDIR)/$(LOCKER)/bin:$$PATH" $(ENVIRONMENTS) lock $(if $(RENEW),--renew)
 
 clean: ## Remove the virtual environments and all caches in this folder
-	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results
+	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .venv-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results
 
-.PHONY: python-is-new-enough
-python-is-new-enough:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
-
-$(VENV)/locked: requirements/dev.txt | python-is-new-enough
+$(VENV)/locked: requirements/dev.txt
+	@$(NEW_ENOUGH)
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(VENV) (about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
@@ -97,31 +95,34 @@ $(VENV)/locked: requirements/dev.txt | python-is-new-enough
 	@touch $@
 
 $(VENV)/installed: $(VENV)/locked $(DECLARED)
-	@$(ENVIRONMENTS) check
+	@PYTHONPATH=tools/environments $(BIN)/python -m environments check
 	@$(BIN)/python -m $(BUILT) $(OURS)
+	@$(BIN)/python -m pip check --quiet
 	@touch $@
 
-$(PLUGINS)/locked: requirements/plugins.txt | python-is-new-enough
+$(PLUGINS)/locked: requirements/plugins.txt
+	@$(NEW_ENOUGH)
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(PLUGINS) with the example plugins (half a minute)"
 	@$(PYTHON) -m venv $(PLUGINS)
 	@$(PLUGINS)/bin/python -m $(LOCKED) requirements/plugins.txt || $(NO_INDEX)
 	@touch $@
 
-$(PLUGINS)/installed: $(PLUGINS)/locked $(shell find examples/plugins -type f -not -path '*/__pycache__/*')
-	@$(ENVIRONMENTS) check
+$(PLUGINS)/installed: $(PLUGINS)/locked pyproject.toml $(shell find examples/plugins -type f -not -path '*/__pycache__/*')
 	@$(PLUGINS)/bin/python -m $(BUILT) --editable . $(wildcard examples/plugins/*)
 	@touch $@
 
 # Made anew each time: what is newest today may not be tomorrow.
 .PHONY: $(NEWEST)/installed
-$(NEWEST)/installed: | python-is-new-enough
+$(NEWEST)/installed:
+	@$(NEW_ENOUGH)
 	@echo "==> Setting up $(NEWEST) (about two minutes)"
 	$(PYTHON) -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet hatchling --editable '.[dev]' --editable tools/localcluster
 	$(NEWEST)/bin/python -m pip list
 
-$(LOCKER)/installed: requirements/lock.txt | python-is-new-enough
+$(LOCKER)/installed: requirements/lock.txt
+	@$(NEW_ENOUGH)
 	@echo "==> Setting up $(LOCKER) with uv"
 	@$(PYTHON) -m venv $(LOCKER)
 	@$(LOCKER)/bin/python -m $(LOCKED) requirements/lock.txt || $(NO_INDEX)

@@ -38,7 +38,7 @@ def session(tmp_path: Path, cluster: LocalCluster, namespace: str) -> Iterator[S
             "MAKEFLAGS": "n",  # the page sets up the very environment that runs this test
             "PATH": str(programs(tmp_path / "bin")),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            **locked.offline_index(tmp_path / "wheels", "floe-core", "build"),
+            **locked.offline_index(tmp_path / "wheels", "dev"),
         },
         instead_of={"/tmp/floe-secrets-file": str(tmp_path / "data"), "~/floe": str(REPOSITORY)},
     )

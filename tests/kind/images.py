@@ -14,11 +14,16 @@ from tests.support.distributions import Distribution
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE_PLUGINS = " ".join(
-    f"./{folder.relative_to(REPOSITORY)}"
-    for folder in sorted((REPOSITORY / "examples" / "plugins").iterdir())
-    if folder.is_dir()
+    [
+        *(
+            f"./{folder.relative_to(REPOSITORY)}"
+            for folder in sorted((REPOSITORY / "examples" / "plugins").iterdir())
+            if folder.is_dir()
+        ),
+        "floe-core>=0.1,<0.2",
+    ]
 )
-"""As the build argument PLUGINS takes them."""
+"""As the build argument PLUGINS takes them: folders, and a specifier that asks no index."""
 
 _BUILD_SECONDS = 900.0
 # As docs/install.md shows it.

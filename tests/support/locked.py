@@ -39,7 +39,7 @@ def offline_index(folder: Path, *locks: str) -> dict[str, str]:
 
 
 def pip(*arguments: str) -> None:
-    """Run pip; AssertionError with all that it said where it fails."""
+    """Run pip. Raises: AssertionError, with all that it said."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, f"pip {' '.join(arguments)}\n{done.stdout}{done.stderr}"

@@ -103,6 +103,13 @@ def test_a_requirement_that_no_lock_was_made_from_is_named(
     ]
 
 
+def test_a_pin_that_was_lost_is_named(clone: Path) -> None:
+    lock = clone / "requirements" / "floe-core.txt"
+    lock.write_text(re.sub(r"^structlog==(.|\n)*?(?=^[a-z])", "", lock.read_text(), flags=re.MULTILINE))
+    says = "requirements/floe-core.txt does not fit what is declared: it pins no structlog"
+    assert check(clone).stderr.splitlines()[0] == says
+
+
 def test_a_lock_that_is_not_there_is_named(clone: Path) -> None:
     (clone / "requirements" / "build.txt").unlink()
     assert check(clone).stderr.splitlines()[0] == "requirements/build.txt is missing"

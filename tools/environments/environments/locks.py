@@ -7,6 +7,7 @@ that it needs neither a network nor anything installed; `compile_locks` has uv r
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,17 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from environments.declared import EXAMPLES, FLOE_CORE, LOCALCLUSTER, REPOSITORY, build, listed, project
+from environments.declared import (
+    EXAMPLES,
+    FLOE_CORE,
+    LOCALCLUSTER,
+    REPOSITORY,
+    build,
+    listed,
+    name_of,
+    normalised,
+    project,
+)
 
 _FOLDER = REPOSITORY / "requirements"
 _TITLE = "# Made by `make lock` from these requirements; CONTRIBUTING.md says when to renew it.\n"
@@ -89,7 +100,11 @@ def _fault(lock: Lock) -> str | None:
         return f"{lock.name} is missing"
     missing = [each for each in declared if each not in made_from]
     dropped = [each for each in made_from if each not in declared]
+    pinned = set(map(normalised, re.findall(r"^([A-Za-z0-9._-]+)==", lock.file.read_text(), re.MULTILINE)))
+    unpinned = sorted({name_of(each) for each in declared} - pinned) if not missing else []
     said = []
+    if unpinned:
+        said.append(f"it pins no {', no '.join(unpinned)}")
     if missing:
         said.append(f"it was made without {', '.join(missing)}")
     if dropped:
@@ -116,6 +131,27 @@ def compile_locks(*, renew: bool, say: Callable[[str], None]) -> None:
             lock.file.write_text(file.read_text())
 
 
+def _environment() -> dict[str, str]:
+    """Return this process's environment, with only those of uv's variables that say how to reach an index."""
+    kept = (
+        "UV_INDEX",
+        "UV_DEFAULT_INDEX",
+        "UV_HTTP",
+        "UV_CACHE",
+        "UV_NATIVE_TLS",
+        "UV_SYSTEM_CERTS",
+        "UV_KEYRING",
+    )
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("UV_") or name.startswith(kept)
+    }
+    if pips := os.environ.get("PIP_INDEX_URL"):
+        ours.setdefault("UV_DEFAULT_INDEX", pips)
+    return {**ours, "NO_COLOR": "1"}
+
+
 def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
     declared = lock.declared()
     source, output = folder / f"{lock.file.stem}.in", folder / lock.file.name
@@ -129,7 +165,7 @@ def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "NO_COLOR": "1"},
+        env=_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,11 +1,13 @@
 """Finds the Pythons of this machine: one interpreter for each version that is promised, or will be next.
 
-An interpreter counts if it runs, says the version that its name does, and can make a virtual environment.
+An interpreter counts if it runs, is CPython (with its lock) of the version that its name says, and can make a
+virtual environment.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,11 @@ from environments.declared import promised_pythons
 
 Version = tuple[int, int]
 
-_ASK = "import ensurepip, sys, venv; print('%d.%d %s' % (*sys.version_info[:2], sys.executable))"
+_ASK = """
+import ensurepip, sys, sysconfig, venv
+if sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    print("%d.%d %s" % (*sys.version_info[:2], sys.executable))
+"""
 
 
 def versions_to_try() -> list[Version]:
@@ -38,16 +44,21 @@ def _candidates(version: Version) -> Iterator[str]:
         if found := shutil.which(name, path=folder):
             yield found
     # On PATH pyenv has shims, which run only the versions that `pyenv global` names.
-    for installed in sorted(_pyenv_versions(), reverse=True):
+    for installed in _pyenv_versions():
         yield str(installed / "bin" / name)
 
 
 def _pyenv_versions() -> list[Path]:
+    """Return the folders of pyenv's releases of CPython, newest first."""
     pyenv = shutil.which("pyenv")
     if pyenv is None:
         return []
     done = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=False)
-    return list(Path(done.stdout.strip()).glob("versions/*")) if done.returncode == 0 else []
+    if done.returncode != 0:
+        return []
+    folders = Path(done.stdout.strip()).glob("versions/*")
+    releases = [folder for folder in folders if re.fullmatch(r"\d+\.\d+\.\d+", folder.name)]
+    return sorted(releases, key=lambda folder: tuple(map(int, folder.name.split("."))), reverse=True)
 
 
 def _asked(interpreter: str, version: Version) -> Path | None:

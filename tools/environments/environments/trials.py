@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from environments.declared import REPOSITORY, promised_pythons
+from environments.declared import FLOE_CORE, LOCALCLUSTER, REPOSITORY, promised_pythons
 from environments.pythons import Version, find, versions_to_try
 
 _FOLDER = REPOSITORY / ".venv-pythons"
@@ -68,9 +68,9 @@ class Outcome:
 
 
 def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None]) -> bool:
-    """Run the suite on every Python there is, a few at a time; return True if it passed on all promised ones.
+    """Run the suite on every Python there is, as many at a time as there are processors.
 
-    Where CI is set, a promised version that is missing is a failure; elsewhere it is named.
+    Return True if it passed on every promised one. One that is missing is named; in CI it counts as failed.
     """
     promised = set(promised_pythons())
     wanted = [version for version in versions_to_try() if version not in set(leave_out)]
@@ -87,8 +87,12 @@ def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None
         failed = {outcome.version for outcome in pool.map(on, there) if not outcome.passed}
     missing = [version for version in wanted if version not in there]
     for version in missing:
-        say(f"Python {_text(version)} was not tried: it is not on this machine")
-    return not promised.intersection(failed) and not (os.environ.get("CI") and promised.intersection(missing))
+        say(f"Python {_text(version)} was not tried: this machine has none that can make environments")
+    return not promised.intersection(failed) and not (_in_ci() and promised.intersection(missing))
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 def _tried(suite: Suite, version: Version, base: Path, say: Callable[[str], None]) -> Outcome:
@@ -96,7 +100,7 @@ def _tried(suite: Suite, version: Version, base: Path, say: Callable[[str], None
     try:
         python = _environment(suite, version, base, say)
         tests = suite.everything if version >= _OPERATOR else suite.registry
-        paths = [str(path) for pattern in tests for path in sorted(REPOSITORY.glob(pattern))]
+        paths = [path for pattern in tests for path in _matching(pattern)]
         # Side by side with others: no cache of pytest's own to quarrel over.
         said = _done([str(python), "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *paths])
         passed = True
@@ -105,11 +109,18 @@ def _tried(suite: Suite, version: Version, base: Path, say: Callable[[str], None
     return Outcome(version, passed, said, time.monotonic() - begun)
 
 
+def _matching(pattern: str) -> list[str]:
+    found = [str(path) for path in sorted(REPOSITORY.glob(pattern))]
+    assert found, f"no test is called {pattern}"
+    return found
+
+
 def _environment(suite: Suite, version: Version, base: Path, say: Callable[[str], None]) -> Path:
-    """Return the interpreter of an environment with the suite's lock, made anew if the lock has changed."""
+    """Return the interpreter of the suite's environment, which is made anew if what it holds has changed."""
     folder = _FOLDER / f"{suite.lock.stem}-{_text(version)}"
     python, stamp = folder / "bin" / "python", folder / "installed"
-    wanted = f"{base} {hashlib.sha256(suite.lock.read_bytes()).hexdigest()}\n"
+    files = [suite.lock, *([FLOE_CORE, LOCALCLUSTER] if suite.installs_ours else [])]
+    wanted = f"{base} {hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()}\n"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
     say(f"Python {_text(version)}: setting up {folder.relative_to(REPOSITORY)} (about a minute)")

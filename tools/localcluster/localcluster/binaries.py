@@ -100,13 +100,17 @@ def _check_assets(folder: Path, wanted: Iterable[str], version: str | None) -> P
 
 
 def _kubernetes_version(api_server: Path) -> str:
-    """The minor version that a kube-apiserver says it is, "1.37"; "of no known version" if it says none."""
+    """Return the minor version, such as "1.37", that a kube-apiserver says it is. Raises: MissingBinary."""
     try:
-        said = subprocess.run([api_server, "--version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
+        done = subprocess.run(
+            [api_server, "--version"], capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError) as error:
         raise MissingBinary(f"{api_server} does not run: {error}") from error
-    found = re.match(r"Kubernetes v(\d+\.\d+)\.", said)
-    return found[1] if found else "of no known version"
+    found = re.match(r"Kubernetes v(\d+\.\d+)\.", done.stdout)
+    if found is None:
+        raise MissingBinary(f"{api_server} does not say which Kubernetes it is: {done.stdout[:100]!r}")
+    return found[1]
 
 
 def _missing(folder: Path, wanted: Iterable[str]) -> list[str]:
@@ -175,9 +179,11 @@ def build(module: GoModule, names: Sequence[str], folder: Path) -> None:
         if status != 0:
             progress.done("failed")
             raise BuildError(f"{go} build failed; the end of {log}:\n{last_lines(log)}")
-        os.sync()  # or a binary might be there, but empty, after a loss of power
         for name in names:
-            (output / _executable(module.packages[name])).rename(folder / name)
+            built = output / _executable(module.packages[name])
+            with built.open("rb") as file:
+                os.fsync(file.fileno())  # or it might be there, but empty, after a loss of power
+            built.rename(folder / name)
     progress.done()
 
 

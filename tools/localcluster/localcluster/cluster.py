@@ -26,6 +26,7 @@ from localcluster.polling import wait_until
 from localcluster.processes import Process
 from localcluster.readiness import ApiServerProbe
 
+_SUPERVISOR_NOTICES = 1.0  # seconds after its command was killed
 START_WITHIN = 120.0  # seconds; about 5 are usual, more where a machine is busy
 ADMINISTRATOR = "admin"
 ADMINISTRATORS = "system:masters"
@@ -244,7 +245,7 @@ class LocalCluster:
         return ApiServerProbe(HOST, port, pki("ca.crt"), certificate, key)
 
     def _run(self, name: str, flags: list[str], remove_when_abandoned: Path | None = None) -> None:
-        if (present := self._processes.get(name)) and present.poll() is None:
+        if (present := self._processes.get(name)) and not present.ends_within(_SUPERVISOR_NOTICES):
             raise RuntimeError(f"{name} runs already")
         self._stop(name)  # one that ended by itself
         self._processes[name] = Process(

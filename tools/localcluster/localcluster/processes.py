@@ -51,6 +51,14 @@ class Process:
         """The exit status, or None while it runs; 128 + N after signal N."""
         return self._supervisor.poll()
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, or does so in this time."""
+        try:
+            self._supervisor.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self) -> None:
         """End it gently; by SIGKILL if it does not end by itself within ten seconds."""
         self._end(signal.SIGTERM)

