@@ -96,6 +96,8 @@ def _parsers_own_limit() -> str | None:
     libyaml has had one of 1,000 levels since 0.2.6. It reads up to 1,024 characters ahead of its events,
     and so meets that limit before an event tells the depth. Its words are its own, hence the trial.
     """
+    if _Base is yaml.SafeLoader:  # PyYAML's own parser has none, and is slow to say so
+        return None
     text = "[" * 10_000
     try:
         for _ in yaml.parse(text, Loader=_Base):

@@ -58,7 +58,10 @@ class Part:
 
 
 def read_yaml(text: str) -> Iterator[Part]:
-    """The documents that are not empty; those before a fault come before UnreadableText is raised."""
+    """The documents that are not empty; those before a fault come before UnreadableText is raised.
+
+    No document of a text comes that is nested too deeply anywhere.
+    """
     numbers = 0
     try:
         _check_depth(text)
@@ -140,24 +143,30 @@ def _value(node: yaml.Node) -> Any:
         builder.dispose()
 
 
-def _measure(node: yaml.Node, depth: int, sizes: dict[int, int]) -> int:
-    """How many values a node stands for; refuses duplicate keys and what grows by aliases."""
-    if id(node) in sizes:
-        return sizes[id(node)]
+def _measure(node: yaml.Node, depth: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many values and levels a node stands for, aliases followed.
+
+    Raises: YamlFault: a duplicate key, or more of either than is allowed.
+    """
     line = line_of(node)
-    if depth > DEEPEST:
-        raise YamlFault(line, f"is nested deeper than {DEEPEST} levels, or refers to itself")
+    size, levels = known.get(id(node), (1, int(isinstance(node, yaml.CollectionNode))))
+    if depth + levels > DEEPEST:
+        raise YamlFault(line, f"{too_deep(DEEPEST)}, or refers to itself")
+    if id(node) in known:
+        return size, levels
     inner: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
         _check_keys(node)
         inner = [value for _, value in node.value]
     elif isinstance(node, yaml.SequenceNode):
         inner = node.value
-    size = 1 + sum(_measure(each, depth + 1, sizes) for each in inner)
+    for each in inner:
+        values, below = _measure(each, depth + 1, known)
+        size, levels = size + values, max(levels, below + 1)
     if size > LARGEST:
         raise YamlFault(line, f"stands for more than {LARGEST:,} values")
-    sizes[id(node)] = size
-    return size
+    known[id(node)] = size, levels
+    return size, levels
 
 
 def _check_keys(node: yaml.MappingNode) -> None:

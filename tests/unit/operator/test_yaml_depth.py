@@ -48,6 +48,17 @@ def test_a_json_manifest_deeper_than_200_levels_is_refused_in_our_words(levels: 
     assert refused.value.line == 2
 
 
+@pytest.mark.parametrize(("links", "deep"), [(199, False), (200, True), (1_200, True)])
+def test_levels_are_counted_through_aliases(links: int, deep: bool) -> None:
+    chain = ["a0: &a0 []", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, links))]
+    if deep:
+        with pytest.raises(UnreadableText, match=r"^it is nested deeper than 200 levels"):
+            list(read_yaml("\n".join(chain)))
+    else:
+        [part] = read_yaml("\n".join(chain))
+        assert part.value[f"a{links - 1}"]
+
+
 def test_brackets_in_text_are_no_nesting() -> None:
     brackets = "[{" * 2_000
     assert parse_mapping(f'a: "{brackets}"') == {"a": brackets}
