@@ -11,13 +11,13 @@ SOURCES := floe_core operator/floe_operator tools tests benchmarks
 OURS := --editable . --editable tools/localcluster
 DECLARED := $(wildcard pyproject.toml tools/localcluster/pyproject.toml examples/plugins/*/pyproject.toml requirements/*.in)
 # Before there is an environment: with the machine's own Python, and the standard library only.
-ENVIRONMENTS := PYTHONPATH=tools/environments $(PYTHON) -m environments
+ENVIRONMENTS := PYTHONPATH=tools/environments "$(PYTHON)" -m environments
 
 # pip installs what the locks say, byte for byte; what is ours is built by the hatchling of the lock.
 LOCKED := pip install --quiet --no-compile --require-hashes --requirement
 BUILT := pip install --quiet --no-deps --no-build-isolation
 NO_INDEX := { echo "To use another package index, or none, see docs/install.md." >&2; exit 1; }
-NEW_ENOUGH := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+NEW_ENOUGH := "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
   { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -90,7 +90,7 @@ $(VENV)/locked: requirements/dev.txt
 	@$(NEW_ENOUGH)
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(VENV) (about a minute)"
-	@$(PYTHON) -m venv --clear $(VENV)
+	@"$(PYTHON)" -m venv --clear $(VENV)
 	@$(BIN)/python -m $(LOCKED) requirements/dev.txt || $(NO_INDEX)
 	@touch $@
 
@@ -104,7 +104,7 @@ $(PLUGINS)/locked: requirements/plugins.txt
 	@$(NEW_ENOUGH)
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(PLUGINS) with the example plugins (half a minute)"
-	@$(PYTHON) -m venv $(PLUGINS)
+	@"$(PYTHON)" -m venv $(PLUGINS)
 	@$(PLUGINS)/bin/python -m $(LOCKED) requirements/plugins.txt || $(NO_INDEX)
 	@touch $@
 
@@ -117,13 +117,13 @@ $(PLUGINS)/installed: $(PLUGINS)/locked pyproject.toml $(shell find examples/plu
 $(NEWEST)/installed:
 	@$(NEW_ENOUGH)
 	@echo "==> Setting up $(NEWEST) (about two minutes)"
-	$(PYTHON) -m venv --clear $(NEWEST)
+	"$(PYTHON)" -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet hatchling --editable '.[dev]' --editable tools/localcluster
 	$(NEWEST)/bin/python -m pip list
 
 $(LOCKER)/installed: requirements/lock.txt
 	@$(NEW_ENOUGH)
 	@echo "==> Setting up $(LOCKER) with uv"
-	@$(PYTHON) -m venv $(LOCKER)
+	@"$(PYTHON)" -m venv $(LOCKER)
 	@$(LOCKER)/bin/python -m $(LOCKED) requirements/lock.txt || $(NO_INDEX)
 	@touch $@

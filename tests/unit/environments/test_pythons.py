@@ -53,9 +53,11 @@ def test_the_running_python_is_found_without_a_path(programs: Path) -> None:
 
 def test_a_python_that_does_not_run_or_is_another_is_none(programs: Path) -> None:
     program(programs / "python3.97", "echo 'pyenv: python3.97: command not found' >&2; exit 127")
-    program(programs / "python3.98", f'exec {sys.executable} "$@"')
+    program(programs / "python3.98", f'exec "{sys.executable}" "$@"')
     (programs / "python3.99").symlink_to(programs / "nowhere")
-    assert [find((3, minor)) for minor in (97, 98, 99)] == [None, None, None]
+    program(programs / "python3.96", r"printf '\377'")
+    program(programs / "python3.95", "echo 3.95 /nowhere/python")
+    assert [find((3, minor)) for minor in range(95, 100)] == [None] * 5
 
 
 def test_a_shim_that_does_not_run_hides_no_version_of_pyenv(programs: Path, tmp_path: Path) -> None:
@@ -63,8 +65,9 @@ def test_a_shim_that_does_not_run_hides_no_version_of_pyenv(programs: Path, tmp_
     program(programs / "pyenv", f"echo {root}")
     program(programs / "python3.97", "exit 127")
     for version in ("3.97.9", "3.97.13", "3.97.13t", "pypy3.97-7.3.17"):
-        program(root / "versions" / version / "bin" / "python3.97", f"echo 3.97 {root}/{version}")
-    assert find((3, 97)) == root / "3.97.13"
+        python = root / "versions" / version / "bin" / "python3.97"
+        program(python, f"echo 3.97 {python}")
+    assert find((3, 97)) == root / "versions" / "3.97.13" / "bin" / "python3.97"
 
 
 @pytest.mark.parametrize(("ci", "code"), [("true", 1), ("false", 0), ("", 0)])

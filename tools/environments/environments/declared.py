@@ -29,44 +29,61 @@ def project(file: Path, *extras: str) -> Iterator[str]:
     """Yield what a project and its extras require, without this repository's own distributions.
 
     An extra that names its own project (`floe-core[operator]`) stands for the extras in the brackets.
+    Raises: DeclarationError.
     """
-    table = _read(file)["project"]
-    lists = [table.get("dependencies", [])]
-    lists += [table.get("optional-dependencies", {})[extra] for extra in extras]
-    for requirement in (each for declared in lists for each in declared):
-        name, own_extras = name_of(requirement), re.search(r"\[([^]]*)\]", requirement)
-        if name not in own_names():
-            yield requirement
-        elif name == normalised(table["name"]) and own_extras is not None:
-            yield from project(file, *(extra.strip() for extra in own_extras[1].split(",")))
+    table = _table(file, "project")
+    optional = {
+        normalised(extra): declared for extra, declared in table.get("optional-dependencies", {}).items()
+    }
+    own = normalised(table["name"])
+    declared = list(table.get("dependencies", []))
+    todo, done = [normalised(extra) for extra in extras], set[str]()
+    while todo:
+        extra = todo.pop()
+        if extra not in optional:
+            raise DeclarationError(f"{file}: there is no extra {extra!r}")
+        if extra not in done:
+            done.add(extra)
+            declared += optional[extra]
+            todo += [inner for each in optional[extra] for inner in _extras_of(own, each)]
+    yield from (requirement for requirement in declared if name_of(requirement) not in own_names())
+
+
+def _extras_of(own: str, requirement: object) -> list[str]:
+    """Return the extras that a requirement on the project itself names."""
+    brackets = re.search(r"\[([^]]*)\]", str(requirement))
+    if brackets is None or name_of(requirement) != own:
+        return []
+    if ";" in str(requirement):
+        raise DeclarationError(f"{requirement!r}: an extra of the project itself takes no marker")
+    return [normalised(extra.strip()) for extra in brackets[1].split(",") if extra.strip()]
 
 
 def build(file: Path) -> Iterator[str]:
-    """Yield what building a project requires."""
-    yield from _read(file)["build-system"]["requires"]
+    """Yield what building a project requires. Raises: DeclarationError."""
+    requires = _table(file, "build-system").get("requires")
+    if not isinstance(requires, list):
+        raise DeclarationError(f"{file}: build-system.requires is not a list")
+    yield from requires
 
 
 def listed(file: Path) -> Iterator[str]:
-    """Yield the requirements of a requirements file."""
-    try:
-        text = file.read_text()
-    except OSError as error:
-        raise DeclarationError(f"{file}: {error.strerror}") from None
-    for line in text.splitlines():
-        if requirement := line.partition("#")[0].strip():
+    """Yield the requirements of a requirements file. Raises: DeclarationError."""
+    for line in _text(file).splitlines():
+        if requirement := re.split(r"(?:^|\s)#", line)[0].strip():
             yield requirement
 
 
 def promised_pythons() -> list[tuple[int, int]]:
     """Return the Pythons that floe-core's classifiers promise, oldest first."""
-    classifiers = _read(FLOE_CORE)["project"]["classifiers"]
+    classifiers = _table(FLOE_CORE, "project")["classifiers"]
     found = [re.fullmatch(r"Programming Language :: Python :: (\d+)\.(\d+)", each) for each in classifiers]
     return sorted((int(each[1]), int(each[2])) for each in found if each)
 
 
-def name_of(requirement: str) -> str:
-    """Return the normalised name of the distribution that is required."""
-    found = _NAME.match(requirement)
+def name_of(requirement: object) -> str:
+    """Return the normalised name of the distribution that is required. Raises: DeclarationError."""
+    found = _NAME.match(requirement) if isinstance(requirement, str) else None
     if found is None:
         raise DeclarationError(f"{requirement!r} is not a requirement")
     return normalised(found[0])
@@ -80,14 +97,24 @@ def normalised(name: str) -> str:
 @cache
 def own_names() -> frozenset[str]:
     """Return the normalised names of the distributions of this repository, which no index is asked for."""
-    return frozenset(normalised(_read(file)["project"]["name"]) for file in PROJECTS)
+    return frozenset(normalised(_table(file, "project")["name"]) for file in PROJECTS)
 
 
 @cache
-def _read(file: Path) -> dict[str, Any]:
+def _table(file: Path, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text())
-    except OSError as error:
-        raise DeclarationError(f"{file}: {error.strerror}") from None
+        table = tomllib.loads(_text(file)).get(name)
     except tomllib.TOMLDecodeError as error:
         raise DeclarationError(f"{file}: {error}") from None
+    if not isinstance(table, dict):
+        raise DeclarationError(f"{file}: there is no [{name}]")
+    return table
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DeclarationError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DeclarationError(f"{file}: it is not UTF-8") from None

@@ -6,6 +6,7 @@ that it needs neither a network nor anything installed; `compile_locks` has uv r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -50,13 +51,12 @@ class Lock:
         """Return what it has to be made from, sorted."""
         return sorted(set(self.sources()), key=str.lower)
 
-    def made_from(self) -> list[str] | None:
-        """Return what it was made from; None without a file."""
+    def text(self) -> str | None:
+        """Return what stands in it, or None without a file."""
         try:
-            lines = self.file.read_text().splitlines()
+            return self.file.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
-        return [line.removeprefix(_REQUIREMENT) for line in lines if line.startswith(_REQUIREMENT)]
 
 
 def _examples() -> Iterator[str]:
@@ -95,20 +95,23 @@ def check() -> list[str]:
 
 
 def _fault(lock: Lock) -> str | None:
-    made_from, declared = lock.made_from(), lock.declared()
-    if made_from is None:
+    text, declared = lock.text(), lock.declared()
+    if text is None:
         return f"{lock.name} is missing"
+    made_from = [
+        line.removeprefix(_REQUIREMENT) for line in text.splitlines() if line.startswith(_REQUIREMENT)
+    ]
+    pinned = {normalised(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
     missing = [each for each in declared if each not in made_from]
     dropped = [each for each in made_from if each not in declared]
-    pinned = set(map(normalised, re.findall(r"^([A-Za-z0-9._-]+)==", lock.file.read_text(), re.MULTILINE)))
-    unpinned = sorted({name_of(each) for each in declared} - pinned) if not missing else []
+    unpinned = sorted({name_of(each) for each in declared if each not in missing} - pinned)
     said = []
-    if unpinned:
-        said.append(f"it pins no {', no '.join(unpinned)}")
     if missing:
         said.append(f"it was made without {', '.join(missing)}")
     if dropped:
         said.append(f"nothing requires {', '.join(dropped)} any more")
+    if unpinned:
+        said.append(f"it pins no {', no '.join(unpinned)}")
     return f"{lock.name} does not fit what is declared: {'; '.join(said)}" if said else None
 
 
@@ -127,8 +130,23 @@ def compile_locks(*, renew: bool, say: Callable[[str], None]) -> None:
             folder = Path(temporary) / str(number)
             folder.mkdir()
             made.append((lock, _compile(uv, lock, folder, renew=renew)))
-        for lock, file in made:
-            lock.file.write_text(file.read_text())
+        _replace_all(made)
+
+
+def _replace_all(made: list[tuple[Lock, Path]]) -> None:
+    """Put every new lock in its place; whatever can fail comes before the first is replaced."""
+    beside = [(lock.file, lock.file.with_name(f"{lock.file.name}.new")) for lock, _ in made]
+    try:
+        for (_, source), (_, new) in zip(made, beside, strict=True):
+            shutil.copyfile(source, new)
+        for file, new in beside:
+            new.replace(file)
+    except OSError as error:
+        raise LockError(f"{error.filename}: {error.strerror}") from None
+    finally:
+        for _, new in beside:
+            with contextlib.suppress(OSError):
+                new.unlink()
 
 
 def _environment() -> dict[str, str]:
@@ -162,15 +180,18 @@ def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
     # No word of this machine or its index gets into the file.
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-config"]
     command += ["--python-version", lock.oldest_python, source.name, "--output-file", output.name]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise LockError(f"{uv} does not run: {error.strerror}") from None
     if done.returncode != 0:
         raise LockError(f"uv could not make {lock.name}:\n{done.stderr.rstrip()}")
     head = _TITLE + "".join(f"{_REQUIREMENT}{each}\n" for each in declared)

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,25 +54,32 @@ def _pyenv_versions() -> list[Path]:
     pyenv = shutil.which("pyenv")
     if pyenv is None:
         return []
-    done = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return []
-    folders = Path(done.stdout.strip()).glob("versions/*")
+    root = _output([pyenv, "root"])
+    folders = Path(root).glob("versions/*") if root else []
     releases = [folder for folder in folders if re.fullmatch(r"\d+\.\d+\.\d+", folder.name)]
     return sorted(releases, key=lambda folder: tuple(map(int, folder.name.split("."))), reverse=True)
 
 
 def _asked(interpreter: str, version: Version) -> Path | None:
-    try:
-        done = subprocess.run(
-            [interpreter, "-I", "-c", _ASK],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    said, _, executable = done.stdout.strip().partition(" ")
-    return Path(executable) if done.returncode == 0 and said == f"{version[0]}.{version[1]}" else None
+    said, _, executable = (_output([interpreter, "-I", "-c", _ASK]) or "").partition(" ")
+    found = Path(executable)
+    return found if said == f"{version[0]}.{version[1]}" and os.access(found, os.X_OK) else None
+
+
+def _output(command: list[str]) -> str | None:
+    """Return what a command prints, stripped; None if it fails, does not run, or takes longer than 30 s."""
+    # A file and not a pipe, which a child of the command might keep open.
+    with tempfile.TemporaryFile() as output:
+        try:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+                check=True,
+                timeout=30,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        output.seek(0)
+        return output.read().decode(errors="replace").strip()

@@ -94,7 +94,7 @@ def _check_assets(folder: Path, wanted: Iterable[str], version: str | None) -> P
     if version is not None and (found := _kubernetes_version(folder / "kube-apiserver")) != version:
         raise VersionMismatch(
             f"KUBEBUILDER_ASSETS={folder} has Kubernetes {found}, and {version} was asked for: "
-            f"unset it to have {version} built, or ask for {found}"
+            f"unset it to have {version} built, or ask for no version"
         )
     return folder.absolute()
 
