@@ -58,7 +58,7 @@ unit: $(VENV)/installed ## Unit and contract tests
 lowest: $(VENV)/installed ## The tests of floe_core with the lowest requirements that it declares, on each Python there is
 	$(BIN)/python -m environments test lowest
 
-pythons: $(VENV)/installed ## Unit and contract tests on each other Python there is
+pythons: $(VENV)/installed ## Unit tests, and those of the plugin API, on each other Python there is
 	$(BIN)/python -m environments test locked --others
 
 integration: $(VENV)/installed ## Tests on a real control plane; the first run builds it

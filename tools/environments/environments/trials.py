@@ -24,6 +24,8 @@ _OPERATOR: Version = (3, 11)
 """The operator's oldest Python."""
 _REGISTRY = ("tests/unit/core", "tests/unit/host/test_host_alone.py")
 """The tests of floe_core and the plugin host, which need nothing of the operator."""
+_PLUGIN_API = "tests/contract/test_plugin_api_*.py"
+"""Of the contract tests those that depend on the Python: the others look at manifests and pages."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ SUITES = {
     "locked": Suite(
         "the requirements of requirements/dev.txt",
         REPOSITORY / "requirements" / "dev.txt",
-        registry=(*_REGISTRY, "tests/contract/test_plugin_api_*.py"),
-        everything=("tests/unit", "tests/contract"),
+        registry=(*_REGISTRY, _PLUGIN_API),
+        everything=("tests/unit/core", "tests/unit/host", "tests/unit/operator", _PLUGIN_API),
         installs_ours=True,
     ),
 }
