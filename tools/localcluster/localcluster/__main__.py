@@ -77,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         help="a further flag of kube-apiserver, as in --api-server-flag=--v=4 (repeatable)",
     )
     commands.add_parser("build", parents=[common], help="build what is missing; print the folder")
-    commands.add_parser("env", parents=[common], help='the same, as a line for a shell: eval "$(… env)"')
+    commands.add_parser(
+        "env",
+        parents=[common],
+        help='build what is missing; print KUBEBUILDER_ASSETS for a shell: eval "$(… env)"',
+    )
     return parser
 
 

@@ -89,7 +89,7 @@ def _check_assets(folder: Path, wanted: Iterable[str], version: str | None) -> P
     if missing := _missing(folder, wanted):
         raise MissingBinary(
             f"KUBEBUILDER_ASSETS={folder} has no {', no '.join(missing)}: "
-            "point it at a folder that has, or unset it to have them built"
+            "point it at a folder that has what is missing, or unset it to have that built"
         )
     if version is not None and (found := _kubernetes_version(folder / "kube-apiserver")) != version:
         raise VersionMismatch(
