@@ -14,7 +14,7 @@ DECLARED := $(wildcard pyproject.toml tools/localcluster/pyproject.toml examples
 ENVIRONMENTS := PYTHONPATH=tools/environments "$(PYTHON)" -m environments
 
 # pip installs what the locks say, byte for byte; what is ours is built by the hatchling of the lock.
-LOCKED := pip install --quiet --no-compile --require-hashes --requirement
+LOCKED := pip install --quiet --require-hashes --requirement
 BUILT := pip install --quiet --no-deps --no-build-isolation
 NO_INDEX := { echo "To use another package index, or none, see docs/install.md." >&2; exit 1; }
 NEW_ENOUGH := "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -92,7 +92,8 @@ $(VENV)/locked: requirements/dev.txt
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(VENV) (about a minute)"
 	@"$(PYTHON)" -m venv --clear $(VENV)
-	@$(BIN)/python -m $(LOCKED) requirements/dev.txt || $(NO_INDEX)
+	@# Most of it is never imported: what is gets compiled then.
+	@$(BIN)/python -m $(LOCKED) requirements/dev.txt --no-compile || $(NO_INDEX)
 	@touch $@
 
 $(VENV)/installed: $(VENV)/locked $(DECLARED)
