@@ -90,10 +90,8 @@ def read_json(text: str) -> Iterator[Part]:
     except json.JSONDecodeError as error:
         raise UnreadableText(error.lineno, error.msg[:1].lower() + error.msg[1:]) from None
     node = None
-    with suppress(yaml.YAMLError, YamlFault):  # JSON that is no YAML has no lines
-        plain = text.replace("\t", " ")
-        _check_depth(plain)
-        node = next(_composed(plain), None)
+    with suppress(yaml.YAMLError):  # JSON that is no YAML has no lines
+        node = next(_composed(text.replace("\t", " ")), None)
     yield Part(1, value, node)
 
 

@@ -178,8 +178,8 @@ def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
     declared = lock.declared()
     source, output = folder / f"{lock.file.stem}.in", folder / lock.file.name
     source.write_text("".join(f"{each}\n" for each in declared))
-    if lock.file.exists() and not renew:
-        output.write_text(lock.file.read_text())
+    if not renew and (present := lock.text()) is not None:
+        output.write_text(present)
     command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header"]
     # No word of this machine or its index gets into the file.
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-config"]

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,14 +83,14 @@ def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None
 
         def on(version: Version) -> Outcome:
             outcome = _tried(suite, version, there[version], say)
-            say(_told(outcome, promised=version in promised))
+            say(_told(outcome, promised))
             return outcome
 
         failed = {outcome.version for outcome in pool.map(on, there) if not outcome.passed}
     missing = [version for version in wanted if version not in there]
     for version in missing:
-        which = _text(version) if version in promised else f"{_text(version)} (not promised)"
-        say(f"Python {which} was not tried: this machine has none that can make environments")
+        why = "this machine has none that can make environments"
+        say(f"Python {_text(version, promised)} was not tried: {why}")
     return not promised.intersection(failed) and not (_in_ci() and promised.intersection(missing))
 
 
@@ -156,14 +156,15 @@ def _done(command: list[str]) -> str:
     return done.stdout
 
 
-def _told(outcome: Outcome, *, promised: bool) -> str:
-    which = _text(outcome.version) if promised else f"{_text(outcome.version)} (not promised)"
-    head = f"Python {which}, after {outcome.seconds:.0f} s"
+def _told(outcome: Outcome, promised: Collection[Version]) -> str:
+    head = f"Python {_text(outcome.version, promised)}, after {outcome.seconds:.0f} s"
     if not outcome.passed:
         return f"{head}: failed\n{outcome.said.rstrip()}"
     closing = re.sub(r"^=+ | =+$", "", outcome.said.rstrip().rpartition("\n")[2])
     return f"{head}: {closing}"
 
 
-def _text(version: Version) -> str:
-    return f"{version[0]}.{version[1]}"
+def _text(version: Version, promised: Collection[Version] | None = None) -> str:
+    """Return "3.13", with a word for a version that is not among the promised ones, if these are given."""
+    text = f"{version[0]}.{version[1]}"
+    return text if promised is None or version in promised else f"{text} (not promised)"
