@@ -17,6 +17,9 @@ _GOODBYE_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 """How often the watchdog looks at least: its waits stand still while the machine sleeps."""
 
+_goodbye_begun = threading.Lock()
+"""Held, for good, by the first that ends the process: its reason is the one that counts."""
+
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 _log = structlog.get_logger(__name__)
@@ -66,16 +69,22 @@ class Watchdog:
 
 
 def end_process(why: str) -> NoReturn:
-    """Ends the process now: no clean-up, which could write. Exit code 1."""
+    """Ends the process now: no clean-up, which could write. Exit code 1.
+
+    Logs `why`, unless another thread has begun to end the process for a reason of its own.
+    """
     try:
-        # In a thread: another one may hold the log's lock, or nobody may read the log.
-        goodbye = threading.Thread(
-            target=_log.critical,
-            args=("the lead is lost: the process ends",),
-            kwargs={"reason": why},
-            daemon=True,
-        )
-        goodbye.start()
-        goodbye.join(_GOODBYE_SECONDS)
+        if _goodbye_begun.acquire(blocking=False):
+            # In a thread: another one may hold the log's lock, or nobody may read the log.
+            goodbye = threading.Thread(
+                target=_log.critical,
+                args=("the lead is lost: the process ends",),
+                kwargs={"reason": why},
+                daemon=True,
+            )
+            goodbye.start()
+            goodbye.join(_GOODBYE_SECONDS)
+        else:
+            time.sleep(_GOODBYE_SECONDS)
     finally:
         os._exit(1)

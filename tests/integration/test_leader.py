@@ -264,7 +264,7 @@ def test_a_stolen_lease_ends_the_process(cluster: LocalCluster, namespace: str, 
     first.says("leading")
     patch_lease(cluster, namespace, holderIdentity="thief")
     assert first.ends() == 1
-    assert "thief holds it now" in first.log[-1]
+    assert "thief holds it now" in first.log[-1], first.log
 
 
 @pytest.mark.parametrize("how", ["emptied", "deleted"])
@@ -334,7 +334,7 @@ def test_a_lease_that_was_deleted_and_made_anew_by_another_is_lost_at_the_next_l
     api.before = steal
     cluster.kubectl("delete", "lease", LEASE, "-n", namespace)
     assert first.ends() == 1
-    assert "thief holds it now" in first.log[-1]
+    assert "thief holds it now" in first.log[-1], first.log
 
 
 def test_a_lease_that_was_made_anew_without_an_answer_is_kept(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -67,3 +70,29 @@ def test_a_watchdog_that_was_stopped_ends_nothing(monkeypatch: pytest.MonkeyPatc
     watchdog = Watchdog(until)
     watchdog.stop()
     until.clear()
+
+
+def test_a_process_that_two_threads_end_gives_the_first_ones_reason_alone() -> None:
+    program = """
+        import threading
+
+        import structlog
+
+        from floe_operator.deadline import end_process
+
+        def look_meanwhile(logger, method, event):
+            second = threading.Thread(target=end_process, args=("the second reason",), daemon=True)
+            second.start()
+            second.join(0.1)
+            return event
+
+        structlog.configure(processors=[look_meanwhile, structlog.processors.JSONRenderer()])
+        end_process("the first reason")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode == 1
+    assert [line for line in ended.stdout.splitlines() if "reason" in line] == [
+        '{"reason": "the first reason", "event": "the lead is lost: the process ends"}'
+    ], ended.stderr
