@@ -1,7 +1,7 @@
 """Which plugins a plugin's dependencies are, and in which order plugins start.
 
 Pure functions on ids and the texts that plugins declare, iterative, so that a chain may be as long as it
-likes. The registry orders with them; the operator's DependenciesReady resolves by the same rules.
+likes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The registry: the plugins that are installed in this process's environment, and their whole life.
 
 The public face, and thin: finding is `discovery`'s, loading and making `plugin_records`', validating
-`configuration`'s, ordering `dependencies`', starting and stopping `activation`'s. The plugin host does not
-use it: it answers to an operator, plugin by plugin.
+`configuration`'s, ordering `dependencies`', starting and stopping `activation`'s.
 """
 
 from __future__ import annotations
@@ -12,12 +11,14 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from floe_core import logs
-from floe_core.activation import Running, start_all
+from floe_core import _logs
+from floe_core._finding.discovery import EntryPointClaim, MalformedClaim, Scan, scan
+from floe_core._loading.description import describe_instance
+from floe_core._running.activation import Running, start_all
+from floe_core._running.lifecycle import HEALTH_CHECK_TIMEOUT, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, HealthChecks
+from floe_core._running.plugin_records import PluginRecord, check_api_version, deliver, made, validated
+from floe_core._running.time_limits import TurnTable
 from floe_core.dependencies import objects_in_order, sort_key
-from floe_core.description import describe_instance
-from floe_core.discovery import EntryPointClaim, MalformedClaim, Scan, scan
-from floe_core.lifecycle import HEALTH_CHECK_TIMEOUT, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, HealthChecks
 from floe_core.plugin_errors import (
     DuplicatePluginError,
     NotAPluginError,
@@ -28,9 +29,7 @@ from floe_core.plugin_errors import (
     PluginStartupError,
 )
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
-from floe_core.plugin_records import PluginRecord, check_api_version, deliver, judged, made
 from floe_core.plugin_types import PluginId, PluginType, normalize_name, plugin_id
-from floe_core.time_limits import TurnTable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -123,7 +122,7 @@ class PluginRegistry:
         refuses a valid one.
         """
         record = self._record(plugin_type, name)
-        outcome = judged(record, config)
+        outcome = validated(record, config)
         del config  # a traceback keeps the locals of its frames
         if isinstance(outcome, PluginConfigurationError):
             raise outcome.with_traceback(None)  # a schema's error is kept, the callers' frames must not be
@@ -210,7 +209,7 @@ class PluginRegistry:
         key = f"{event}{fields}"
         if key not in self._said:
             self._said.add(key)
-            logs.warning(event, **fields)
+            _logs.warning(event, **fields)
 
     def _record(self, plugin_type: PluginType, name: str) -> PluginRecord:
         named = plugin_id(plugin_type, name)

@@ -1,5 +1,5 @@
 """The plugin host: a process that holds a registry and answers JSON-RPC on its standard streams.
 
-`python -m floe_core.host` starts one. It needs floe_core and nothing else, so it runs in any environment
-that has the plugins. The operator is its only caller; `protocol` is what both ends agree on.
+`python -m floe_core.host` starts one. It needs floe_core and nothing else, so it runs in any environment that
+has the plugins. `protocol` is what both ends agree on.
 """

@@ -1,10 +1,10 @@
-"""The errors that a call is answered with; the server puts them into JSON-RPC's form."""
+"""The errors that a call is answered with."""
 
 from __future__ import annotations
 
+from floe_core._printable import printable
 from floe_core.host.protocol import Message
 from floe_core.plugin_errors import PluginConfigurationError, exception_text
-from floe_core.printable import printable
 
 LONGEST_TEXT = 64 * 1024
 """The most characters of a plugin's text in one message."""

@@ -1,7 +1,6 @@
 """The plugins that run in the host: constructed, configured, started, checked and stopped.
 
-The server calls it, each call in a thread of its own, with no time limit: the operator's clock decides, and
-says `stop` of what it waits for no longer.
+Sets no time limit: the operator's clock decides, and says `stop` of what it waits for no longer.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
-from floe_core.configuration import validate
-from floe_core.construction import construct
+from floe_core._configuring.configuration import validate
+from floe_core._running.construction import construct
+from floe_core._running.lifecycle import call_health_check
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
-from floe_core.lifecycle import call_health_check
 from floe_core.plugin_errors import PluginConfigurationError, PluginStartupError
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
 from floe_core.plugin_types import PluginId

@@ -1,6 +1,6 @@
 """The plugins of the host's environment: what is installed, and the classes that were imported of it.
 
-The server calls it: `scan` from any thread, `load` on the main thread.
+`scan` may be called in any thread, `load` in the main thread only.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from floe_core import discovery
-from floe_core.configuration import json_schema, required_fields
-from floe_core.description import PluginDescription, describe
-from floe_core.discovery import EntryPointClaim, Scan
+from floe_core._configuring.configuration import json_schema, required_fields
+from floe_core._finding import discovery
+from floe_core._finding.discovery import EntryPointClaim, Scan
+from floe_core._loading.description import PluginDescription, describe
+from floe_core._loading.loading import load_class
+from floe_core._printable import printable
 from floe_core.host import protocol
 from floe_core.host.errors import CallError, plugin_text, sentence_of
-from floe_core.loading import load_class
 from floe_core.plugin_errors import NotAPluginError, PluginConfigurationError, PluginLoadError
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginId
-from floe_core.printable import printable
 
 _LARGEST_SCHEMA = protocol.MAX_LINE_BYTES // 2
 

@@ -19,9 +19,9 @@ from floe_core.host.channel import Channel, end
 from floe_core.host.errors import CallError
 from floe_core.host.instances import Instances
 from floe_core.host.inventory import Inventory, LoadedPlugin
-from floe_core.host.judging import judge
 from floe_core.host.main_thread import MainThread
 from floe_core.host.protocol import Message
+from floe_core.host.verdicts import verdict_on
 from floe_core.plugin_types import PluginId
 
 _ID = re.compile(rb'\{"jsonrpc":"2\.0","id":(\d+),')
@@ -109,7 +109,7 @@ class Server:
     def _validate(self, params: Any) -> Message:
         given = protocol.ValidateParams.model_validate(params)
         plugin = _plugin(given)
-        return judge(plugin, self._loaded(plugin), given.config, given.plain)
+        return verdict_on(plugin, self._loaded(plugin), given.config, given.plain)
 
     def _start(self, params: Any) -> None:
         given = protocol.StartParams.model_validate(params)

@@ -1,7 +1,7 @@
 """The descriptors of a plugin host: what it does to its process before any plugin code runs.
 
-`__main__` calls `isolate()` first of all. Afterwards plugins find /dev/null on descriptor 0 and the log pipe
-on 1 and 2, and the protocol has copies far above the numbers that plugins close by the range.
+After `isolate()` plugins find /dev/null on descriptor 0 and the log pipe on 1 and 2, and the protocol has
+copies far above the numbers that plugins close by the range.
 """
 
 from __future__ import annotations

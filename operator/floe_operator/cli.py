@@ -23,7 +23,7 @@ from floe_operator.commands.list_plugins import ListSettings, list_plugins
 from floe_operator.commands.schema import SchemaSettings, schema
 from floe_operator.commands.validate import ValidateSettings, validate
 from floe_operator.logs import configure_logging
-from floe_operator.sentences import listing
+from floe_operator.rules.sentences import listing
 from floe_operator.settings import PluginEnvironment, RunSettings
 
 

@@ -1,6 +1,6 @@
 """The configuration of each plugin: resolved from its sources, judged by the plugin's schema, remembered.
 
-A judgement stands for as long as the spec, the plugin's distribution and the versions of the sources do, so
+A verdict stands for as long as the spec, the plugin's distribution and the versions of the sources do, so
 that a reconcile that finds nothing changed neither reads a Secret nor asks the host. What is remembered is
 a digest keyed by a secret of this process and, by `scrubbers`, the strings to scrub; never the configuration.
 """
@@ -13,16 +13,18 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from floe_core.host.protocol import ConfigFault, FoundPlugin, Verdict
 from floe_core.plugin_types import PluginId
-from floe_operator.config_sources import ResolvedConfig, nests_deeper, referenced, resolve
-from floe_operator.facts import ConfigSourceFault
-from floe_operator.plain_yaml import DEEPEST
+from floe_operator.api.sources import Sources
+from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ValidationCrashed
-from floe_operator.resource import FloePlugin
+from floe_operator.rules.config_merge import ResolvedConfig, nests_deeper, referenced, resolve
+from floe_operator.rules.facts import ConfigDigest, ConfigSourceFault
+from floe_operator.rules.plain_yaml import DEEPEST
+from floe_operator.rules.resource import FloePlugin
 from floe_operator.scrubbers import Scrubbers
-from floe_operator.sources import Sources
 
 _LIFETIME = 600.0
 """Seconds after which a plugin's schema is asked again: validators may look at files and hosts, too."""
@@ -33,22 +35,22 @@ knows when another try is worth it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class KnownConfig:
     """What is known of a configuration."""
 
     outcome: Verdict | ConfigSourceFault
-    digest: bytes
-    """Another one for another effective configuration; empty where the sources could not be resolved."""
+    digest: ConfigDigest | None
+    """None where the sources could not be resolved."""
 
 
-_TOO_DEEP = Judgement(
+_TOO_DEEP = KnownConfig(
     Verdict(
         reason="ValidationFailed",
         faults=(
             ConfigFault(field="", message=f"Input is nested deeper than {DEEPEST} levels", type="too_deep"),
         ),
     ),
-    b"",
+    None,
 )
 """The API server takes a hundred times as many levels, which neither pydantic nor the host could carry."""
 
@@ -56,22 +58,23 @@ _TOO_DEEP = Judgement(
 @dataclass(frozen=True, slots=True)
 class _Kept:
     inputs: bytes
-    judgement: Judgement
+    config: KnownConfig
     at: float
 
 
 class Configurations:
     """Resolves and judges configurations."""
 
-    def __init__(self, host: PluginHost, sources: Sources) -> None:
+    def __init__(self, host: PluginHost, sources: Sources, objects: Objects) -> None:
         self._host = host
         self._sources = sources
+        self._objects = objects
         self._salt = os.urandom(32)
         self._kept: dict[PluginId, _Kept] = {}
         self.scrubbers = Scrubbers(lambda: host.generation)
 
-    async def judge(self, found: FoundPlugin, seen: FloePlugin) -> Judgement:
-        """The judgement on an object's present configuration.
+    async def look_up(self, found: FoundPlugin, seen: FloePlugin) -> KnownConfig:
+        """What is known of an object's present configuration.
 
         Raises HostUnavailable and PluginGone, as the host does, and ClusterError if no source can be read.
         """
@@ -85,14 +88,14 @@ class Configurations:
         kept = self._kept.get(plugin)
         known = kept is not None and kept.inputs == inputs and None not in versions
         if kept is not None and known and time.monotonic() - kept.at < _LIFETIME:
-            return kept.judgement
-        judgement = await self._judge(found, seen)
-        if isinstance(judgement.outcome, ConfigSourceFault) and judgement.outcome.reason in _PASSING:
-            return judgement
-        # The same judgement grows old however often its sources are touched.
-        at = kept.at if kept is not None and judgement is kept.judgement else time.monotonic()
-        self._kept[plugin] = _Kept(inputs, judgement, at)
-        return judgement
+            return kept.config
+        config = await self._resolve_and_validate(found, seen)
+        if isinstance(config.outcome, ConfigSourceFault) and config.outcome.reason in _PASSING:
+            return config
+        # The same verdict grows old however often its sources are touched.
+        at = kept.at if kept is not None and config is kept.config else time.monotonic()
+        self._kept[plugin] = _Kept(inputs, config, at)
+        return config
 
     async def resolve(self, seen: FloePlugin) -> ResolvedConfig | ConfigSourceFault:
         """The object's present configuration; from now on its secrets are scrubbed from the plugin's text."""
@@ -106,23 +109,33 @@ class Configurations:
             await self.scrubbers.remember(seen.plugin, resolved.secrets)
         return resolved
 
+    async def effective(self, plugin: PluginId) -> dict[str, Any] | None:
+        """The configuration to start a plugin with, by its object now; None where there is none."""
+        seen = self._objects.get(plugin)
+        if seen is None:
+            return None
+        resolved = await self.resolve(seen)
+        return resolved.config if isinstance(resolved, ResolvedConfig) else None
+
     def forget(self, plugin: PluginId) -> None:
         """The plugin's object is gone."""
         self._kept.pop(plugin, None)
         self.scrubbers.forget(plugin)
 
-    async def _judge(self, found: FoundPlugin, seen: FloePlugin) -> Judgement:
+    async def _resolve_and_validate(self, found: FoundPlugin, seen: FloePlugin) -> KnownConfig:
         resolved = await self.resolve(seen)
         if isinstance(resolved, ConfigSourceFault):
-            return Judgement(resolved, b"")
-        digest = self._digest(found.fingerprint, resolved.config, resolved.plain)
+            return KnownConfig(resolved, None)
+        digest = ConfigDigest(self._digest(found.fingerprint, resolved.config, resolved.plain))
         kept = self._kept.get(seen.plugin)
-        if kept is not None and kept.judgement.digest == digest and time.monotonic() - kept.at < _LIFETIME:
-            return kept.judgement
+        if kept is not None and kept.config.digest == digest and time.monotonic() - kept.at < _LIFETIME:
+            return kept.config
         try:
-            return Judgement(await self._host.validate(seen.plugin, resolved.config, resolved.plain), digest)
+            return KnownConfig(
+                await self._host.validate(seen.plugin, resolved.config, resolved.plain), digest
+            )
         except ValidationCrashed as error:
-            return Judgement(ConfigSourceFault("ValidationCrashed", error.detail), digest)
+            return KnownConfig(ConfigSourceFault("ValidationCrashed", error.detail), digest)
 
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

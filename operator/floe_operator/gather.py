@@ -1,4 +1,4 @@
-"""Gathers what is known of one plugin into `Facts`: the input side of a reconcile.
+"""Gathers what is known of one plugin into a `Situation`: the input side of a reconcile.
 
 What plugins declare to need is noted in `dependents` on the way; `on_declared` is told where that is new.
 """
@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
-from floe_operator.config_sources import ResolvedConfig
 from floe_operator.configurations import Configurations
-from floe_operator.dependencies import Dependents, Graph
-from floe_operator.facts import Dependencies, Facts, Installed
-from floe_operator.inventory import Inventory
+from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
-from floe_operator.plugin_host.states import Loaded, LoadFault, LoadState
 from floe_operator.probes import Prober
-from floe_operator.resource import FloePlugin
-from floe_operator.store import Store
+from floe_operator.rules.decision import Situation
+from floe_operator.rules.dependency_graph import Dependents, Graph
+from floe_operator.rules.facts import Dependencies, Facts, Installed
+from floe_operator.rules.load_states import Described, LoadFault, LoadState
+from floe_operator.rules.resource import FloePlugin
+from floe_operator.scans import Scans
 
 
 class Gather:
@@ -29,30 +28,34 @@ class Gather:
     def __init__(
         self,
         *,
-        inventory: Inventory,
+        scans: Scans,
         host: PluginHost,
-        store: Store,
+        objects: Objects,
         configurations: Configurations,
         prober: Prober,
         dependents: Dependents,
         on_declared: Callable[[PluginId], None],
     ) -> None:
-        self._inventory = inventory
+        self._scans = scans
         self._host = host
-        self._store = store
+        self._objects = objects
         self._configurations = configurations
         self._prober = prober
-        self._graph = Graph(self._declared, lambda: inventory.plugins)
+        self._graph = Graph(self._declared, lambda: scans.plugins)
         self._dependents = dependents
         self._on_declared = on_declared
 
-    async def facts(self, seen: FloePlugin) -> tuple[Facts, bytes] | None:
-        """What is known of an object's plugin, and its configuration's digest; None before the first scan.
+    async def situation(self, plugin: PluginId) -> Situation:
+        """What is known of a plugin; HostUnavailable, PluginGone and ClusterError where a retry helps."""
+        seen = self._objects.get(plugin)
+        if seen is None:
+            # Before the first listing nobody knows what is not there.
+            is_absent = self._objects.complete and not self._objects.is_unfit(plugin)
+            return Situation(None, lacks_object=is_absent and self._scans.must_exist(plugin))
+        return Situation(seen, None if seen.is_going else await self._facts(plugin, seen))
 
-        Raises HostUnavailable, PluginGone and ClusterError where a retry helps.
-        """
-        plugin = seen.plugin
-        discovery = self._inventory.discovery(seen)
+    async def _facts(self, plugin: PluginId, seen: FloePlugin) -> Facts | None:
+        discovery = self._scans.discovery(seen)
         if discovery is None:
             return None
         facts = Facts(
@@ -61,34 +64,26 @@ class Gather:
             spec=seen.spec,
             platform_api_version=FLOE_PLUGIN_API_VERSION,
             discovery=discovery,
-            probe=self._prober.fact(plugin, b""),
         )
-        if not isinstance(discovery, Installed):
-            return facts, b""
+        if isinstance(discovery, Installed):
+            facts = await self._facts_of_installed(facts, discovery, seen)
+        return dataclasses.replace(facts, probe=self._prober.fact(plugin, facts.config_digest))
+
+    async def _facts_of_installed(self, facts: Facts, discovery: Installed, seen: FloePlugin) -> Facts:
+        plugin = facts.plugin
         loading = self._host.load_state(plugin)
-        if not isinstance(loading, Loaded):
-            return dataclasses.replace(facts, loading=self._scrubbed(loading)), b""
+        if not isinstance(loading, Described):
+            return dataclasses.replace(facts, loading=self._scrubbed(loading))
         if self._dependents.note(plugin, loading.description.dependencies):
             self._on_declared(plugin)
-        judgement = await self._configurations.judge(discovery.found, seen)
-        return (
-            dataclasses.replace(
-                facts,
-                loading=loading,
-                config=judgement.outcome,
-                dependencies=self._dependencies(plugin),
-                probe=self._prober.fact(plugin, judgement.digest),
-            ),
-            judgement.digest,
+        config = await self._configurations.look_up(discovery.found, seen)
+        return dataclasses.replace(
+            facts,
+            loading=loading,
+            config=config.outcome,
+            config_digest=config.digest,
+            dependencies=self._dependencies(plugin),
         )
-
-    async def effective_config(self, plugin: PluginId) -> dict[str, Any] | None:
-        """The configuration to start a plugin with; None where there is none now."""
-        seen = self._store.get(plugin)
-        if seen is None:
-            return None
-        resolved = await self._configurations.resolve(seen)
-        return resolved.config if isinstance(resolved, ResolvedConfig) else None
 
     def forget(self, plugin: PluginId) -> None:
         """The plugin's object is gone."""
@@ -97,33 +92,27 @@ class Gather:
 
     def _dependencies(self, plugin: PluginId) -> Dependencies | None:
         """None while a partial scan hides something, and not all objects are known that tell what."""
-        scan = self._inventory.scan
-        if scan is None or not (scan.complete or self._store.complete):
+        scan = self._scans.scan
+        if scan is None or not (scan.complete or self._objects.complete):
             return None
         return self._graph.dependencies_of(plugin, self._is_ready)
 
     def _declared(self, plugin: PluginId) -> Sequence[str]:
         """What a plugin needs; until it is loaded (again), what its object says."""
         match self._host.load_state(plugin):
-            case Loaded(description):
+            case Described(description):
                 return description.dependencies
             case LoadFault():
                 return ()
-        seen = self._store.get(plugin)
+        seen = self._objects.get(plugin)
         return seen.status.dependencies or () if seen is not None and seen.status is not None else ()
 
     def _is_ready(self, plugin: PluginId) -> bool:
-        seen = self._store.get(plugin)
-        return seen is not None and is_ready(seen)
+        seen = self._objects.get(plugin)
+        return seen is not None and seen.is_ready
 
     def _scrubbed(self, state: LoadState | None) -> LoadState | None:
         if isinstance(state, LoadFault) and state.plugin_text:
             text = self._configurations.scrubbers.common().scrub(state.plugin_text)
             return dataclasses.replace(state, plugin_text=text)
         return state
-
-
-def is_ready(seen: FloePlugin) -> bool:
-    """Whether an object's Ready is True."""
-    ready = seen.status.condition("Ready") if seen.status is not None else None
-    return ready is not None and ready.status == "True"

@@ -9,25 +9,19 @@ that nobody but the operator wrote: that they lack a configuration need wake no 
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from floe_core.host.protocol import ScanResult
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.conditions import READY, TABLE
-from floe_operator.events import EventRecorder
-from floe_operator.health import Election
-from floe_operator.inventory import Inventory
-from floe_operator.mirror import is_bare
-from floe_operator.plugin_host import PluginHost
-from floe_operator.queue import WorkQueue
-from floe_operator.resource import FloePlugin
-from floe_operator.scanner import Scanner
-from floe_operator.sources import Sources
-from floe_operator.store import Store
-from floe_operator.watch import Watch
+from floe_operator.health import Election, Scanned
+from floe_operator.rules.conditions import READY, TABLE
+from floe_operator.rules.mirror import is_bare
+from floe_operator.rules.resource import FloePlugin
 
 _READY = ("True", "False", "Unknown")
 _REASONS = frozenset({READY, *(reason.text for table in TABLE.values() for reason in table)})
@@ -35,19 +29,80 @@ _OTHER = "Other"
 """Stands for a reason that the operator never writes: a status that somebody edited, for a moment."""
 
 
+class Counting(Protocol):
+    """What is asked of the Events."""
+
+    @property
+    def dropped(self) -> int: ...
+
+
+class Hosting(Protocol):
+    """What is asked of the plugin host."""
+
+    @property
+    def generation(self) -> int: ...
+
+    def resident_bytes(self) -> int | None: ...
+
+    def loading(self) -> Sized: ...
+
+
+class Scanning(Scanned, Protocol):
+    """What is asked of the scans."""
+
+    @property
+    def scan(self) -> ScanResult | None: ...
+
+    @property
+    def succeeded_at(self) -> float: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    def unnameable(self) -> Sequence[PluginId]: ...
+
+
+class Queueing(Sized, Protocol):
+    """What is asked of the work queue."""
+
+    def oldest_age(self) -> float: ...
+
+
+class Following(Protocol):
+    """What is asked of the watches on Secrets and ConfigMaps."""
+
+    @property
+    def restarts(self) -> int: ...
+
+
+class Listed(Protocol):
+    """What is asked of the FloePlugins."""
+
+    def all(self) -> Sequence[FloePlugin]: ...
+
+
+class WatchState(Protocol):
+    """What is asked of the watch on FloePlugins."""
+
+    @property
+    def established(self) -> bool: ...
+
+    @property
+    def starts(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class OperatorState(Collector):
     """The parts whose state is shown."""
 
     election: Election
-    events: EventRecorder
-    host: PluginHost
-    inventory: Inventory
-    queue: WorkQueue[PluginId]
-    scanner: Scanner
-    sources: Sources
-    store: Store
-    watch: Watch
+    events: Counting
+    host: Hosting
+    scans: Scanning
+    queue: Queueing
+    sources: Following
+    objects: Listed
+    watch: WatchState
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: names are known when they are collected."""
@@ -58,11 +113,11 @@ class OperatorState(Collector):
         yield _gauge("leader", "Whether this replica leads.", self.election.is_leader)
         if self.election.is_leader:
             yield from self._queue()
-            yield from plugin_metrics(self.store.all())
+            yield from plugin_metrics(self.objects.all())
             yield _gauge(
                 "unnameable_plugins",
                 "Installed plugins that get no FloePlugin, since no object can have their name.",
-                len(self.inventory.unnameable()),
+                len(self.scans.unnameable()),
             )
         yield from self._scans()
         yield from self._watches()
@@ -78,17 +133,15 @@ class OperatorState(Collector):
         )
 
     def _scans(self) -> Iterator[Metric]:
-        succeeded = self.inventory.ended and not self.inventory.failure
+        succeeded = self.scans.ended and not self.scans.failure
         yield _gauge("scan_success", "Whether the last scan of the installed plugins succeeded.", succeeded)
-        yield _gauge(
-            "scan_duration_seconds", "How long the last successful scan took.", self.scanner.last_seconds
-        )
+        yield _gauge("scan_duration_seconds", "How long the last successful scan took.", self.scans.seconds)
         yield _gauge(
             "scan_last_success_timestamp_seconds",
             "When a scan last succeeded, in Unix time; 0 before.",
-            self.inventory.succeeded_at,
+            self.scans.succeeded_at,
         )
-        unreadable = len(self.inventory.scan.unreadable) if self.inventory.scan else 0
+        unreadable = len(self.scans.scan.unreadable) if self.scans.scan else 0
         yield _gauge("unreadable_distributions", "Distributions that could not be read.", unreadable)
 
     def _watches(self) -> Iterator[Metric]:

@@ -35,7 +35,7 @@ class Watching(Protocol):
     def silence(self) -> float: ...
 
 
-class Scans(Protocol):
+class Scanned(Protocol):
     """What is asked of the scans."""
 
     @property
@@ -62,7 +62,7 @@ def liveness(watch: Watching) -> dict[str, Check]:
     return {"event-loop": lambda: "", "watch": watches}
 
 
-def readiness(election: Election, watch: Watching, scans: Scans, writing: Writing) -> dict[str, Check]:
+def readiness(election: Election, watch: Watching, scans: Scanned, writing: Writing) -> dict[str, Check]:
     """The checks of /readyz, each naming what is missing."""
 
     def scan() -> str:

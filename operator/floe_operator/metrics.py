@@ -1,8 +1,7 @@
 """Prometheus metrics: what is counted as it happens, and the page that shows it.
 
-`run` hands these methods to the parts as callbacks; what can be read off the parts at any moment is no
-counter, but in `gauges`. Labels have few values: types, reasons, HTTP codes. Names and units follow
-Prometheus' conventions.
+What can be read off the parts at any moment is no counter, but in `gauges`. Labels have few values: types,
+reasons, HTTP codes. Names and units follow Prometheus' conventions.
 """
 
 from __future__ import annotations

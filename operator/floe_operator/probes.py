@@ -1,7 +1,7 @@
 """Runs the plugins that somebody wants probed: starts each once, checks it by its period, stops it.
 
-One task a plugin, so that a plugin that hangs costs its own condition alone. A reconcile says what is wanted
-(`want`, `drop`) and reads what is known (`fact`); the tasks tell when that changed.
+One task a plugin, so that a plugin that hangs costs its own condition alone. `want` and `drop` say what is
+wanted, `fact` what is known; the tasks tell when that changed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any
 import structlog
 
 from floe_core.plugin_types import PluginId
-from floe_operator.cluster_errors import ClusterError
-from floe_operator.facts import Checked, CrashedWhileRunning, Probe, Probing, StartupFailed
+from floe_operator.api.errors import ClusterError
 from floe_operator.plugin_host import (
     HookCrashed,
     HookError,
@@ -28,8 +27,17 @@ from floe_operator.plugin_host import (
     PluginGone,
     PluginHost,
 )
-from floe_operator.resource import ProbeSpec
-from floe_operator.scrub import Scrubber
+from floe_operator.rules.backoff import Backoff
+from floe_operator.rules.facts import (
+    Checked,
+    ConfigDigest,
+    CrashedWhileRunning,
+    Probe,
+    Probing,
+    StartupFailed,
+)
+from floe_operator.rules.probing import Run
+from floe_operator.rules.scrub import Scrubber
 from floe_operator.scrubbers import Scrubbers
 
 STARTUP_LIMIT = 30.0
@@ -38,27 +46,19 @@ STOP_LIMIT = 10.0
 """Seconds that a plugin's shutdown() may take."""
 
 _AT_ONCE = 32
-_FIRST_RETRY, _LONGEST_RETRY = 1.0, 300.0
+_BACKOFF = Backoff(first=1.0, longest=300.0)
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a plugin is to be started and checked with; another digest is another configuration."""
-
-    probe: ProbeSpec
-    digest: bytes
-
-
 @dataclass(slots=True)
 class _Runner:
-    wanted: Wanted
+    wanted: Run
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     fact: Probe = field(default_factory=Probing)
-    started: bytes = b""
+    started: ConfigDigest | None = None
     """The configuration that the plugin was started with; the host knows whether it still is."""
-    judged: bytes = b""
+    judged: ConfigDigest | None = None
     """The configuration that `fact` is about."""
     failures: int = 0
     setbacks: int = 0
@@ -85,7 +85,7 @@ class Prober:
         self._stopping: dict[PluginId, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
-    def want(self, plugin: PluginId, wanted: Wanted) -> None:
+    def want(self, plugin: PluginId, wanted: Run) -> None:
         """The plugin is to run with this configuration, and to be checked so."""
         runner = self._runners.get(plugin)
         if runner is None:
@@ -93,11 +93,11 @@ class Prober:
             runner.task = asyncio.create_task(self._run(plugin, runner), name=f"probe {plugin.slug}")
         elif runner.wanted != wanted:
             if runner.wanted.digest != wanted.digest:
-                runner.fact = Probing(changed=bool(runner.judged))
+                runner.fact = Probing(changed=runner.judged is not None)
                 runner.failures = runner.setbacks = 0
             runner.wanted = wanted
             runner.changed.set()
-        elif runner.started and not self._host.is_started(plugin):
+        elif runner.started is not None and not self._host.is_started(plugin):
             runner.changed.set()  # its host is gone: start it in the new one
 
     def drop(self, plugin: PluginId) -> None:
@@ -110,18 +110,14 @@ class Prober:
         self._stopping[plugin] = task = asyncio.create_task(stop, name=f"stop {plugin.slug}")
         task.add_done_callback(lambda _: self._stopped(plugin, task))
 
-    def fact(self, plugin: PluginId, digest: bytes) -> Probe | None:
-        """What is known of a probed plugin with a configuration; None where no probe is wanted (yet)."""
+    def fact(self, plugin: PluginId, digest: ConfigDigest | None) -> Probe | None:
+        """What is known of a plugin with a configuration (None: the last); None where it is not to run."""
         runner = self._runners.get(plugin)
         if runner is None:
             return None
-        if digest and digest != runner.wanted.digest:
-            return Probing(changed=bool(runner.judged))
+        if digest is not None and digest != runner.wanted.digest:
+            return Probing(changed=runner.judged is not None)
         return runner.fact
-
-    def is_running(self, plugin: PluginId) -> bool:
-        """Whether the plugin was asked to run, and not to stop since."""
-        return plugin in self._runners
 
     async def close(self) -> None:
         """Ends every check; the host stops what it started when it ends."""
@@ -157,11 +153,11 @@ class Prober:
             except TimeoutError:
                 continue
 
-    async def _round(self, plugin: PluginId, runner: _Runner, wanted: Wanted) -> float | None:
+    async def _round(self, plugin: PluginId, runner: _Runner, wanted: Run) -> float | None:
         """Starts the plugin if need be, checks it once; seconds to the next round, None after a setback."""
         runs = runner.started == wanted.digest and self._host.is_started(plugin)
         if not runs and isinstance(self._host.load_state(plugin), Loading):
-            return _LONGEST_RETRY  # another release: once it is loaded, a reconcile says with which digest
+            return _BACKOFF.longest  # another release: once it is loaded, a reconcile says with which digest
         if not runs and not await self._start(plugin, runner, wanted):
             return None
         try:
@@ -170,8 +166,8 @@ class Prober:
         except (HookFailed, HookTimedOut) as error:
             self._checked(plugin, runner, wanted, "unhealthy", self._words(plugin, error))
         except HookCrashed as error:
-            runner.started = b""  # no reconcile brings it back before its pause is over
-            self._judge(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)))
+            runner.started = None  # no reconcile brings it back before its pause is over
+            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)))
             return None
         else:
             message = self._scrubbers.of(plugin).scrub(report.message)
@@ -179,18 +175,18 @@ class Prober:
         # A little early or late, so that a hundred plugins are not checked in one instant.
         return wanted.probe.period_seconds * random.uniform(0.95, 1.05)  # noqa: S311
 
-    async def _start(self, plugin: PluginId, runner: _Runner, wanted: Wanted) -> bool:
+    async def _start(self, plugin: PluginId, runner: _Runner, wanted: Run) -> bool:
         config = await self._configure(plugin)
         if config is None:
             return False
-        runner.started = b""
+        runner.started = None
         try:
             async with self._slots:
                 start = self._host.start_plugin(plugin, config, STARTUP_LIMIT)
                 runner.starting = asyncio.create_task(start, name=f"start {plugin.slug}")
                 await asyncio.shield(runner.starting)
         except (HookFailed, HookTimedOut, HookCrashed) as error:
-            self._judge(plugin, runner, wanted, StartupFailed(self._words(plugin, error)))
+            self._note(plugin, runner, wanted, StartupFailed(self._words(plugin, error)))
             return False
         runner.started = wanted.digest
         _log.info("plugin started", plugin=plugin.slug)
@@ -213,11 +209,11 @@ class Prober:
         if self._stopping.get(plugin) is task:
             del self._stopping[plugin]
 
-    def _checked(self, plugin: PluginId, runner: _Runner, wanted: Wanted, state: Any, message: str) -> None:
+    def _checked(self, plugin: PluginId, runner: _Runner, wanted: Run, state: Any, message: str) -> None:
         runner.failures = runner.failures + 1 if state == "unhealthy" else 0
-        self._judge(plugin, runner, wanted, Checked(state, runner.failures, message))
+        self._note(plugin, runner, wanted, Checked(state, runner.failures, message))
 
-    def _judge(self, plugin: PluginId, runner: _Runner, wanted: Wanted, fact: Probe) -> None:
+    def _note(self, plugin: PluginId, runner: _Runner, wanted: Run, fact: Probe) -> None:
         if runner.wanted.digest != wanted.digest:
             return  # another configuration by now: this one tells nothing of it
         different = fact != runner.fact or runner.judged != wanted.digest
@@ -227,7 +223,7 @@ class Prober:
 
     def _setback(self, runner: _Runner) -> float:
         runner.setbacks += 1
-        return float(min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(runner.setbacks - 1, 16)))
+        return _BACKOFF.after(runner.setbacks)
 
     def _words(self, plugin: PluginId, error: Exception) -> str:
         return _words(error, self._scrubbers.of(plugin))

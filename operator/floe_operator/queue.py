@@ -16,10 +16,12 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from floe_operator.rules.backoff import Backoff
+from floe_operator.said import Said
+
 Key = TypeVar("Key", bound=Hashable)
 
-_FIRST_BACKOFF = 0.1
-_LONGEST_BACKOFF = 60.0
+_BACKOFF = Backoff(first=0.1, longest=60.0)
 _SAID_AGAIN_AFTER = 60.0
 """Seconds in which a reason to try again is a warning only once: an outage has the same one for every key."""
 
@@ -69,7 +71,7 @@ class WorkQueue(Generic[Key]):
         self._reconcile = reconcile
         self._workers = workers
         self._name = name
-        self._said: dict[str, float] = {}
+        self._said: Said[str] = Said(again_after=_SAID_AGAIN_AFTER)
         self._waiting: collections.OrderedDict[Key, float] = collections.OrderedDict()
         self._later: collections.OrderedDict[Key, float] = collections.OrderedDict()
         self._active: set[Key] = set()
@@ -146,7 +148,7 @@ class WorkQueue(Generic[Key]):
             result = await self._reconcile(key)
         except RetryableError as error:
             delay = self._back_off(key, error.after)
-            log = _log.debug if self._was_said(str(error)) else _log.warning
+            log = _log.warning if self._said.is_new(str(error)) else _log.debug
             log("will be tried again", key=self._name(key), reason=str(error), in_seconds=round(delay, 1))
         except Exception:  # noqa: BLE001 -- a bug of ours must not stop the other keys
             delay = self._back_off(key, None)
@@ -161,16 +163,10 @@ class WorkQueue(Generic[Key]):
 
     def _back_off(self, key: Key, at_least: float | None) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(failures - 1, 16))
-        delay = max(at_least or 0.0, delay * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311
+        delay = max(at_least or 0.0, _BACKOFF.after(failures) * jitter)
         self.add_after(key, delay)
         return delay
-
-    def _was_said(self, reason: str) -> bool:
-        """Whether the reason was said a short while ago; if not, it is now."""
-        now = time.monotonic()
-        self._said = {each: at for each, at in self._said.items() if now - at < _SAID_AGAIN_AFTER}
-        return self._said.setdefault(reason, now) != now
 
     def _due(self, key: Key) -> None:
         self._timers.pop(key, None)

@@ -8,35 +8,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import Any
 
 import structlog
 
 from floe_core._version import __version__
 from floe_core.plugin_types import PluginId
-from floe_operator import cluster_errors, health
-from floe_operator.cluster import Cluster
+from floe_operator import health
+from floe_operator.api import errors
+from floe_operator.api.connection import Connection, connect
+from floe_operator.api.events import EventRecorder
+from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.api.leader import Elector, NoElection
+from floe_operator.api.sources import Sources
+from floe_operator.api.watch import Watch
 from floe_operator.configurations import Configurations
-from floe_operator.connection import Connection, connect
-from floe_operator.dependencies import Dependents
-from floe_operator.events import EventRecorder
 from floe_operator.gather import Gather
 from floe_operator.gauges import OperatorState
 from floe_operator.http_server import Page, PortTaken, report_page, serve
-from floe_operator.inventory import Inventory
-from floe_operator.leader import Elector, NoElection
 from floe_operator.metrics import Metrics
+from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
 from floe_operator.probes import Prober
 from floe_operator.queue import WorkQueue
 from floe_operator.reconcile import Reconciler
-from floe_operator.resource import FloePlugin, FloePluginStatus
+from floe_operator.rules.dependency_graph import Dependents
+from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 from floe_operator.scanner import Scanner
+from floe_operator.scans import Scans
 from floe_operator.settings import RunSettings
-from floe_operator.sources import Sources
-from floe_operator.store import Store
 from floe_operator.wakeups import Wakeups
-from floe_operator.watch import Watch
 
 _WORKERS = 16
 _SHUTDOWN_SECONDS = 20.0
@@ -51,7 +51,7 @@ async def run(settings: RunSettings) -> int:
         connection = await connect()
         # Of its own, so that requests that hang do not hold up a renewal of the Lease.
         election = await connect()
-    except cluster_errors.ClusterConfigError as error:
+    except errors.ClusterConfigError as error:
         _log.error("cannot start", reason=str(error))
         return 1
     stop = asyncio.Event()
@@ -83,11 +83,11 @@ class Operator:
         connection.on_answer = election.on_answer = self.metrics.answered
         connection.on_write = self.metrics.wrote
         self.events = EventRecorder(connection)
-        self.cluster = Cluster(connection, namespace)
-        self.store = Store()
-        self.inventory = Inventory(self.store.all)
+        self.floeplugins = FloePlugins(connection, namespace)
+        self.objects = Objects()
+        self.scans = Scans(self.objects.all)
         dependents = Dependents()
-        self.wakeups = Wakeups(self.store, dependents, self._enqueue)
+        self.wakeups = Wakeups(self.objects, dependents, self._enqueue)
         self.host = PluginHost(
             python=str(settings.plugin_python),
             load_timeout=settings.load_timeout,
@@ -96,21 +96,22 @@ class Operator:
             on_output=self._plugin_printed,
         )
         self.sources = Sources(connection, namespace, self.wakeups.source_changed)
-        self.configurations = Configurations(self.host, self.sources)
-        self.prober = Prober(self.host, self._effective_config, self.configurations.scrubbers, self._enqueue)
+        self.configurations = Configurations(self.host, self.sources, self.objects)
+        self.prober = Prober(
+            self.host, self.configurations.effective, self.configurations.scrubbers, self._enqueue
+        )
         self.gather = Gather(
-            inventory=self.inventory,
+            scans=self.scans,
             host=self.host,
-            store=self.store,
+            objects=self.objects,
             configurations=self.configurations,
             prober=self.prober,
             dependents=dependents,
             on_declared=self.wakeups.declared,
         )
         self.reconciler = Reconciler(
-            cluster=self.cluster,
-            store=self.store,
-            inventory=self.inventory,
+            floeplugins=self.floeplugins,
+            objects=self.objects,
             gather=self.gather,
             prober=self.prober,
             on_written=self._written,
@@ -120,16 +121,16 @@ class Operator:
         )
         self.scanner = Scanner(
             host=self.host,
-            cluster=self.cluster,
-            store=self.store,
-            inventory=self.inventory,
+            floeplugins=self.floeplugins,
+            objects=self.objects,
+            scans=self.scans,
             look_at=self.wakeups.look_at,
             interval=settings.scan_interval,
             leads=lambda: self.elector.is_leader,
         )
         self.watch = Watch(
             connection,
-            self.cluster,
+            self.floeplugins,
             # The mirrors of a CRD that came late do not wait for the next scan.
             on_start=self.scanner.hurry,
             on_event=self.wakeups.seen,
@@ -140,11 +141,10 @@ class Operator:
                 election=self.elector,
                 events=self.events,
                 host=self.host,
-                inventory=self.inventory,
+                scans=self.scans,
                 queue=self.queue,
-                scanner=self.scanner,
                 sources=self.sources,
-                store=self.store,
+                objects=self.objects,
                 watch=self.watch,
             )
         )
@@ -152,7 +152,10 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set; then started plugins get time to stop. PortTaken."""
         _log.info(
-            "floe-operator starts", version=__version__, namespace=self.cluster.namespace, server=self._server
+            "floe-operator starts",
+            version=__version__,
+            namespace=self.floeplugins.namespace,
+            server=self._server,
         )
         async with self._http():
             await self._work(stop)
@@ -195,7 +198,7 @@ class Operator:
         if not self._http_port:
             return contextlib.nullcontext()
         live = health.liveness(self.watch)
-        ready = health.readiness(self.elector, self.watch, self.inventory, self.cluster)
+        ready = health.readiness(self.elector, self.watch, self.scans, self.floeplugins)
         pages = {
             "/healthz": lambda _: report_page(live),
             "/readyz": lambda _: report_page(ready),
@@ -209,9 +212,6 @@ class Operator:
     def _written(self, seen: FloePlugin, status: FloePluginStatus) -> None:
         self.events.record(seen, status)
         self.wakeups.written(seen.plugin)
-
-    async def _effective_config(self, plugin: PluginId) -> dict[str, Any] | None:
-        return await self.gather.effective_config(plugin)
 
     def _plugin_printed(self, line: str) -> None:
         """A plugin wrote to its standard output or error: any of them, as far as we know."""

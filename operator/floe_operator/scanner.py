@@ -14,12 +14,14 @@ import structlog
 
 from floe_core.host.protocol import ScanResult
 from floe_core.plugin_types import PluginId
-from floe_operator import cluster_errors, mirror
-from floe_operator.cluster import Cluster
-from floe_operator.inventory import Inventory
+from floe_operator.api import errors
+from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
-from floe_operator.resource import is_nameable
-from floe_operator.store import Store
+from floe_operator.rules import mirror
+from floe_operator.rules.resource import is_nameable
+from floe_operator.said import Said
+from floe_operator.scans import Scans
 
 _RETRY_SECONDS = 5.0
 """How long to wait after the objects could not be listed."""
@@ -34,26 +36,24 @@ class Scanner:
         self,
         *,
         host: PluginHost,
-        cluster: Cluster,
-        store: Store,
-        inventory: Inventory,
+        floeplugins: FloePlugins,
+        objects: Objects,
+        scans: Scans,
         look_at: Callable[[PluginId], None],
         interval: float,
         leads: Callable[[], bool],
     ) -> None:
         self._host = host
-        self._cluster = cluster
-        self._store = store
-        self._inventory = inventory
+        self._floeplugins = floeplugins
+        self._objects = objects
+        self._scans = scans
         self._look_at = look_at
         self._interval = interval
         self._leads = leads
         self._absences = mirror.Absences()
         self._counted_at = -math.inf
-        self._said: dict[str, str] = {}
+        self._said: Said[tuple[str, str]] = Said()
         self._soon = asyncio.Event()
-        self.last_seconds = 0.0
-        """How long the last scan took."""
 
     async def run(self) -> None:
         """Scans until it is cancelled."""
@@ -77,11 +77,10 @@ class Scanner:
             scan = await self._host.scan()
         except ScanFailed as error:
             self._say({("the scan failed", ""): error.detail})
-            self._inventory.failed(error.detail)
+            self._scans.failed(error.detail)
             return None
-        self.last_seconds = time.monotonic() - started
         self._say(_faults(scan))
-        self._inventory.succeeded(scan)
+        self._scans.succeeded(scan, time.monotonic() - started)
         return scan
 
     async def _keep_mirror(self, scan: ScanResult | None) -> bool:
@@ -89,42 +88,37 @@ class Scanner:
 
         False where the objects could not be listed.
         """
-        before = self._store.versions()
+        before = self._objects.versions()
         listed: set[PluginId] = set()
         try:
             # One at a time: a thousand of them as the API server gives them are more than all that is kept.
-            async for raw in self._cluster.list():
-                if (plugin := self._store.put(raw)) is not None:
+            async for raw in self._floeplugins.list():
+                if (plugin := self._objects.put(raw)) is not None:
                     listed.add(plugin)
-        except cluster_errors.ClusterError as error:
+        except errors.ClusterError as error:
             # The watch says why, and for how long. Nothing is known to be gone.
             _log.debug("FloePlugins cannot be listed", reason=str(error))
             self._absences = self._absences.unless_found(scan)
             for plugin in listed:
                 self._look_at(plugin)
             return False
-        for plugin in self._store.listed(listed, before):
+        for plugin in self._objects.listed(listed, before):
             self._look_at(plugin)
-        self._inventory.objects_listed()
-        objects = self._store.all()
+        self._scans.objects_listed()
+        objects = self._objects.all()
         self._absences = self._absences.after(scan, objects, counts=self._is_due())
-        for seen in objects:
-            self._look_at(seen.plugin)
-        if scan is None:
-            return True
-        plan = mirror.plan(scan, objects, self._absences)
-        for plugin in plan.create:
+        for plugin in dict.fromkeys([seen.plugin for seen in objects] + self._scans.mirrored()):
             self._look_at(plugin)
-        for deletion in plan.delete:
+        for deletion in mirror.deletions(objects, self._absences):
             await self._delete(deletion)
         return True
 
     async def _delete(self, deletion: mirror.Deletion) -> None:
         try:
-            await self._cluster.delete(
+            await self._floeplugins.delete(
                 deletion.plugin, uid=deletion.uid, resource_version=deletion.resource_version
             )
-        except cluster_errors.ClusterError as error:
+        except errors.ClusterError as error:
             _log.info("a FloePlugin was not deleted", plugin=deletion.plugin.slug, reason=str(error))
         else:
             said = "deleted a FloePlugin: its plugin is gone, and nobody configured it"
@@ -140,10 +134,10 @@ class Scanner:
 
     def _say(self, faults: dict[tuple[str, str], str]) -> None:
         """Logs what is wrong once, and again when it is another thing, or came back."""
+        self._said.only(faults)
         for (event, about), reason in faults.items():
-            if self._said.get(event + about) != reason:
+            if self._said.is_new((event, about), reason):
                 _log.warning(event, **({"about": about} if about else {}), reason=reason)
-        self._said = {event + about: reason for (event, about), reason in faults.items()}
 
 
 def _faults(scan: ScanResult) -> dict[tuple[str, str], str]:

@@ -1,8 +1,7 @@
 """The scrubber of each plugin, and the one of them all: which secrets may be in text that a plugin wrote.
 
-`configurations` tells what it resolved; whoever shows a plugin's text asks. Secrets are remembered for as
-long as the plugin host may have them: it stops a plugin after its object is gone, and the plugin may print
-something meanwhile.
+Secrets are remembered for as long as the plugin host may have them: it stops a plugin after its object is
+gone, and the plugin may print something meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from floe_core.plugin_types import PluginId
-from floe_operator.scrub import NOTHING, Scrubber
+from floe_operator.rules.scrub import NOTHING, Scrubber
 
 _FORMER = 4 * 1024
 """Characters of former secrets that are scrubbed, too; or twice the present ones, if that is more."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from floe_operator.conditions import TABLE, Outcome
-from floe_operator.resource import CONDITION_TYPES
+from floe_operator.rules.conditions import TABLE, Outcome
+from floe_operator.rules.resource import CONDITION_TYPES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conditions.md").read_text()
 _SECTION = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)

@@ -12,8 +12,8 @@ from pydantic.alias_generators import to_camel
 
 import floe_operator
 from floe_core.plugin_types import PluginType
-from floe_operator import resource
-from floe_operator.conditions import MESSAGE_BYTES
+from floe_operator.rules import resource
+from floe_operator.rules.conditions import MESSAGE_BYTES
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "crds" / "floeplugins.floe.dev.yaml"

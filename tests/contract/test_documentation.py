@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_operator.conditions import TABLE, Outcome
+from floe_operator.rules.conditions import TABLE, Outcome
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -15,8 +15,17 @@ PAGES = sorted(
 )
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
 FOLDERS = {
-    "floe_core": {"floe_core": "", "floe_core/host": "host/"},
-    "floe_operator": {"operator/floe_operator": "", "operator/floe_operator/plugin_host": ""},
+    "floe_core": {
+        "floe_core": "",
+        **{
+            f"floe_core/{folder}": f"{folder}/"
+            for folder in ("_finding", "_loading", "_configuring", "_running", "host")
+        },
+    },
+    "floe_operator": {
+        "operator/floe_operator": "",
+        **{f"operator/floe_operator/{folder}": f"{folder}/" for folder in ("rules", "api", "plugin_host")},
+    },
 }
 """For each product the folders whose modules are named one by one, and what stands before their names."""
 COMMANDS = {"run", "list", "validate", "schema"}

@@ -17,15 +17,15 @@ import pytest
 import yaml
 from hypothesis import given
 
-from floe_operator.assess import assess
-from floe_operator.facts import Checked, Facts, Probing
-from floe_operator.resource import FloePluginStatus
+from floe_operator.rules.assess import assess
+from floe_operator.rules.facts import Checked, Facts, Probing
+from floe_operator.rules.resource import FloePluginStatus
 from tests.support.documents import blocks
 from tests.support.go_programs import go_program
 from tests.support.kstatus import FOLDER, Judge
-from tests.unit.operator.facts_builder import NOW, condition, facts, spec, verdict
-from tests.unit.operator.strategies import histories
-from tests.unit.operator.test_assess import TABLE
+from tests.unit.operator.rules.facts_builder import NOW, condition, facts, spec, verdict
+from tests.unit.operator.rules.strategies import histories
+from tests.unit.operator.rules.test_assess import TABLE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "readiness.md"
 NEVER_JUDGED = {"observedGeneration": -1}

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from floe_core import _version
-from floe_operator import cluster, events, leader, run
+from floe_operator import run
+from floe_operator.api import events, floeplugins, leader
 from floe_operator.settings import RunSettings
 from tests.support.operator import GROUP
 
@@ -57,7 +58,7 @@ def environment() -> dict[str, str]:
 def test_the_role_grants_what_the_operator_does_and_no_more() -> None:
     lease = (leader.LEASE,)
     needed: set[tuple[str, str, str, tuple[str, ...]]]
-    needed = {(GROUP, resource, verb, ()) for verb, resource in cluster.RIGHTS}
+    needed = {(GROUP, resource, verb, ()) for verb, resource in floeplugins.RIGHTS}
     needed |= {("", resource, verb, ()) for resource in ("secrets", "configmaps") for verb in READ}
     needed |= {("events.k8s.io", "events", verb, ()) for verb in events.RIGHTS}
     # A name cannot limit what does not exist yet.

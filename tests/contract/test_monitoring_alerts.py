@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from floe_operator.conditions import READY, TABLE, Outcome
+from floe_operator.rules.conditions import READY, TABLE, Outcome
 from tests.support.go_tools import output_of, promtool
 from tests.support.manifests import REPOSITORY
 

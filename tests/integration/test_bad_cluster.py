@@ -15,8 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from floe_operator.cluster import RIGHTS
-from floe_operator.leases import Timing
+from floe_operator.api.floeplugins import RIGHTS
+from floe_operator.rules.leases import Timing
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator, control_plane_options
 from tests.support.control_planes import grant, install_crd, remove_crd, write_kubeconfig

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from floe_operator.conditions import MESSAGE_BYTES, TABLE
+from floe_operator.rules.conditions import MESSAGE_BYTES, TABLE
 from localcluster import LocalCluster
 from tests.support.broken_plugins import BROKEN, HUNDRED, UNNAMEABLE, Broken, good_plugins
 from tests.support.control_planes import new_namespace

@@ -11,7 +11,7 @@ import pytest
 
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
 from floe_operator.commands.manifests import read_manifests
-from floe_operator.plain_yaml import parse_mapping
+from floe_operator.rules.plain_yaml import parse_mapping
 from localcluster import LocalCluster
 from tests.support.manifest_table import BAD, GOOD, spec
 

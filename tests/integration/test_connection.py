@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from floe_operator.cluster_errors import ClusterUnreachable, Refused
-from floe_operator.connection import Connection, connect
-from floe_operator.leader import Elector
-from floe_operator.leases import Timing
+from floe_operator.api.connection import Connection, connect
+from floe_operator.api.errors import ClusterUnreachable, Refused
+from floe_operator.api.leader import Elector
+from floe_operator.rules.leases import Timing
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.support.distributions import Environment, plugin_distribution

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from floe_operator.assess import assess
-from floe_operator.facts import Checked, Dependencies, Dependency
-from floe_operator.leftovers import removal_patch
-from floe_operator.mirror import is_bare
-from floe_operator.resource import FIELD_MANAGER, STATUS_FIELD_MANAGER, FloePlugin, FloePluginStatus
+from floe_operator.rules.assess import assess
+from floe_operator.rules.facts import Checked, Dependencies, Dependency
+from floe_operator.rules.mirror import is_bare
+from floe_operator.rules.resource import FIELD_MANAGER, STATUS_FIELD_MANAGER, FloePlugin, FloePluginStatus
+from floe_operator.rules.status_removals import removal_patch
 from localcluster import KubectlError, LocalCluster
-from tests.unit.operator.facts_builder import LATER, NOW, described, facts, judged, spec, verdict
+from tests.unit.operator.rules.facts_builder import LATER, NOW, described, facts, judged, spec, verdict
 
 SECRET = {"name": "s", "key": "k"}
 LONGEST_NAME = "x" * 63

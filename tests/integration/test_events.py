@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from floe_operator.connection import Connection, connect
-from floe_operator.events import PER_OBJECT, EventRecorder
-from floe_operator.resource import Condition, FloePlugin, FloePluginStatus
+from floe_operator.api.connection import Connection, connect
+from floe_operator.api.events import PER_OBJECT, EventRecorder
+from floe_operator.rules.resource import Condition, FloePlugin, FloePluginStatus
 from localcluster import LocalCluster
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually_async

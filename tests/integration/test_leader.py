@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from floe_operator.leader import LEASE, RIGHTS
-from floe_operator.leases import micro_time
+from floe_operator.api.leader import LEASE, RIGHTS
+from floe_operator.rules.leases import micro_time
 from localcluster import LocalCluster
 from tests.support.api_proxy import ApiProxy
 from tests.support.operator import Audit

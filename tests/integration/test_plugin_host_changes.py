@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_operator.plugin_host import Loaded, NotStarted
+from floe_operator.plugin_host import Described, NotStarted
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.plugin_hosts import MIB, Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually_async
@@ -50,7 +50,7 @@ async def test_a_plugin_installed_meanwhile_is_found_by_a_new_host(environment: 
         await all_loaded(host)
         environment.install(plugin_distribution("two"))
         assert {found.name for found in (await host.scan()).plugins} == {"one", "two"}
-        assert isinstance(await outcome(host, compute("two")), Loaded)
+        assert isinstance(await outcome(host, compute("two")), Described)
         assert host.generation == 2
         assert compute("two") in reports.changed
 
@@ -75,7 +75,7 @@ async def test_an_upgrade_is_judged_by_fresh_modules(environment: Environment) -
         environment.install(plugin_distribution("two", version="0.2.0", config="b: int"))
         await host.scan()
         state = await outcome(host, compute("two"))
-        assert isinstance(state, Loaded)
+        assert isinstance(state, Described)
         assert state.description.required_fields == ("b",)
         assert (await host.validate(compute("two"), {"a": 1}, {})).reason == "ValidationFailed"
 
@@ -130,7 +130,7 @@ async def test_a_directory_that_cannot_be_listed_for_a_while_makes_nothing_forgo
         scan = await host.scan()
         assert not scan.complete
         assert host.generation == 1
-        assert isinstance(host.load_state(compute("one")), Loaded)
+        assert isinstance(host.load_state(compute("one")), Described)
 
 
 async def test_a_host_that_grew_above_its_bound_is_replaced_and_its_plugins_stopped(

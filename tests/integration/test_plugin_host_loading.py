@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_operator.plugin_host import Loaded, LoadFault, importing
+from floe_operator.plugin_host import Described, LoadFault, importing
 from tests.support.distributions import Distribution, Environment, plugin_distribution
 from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually_async
@@ -61,8 +61,8 @@ async def test_a_plugin_that_ends_or_hangs_its_import_costs_only_itself(
         assert fault.reason == reason
         assert says in fault.message
         assert not re.search("[A-Z_]{2,}:", fault.message), "the operator's name is compute/hostile"
-        assert isinstance(await outcome(host, compute("alpha")), Loaded)
-        assert isinstance(await outcome(host, compute("omega")), Loaded)
+        assert isinstance(await outcome(host, compute("alpha")), Described)
+        assert isinstance(await outcome(host, compute("omega")), Described)
         assert (await host.validate(compute("omega"), {}, {})).reason == "NothingToConfigure"
 
 
@@ -88,8 +88,8 @@ async def test_what_an_import_does_to_its_process_does_not_keep_it_from_loading(
 ) -> None:
     environment.add(plugin_distribution("rude", before=code), plugin_distribution("then"))
     async with running(environment.python) as host:
-        assert isinstance(await outcome(host, compute("rude")), Loaded)
-        assert isinstance(await outcome(host, compute("then")), Loaded)
+        assert isinstance(await outcome(host, compute("rude")), Described)
+        assert isinstance(await outcome(host, compute("then")), Described)
         assert (await host.scan()).complete
         assert host.generation == 1
 
@@ -110,7 +110,7 @@ async def test_a_plugin_that_prints_megabytes_does_not_flood_the_log(environment
     environment.add(plugin_distribution("flood", before="for number in range(200_000):\n    print(number)"))
     reports = Reports()
     async with running(environment.python, reports) as host:
-        assert isinstance(await outcome(host, compute("flood")), Loaded)
+        assert isinstance(await outcome(host, compute("flood")), Described)
     assert 0 < len(reports.lines) < 5_000
 
 
@@ -122,7 +122,7 @@ async def test_a_slow_import_is_given_its_full_time_after_all_others_are_loaded(
     environment.add(slow, *(plugin_distribution(f"quick{number}") for number in range(5)))
     reports = Reports()
     async with running(environment.python, reports) as host:
-        assert isinstance(await outcome(host, compute("a-slow")), Loaded)
+        assert isinstance(await outcome(host, compute("a-slow")), Described)
     assert reports.changed[-1] == compute("a-slow")
 
 
@@ -145,7 +145,7 @@ async def test_five_hostile_plugins_among_a_hundred_keep_no_other_waiting(enviro
         for number in range(100):
             if f"p{number:02}" not in hostile:
                 left = max(1.0, 45.0 - (time.monotonic() - began))
-                assert isinstance(await outcome(host, compute(f"p{number:02}"), within=left), Loaded)
+                assert isinstance(await outcome(host, compute(f"p{number:02}"), within=left), Described)
         await all_loaded(host, within=90.0)
         faults = {name: host.load_state(compute(name)) for name in hostile}
     reasons = [fault.reason for fault in faults.values() if isinstance(fault, LoadFault)]
@@ -168,7 +168,7 @@ async def test_a_schema_too_large_for_a_message_is_left_out_of_the_description(
     environment.add(plugin_distribution("huge", config=config))
     async with running(environment.python) as host:
         state = await outcome(host, compute("huge"))
-        assert isinstance(state, Loaded)
+        assert isinstance(state, Described)
         assert state.description.takes_config
         assert state.description.config_schema is None
         assert state.description.required_fields == ("needed",)
@@ -185,7 +185,7 @@ async def test_a_description_too_large_for_a_message_is_a_fault_of_that_plugin(
         state = await outcome(host, compute("huge"))
         assert isinstance(state, LoadFault)
         assert state.reason == "NotAPlugin"
-        assert isinstance(await outcome(host, compute("small")), Loaded)
+        assert isinstance(await outcome(host, compute("small")), Described)
         assert host.generation == 1
 
 
@@ -199,7 +199,7 @@ async def test_an_import_that_lacked_a_library_is_tried_again_when_it_is_install
         await host.scan()
 
         async def loaded() -> bool:
-            return isinstance(host.load_state(compute("needy")), Loaded)
+            return isinstance(host.load_state(compute("needy")), Described)
 
         await eventually_async(loaded)
 
@@ -211,5 +211,5 @@ async def test_a_plugin_that_was_set_aside_loads_after_its_upgrade(environment: 
         environment.install(plugin_distribution("killer", version="0.2.0"))
         await host.scan()
         state = await outcome(host, compute("killer"))
-        assert isinstance(state, Loaded)
+        assert isinstance(state, Described)
         assert state.description.version == "0.2.0"

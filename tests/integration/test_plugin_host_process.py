@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from floe_core.host.protocol import PROTOCOL_VERSION
-from floe_operator.plugin_host import Loaded, PluginHost, ScanFailed
+from floe_operator.plugin_host import Described, PluginHost, ScanFailed
 from floe_operator.plugin_host.process import HostProcess
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
@@ -101,7 +101,7 @@ async def test_a_plugin_finds_a_process_of_its_own_without_the_way_to_the_cluste
         monkeypatch.setenv(name, value)
     reports = Reports()
     async with running(environment.python, reports, load_timeout=2.0) as host:
-        assert isinstance(await outcome(host, compute("teller")), Loaded)
+        assert isinstance(await outcome(host, compute("teller")), Described)
     told = dict(line.split(" ", 1) for line in reports.lines if " " in line)
     assert told["cores"] == "(0, 0)"
     assert told["session"] == "True"
@@ -119,7 +119,7 @@ async def test_nothing_is_imported_from_the_working_directory(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('from the working directory')")
     monkeypatch.chdir(tmp_path)
     async with running(environment.python, load_timeout=2.0) as host:
-        assert isinstance(await outcome(host, compute("teller")), Loaded)
+        assert isinstance(await outcome(host, compute("teller")), Described)
 
 
 @pytest.mark.parametrize("form", ["a path with spaces", "relative", "a link to its folder"])
@@ -136,7 +136,7 @@ async def test_the_interpreter_of_a_virtual_environment_is_taken_as_it_is_named(
         "a link to its folder": tmp_path / "link" / "bin" / "python",
     }[form]
     async with running(python) as host:
-        assert isinstance(await outcome(host, compute("fine")), Loaded)
+        assert isinstance(await outcome(host, compute("fine")), Described)
 
 
 async def test_what_a_plugin_prints_need_not_be_text(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ async def test_what_a_plugin_prints_need_not_be_text(tmp_path: Path) -> None:
     environment.add(plugin_distribution("odd", before="import os\nos.write(1, b'caf\\xe9\\n')"))
     reports = Reports()
     async with running(environment.python, reports) as host:
-        assert isinstance(await outcome(host, compute("odd")), Loaded)
+        assert isinstance(await outcome(host, compute("odd")), Described)
     assert reports.lines == ["caf\\xe9"]
 
 
@@ -154,7 +154,7 @@ async def test_what_a_plugin_started_ends_with_its_host(tmp_path: Path) -> None:
     environment.add(plugin_distribution("parent", before=start))
     reports = Reports()
     async with running(environment.python, reports) as host:
-        assert isinstance(await outcome(host, compute("parent")), Loaded)
+        assert isinstance(await outcome(host, compute("parent")), Described)
         await eventually_async(_said(reports, "child"))
     pid = int(reports.lines[0].split()[1])
     eventually(lambda: not _runs(pid), saying="the child is gone")
@@ -166,7 +166,7 @@ async def test_a_plugin_of_another_interpreters_environment_is_loaded_from_there
         environment.add(plugin_distribution("same", version=version))
         async with running(environment.python) as host:
             state = await outcome(host, compute("same"))
-            assert isinstance(state, Loaded)
+            assert isinstance(state, Described)
             assert state.description.version == version
 
 

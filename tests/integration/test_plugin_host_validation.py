@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from floe_core.config_errors import MOST_ERRORS
+from floe_core._configuring.config_errors import MOST_ERRORS
 from floe_core.host.protocol import Verdict
 from floe_operator.plugin_host import HostUnavailable, PluginGone, PluginHost, ValidationCrashed, validation
+from floe_operator.rules.backoff import Backoff
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.plugin_hosts import MIB, Reports, all_loaded, compute, running
 from tests.support.polling import eventually_async
@@ -162,7 +163,7 @@ async def test_a_configuration_that_ended_a_host_does_not_end_another_one_at_eac
 async def test_what_hung_is_tried_again_beside_whoever_asks_and_its_verdict_is_told(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(validation, "FIRST_RETRY", 0.1)
+    monkeypatch.setattr(validation, "SET_ASIDE", Backoff(first=0.1, longest=3_600.0))
     reports = Reports()
     async with running(environment.python, reports, load_timeout=3.0) as host:
         await all_loaded(host)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from floe_core.plugin_types import PluginId
-from floe_operator.facts import Checked, CrashedWhileRunning, StartupFailed
 from floe_operator.plugin_host import PluginHost
-from floe_operator.probes import Prober, Wanted
-from floe_operator.resource import ProbeSpec
+from floe_operator.probes import Prober
+from floe_operator.rules.facts import Checked, ConfigDigest, CrashedWhileRunning, StartupFailed
+from floe_operator.rules.probing import Run
+from floe_operator.rules.resource import ProbeSpec
 from floe_operator.scrubbers import Scrubbers
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.plugin_hosts import all_loaded, compute, running
@@ -90,7 +91,7 @@ class Probed:
 
     async def until_fact(self, kind: type[object]) -> None:
         async def known() -> bool:
-            fact = self.prober.fact(PLUGIN, b"")
+            fact = self.prober.fact(PLUGIN, None)
             assert isinstance(fact, kind), fact
             return True
 
@@ -108,7 +109,7 @@ async def test_a_plugin_that_is_dropped_while_it_starts_is_stopped_once_it_has_s
     host: PluginHost, probed: Probed
 ) -> None:
     probed.config["start"] = "0.5"
-    probed.prober.want(PLUGIN, Wanted(OFTEN, b"1"))
+    probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"1")))
     await probed.until("starts")
     probed.prober.drop(PLUGIN)
     await probed.until("starts", "started", "stops", "stopped")
@@ -117,30 +118,30 @@ async def test_a_plugin_that_is_dropped_while_it_starts_is_stopped_once_it_has_s
 
 async def test_a_plugin_that_is_wanted_again_while_it_stops_starts_after_that(probed: Probed) -> None:
     probed.config["stop"] = "0.5"
-    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
     await probed.until("starts", "started", "check")
     probed.prober.drop(PLUGIN)
     for _ in range(3):  # each begins and gives up while the first stop is under way
-        probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+        probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
         await asyncio.sleep(0)
         probed.prober.drop(PLUGIN)
-    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
     await probed.until("starts", "started", "check", "stops", "stopped", "starts", "started", "check")
 
 
 async def test_to_want_the_same_again_brings_no_check_forward(probed: Probed) -> None:
-    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
     await probed.until_fact(Checked)
     for _ in range(20):
-        probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+        probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
         await asyncio.sleep(0.02)
     assert probed.calls() == ["starts", "started", "check"]
 
 
 async def test_another_period_counts_at_once_and_restarts_nothing(probed: Probed) -> None:
-    probed.prober.want(PLUGIN, Wanted(SELDOM, b"1"))
+    probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
     await probed.until("starts", "started", "check")
-    probed.prober.want(PLUGIN, Wanted(OFTEN, b"1"))
+    probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"1")))
     await probed.until("starts", "started", "check", "check", "check")
 
 
@@ -155,15 +156,15 @@ async def test_another_period_counts_at_once_and_restarts_nothing(probed: Probed
 async def test_a_plugin_that_fails_again_and_again_is_not_hurried_by_who_wants_it(
     probed: Probed, config: dict[str, str], fact: type[object]
 ) -> None:
-    probed.prober.want(PLUGIN, Wanted(OFTEN, b"1"))
+    probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"1")))
     await probed.until("starts", "started", "check")
     probed.config |= config
-    probed.prober.want(PLUGIN, Wanted(OFTEN, b"2"))
+    probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"2")))
     await probed.until_fact(fact)
     loop = asyncio.get_running_loop()
     began, starts = loop.time(), probed.calls().count("starts")
     while loop.time() - began < 2.5:
-        probed.prober.want(PLUGIN, Wanted(OFTEN, b"2"))
+        probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"2")))
         await asyncio.sleep(0.05)
     # After 1 s, and after 2 s more.
     assert probed.calls().count("starts") - starts <= 2

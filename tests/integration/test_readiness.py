@@ -17,16 +17,16 @@ from typing import Any
 
 import pytest
 
-from floe_operator.assess import assess
-from floe_operator.facts import Checked, Facts, Probing
-from floe_operator.resource import TYPE_LABEL, FloePlugin
+from floe_operator.rules.assess import assess
+from floe_operator.rules.facts import Checked, Facts, Probing
+from floe_operator.rules.resource import TYPE_LABEL, FloePlugin
 from localcluster import KubectlError, LocalCluster
 from tests.support.documents import Session, blocks
 from tests.support.go_programs import go_program
 from tests.support.kstatus import FOLDER, Judge
 from tests.support.operator import Audit, FloePlugins
 from tests.support.polling import eventually
-from tests.unit.operator.facts_builder import facts, verdict
+from tests.unit.operator.rules.facts_builder import facts, verdict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "readiness.md"

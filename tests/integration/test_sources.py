@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from floe_operator.config_sources import SourceObject
-from floe_operator.sources import Sources
+from floe_operator.api.sources import Sources
+from floe_operator.rules.config_merge import SourceObject
 from tests.support.hostile_api import connected_to
 from tests.support.polling import eventually_async
 

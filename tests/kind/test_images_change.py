@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from floe_operator.mirror import SCANS_UNTIL_GONE
+from floe_operator.rules.mirror import SCANS_UNTIL_GONE
 from tests.kind.conftest import Note
 from tests.kind.deployments import Deployed
 from tests.kind.images import Images

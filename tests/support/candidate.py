@@ -14,11 +14,11 @@ import signal
 import sys
 import time
 
-from floe_operator.cluster_errors import ClusterError
-from floe_operator.connection import Connection, connect
-from floe_operator.leader import Elector
-from floe_operator.leases import Timing
+from floe_operator.api.connection import Connection, connect
+from floe_operator.api.errors import ClusterError
+from floe_operator.api.leader import Elector
 from floe_operator.logs import configure_logging
+from floe_operator.rules.leases import Timing
 
 
 async def main(namespace: str, name: str, *timing: str) -> None:

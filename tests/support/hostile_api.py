@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from floe_operator.connection import Connection
+from floe_operator.api.connection import Connection
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.plugin_host import Loaded, LoadFault, PluginHost
+from floe_operator.plugin_host import Described, LoadFault, PluginHost
 from tests.support.polling import eventually_async
 
 MIB = 1024 * 1024
@@ -53,12 +53,12 @@ async def running(
         await host.close(5.0)
 
 
-async def outcome(host: PluginHost, plugin: PluginId, *, within: float = 60.0) -> Loaded | LoadFault:
+async def outcome(host: PluginHost, plugin: PluginId, *, within: float = 60.0) -> Described | LoadFault:
     """How the plugin loaded, once that is known."""
 
-    async def known() -> Loaded | LoadFault:
+    async def known() -> Described | LoadFault:
         state = host.load_state(plugin)
-        assert isinstance(state, (Loaded, LoadFault)), f"{plugin}: {state}"
+        assert isinstance(state, (Described, LoadFault)), f"{plugin}: {state}"
         return state
 
     return await eventually_async(known, within=within)

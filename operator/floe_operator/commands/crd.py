@@ -1,6 +1,6 @@
 """The CRD that comes with this package, as a JSON schema of what the API server's strict validation takes.
 
-Pure but for reading the package's own file. `manifest_rules` judges by it, `document_schema` shows it.
+Pure but for reading the package's own file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""JSON schemas of whole FloePlugin documents, for editors and for kubeconform; pure, called by `schema`.
+"""JSON schemas of whole FloePlugin documents, for editors and for kubeconform. Pure.
 
-Draft-07: what yaml-language-server and kubeconform both take in full. Within spec.config nothing is
-required, as configFrom may give it, and a secret may not stand there at all.
+Draft-07: what yaml-language-server and kubeconform both take in full. Within spec.config nothing is required,
+as configFrom may give it, and a secret may not stand there at all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from floe_core.host.protocol import Description
 from floe_core.plugin_types import PluginId
 from floe_operator.commands.crd import METADATA, json_schema, openapi_schema
-from floe_operator.resource import API_VERSION, KIND, object_name
+from floe_operator.rules.resource import API_VERSION, KIND, object_name
 
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _CONFIG = "#/properties/spec/properties/config"

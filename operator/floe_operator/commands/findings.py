@@ -1,4 +1,4 @@
-"""What `validate` found, and the three forms in which it says so; pure."""
+"""What is wrong with manifests, and the three forms in which it is said. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Tally:
     """How much was looked at."""
 
     files: int
@@ -56,7 +56,7 @@ def as_text(findings: Sequence[Finding]) -> str:
     return "\n".join(_line(finding) for finding in findings)
 
 
-def as_json(findings: Sequence[Finding], summary: Summary) -> str:
+def as_json(findings: Sequence[Finding], summary: Tally) -> str:
     """One JSON object for programs."""
     return json.dumps(
         {

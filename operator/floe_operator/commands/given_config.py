@@ -1,7 +1,7 @@
 """The configuration of a FloePlugin as far as a manifest's files tell it: Secrets stay unknown.
 
-Pure; called by `plugin_rules`. ConfigMaps among the files count as the operator would read them. What comes
-from elsewhere is unknown: faults at, below and on account of such a path cannot be told.
+Pure. ConfigMaps among the files count as the operator would read them. What comes from elsewhere is unknown:
+faults at, below and on account of such a path cannot be told.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 from floe_core.host.protocol import ConfigFault
 from floe_operator.commands.manifests import Document
-from floe_operator.config_faults import MISSING, has
-from floe_operator.config_sources import (
+from floe_operator.rules.config_faults import MISSING, has
+from floe_operator.rules.config_merge import (
     Contents,
     SourceObject,
     referenced,
@@ -24,8 +24,8 @@ from floe_operator.config_sources import (
     source_key,
     source_object,
 )
-from floe_operator.facts import ConfigSourceFault
-from floe_operator.resource import FloePluginSpec
+from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.resource import FloePluginSpec
 
 _CERTAIN_ABOVE_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument", "plaintext_secret")
 """Faults of a mapping that stand whatever is yet to come into it."""

@@ -1,7 +1,4 @@
-"""What the commands that need no cluster know of the installed plugins: one scan, one plugin host.
-
-`list`, `schema` and `validate` ask through it.
-"""
+"""What the commands that need no cluster know of the installed plugins: one scan, one plugin host."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any
 from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult, Verdict
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host import HostUnavailable, PluginHost
-from floe_operator.plugin_host.states import Loading, LoadState
+from floe_operator.rules.load_states import Loading, LoadState
 from floe_operator.settings import PluginEnvironment
 
 _ATTEMPTS = 5

@@ -13,14 +13,14 @@ from pydantic import Field
 from floe_core.host.protocol import BrokenClaim, FoundPlugin
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
-from floe_operator.assess import load_fault_sentence
 from floe_operator.commands.installed import NONE_INSTALLED, InstalledPlugins, installed_plugins, warn
-from floe_operator.conditions import VersionCompatible
 from floe_operator.plugin_host import ScanFailed
-from floe_operator.plugin_host.states import Loaded, LoadFault, LoadState
-from floe_operator.resource import is_nameable
+from floe_operator.rules.assess import load_fault_sentence
+from floe_operator.rules.conditions import VersionCompatible
+from floe_operator.rules.load_states import Described, LoadFault, LoadState
+from floe_operator.rules.resource import is_nameable
+from floe_operator.rules.versions import check_versions
 from floe_operator.settings import CommandSettings
-from floe_operator.versions import judge_versions
 
 _WIDEST = 100
 """Characters of a column; the last, the message, is as long as it likes."""
@@ -72,9 +72,9 @@ async def _rows(installed: InstalledPlugins) -> list[Row]:
 
 def _found_row(found: FoundPlugin, state: LoadState) -> Row:
     version, api, status, message = "", "", "Loaded", ""
-    if isinstance(state, Loaded):
+    if isinstance(state, Described):
         version, api = state.description.version, state.description.floe_api_version
-        judged = judge_versions(
+        judged = check_versions(
             state.description,
             accepted=None,
             platform=FLOE_PLUGIN_API_VERSION,

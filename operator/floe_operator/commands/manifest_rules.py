@@ -1,7 +1,7 @@
 """One FloePlugin of a manifest against the CRD: what the API server would refuse, before it is asked.
 
-Pure; called by `validate`. The rules are the CRD's, its CEL rules are written out below; the causes are
-named as the API server names them. No message quotes a value: people do put secrets into the wrong place.
+Pure. The rules are the CRD's, its CEL rules are written out below; the causes are named as the API server
+names them. No message quotes a value: people do put secrets into the wrong place.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from floe_core.plugin_types import PluginId, PluginType, normalize_name
 from floe_operator.commands.crd import METADATA, json_schema, openapi_schema
 from floe_operator.commands.findings import Finding
 from floe_operator.commands.manifests import Document
-from floe_operator.resource import API_VERSION, GROUP, KIND, is_nameable, object_name
-from floe_operator.sentences import dotted, listing
+from floe_operator.rules.resource import API_VERSION, GROUP, KIND, is_nameable, object_name
+from floe_operator.rules.sentences import dotted, listing
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

@@ -1,6 +1,6 @@
 """The documents of one YAML or JSON text, as kubectl reads them: JSON values, with the line of each part.
 
-Pure; called by `manifests`. Messages name a line and never what stands in it: a text may hold Secrets.
+Pure. Messages name a line and never what stands in it: a text may hold Secrets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from typing import Any
 
 import yaml
 
-from floe_operator.yaml_values import MERGE, NULL, ValueLoader, YamlFault, events, line_of, number, too_deep
+from floe_operator.rules.yaml_values import (
+    MERGE,
+    NULL,
+    ValueLoader,
+    YamlFault,
+    events,
+    line_of,
+    number,
+    too_deep,
+)
 
 Path = tuple[str | int, ...]
 """The keys and indexes that lead to a part of a document."""

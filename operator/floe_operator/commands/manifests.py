@@ -1,7 +1,6 @@
 """Reads manifests: the documents of files, folders and standard input, lists taken apart.
 
-Called by `validate`. A file that cannot be named is the caller's fault (UsageError); one that cannot be
-understood is a finding.
+A file that cannot be named is the caller's fault (UsageError); one that cannot be understood is a finding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One FloePlugin of a manifest against its plugin: is it installed, does it fit, is it well configured?
 
-Called by `validate`, for manifests that `manifest_rules` found nothing in. The rules are the reasons of the
-object's conditions, and the words theirs, so that people see here what `kubectl get` would tell them later.
+Takes manifests that fit the CRD. The rules are the reasons of the object's conditions, and the words theirs,
+so that people see here what `kubectl get` would tell them later.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from floe_core.host.protocol import ConfigFault, Description, Verdict
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
-from floe_operator.assess import load_fault_sentence
 from floe_operator.commands.findings import Finding
 from floe_operator.commands.given_config import ConfigMaps, GivenConfig, given_config, without
 from floe_operator.commands.installed import InstalledPlugins
 from floe_operator.commands.manifests import Document
-from floe_operator.conditions import VersionCompatible
-from floe_operator.config_faults import explain
-from floe_operator.config_sentences import schema_failed
-from floe_operator.facts import ConfigSourceFault
 from floe_operator.plugin_host import PluginHostError, ValidationCrashed
-from floe_operator.plugin_host.states import LoadFault
-from floe_operator.resource import FloePluginSpec
-from floe_operator.sentences import dotted
-from floe_operator.versions import judge_versions
+from floe_operator.rules.assess import load_fault_sentence
+from floe_operator.rules.conditions import VersionCompatible
+from floe_operator.rules.config_faults import explain
+from floe_operator.rules.config_sentences import schema_failed
+from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.load_states import LoadFault
+from floe_operator.rules.resource import FloePluginSpec
+from floe_operator.rules.sentences import dotted
+from floe_operator.rules.versions import check_versions
 
 
 class PluginRules:
@@ -41,50 +41,50 @@ class PluginRules:
 
     async def findings(self, document: Document, spec: FloePluginSpec) -> list[Finding]:
         """What would keep the object from becoming Ready, as far as files can tell."""
-        judging = _Judging(document, spec)
+        found = _Findings(document, spec)
         given = given_config(spec, document.namespace, self._known)
         if isinstance(given, ConfigSourceFault):
-            judging.source_fault(given)
-        description = await self._description(judging)
+            found.source_fault(given)
+        description = await self._description(found)
         if description is None:
-            judging.version_range()
-            return judging.findings
-        judging.versions(description)
+            found.version_range()
+            return found.findings
+        found.versions(description)
         if isinstance(given, GivenConfig):
             try:
-                await self._configuration(judging, given, description)
+                await self._configuration(found, given, description)
             except ValidationCrashed as error:
-                judging.add(
+                found.add(
                     ("spec", "config"), "ValidationCrashed", f"{error.detail}; install another release of it"
                 )
             except PluginHostError as error:
-                judging.add(("spec", "config"), "ValidationCrashed", f"{error}; try again")
-        return judging.findings
+                found.add(("spec", "config"), "ValidationCrashed", f"{error}; try again")
+        return found.findings
 
-    async def _description(self, judging: _Judging) -> Description | None:
-        plugin = judging.spec.plugin
+    async def _description(self, found: _Findings) -> Description | None:
+        plugin = found.spec.plugin
         if plugin in self._installed.broken:
             claim = self._installed.broken[plugin]
-            judging.add(
+            found.add(
                 ("spec", "name"), claim.reason, f"{claim.detail}; correct or uninstall what declares it"
             )
         elif plugin not in self._installed.found:
             if not self._allow_missing:
-                judging.add(("spec", "name"), "NotInstalled", _not_installed(plugin, self._installed.found))
+                found.add(("spec", "name"), "NotInstalled", _not_installed(plugin, self._installed.found))
         else:
             state = (await self._installed.loaded([plugin]))[plugin]
             if not isinstance(state, LoadFault):
                 return getattr(state, "description", None)
-            judging.add(("spec", "name"), state.reason, load_fault_sentence(state))
+            found.add(("spec", "name"), state.reason, load_fault_sentence(state))
         return None
 
-    async def _configuration(self, judging: _Judging, given: GivenConfig, description: Description) -> None:
-        for verdict in await self._verdicts(judging.spec.plugin, given.config, given.plain):
-            judging.verdict(verdict, given, description)
+    async def _configuration(self, found: _Findings, given: GivenConfig, description: Description) -> None:
+        for verdict in await self._verdicts(found.spec.plugin, given.config, given.plain):
+            found.verdict(verdict, given, description)
         if given.unknown:
             # All of it as plain, so that a field that there is not is named.
-            for verdict in await self._verdicts(judging.spec.plugin, given.shape, given.shape):
-                judging.shape(verdict, given, description)
+            for verdict in await self._verdicts(found.spec.plugin, given.shape, given.shape):
+                found.shape(verdict, given, description)
 
     async def _verdicts(
         self, plugin: PluginId, config: dict[str, Any], plain: dict[str, Any]
@@ -98,7 +98,7 @@ class PluginRules:
         return [verdict] if other.reason == "PlaintextSecret" else [verdict, other]
 
 
-class _Judging:
+class _Findings:
     """The findings on one manifest, each with its place."""
 
     def __init__(self, document: Document, spec: FloePluginSpec) -> None:
@@ -110,10 +110,8 @@ class _Judging:
         self.findings.append(Finding(self._document.place(*path), shown or dotted(path), rule, message))
 
     def source_fault(self, fault: ConfigSourceFault) -> None:
-        """Its message begins with the entry: `spec.configFrom[0]: `."""
-        where, _, message = fault.message.partition(": ")
-        index = int(where.partition("[")[2].rstrip("]"))
-        self.add(("spec", "configFrom", index), fault.reason, message)
+        entry = () if fault.entry is None else (fault.entry,)
+        self.add(("spec", "configFrom", *entry), fault.reason, fault.message)
 
     def version_range(self) -> None:
         try:
@@ -123,7 +121,7 @@ class _Judging:
             self.add(("spec", "version"), "InvalidVersionRange", message)
 
     def versions(self, description: Description) -> None:
-        judged = judge_versions(
+        judged = check_versions(
             description,
             accepted=self.spec.version,
             platform=FLOE_PLUGIN_API_VERSION,

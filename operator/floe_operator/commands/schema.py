@@ -17,9 +17,9 @@ from floe_core.plugin_types import PluginId, PluginType, plugin_id
 from floe_operator.commands.document_schema import document_schema, kind_schema
 from floe_operator.commands.installed import InstalledPlugins, installed_plugins, warn
 from floe_operator.plugin_host import ScanFailed
-from floe_operator.plugin_host.states import Loaded, LoadFault
-from floe_operator.resource import GROUP, KIND, VERSION, is_nameable, object_name
-from floe_operator.sentences import listing
+from floe_operator.rules.load_states import Described, LoadFault
+from floe_operator.rules.resource import GROUP, KIND, VERSION, is_nameable, object_name
+from floe_operator.rules.sentences import listing
 from floe_operator.settings import CommandSettings
 
 KIND_FILE = f"{KIND.lower()}_{VERSION}.json"
@@ -100,7 +100,7 @@ async def _description(installed: InstalledPlugins, plugin: PluginId) -> Descrip
     if plugin not in installed.found:
         raise _NoSuchPlugin(f"no plugin {plugin.slug} is installed; {_near(plugin, installed.found)}")
     state = (await installed.loaded([plugin]))[plugin]
-    if not isinstance(state, Loaded):
+    if not isinstance(state, Described):
         raise _NoSuchPlugin(f"{plugin.slug} cannot be loaded: {_why(state)}")
     if state.description.schema_error is not None:
         warn([f"{plugin.slug} has no usable configuration schema: {state.description.schema_error}"])
@@ -123,7 +123,7 @@ async def _write_all(installed: InstalledPlugins, folder: Path) -> int:
     nameable = sorted(filter(is_nameable, installed.found), key=object_name)
     known: dict[PluginId, Description] = {}
     for plugin, state in (await installed.loaded(nameable)).items():
-        if isinstance(state, Loaded):
+        if isinstance(state, Described):
             known[plugin] = state.description
         else:
             warn([f"{plugin.slug} cannot be loaded, and gets no schema: {_why(state)}"])

@@ -14,14 +14,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from floe_operator.commands.findings import Finding, Summary, as_github, as_json, as_text, in_order
+from floe_operator.commands.findings import Finding, Tally, as_github, as_json, as_text, in_order
 from floe_operator.commands.given_config import ConfigMaps, config_maps
 from floe_operator.commands.installed import NONE_INSTALLED, installed_plugins, warn
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
 from floe_operator.commands.manifests import Document, Manifests, UsageError, read_manifests
 from floe_operator.commands.plugin_rules import PluginRules
 from floe_operator.plugin_host import ScanFailed
-from floe_operator.resource import FloePluginSpec
+from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.settings import CommandSettings
 
 _AT_ONCE = 8
@@ -62,7 +62,7 @@ async def validate(settings: ValidateSettings) -> int:
     except ScanFailed as error:
         print(f"floe-operator validate: {error.detail}", file=sys.stderr)  # noqa: T201
         return 2
-    summary = Summary(read.files, len(plugins))
+    summary = Tally(read.files, len(plugins))
     _answer(in_order(findings), summary, settings.output)
     return 1 if findings else 0
 
@@ -91,11 +91,11 @@ async def _plugin_findings(
             warn([f"{NONE_INSTALLED} --allow-missing-plugins does without them."])
         rules = PluginRules(installed, known, allow_missing=settings.allow_missing_plugins)
 
-        async def judge(document: Document) -> list[Finding]:
+        async def check(document: Document) -> list[Finding]:
             async with room:
                 return await rules.findings(document, FloePluginSpec.model_validate(document.value["spec"]))
 
-        return [finding for each in await asyncio.gather(*map(judge, plugins)) for finding in each]
+        return [finding for each in await asyncio.gather(*map(check, plugins)) for finding in each]
 
 
 def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
@@ -111,7 +111,7 @@ def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
             yield Finding(document.place("metadata", "name"), "metadata.name", "DuplicateObject", message)
 
 
-def _answer(findings: Sequence[Finding], summary: Summary, output: str) -> None:
+def _answer(findings: Sequence[Finding], summary: Tally, output: str) -> None:
     match output:
         case "json":
             print(as_json(findings, summary))  # noqa: T201

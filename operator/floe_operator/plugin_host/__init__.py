@@ -19,9 +19,10 @@ from floe_operator.plugin_host.errors import (
     ValidationCrashed,
 )
 from floe_operator.plugin_host.plugin_host import PluginHost
-from floe_operator.plugin_host.states import Loaded, LoadFault, Loading, LoadState
+from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 
 __all__ = [
+    "Described",
     "HookCrashed",
     "HookError",
     "HookFailed",
@@ -29,7 +30,6 @@ __all__ = [
     "HostUnavailable",
     "LoadFault",
     "LoadState",
-    "Loaded",
     "Loading",
     "NotStarted",
     "PluginGone",

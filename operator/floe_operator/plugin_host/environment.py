@@ -1,7 +1,6 @@
 """The environment variables that a plugin host gets: the operator's own, without the way to the cluster.
 
-Pure; called by `process`. This is tidiness, not a wall: a plugin runs as the operator's user and can read
-the operator's files.
+Pure. This is tidiness, not a wall: a plugin runs as the operator's user and can read the operator's files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The first words of a host, and what to tell people where there are none; pure, called by `host`."""
+"""The first words of a host, and what to tell people where there are none. Pure."""
 
 from __future__ import annotations
 

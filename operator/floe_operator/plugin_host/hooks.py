@@ -1,7 +1,7 @@
 """Starts, checks and stops plugins in the present host.
 
-Called by the plugin host. A hook that does not return costs its own call only; a hook that ends the host is
-found out by running those under suspicion with nothing else under way.
+A hook that does not return costs its own call only; a hook that ends the host is found out by running those
+under suspicion with nothing else under way.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ from floe_operator.plugin_host.errors import (
     HostUnavailable,
     NotStarted,
     PluginGone,
+    PluginHostError,
 )
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing, SuspectImport
 from floe_operator.plugin_host.parameters import digest_of, json_params
 from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
+from floe_operator.plugin_host.triage import Finding, triage
 
 _CALM_LIMIT = 10.0
 _START, _CHECK, _STOP = "the constructor, configure() or startup()", "health_check()", "shutdown()"
@@ -138,20 +140,24 @@ class Hooks:
                     ) from None
                 yield
         except HostLost as lost:
-            self._judge(plugin, hook, lost, alone=suspect)
+            raise self._error_of(plugin, hook, lost, alone=suspect) from None
         except RequestTooLargeError as error:
             raise HostUnavailable(f"The configuration of {plugin.slug} is too large: {error}") from None
 
-    def _judge(self, plugin: PluginId, hook: str, lost: HostLost, *, alone: bool) -> None:
-        """Raises what the end of the host means for this hook."""
-        if lost.blame is Blame.INNOCENT:
-            raise HostUnavailable("The plugin host was replaced") from None
-        self._suspects.add(plugin)
-        if not alone and lost.blame is Blame.SUSPECT:
-            raise HostUnavailable(f"{plugin.slug} was under way when the plugin host ended") from None
-        if lost.hung:
-            raise HookTimedOut(f"{hook} kept the plugin host from answering") from None
-        raise HookCrashed(f"{hook} ended the plugin host: {lost.how}") from None
+    def _error_of(self, plugin: PluginId, hook: str, lost: HostLost, *, alone: bool) -> PluginHostError:
+        """What the end of the host means for this hook; unless it is unharmed, it runs alone next."""
+        finding = triage(lost.blame, hung=lost.hung, alone=alone)
+        if finding is not Finding.UNHARMED:
+            self._suspects.add(plugin)
+        match finding:
+            case Finding.UNHARMED:
+                return HostUnavailable("The plugin host was replaced")
+            case Finding.SUSPECT:
+                return HostUnavailable(f"{plugin.slug} was under way when the plugin host ended")
+            case Finding.HUNG:
+                return HookTimedOut(f"{hook} kept the plugin host from answering")
+            case Finding.CRASHED:
+                return HookCrashed(f"{hook} ended the plugin host: {lost.how}")
 
     async def _answer(
         self, host: Host, plugin: PluginId, call: asyncio.Future[Any], limit: float, hook: str

@@ -1,7 +1,6 @@
 """One plugin host from its start to its end: a process, a connection to it, and who is to blame for its end.
 
-`supervisor` and `trials` start hosts and replace them; `importing`, `validation` and `hooks` make the calls.
-Which calls may be made when is theirs to say.
+When a host is started and replaced, and which calls are made when, is not decided here.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,7 +21,8 @@ from floe_operator.plugin_host.handshake import (
     why_not_ready,
 )
 from floe_operator.plugin_host.process import HostProcess
-from floe_operator.plugin_host.rpc import Connection, MalformedLineError, RpcError
+from floe_operator.plugin_host.rpc import MalformedLineError, RpcConnection, RpcError
+from floe_operator.plugin_host.triage import Blame
 
 START_LIMIT = 30.0
 SCAN_LIMIT = 30.0
@@ -31,14 +30,6 @@ _PING_LIMIT = 1.0
 """The last second of a call's time, in which the host has to show that it answers at all."""
 _KILL_LIMIT = 10.0
 _LAST_ANSWERS_LIMIT = 0.5
-
-
-class Blame(Enum):
-    """What a call has to do with the end of its host."""
-
-    CAUSE = "nothing else can have ended the host"
-    SUSPECT = "it was under way, and something else may have ended the host"
-    INNOCENT = "the host ended for another's sake"
 
 
 class HostLost(Exception):
@@ -85,7 +76,7 @@ class Host:
         """Ends when the plugins of the host before this one are stopped."""
         self.ended_idle = False
         """Whether it ended of its own while it had nothing to do."""
-        self._connection = Connection(process.writer.write)
+        self._connection = RpcConnection(process.writer.write)
         self._at_work: dict[asyncio.Future[Any], PluginId] = {}
         self._end: _End | None = None
         self.life = asyncio.create_task(self._live(), name=f"plugin-host-{process.pid}")

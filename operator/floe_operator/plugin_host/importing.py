@@ -1,8 +1,8 @@
 """Brings plugins into hosts, one import at a time, and learns from each how the plugin loads.
 
 A first pass gives every plugin a short time, so that those that hang delay the others little; those that did
-not return are tried again alone, with the full time, when all others are done. `validation` and `hooks` come
-here for the import that they need in the present host.
+not return are tried again alone, with the full time, when all others are done. A plugin that is needed in the
+present host is imported on demand.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from floe_core.host.protocol import (
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.errors import HostUnavailable, PluginGone
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.knowledge import Knowledge
 from floe_operator.plugin_host.parameters import json_params
 from floe_operator.plugin_host.rpc import RpcError
-from floe_operator.plugin_host.states import Loaded, LoadFault
 from floe_operator.plugin_host.supervisor import Supervisor
+from floe_operator.plugin_host.triage import Blame, Finding, triage
 from floe_operator.plugin_host.trials import Order, Trials
+from floe_operator.rules.load_states import Described, LoadFault
 
 FIRST_PASS_LIMIT = 3.0
 
@@ -146,7 +147,7 @@ class Importing:
             if plugin in host.imported:
                 return
             fingerprint = self._knowledge.fingerprint(plugin)
-            outcome: Loaded | LoadFault
+            outcome: Described | LoadFault
             try:
                 answer = await host.call("describe", plugin, json.dumps(json_params(plugin)), limit)
                 outcome = _outcome(plugin, answer)
@@ -159,7 +160,7 @@ class Importing:
                 outcome, timed_out = _fault(plugin, error), False
             else:
                 timed_out = False
-                if isinstance(outcome, Loaded):
+                if isinstance(outcome, Described):
                     host.imported.add(plugin)
         if timed_out:
             await self._on_time_out(host, plugin, limit, fingerprint, final=final)
@@ -183,15 +184,17 @@ class Importing:
     def _on_lost(
         self, plugin: PluginId, lost: HostLost, limit: float, fingerprint: str | None, *, final: bool
     ) -> None:
-        if lost.blame is Blame.INNOCENT:
-            return
-        certain = final or lost.blame is Blame.CAUSE
-        if lost.hung and (certain or limit < self._load_timeout):
-            self._did_not_return(plugin, limit, fingerprint, final=final)
-        elif certain:
-            self._record(plugin, crashed(plugin, lost.how), fingerprint)
-        else:
-            raise SuspectImport
+        match triage(lost.blame, hung=lost.hung, alone=final):
+            case Finding.UNHARMED:
+                return
+            case Finding.HUNG:
+                self._did_not_return(plugin, limit, fingerprint, final=final)
+            case Finding.CRASHED:
+                self._record(plugin, crashed(plugin, lost.how), fingerprint)
+            case Finding.SUSPECT if lost.hung and limit < self._load_timeout:
+                self._did_not_return(plugin, limit, fingerprint, final=final)  # it is tried alone anyway
+            case Finding.SUSPECT:
+                raise SuspectImport
 
     def _did_not_return(
         self, plugin: PluginId, limit: float, fingerprint: str | None, *, final: bool
@@ -201,7 +204,7 @@ class Importing:
         else:
             self._slow[plugin] = None
 
-    def _record(self, plugin: PluginId, outcome: Loaded | LoadFault, fingerprint: str | None) -> None:
+    def _record(self, plugin: PluginId, outcome: Described | LoadFault, fingerprint: str | None) -> None:
         if self._knowledge.record(plugin, outcome, fingerprint, _now()):
             self._on_change({plugin})
         self._more.set()
@@ -225,9 +228,9 @@ def timed_out_after(plugin: PluginId, limit: float) -> LoadFault:
     )
 
 
-def _outcome(plugin: PluginId, answer: object) -> Loaded | LoadFault:
+def _outcome(plugin: PluginId, answer: object) -> Described | LoadFault:
     try:
-        return Loaded(Description.model_validate(answer))
+        return Described(Description.model_validate(answer))
     except ValidationError:
         return LoadFault("NotAPlugin", f"The description of {plugin.slug} cannot be read")
 

@@ -2,7 +2,6 @@
 
 A description belongs to the distribution it came from and outlives hosts; a failure is tried again when any
 distribution changed, since what was missing may have come, and a crash or time-out now and then besides.
-`importing` records here, and the plugin host answers from here.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 
 from floe_core.host.protocol import FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId
-from floe_operator.plugin_host.states import Loaded, LoadFault, Loading, LoadState
+from floe_operator.rules.backoff import Backoff
+from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 
-FIRST_RETRY = 60.0
-LAST_RETRY = 3_600.0
-"""Seconds between attempts at a plugin that was set aside, doubled each time."""
+SET_ASIDE = Backoff(first=60.0, longest=3_600.0)
+"""The pauses between attempts at a plugin that was set aside."""
 
 _SET_ASIDE = ("CrashedOnLoad", "LoadTimedOut")
 
@@ -103,7 +102,7 @@ class Knowledge:
         return {each: known.retry_at for each, known in self._known.items() if known.retry_at is not None}
 
     def record(
-        self, plugin: PluginId, state: Loaded | LoadFault, fingerprint: str | None, now: float
+        self, plugin: PluginId, state: Described | LoadFault, fingerprint: str | None, now: float
     ) -> bool:
         """Takes the outcome of an import; whether the plugin's state is another now.
 
@@ -116,8 +115,8 @@ class Knowledge:
         known.state = state
         known.due = False
         if isinstance(state, LoadFault) and state.reason in _SET_ASIDE:
-            known.retry_at = now + min(FIRST_RETRY * 2**known.failures, LAST_RETRY)
             known.failures += 1
+            known.retry_at = now + SET_ASIDE.after(known.failures)
         else:
             known.retry_at = None
             known.failures = 0

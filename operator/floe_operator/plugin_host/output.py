@@ -1,7 +1,6 @@
 """What a plugin host prints, as lines: bounded in length and in number, so that no plugin floods the log.
 
-`process` reads the log pipe to its end with it. What a line says is a plugin's text and may hold anything:
-whoever takes the lines scrubs them.
+What a line says is a plugin's text and may hold anything: whoever takes the lines scrubs them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The plugins as the rest of the operator sees them: what is installed, how it loads, what it says.
 
-Wires the parts of this package; reconciles, probes and the command line call it, and nobody else starts
-a plugin's code.
+Wires the parts of this package. Nothing else has a plugin's code run.
 """
 
 from __future__ import annotations
@@ -20,14 +19,15 @@ from floe_operator.plugin_host.errors import HostUnavailable, ScanFailed
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError
 from floe_operator.plugin_host.hooks import Hooks
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing
 from floe_operator.plugin_host.knowledge import Knowledge, needs_new_host
 from floe_operator.plugin_host.rpc import RpcError
-from floe_operator.plugin_host.states import LoadState
 from floe_operator.plugin_host.supervisor import Supervisor
+from floe_operator.plugin_host.triage import Blame
 from floe_operator.plugin_host.trials import Trials
 from floe_operator.plugin_host.validation import Validation
+from floe_operator.rules.load_states import LoadState
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)

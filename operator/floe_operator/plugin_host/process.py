@@ -1,6 +1,6 @@
 """The process of a plugin host: starts it, reads what it prints, sees it end, kills it with all it started.
 
-Knows nothing of what is said on the pipes; `host` puts a `Connection` on them.
+Knows nothing of what is said on the pipes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON-RPC 2.0 over a pair of pipes, from the side that calls; knows nothing of processes or plugins.
 
-`host` owns a connection and gives it the bytes that arrive. Time-outs are the caller's: a call that nobody
-waits for any more stays under way until it is answered or the connection fails.
+The bytes that arrive are handed in. Time-outs are the caller's: a call that nobody waits for any more stays
+under way until it is answered or the connection fails.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MalformedLineError(Exception):
     """The host sent something that is no message of the protocol."""
 
 
-class Connection:
+class RpcConnection:
     """Calls under way over a pipe, and the answers as they come."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:

@@ -1,7 +1,4 @@
-"""Keeps one plugin host alive: starts it, replaces it, watches its memory; never runs plugin code itself.
-
-`importing`, `validation` and `hooks` ask it for the present host; the plugin host runs its loops.
-"""
+"""Keeps one plugin host alive: starts it, replaces it, watches its memory; never runs plugin code itself."""
 
 from __future__ import annotations
 
@@ -13,34 +10,21 @@ import structlog
 
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, Host
+from floe_operator.plugin_host.host import Host
+from floe_operator.plugin_host.triage import Blame
+from floe_operator.rules.backoff import Backoff
+from floe_operator.said import Said
 
 RETIRE_LIMIT = 10.0
 """Seconds that a host that is replaced has to stop its plugins."""
 _MEMORY_PERIOD = 1.0
 _HOPELESS = 2
 """A host of this many times its bound is killed without stopping its plugins."""
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_PAUSES = Backoff(first=0.5, longest=30.0)
 _CALM = 60.0
 """A host that lived for so many seconds ends a series of bad ones."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Pause:
-    """Doubling pauses between attempts that fail for no known cause."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-
-    def next(self) -> float:
-        """How long to wait now, in seconds."""
-        self._failures += 1
-        return float(min(_SHORTEST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE))
-
-    def reset(self) -> None:
-        """The last attempt went well."""
-        self._failures = 0
 
 
 class Supervisor:
@@ -60,8 +44,8 @@ class Supervisor:
         self._mourned: Host | None = None
         self._born_at = 0.0
         self._not_before = 0.0
-        self._crashes = Pause()
-        self._growths = Pause()
+        self._crashes = 0
+        self._growths = 0
         self._succession = asyncio.Lock()
         self._closed = False
 
@@ -117,19 +101,18 @@ class Supervisor:
 
     async def keep_alive(self) -> None:
         """Starts a new host whenever the present one ends, until cancelled."""
-        attempts = Pause()
-        complaint = ""
+        failures, said = 0, Said[str]()
         while True:
             try:
                 host = await self.current()
             except HostStartError as error:
-                if str(error) != complaint:
-                    complaint = str(error)
-                    _log.error("there is no plugin host", reason=complaint)
-                await asyncio.sleep(attempts.next())
+                if said.is_new("no host", str(error)):
+                    _log.error("there is no plugin host", reason=str(error))
+                failures += 1
+                await asyncio.sleep(_PAUSES.after(failures))
                 continue
-            attempts.reset()
-            complaint = ""
+            failures = 0
+            said.is_over("no host")
             await host.lost.wait()
 
     def _mourn(self, host: Host) -> None:
@@ -138,10 +121,11 @@ class Supervisor:
         self._mourned = host
         _log.warning("the plugin host ended", pid=host.process.pid, reason=host.how_it_ended)
         if _now() - self._born_at > _CALM:
-            self._crashes.reset()
+            self._crashes = 0
         if host.ended_idle:
             # No call is to blame, so nothing is set aside: a thread of a started plugin may do it again.
-            self._not_before = _now() + self._crashes.next()
+            self._crashes += 1
+            self._not_before = _now() + _PAUSES.after(self._crashes)
 
     async def watch_memory(self) -> None:
         """Replaces a host that has grown above its bound, until cancelled."""
@@ -159,8 +143,8 @@ class Supervisor:
                 host.condemn("it grew above --host-memory")
             elif age >= patience:
                 # One that is too large as soon as its plugins are back must not be replaced every second.
-                self._growths.reset() if age > _CALM + patience else None
-                patience = 20 * self._growths.next()
+                self._growths = 1 if age > _CALM + patience else self._growths + 1
+                patience = 20 * _PAUSES.after(self._growths)
                 with contextlib.suppress(HostStartError):
                     await self.replace(host, why, blame=Blame.SUSPECT, limit=RETIRE_LIMIT / 2)
 

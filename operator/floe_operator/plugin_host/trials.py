@@ -1,8 +1,7 @@
 """A second host for what is under suspicion: one call at a time, so that its end has one cause.
 
 What crashed or hung, or was under way when a host ended, runs here and not in the present host: trying it
-again costs no started plugin its life. `importing` and `validation` bring the jobs; the plugin host runs
-the loop.
+again costs no started plugin its life.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.triage import Blame
 
 T = TypeVar("T")
 _IDLE_LIMIT = 2.0

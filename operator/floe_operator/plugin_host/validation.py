@@ -1,7 +1,7 @@
 """Has configurations judged by the plugins' schemas, and finds out which of them ends or hangs a host.
 
-Called by the plugin host, many at a time. A validation that did nothing wrong never shows that its host was
-replaced meanwhile.
+Many are under way at a time. A validation that did nothing wrong never shows that its host was replaced
+meanwhile.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from floe_operator.plugin_host.errors import (
 )
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError
-from floe_operator.plugin_host.host import Blame, CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing, SuspectImport
-from floe_operator.plugin_host.knowledge import FIRST_RETRY, LAST_RETRY, Knowledge
+from floe_operator.plugin_host.knowledge import SET_ASIDE, Knowledge
 from floe_operator.plugin_host.parameters import digest_of, json_params
 from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
+from floe_operator.plugin_host.triage import Blame, Finding, triage
 from floe_operator.plugin_host.trials import Order, Trials
 
 SIDE_BY_SIDE = 32
@@ -129,7 +130,7 @@ class Validation:
             try:
                 await self._importing.on_demand(host, plugin)
                 async with self._slots, self._gate.shared():
-                    return await self._judge(host, plugin, params)
+                    return await self._ask(host, plugin, params)
             except CallTimedOut:
                 crash = self._crashed(plugin, params, self._did_not_return)
                 try:
@@ -138,10 +139,11 @@ class Validation:
                     host.condemn("a validation did not return", Blame.INNOCENT)
                 raise crash from None
             except HostLost as lost:
-                if lost.blame is Blame.SUSPECT:
-                    raise _SuspectError from None
-                if lost.blame is Blame.CAUSE:
-                    raise self._crashed(plugin, params, self._what_happened(lost)) from None
+                match triage(lost.blame, hung=lost.hung, alone=False):
+                    case Finding.SUSPECT:
+                        raise _SuspectError from None
+                    case Finding.HUNG | Finding.CRASHED:
+                        raise self._crashed(plugin, params, self._what_happened(lost)) from None
             except HostUnavailable:
                 if not host.is_ending:
                     raise
@@ -154,7 +156,7 @@ class Validation:
 
     async def _try(self, order: Order, plugin: PluginId, params: str) -> Verdict:
         try:
-            return await self._trials.run(order, lambda host: self._import_and_judge(host, plugin, params))
+            return await self._trials.run(order, lambda host: self._import_and_ask(host, plugin, params))
         except CallTimedOut:
             raise self._crashed(plugin, params, self._did_not_return) from None
         except HostLost as lost:
@@ -162,11 +164,11 @@ class Validation:
         except HostStartError as error:
             raise HostUnavailable(str(error)) from None
 
-    async def _import_and_judge(self, host: Host, plugin: PluginId, params: str) -> Verdict:
+    async def _import_and_ask(self, host: Host, plugin: PluginId, params: str) -> Verdict:
         await self._importing.into_trial(host, plugin)
-        return await self._judge(host, plugin, params)
+        return await self._ask(host, plugin, params)
 
-    async def _judge(self, host: Host, plugin: PluginId, params: str) -> Verdict:
+    async def _ask(self, host: Host, plugin: PluginId, params: str) -> Verdict:
         try:
             return Verdict.model_validate(await host.call("validate", plugin, params, self._limit))
         except RequestTooLargeError as error:
@@ -190,11 +192,11 @@ class Validation:
 
     def _crashed(self, plugin: PluginId, params: str, what: str) -> ValidationCrashed:
         before = self._crashes.get(plugin)
-        failures = before.failures if before is not None else 0
+        failures = 1 + (before.failures if before is not None else 0)
         detail = f"The plugin's schema or one of its validators {what}"
-        again_at = _now() + min(FIRST_RETRY * 2**failures, LAST_RETRY)
+        again_at = _now() + SET_ASIDE.after(failures)
         self._crashes[plugin] = _Crash(
-            digest_of(params), self._knowledge.fingerprint(plugin), detail, again_at, failures + 1
+            digest_of(params), self._knowledge.fingerprint(plugin), detail, again_at, failures
         )
         return ValidationCrashed(detail)
 

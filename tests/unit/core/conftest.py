@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_core.discovery import EntryPointClaim, scan
+from floe_core._finding.discovery import EntryPointClaim, scan
 from floe_core.plugin_registry import PluginRegistry
 from floe_core.plugin_types import PluginId
 from tests.support.distributions import Distribution

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from floe_core.configuration import json_schema, required_fields, validate
+from floe_core._configuring.configuration import json_schema, required_fields, validate
 from floe_core.plugin_errors import PluginConfigurationError, PluginSchemaError
 from floe_core.plugin_types import PluginType, plugin_id
 

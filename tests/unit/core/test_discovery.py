@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_core.discovery import Scan, scan
+from floe_core._finding.discovery import Scan, scan
 from floe_core.plugin_types import PluginType, plugin_id
 from tests.support.distributions import Distribution
 from tests.unit.core.conftest import Site
@@ -227,7 +227,7 @@ def test_permissions_that_forbid_reading_are_reported(good: Site) -> None:
     code = (
         "import os, sys\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
-        "from floe_core.discovery import scan\n"
+        "from floe_core._finding.discovery import scan\n"
         f"found = scan({[str(good.folder), str(locked)]!r})\n"
         "print(sorted(each.name for each in found.plugins), found.complete)\n"
         "print(*[each.where + ': ' + each.detail for each in found.unreadable], sep='\\n')\n"
@@ -246,7 +246,7 @@ def test_permissions_that_forbid_reading_are_reported(good: Site) -> None:
 
 def _as_anyone(code: str) -> str:
     """The code with all of floe_core imported while its files can still be read."""
-    return f"import floe_core.discovery\n{code}"
+    return f"import floe_core._finding.discovery\n{code}"
 
 
 @pytest.mark.parametrize("entry", ["nowhere", "a\0b"])

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from floe_core.description import PluginDescription, describe
-from floe_core.loading import load_class
+from floe_core._loading.description import PluginDescription, describe
+from floe_core._loading.loading import load_class
 from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
 from floe_core.plugin_types import PluginId, PluginType, plugin_id
 from tests.support.distributions import Distribution, plugin_distribution, plugin_source

@@ -7,7 +7,7 @@ import threading
 import pytest
 from pydantic import BaseModel
 
-from floe_core import plugin_records
+from floe_core._running import plugin_records
 from floe_core.plugin_errors import (
     ConfigurationNotAcceptedError,
     ConfigurationRequiredError,

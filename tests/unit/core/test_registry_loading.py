@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from floe_core import plugin_records
+from floe_core._running import plugin_records
 from floe_core.plugin_errors import (
     DuplicatePluginError,
     InvalidPluginVersionError,

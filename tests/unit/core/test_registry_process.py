@@ -28,7 +28,8 @@ def test_a_hook_that_hangs_never_keeps_the_process_from_exiting(site: Site) -> N
     )
     done = run(
         """
-        from floe_core import plugin_records, PluginType, get_registry
+        from floe_core import PluginType, get_registry
+        from floe_core._running import plugin_records
         for name, load_timeout in (("hung-import", 0.2), ("hung-start", 30)):
             plugin_records.LOAD_TIMEOUT = load_timeout
             try:

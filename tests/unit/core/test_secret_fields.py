@@ -23,7 +23,7 @@ from pydantic import (
 )
 from typing_extensions import NotRequired, TypeAliasType, TypedDict
 
-from floe_core.secret_fields import plaintext_secrets
+from floe_core._configuring.secret_fields import plaintext_secrets
 
 T = TypeVar("T")
 Password = NewType("Password", SecretStr)

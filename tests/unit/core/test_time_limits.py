@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from floe_core.time_limits import DeadlockError, OutOfTimeError, TurnTable
+from floe_core._running.time_limits import DeadlockError, OutOfTimeError, TurnTable
 from tests.support.polling import eventually
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from floe_core.host.channel import Channel
 from floe_core.host.protocol import MAX_LINE_BYTES
-from floe_operator.plugin_host.rpc import Connection, MalformedLineError, RequestTooLargeError, RpcError
+from floe_operator.plugin_host.rpc import MalformedLineError, RequestTooLargeError, RpcConnection, RpcError
 from tests.support.polling import eventually
 
 
@@ -84,7 +84,7 @@ class Operator:
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
-        self.connection = Connection(self.sent.append)
+        self.connection = RpcConnection(self.sent.append)
         self.stream = asyncio.StreamReader(limit=MAX_LINE_BYTES)
 
     async def hear(self, *lines: bytes | dict[str, object]) -> None:

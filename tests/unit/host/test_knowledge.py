@@ -6,10 +6,12 @@ import pytest
 
 from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.plugin_host.knowledge import FIRST_RETRY, LAST_RETRY, Knowledge, needs_new_host
-from floe_operator.plugin_host.states import Loaded, LoadFault, Loading
+from floe_operator.plugin_host.knowledge import SET_ASIDE, Knowledge, needs_new_host
+from floe_operator.rules.load_states import Described, LoadFault, Loading
 
-LOADED = Loaded(Description(declared_name="a", version="1.0.0", floe_api_version="1.0", takes_config=False))
+LOADED = Described(
+    Description(declared_name="a", version="1.0.0", floe_api_version="1.0", takes_config=False)
+)
 IMPORT_FAILED = LoadFault("ImportFailed", "no")
 CRASHED = LoadFault("CrashedOnLoad", "no")
 TIMED_OUT = LoadFault("LoadTimedOut", "no")
@@ -39,7 +41,7 @@ def _scan(environment: str = "e1", *, complete: bool = True, **fingerprints: str
     )
 
 
-def _knowledge(state: Loaded | LoadFault) -> Knowledge:
+def _knowledge(state: Described | LoadFault) -> Knowledge:
     knowledge = Knowledge()
     knowledge.accept(_scan(a="f1"), 0.0)
     knowledge.record(_id("a"), state, "f1", now=0.0)
@@ -69,7 +71,7 @@ def test_what_a_scan_found_is_loading_and_due_in_its_order() -> None:
     ],
 )
 def test_a_description_belongs_to_its_distribution_and_a_failure_to_the_environment(
-    state: Loaded | LoadFault, scan: ScanResult, due: bool, kept: bool
+    state: Described | LoadFault, scan: ScanResult, due: bool, kept: bool
 ) -> None:
     knowledge = _knowledge(state)
     knowledge.accept(scan, 0.0)
@@ -103,12 +105,13 @@ def test_what_was_set_aside_is_tried_again_at_doubling_intervals(state: LoadFaul
         assert knowledge.due_again(retry) == [_id("a")]
         waited.append(retry - now)
         now = retry
-    assert waited[:3] == [FIRST_RETRY, 2 * FIRST_RETRY, 4 * FIRST_RETRY]
-    assert waited[-1] == LAST_RETRY
+    assert waited == [SET_ASIDE.after(failures) for failures in range(1, 10)]
+    assert waited[:3] == [60, 120, 240]
+    assert waited[-1] == 3_600
 
 
 @pytest.mark.parametrize("state", [LOADED, IMPORT_FAILED])
-def test_what_was_judged_without_a_crash_is_not_tried_again_of_its_own(state: Loaded | LoadFault) -> None:
+def test_what_was_judged_without_a_crash_is_not_tried_again_of_its_own(state: Described | LoadFault) -> None:
     knowledge = _knowledge(CRASHED)
     assert knowledge.record(_id("a"), state, "f1", now=1.0)
     assert knowledge.next_retry() is None

@@ -12,13 +12,14 @@ import pytest
 from floe_core.host.protocol import DistributionRef, FoundPlugin, Verdict
 from floe_core.plugin_types import PluginId
 from floe_operator import configurations as module
-from floe_operator.config_sources import Contents, SourceObject, Unreadable
-from floe_operator.configurations import Configurations, Judgement
-from floe_operator.facts import ConfigSourceFault
+from floe_operator.api.sources import Sources
+from floe_operator.configurations import Configurations, KnownConfig
+from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ValidationCrashed
-from floe_operator.resource import FloePlugin
-from floe_operator.scrub import REDACTED
-from floe_operator.sources import Sources
+from floe_operator.rules.config_merge import Contents, Denied, SourceObject
+from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.resource import FloePlugin
+from floe_operator.rules.scrub import REDACTED
 
 FOUND = FoundPlugin(
     type="compute",
@@ -46,11 +47,11 @@ class World:
     def __post_init__(self) -> None:
         sources = SimpleNamespace(version=lambda _: self.version, read=self._read)
         host = SimpleNamespace(validate=self._validate, generation=1)
-        self.configurations = Configurations(cast("PluginHost", host), cast("Sources", sources))
+        self.configurations = Configurations(cast("PluginHost", host), cast("Sources", sources), Objects())
 
     async def _read(self, source: SourceObject) -> Contents:
         self.reads += 1
-        return Unreadable('grant "get" on secrets') if self.forbids else {"k": self.content}
+        return Denied('grant "get" on secrets') if self.forbids else {"k": self.content}
 
     async def _validate(self, plugin: PluginId, config: dict[str, Any], plain: dict[str, Any]) -> Verdict:
         self.heard()
@@ -59,9 +60,9 @@ class World:
             raise ValidationCrashed("It ended the host")
         return Verdict(reason="Valid")
 
-    async def judge(self, found: FoundPlugin = FOUND, **spec: Any) -> Judgement:
+    async def look_up(self, found: FoundPlugin = FOUND, **spec: Any) -> KnownConfig:
         spec = {"type": "compute", "name": "duckdb", "configFrom": FROM_SECRET, **spec}
-        return await self.configurations.judge(
+        return await self.configurations.look_up(
             found, FloePlugin.parse({"metadata": {"name": "compute-duckdb"}, "spec": spec})
         )
 
@@ -78,26 +79,26 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_while_nothing_changes_neither_a_secret_is_read_nor_the_host_asked(world: World) -> None:
-    judgements = [await world.judge(probe={"periodSeconds": number}) for number in (1, 2, 3)]
+    judgements = [await world.look_up(probe={"periodSeconds": number}) for number in (1, 2, 3)]
     assert world.asked == (1, 1)
     assert judgements[0] is judgements[1] is judgements[2]
     assert judgements[0].outcome == Verdict(reason="Valid")
 
 
 async def test_a_secret_that_was_touched_is_read_and_only_another_content_is_judged(world: World) -> None:
-    first = await world.judge()
+    first = await world.look_up()
     world.version = "2"
-    assert (await world.judge()).digest == first.digest
+    assert (await world.look_up()).digest == first.digest
     assert world.asked == (2, 1)
     world.version, world.content = "3", b"second-token"
-    assert (await world.judge()).digest != first.digest
+    assert (await world.look_up()).digest != first.digest
     assert world.asked == (3, 2)
 
 
 async def test_without_a_watch_each_judgement_reads_and_none_asks_in_vain(world: World) -> None:
     world.version = None
     for _ in range(3):
-        await world.judge()
+        await world.look_up()
     assert world.asked == (3, 1)
 
 
@@ -105,8 +106,8 @@ async def test_without_a_watch_each_judgement_reads_and_none_asks_in_vain(world:
     "changed", [{"config": {"threads": 2}}, {"found": FOUND.model_copy(update={"fingerprint": "2"})}], ids=str
 )
 async def test_another_spec_or_release_is_judged_anew(world: World, changed: dict[str, Any]) -> None:
-    first = await world.judge()
-    assert (await world.judge(**changed)).digest != first.digest
+    first = await world.look_up()
+    assert (await world.look_up(**changed)).digest != first.digest
     assert world.asked == (2, 2)
 
 
@@ -115,7 +116,7 @@ async def test_a_judgement_is_made_anew_after_its_time_however_often_its_sources
 ) -> None:
     for version in range(10):
         world.version = str(version)
-        await world.judge()
+        await world.look_up()
         world.clock += 100
     assert len(world.validated) == 2
 
@@ -123,27 +124,27 @@ async def test_a_judgement_is_made_anew_after_its_time_however_often_its_sources
 async def test_a_crash_is_not_remembered_for_the_host_knows_when_to_try_again(world: World) -> None:
     world.crashes = True
     for _ in range(2):
-        outcome = (await world.judge()).outcome
+        outcome = (await world.look_up()).outcome
         assert outcome == ConfigSourceFault("ValidationCrashed", "It ended the host")
     assert len(world.validated) == 2
     world.crashes = False
-    assert (await world.judge()).outcome == Verdict(reason="Valid")
+    assert (await world.look_up()).outcome == Verdict(reason="Valid")
 
 
 async def test_a_missing_right_is_not_remembered_for_nothing_tells_that_it_was_granted(world: World) -> None:
     world.forbids = True
-    outcome = (await world.judge()).outcome
+    outcome = (await world.look_up()).outcome
     assert isinstance(outcome, ConfigSourceFault)
     assert outcome.reason == "Forbidden"
     world.forbids = False
-    assert (await world.judge()).outcome == Verdict(reason="Valid")
+    assert (await world.look_up()).outcome == Verdict(reason="Valid")
 
 
 async def test_a_configuration_nested_too_deeply_goes_nowhere(world: World) -> None:
     nested: dict[str, Any] = {}
     for _ in range(70):
         nested = {"a": nested}
-    outcome = (await world.judge(config=nested)).outcome
+    outcome = (await world.look_up(config=nested)).outcome
     assert isinstance(outcome, Verdict)
     assert outcome.reason == "ValidationFailed"
     assert world.asked == (0, 0)
@@ -152,18 +153,19 @@ async def test_a_configuration_nested_too_deeply_goes_nowhere(world: World) -> N
 async def test_the_secrets_of_a_configuration_are_scrubbed_before_the_host_sees_them(world: World) -> None:
     said: list[str] = []
     world.heard = lambda: said.append(world.configurations.scrubbers.common().scrub("it is first-token"))
-    judgement = await world.judge()
+    known = await world.look_up()
     assert said == [f"it is {REDACTED}"]
-    assert b"first-token" not in judgement.digest
+    assert known.digest is not None
+    assert known.digest.count(b"first-token") == 0
 
 
 async def test_equal_configurations_have_other_digests_in_another_process() -> None:
-    assert (await World().judge()).digest != (await World().judge()).digest
+    assert (await World().look_up()).digest != (await World().look_up()).digest
 
 
 async def test_an_object_that_is_gone_is_forgotten(world: World) -> None:
-    await world.judge()
+    await world.look_up()
     world.configurations.forget(next(iter(world.configurations._kept)))
     assert not world.configurations._kept
-    await world.judge()
+    await world.look_up()
     assert world.asked == (2, 2)

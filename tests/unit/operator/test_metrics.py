@@ -12,12 +12,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from floe_operator.facts import NotInstalled
 from floe_operator.gauges import plugin_metrics
 from floe_operator.metrics import Metrics
 from floe_operator.queue import DONE, Result, RetryableError, RetryAfter
-from floe_operator.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus, ManagedFieldsEntry
-from tests.unit.operator.facts_builder import judged
+from floe_operator.rules.facts import NotInstalled
+from floe_operator.rules.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus, ManagedFieldsEntry
+from tests.unit.operator.rules.facts_builder import judged
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -11,19 +11,20 @@ import pytest
 
 from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable, Verdict
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.cluster import Cluster
+from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.api.sources import Sources
 from floe_operator.configurations import Configurations
-from floe_operator.dependencies import Dependents
-from floe_operator.facts import Checked, Probe
 from floe_operator.gather import Gather
-from floe_operator.inventory import Inventory
+from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
-from floe_operator.plugin_host.states import Loaded, LoadFault, Loading, LoadState
-from floe_operator.probes import Prober, Wanted
+from floe_operator.probes import Prober
 from floe_operator.queue import DONE, LATER, Result, RetryAfter
 from floe_operator.reconcile import Reconciler
-from floe_operator.sources import Sources
-from floe_operator.store import Store
+from floe_operator.rules.dependency_graph import Dependents
+from floe_operator.rules.facts import Checked, ConfigDigest, Probe
+from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
+from floe_operator.rules.probing import Run
+from floe_operator.scans import Scans
 
 BASE, TOP = PluginId(PluginType.STORAGE, "base"), PluginId(PluginType.CATALOG, "top")
 LABELS = {"floe.dev/plugin-type": "storage"}
@@ -50,8 +51,8 @@ def scan(*plugins: PluginId, unreadable: str = "") -> ScanResult:
     )
 
 
-def loaded(*dependencies: str) -> Loaded:
-    return Loaded(
+def loaded(*dependencies: str) -> Described:
+    return Described(
         Description(
             declared_name="x",
             version="0.1.0",
@@ -67,10 +68,10 @@ class World:
     """Objects as an API server keeps them, and a plugin host and a prober that do as they are told."""
 
     states: dict[PluginId, LoadState] = field(default_factory=dict)
-    objects: dict[PluginId, dict[str, Any]] = field(default_factory=dict)
+    served: dict[PluginId, dict[str, Any]] = field(default_factory=dict)
     applied: list[PluginId] = field(default_factory=list)
     written: list[PluginId] = field(default_factory=list)
-    wanted: list[bytes] = field(default_factory=list)
+    wanted: list[ConfigDigest] = field(default_factory=list)
     dropped: list[PluginId] = field(default_factory=list)
     declared: list[PluginId] = field(default_factory=list)
     interfere: Mapping[str, Any] = field(default_factory=dict)
@@ -82,8 +83,8 @@ class World:
 
     def restart(self) -> None:
         """Another process: what only memory holds is gone."""
-        self.store = Store()
-        self.inventory = Inventory(self.store.all)
+        self.objects = Objects()
+        self.scans = Scans(self.objects.all)
         host = cast(
             "PluginHost", SimpleNamespace(load_state=self.states.get, validate=self._valid, generation=1)
         )
@@ -92,25 +93,23 @@ class World:
             "Prober",
             SimpleNamespace(
                 fact=self._fact,
-                is_running=lambda _: bool(self.wanted),
                 want=self._want,
                 drop=self.dropped.append,
             ),
         )
         gather = Gather(
-            inventory=self.inventory,
+            scans=self.scans,
             host=host,
-            store=self.store,
-            configurations=Configurations(host, sources),
+            objects=self.objects,
+            configurations=Configurations(host, sources, self.objects),
             prober=prober,
             dependents=Dependents(),
             on_declared=self.declared.append,
         )
         cluster = SimpleNamespace(apply=self._apply, apply_status=self._apply_status)
         self.reconciler = Reconciler(
-            cluster=cast("Cluster", cluster),
-            store=self.store,
-            inventory=self.inventory,
+            floeplugins=cast("FloePlugins", cluster),
+            objects=self.objects,
             gather=gather,
             prober=prober,
             on_written=lambda seen, _: self.written.append(seen.plugin),
@@ -119,7 +118,7 @@ class World:
     def there(self, plugin: PluginId, *, labels: Mapping[str, str] | None = LABELS, **spec: Any) -> None:
         """Somebody makes an object, and the watch brings it."""
         slug = plugin.plugin_type.slug
-        self.objects[plugin] = {
+        self.served[plugin] = {
             "metadata": {
                 "name": f"{slug}-{plugin.name}",
                 "uid": plugin.name,
@@ -129,22 +128,22 @@ class World:
             },
             "spec": {"type": slug, "name": plugin.name, **spec},
         }
-        self.store.put(self.objects[plugin])
+        self.objects.put(self.served[plugin])
 
     def listed(self) -> None:
         """All objects are listed."""
-        self.store.listed([self.store.put(raw) for raw in self.objects.values()], {})
-        self.inventory.objects_listed()
+        self.objects.listed([self.objects.put(raw) for raw in self.served.values()], {})
+        self.scans.objects_listed()
 
     def reasons(self, plugin: PluginId) -> dict[str, str]:
-        return {one["type"]: one["reason"] for one in self.objects[plugin]["status"]["conditions"]}
+        return {one["type"]: one["reason"] for one in self.served[plugin]["status"]["conditions"]}
 
     async def settle(self) -> None:
         """Everything is looked at until nothing changes."""
         written = -1
         while written != len(self.written):
             written = len(self.written)
-            for plugin in self.objects:
+            for plugin in self.served:
                 await self.reconciler.reconcile(plugin)
 
     def _next(self) -> str:
@@ -153,22 +152,22 @@ class World:
 
     def _put(self, plugin: PluginId, **fields: Any) -> dict[str, Any]:
         """One write of ours, and before it, in the same breath, one of another hand."""
-        present = {**self.objects[plugin], **fields}
+        present = {**self.served[plugin], **fields}
         metadata = {
             **present["metadata"],
             **self.interfere.get("metadata", {}),
             "resourceVersion": self._next(),
         }
-        self.objects[plugin] = {**present, **self.interfere, "metadata": metadata}
+        self.served[plugin] = {**present, **self.interfere, "metadata": metadata}
         self.interfere = {}
-        return self.objects[plugin]
+        return self.served[plugin]
 
     async def _apply(self, plugin: PluginId, *, uid: str | None) -> dict[str, Any]:
         self.applied.append(plugin)
-        metadata = self.objects[plugin]["metadata"] if plugin in self.objects else None
+        metadata = self.served[plugin]["metadata"] if plugin in self.served else None
         if metadata is None:
             self.there(plugin)
-            return self.objects[plugin]
+            return self.served[plugin]
         return self._put(plugin, metadata={**metadata, "labels": LABELS})
 
     async def _apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,12 +176,12 @@ class World:
     async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
         return Verdict(reason="Valid")
 
-    def _fact(self, plugin: PluginId, digest: bytes) -> Probe | None:
+    def _fact(self, plugin: PluginId, digest: ConfigDigest | None) -> Probe | None:
         return Checked("healthy") if self.wanted else None
 
-    def _want(self, plugin: PluginId, wanted: Wanted) -> None:
-        if wanted.digest not in self.wanted[-1:]:
-            self.wanted.append(wanted.digest)
+    def _want(self, plugin: PluginId, run: Run) -> None:
+        if run.digest not in self.wanted[-1:]:
+            self.wanted.append(run.digest)
 
 
 @pytest.fixture
@@ -195,7 +194,7 @@ async def probed(world: World) -> World:
     """A plugin that runs, and is Ready."""
     world.there(BASE, probe={})
     world.listed()
-    world.inventory.succeeded(scan(BASE))
+    world.scans.succeeded(scan(BASE))
     world.states[BASE] = loaded()
     await world.settle()
     assert world.reasons(BASE)["Ready"] == "Ready"
@@ -205,11 +204,11 @@ async def probed(world: World) -> World:
 
 
 async def test_what_is_not_known_for_now_restarts_no_started_plugin_and_writes_nothing(probed: World) -> None:
-    probed.inventory.succeeded(scan(TOP, unreadable="floe_base"))
+    probed.scans.succeeded(scan(TOP, unreadable="floe_base"))
     await probed.settle()
-    probed.inventory.failed("no Python")
+    probed.scans.failed("no Python")
     await probed.settle()
-    probed.inventory.succeeded(scan(BASE))
+    probed.scans.succeeded(scan(BASE))
     probed.states[BASE] = Loading()
     await probed.settle()
     assert (len(probed.wanted), probed.dropped, probed.written) == (1, [], [])
@@ -219,14 +218,13 @@ async def test_after_a_restart_a_plugin_is_started_once_it_is_loaded_and_only_th
     probed.wanted.clear()
     probed.restart()
     probed.states[BASE] = Loading()
-    probed.inventory.succeeded(scan(BASE))
+    probed.scans.succeeded(scan(BASE))
     probed.listed()
     await probed.settle()
     assert probed.wanted == []
     probed.states[BASE] = loaded()
     await probed.settle()
     assert len(probed.wanted) == 1
-    assert probed.wanted != [b""]
     assert probed.written == []
 
 
@@ -236,7 +234,7 @@ async def chain(world: World) -> World:
     world.there(TOP)
     world.there(BASE)
     world.listed()
-    world.inventory.succeeded(scan(BASE, TOP))
+    world.scans.succeeded(scan(BASE, TOP))
     world.states |= {BASE: loaded(), TOP: loaded("storage/base")}
     await world.settle()
     assert world.reasons(TOP)["DependenciesReady"] == "AllReady"
@@ -245,19 +243,19 @@ async def chain(world: World) -> World:
 
 
 async def test_a_partial_scan_does_not_make_what_it_hides_missing_to_others(chain: World) -> None:
-    chain.inventory.succeeded(scan(TOP, unreadable="floe_base"))
+    chain.scans.succeeded(scan(TOP, unreadable="floe_base"))
     await chain.settle()
     assert chain.written == []
     # Nor does another process know less, in whatever order it hears of objects and scans.
     chain.restart()
     del chain.states[BASE]
-    chain.inventory.succeeded(scan(TOP, unreadable="floe_base"))
-    chain.store.put(chain.objects[TOP])
+    chain.scans.succeeded(scan(TOP, unreadable="floe_base"))
+    chain.objects.put(chain.served[TOP])
     await chain.reconciler.reconcile(TOP)
     chain.listed()
     await chain.settle()
     assert chain.written == []
-    chain.inventory.succeeded(scan(TOP))
+    chain.scans.succeeded(scan(TOP))
     await chain.settle()
     assert chain.reasons(TOP)["DependenciesReady"] == "DependencyMissing"
 
@@ -270,7 +268,7 @@ async def test_a_cycle_stays_one_while_a_member_loads_again(chain: World) -> Non
     chain.written.clear()
     chain.restart()
     chain.states[BASE] = Loading()
-    chain.inventory.succeeded(scan(BASE, TOP))
+    chain.scans.succeeded(scan(BASE, TOP))
     chain.listed()
     await chain.settle()
     assert chain.written == []
@@ -283,13 +281,13 @@ async def test_a_cycle_stays_one_while_a_member_loads_again(chain: World) -> Non
 async def test_an_object_that_does_not_fit_the_crd_is_never_applied_to(world: World, gone: bool) -> None:
     world.there(BASE, version="x" * 300)
     world.listed()
-    world.inventory.succeeded(scan(BASE))
+    world.scans.succeeded(scan(BASE))
     world.states[BASE] = loaded()
     for _ in range(3):
         assert await world.reconciler.reconcile(BASE) == DONE
     assert world.applied == []
     if gone:
-        world.store.remove(world.objects.pop(BASE))
+        world.objects.remove(world.served.pop(BASE))
         assert await world.reconciler.reconcile(BASE) == RetryAfter(0)
         assert world.applied == [BASE]
 
@@ -313,7 +311,7 @@ async def test_what_another_hand_changed_together_with_our_status_brings_the_key
 ) -> None:
     world.there(BASE)
     world.listed()
-    world.inventory.succeeded(scan(BASE))
+    world.scans.succeeded(scan(BASE))
     world.states[BASE] = loaded()
     world.interfere = interfere
     assert await world.reconciler.reconcile(BASE) == result
@@ -329,7 +327,7 @@ async def test_what_another_hand_changed_together_with_our_label_brings_the_key_
 ) -> None:
     world.there(BASE, labels=None)
     world.listed()
-    world.inventory.succeeded(scan(BASE))
+    world.scans.succeeded(scan(BASE))
     world.states[BASE] = loaded()
     assert await world.reconciler.reconcile(BASE) == LATER
     world.interfere = interfere

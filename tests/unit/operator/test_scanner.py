@@ -11,12 +11,12 @@ import pytest
 
 from floe_core.host.protocol import DistributionRef, FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.cluster import Cluster
-from floe_operator.cluster_errors import ClusterUnreachable
-from floe_operator.inventory import Inventory
+from floe_operator.api.errors import ClusterUnreachable
+from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
 from floe_operator.scanner import Scanner
-from floe_operator.store import Store
+from floe_operator.scans import Scans
 from tests.support.polling import eventually_async
 
 GOING, STAYING = PluginId(PluginType.COMPUTE, "going"), PluginId(PluginType.COMPUTE, "staying")
@@ -73,12 +73,12 @@ async def after(rounds: Sequence[Round]) -> list[PluginId]:
     async def delete(plugin: PluginId, **_: str) -> None:
         deleted.append(plugin)
 
-    store = Store()
+    objects = Objects()
     scanner = Scanner(
         host=cast("PluginHost", SimpleNamespace(scan=next_scan)),
-        cluster=cast("Cluster", SimpleNamespace(list=listed, delete=delete)),
-        store=store,
-        inventory=Inventory(store.all),
+        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed, delete=delete)),
+        objects=objects,
+        scans=Scans(objects.all),
         look_at=lambda _: None,
         interval=0,
         leads=lambda: True,
@@ -121,12 +121,12 @@ async def test_what_a_listing_showed_before_it_broke_off_is_looked_at() -> None:
         yield BARE
         raise ClusterUnreachable("away")
 
-    store = Store()
+    objects = Objects()
     scanner = Scanner(
         host=cast("PluginHost", SimpleNamespace(scan=found)),
-        cluster=cast("Cluster", SimpleNamespace(list=listed)),
-        store=store,
-        inventory=Inventory(store.all),
+        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed)),
+        objects=objects,
+        scans=Scans(objects.all),
         look_at=looked_at.append,
         interval=3600,
         leads=lambda: True,
@@ -139,4 +139,4 @@ async def test_what_a_listing_showed_before_it_broke_off_is_looked_at() -> None:
     await eventually_async(done, every=0.005)
     scans.cancel()
     assert looked_at == [GOING]
-    assert not store.complete
+    assert not objects.complete

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.scrub import REDACTED, WITHHELD
+from floe_operator.rules.scrub import REDACTED, WITHHELD
 from floe_operator.scrubbers import Scrubbers
 
 ONE = PluginId(PluginType.COMPUTE, "one")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.config_sources import SourceObject
-from floe_operator.dependencies import Dependents
-from floe_operator.store import Store
+from floe_operator.objects import Objects
+from floe_operator.rules.config_merge import SourceObject
+from floe_operator.rules.dependency_graph import Dependents
 from floe_operator.wakeups import Wakeups
 
 BASE, MIDDLE, TOP, OTHER = (PluginId(PluginType.COMPUTE, name) for name in ("base", "middle", "top", "other"))
@@ -31,12 +31,12 @@ class World:
     """A chain: top needs middle, which needs base."""
 
     def __init__(self) -> None:
-        self.store = Store()
+        self.objects = Objects()
         self.dependents = Dependents()
         self.dependents.note(TOP, ["middle"])
         self.dependents.note(MIDDLE, ["base"])
         self._woken: list[PluginId] = []
-        self.wakeups = Wakeups(self.store, self.dependents, self._woken.append)
+        self.wakeups = Wakeups(self.objects, self.dependents, self._woken.append)
 
     @property
     def woken(self) -> set[PluginId]:
@@ -54,14 +54,14 @@ def world() -> World:
 def test_what_the_watch_brings_is_looked_at_and_an_echo_is_not(world: World) -> None:
     world.wakeups.seen(None, raw(OTHER, 1))
     assert world.woken == {OTHER}
-    world.store.put(raw(OTHER, 2))
+    world.objects.put(raw(OTHER, 2))
     world.wakeups.seen("MODIFIED", raw(OTHER, 2))
     assert world.woken == set()
     world.wakeups.seen("MODIFIED", raw(OTHER, 3))
     assert world.woken == {OTHER}
     world.wakeups.seen("DELETED", raw(OTHER, 4))
     assert world.woken == {OTHER}
-    assert world.store.get(OTHER) is None
+    assert world.objects.get(OTHER) is None
 
 
 def test_an_object_that_no_plugin_has_wakes_nobody(world: World) -> None:
@@ -84,7 +84,7 @@ def test_those_that_need_a_plugin_are_woken_when_its_readiness_turns_and_only_th
         if by == "the watch":
             world.wakeups.seen("MODIFIED", raw(BASE, version, ready=ready))
             return world.woken - {BASE}
-        world.store.put(raw(BASE, version, ready=ready))
+        world.objects.put(raw(BASE, version, ready=ready))
         if by == "a write":
             world.wakeups.written(BASE)
         else:
@@ -100,10 +100,10 @@ def test_those_that_need_a_plugin_are_woken_when_its_readiness_turns_and_only_th
 def test_an_object_that_a_listing_lacks_is_not_ready_any_more(world: World) -> None:
     world.wakeups.seen(None, raw(BASE, 1, ready=True))
     assert world.woken == {BASE, MIDDLE}
-    for plugin in world.store.listed((), world.store.versions()):
+    for plugin in world.objects.listed((), world.objects.versions()):
         world.wakeups.look_at(plugin)
     assert world.woken == {BASE, MIDDLE}
-    world.store.put({**raw(BASE, 9, ready=True)})
+    world.objects.put({**raw(BASE, 9, ready=True)})
     world.wakeups.written(BASE)
     assert world.woken == {MIDDLE}
 
@@ -119,8 +119,8 @@ def test_all_that_wait_for_a_plugin_are_woken_when_it_declares_something_else(wo
 
 def test_a_source_wakes_the_objects_that_refer_to_it(world: World) -> None:
     source = {"secretKeyRef": {"name": "s", "key": "k"}, "path": "a"}
-    world.store.put(raw(OTHER, 1, configFrom=[source]))
-    world.store.put(raw(BASE, 2))
+    world.objects.put(raw(OTHER, 1, configFrom=[source]))
+    world.objects.put(raw(BASE, 2))
     world.wakeups.source_changed(SourceObject("Secret", "s"))
     assert world.woken == {OTHER}
 

@@ -46,7 +46,7 @@ SUITES = {
         "the lowest requirements",
         REPOSITORY / "requirements" / "lowest.txt",
         registry=_REGISTRY,
-        everything=("tests/unit/core", "tests/unit/host", "tests/unit/operator/test_yaml_depth.py"),
+        everything=("tests/unit/core", "tests/unit/host", "tests/unit/operator/commands/test_yaml_depth.py"),
         installs_ours=False,
     ),
     "locked": Suite(

@@ -1,0 +1,230 @@
+"""What may stand where in a configuration, read from the types of a pydantic model.
+
+A type is seen as the alternatives it leaves: named fields, items, a free mapping, a secret, or a leaf. Along
+them a configuration's secrets are found, and in an error's location the names of the schema, which may be
+shown, are told from keys that are somebody's data, which may not.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pydantic
+import typing_extensions  # pydantic's own requirement: it knows the TypedDict of both
+from pydantic import AliasChoices, AliasPath, BaseModel, RootModel, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
+
+
+class Fields(NamedTuple):
+    """Keys of the schema's own, each with the types it may have."""
+
+    names: Mapping[str, tuple[Any, ...]]
+
+
+class Items(NamedTuple):
+    """A sequence or a set."""
+
+    types: tuple[Any, ...]
+
+
+class Values(NamedTuple):
+    """A mapping with free keys."""
+
+    key: Any
+    value: Any
+
+
+class JsonText(NamedTuple):
+    """A string that holds JSON of another type."""
+
+    type: Any
+
+
+class Secret(NamedTuple):
+    """SecretStr, SecretBytes, Secret[T]."""
+
+
+class Leaf(NamedTuple):
+    """Anything else."""
+
+
+Shape = Fields | Items | Values | JsonText | Secret | Leaf
+
+# Secret[T] came with pydantic 2.7.
+_SECRETS: tuple[type, ...] = (SecretStr, SecretBytes, *filter(None, [getattr(pydantic, "Secret", None)]))
+_TRANSPARENT: list[Any] = [
+    typing.Final,
+    typing.ClassVar,
+    *(getattr(typing_extensions, name, None) for name in ("Required", "NotRequired", "ReadOnly")),
+    *(getattr(typing, name, None) for name in ("Required", "NotRequired", "ReadOnly")),
+]
+
+
+class _Rest(NamedTuple):
+    """What is left of an alias that is a path into nested data."""
+
+    path: tuple[str | int, ...]
+    type: Any
+
+
+def shapes(types_: Iterable[Any]) -> list[Shape]:
+    """The alternatives of types, unions and aliases resolved, each type once; never an empty list.
+
+    None is not one: it is what may be left out.
+    """
+    members = {id(each): each for type_ in types_ for each in _alternatives(type_)}
+    return [shape for each in members.values() for shape in _shapes(each)] or [Leaf()]
+
+
+def _alternatives(type_: Any) -> Iterator[Any]:
+    """The members of unions, and what aliases, annotations and type variables stand for."""
+    todo, seen = [type_], 0
+    while todo and seen < 1000:  # an alias may name itself
+        each = todo.pop(0)
+        seen += 1
+        inner = _resolved(each)
+        if inner is None:
+            if each is not None and each is not type(None):
+                yield each
+        else:
+            todo[:0] = inner
+
+
+def _resolved(type_: Any) -> list[Any] | None:
+    """What the type stands for, None for one that stands for itself."""
+    origin, arguments = typing.get_origin(type_), typing.get_args(type_)
+    if origin is typing.Union or origin is types.UnionType:
+        return list(arguments)
+    if origin is typing.Annotated:
+        if any(_is_json(each) for each in type_.__metadata__):
+            return None
+        return [arguments[0]]
+    if origin in _TRANSPARENT and arguments:
+        return [arguments[0]]
+    alias = type_ if origin is None else origin
+    if type(alias).__name__ == "TypeAliasType":
+        value = _evaluated(alias.__value__, alias.__module__)
+        return [_substituted(value, dict(zip(alias.__type_params__, arguments, strict=False)))]
+    if isinstance(type_, typing.TypeVar):
+        return [type_.__bound__] if type_.__bound__ is not None else list(type_.__constraints__) or None
+    if isinstance(type_, dataclasses.InitVar):
+        return [type_.type]
+    supertype = getattr(type_, "__supertype__", None)  # NewType
+    return None if supertype is None else [supertype]
+
+
+def _is_json(metadata: Any) -> bool:
+    return metadata is pydantic.Json or isinstance(metadata, pydantic.Json)
+
+
+def _shapes(type_: Any) -> list[Shape]:
+    origin, arguments = typing.get_origin(type_), typing.get_args(type_)
+    if origin is typing.Annotated:
+        return [JsonText(arguments[0])]
+    if isinstance(type_, _Rest):
+        return [_rest(type_)]
+    base = origin or type_
+    if not isinstance(base, type):
+        return [Leaf()]
+    if issubclass(base, _SECRETS):
+        return [Secret()]
+    if issubclass(base, BaseModel):
+        return _of_model(base)
+    if dataclasses.is_dataclass(base) or typing_extensions.is_typeddict(base):
+        return [Fields(_hints(base, arguments))]
+    if issubclass(base, tuple) and hasattr(base, "_fields"):
+        hints = _hints(base, arguments)
+        return [Fields(hints), Items(tuple(each for types_ in hints.values() for each in types_))]
+    if issubclass(base, collections.abc.Mapping):
+        return [Values(*arguments)] if len(arguments) == 2 else [Values(Any, Any)]
+    if issubclass(base, collections.abc.Iterable) and not issubclass(base, (str, bytes, bytearray)):
+        return [Items(tuple(each for each in arguments if each is not Ellipsis) or (Any,))]
+    return [Leaf()]
+
+
+def _rest(rest: _Rest) -> Shape:
+    head, *tail = rest.path
+    inner = _Rest(tuple(tail), rest.type) if tail else rest.type
+    return Fields({head: (inner,)}) if isinstance(head, str) else Items((inner,))
+
+
+def _of_model(model: type[BaseModel]) -> list[Shape]:
+    # Both do nothing for most: a model may have been made before what it names.
+    with contextlib.suppress(Exception):
+        model.model_rebuild(raise_errors=False)
+    if issubclass(model, RootModel):
+        return shapes([_annotation(model.model_fields["root"], model)])
+    found: list[Shape] = [Fields(_fields(model.model_fields, model))]
+    if model.model_config.get("extra") == "allow":
+        extra = _type_hints(model).get("__pydantic_extra__", Any)
+        found.extend(each for each in shapes([extra]) if isinstance(each, Values))
+    return found
+
+
+def _fields(fields: Mapping[str, FieldInfo], owner: type) -> dict[str, tuple[Any, ...]]:
+    """Every name under which a field can be given, aliases of all kinds included."""
+    names: dict[str, tuple[Any, ...]] = {}
+    for name, field in fields.items():
+        annotation = _annotation(field, owner)
+        for path in _paths(name, field):
+            inner = _Rest(path[1:], annotation) if len(path) > 1 else annotation
+            names[str(path[0])] = (*names.get(str(path[0]), ()), inner)
+    return names
+
+
+def _paths(name: str, field: FieldInfo) -> Iterator[tuple[str | int, ...]]:
+    yield (name,)
+    for alias in (field.alias, field.validation_alias):
+        for each in alias.choices if isinstance(alias, AliasChoices) else [alias]:
+            if isinstance(each, AliasPath):
+                yield tuple(each.path)
+            elif each is not None and each != name:
+                yield (each,)
+
+
+def _annotation(field: FieldInfo, owner: type) -> Any:
+    annotation: Any = field.annotation
+    if isinstance(annotation, (str, typing.ForwardRef)):
+        annotation = _evaluated(annotation, owner.__module__)
+    # The metadata says whether a string of JSON is expected.
+    json = any(_is_json(each) for each in field.metadata)
+    return typing.Annotated[annotation, pydantic.Json] if json else annotation
+
+
+def _hints(owner: Any, arguments: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
+    fields = getattr(owner, "__pydantic_fields__", None)
+    if isinstance(fields, dict) and fields:
+        return _fields(fields, owner)
+    bound = dict(zip(getattr(owner, "__parameters__", ()), arguments, strict=False))
+    return {name: (_substituted(each, bound),) for name, each in _type_hints(owner).items()}
+
+
+def _substituted(type_: Any, bound: Mapping[Any, Any]) -> Any:
+    if type_ in bound:
+        return bound[type_]
+    parameters = getattr(type_, "__parameters__", ())
+    return type_[tuple(bound.get(each, each) for each in parameters)] if bound and parameters else type_
+
+
+def _evaluated(type_: Any, module: str) -> Any:
+    """A recursive alias names itself by a string."""
+    holder = types.SimpleNamespace(__annotations__={"type": type_})
+    try:
+        names = vars(sys.modules[module])
+        return typing_extensions.get_type_hints(holder, names, include_extras=True)["type"]
+    except Exception:  # noqa: BLE001  (annotations are plugin code)
+        return type_
+
+
+def _type_hints(owner: Any) -> dict[str, Any]:
+    try:
+        return typing_extensions.get_type_hints(owner, include_extras=True)
+    except Exception:  # noqa: BLE001  (annotations are plugin code)
+        return {}

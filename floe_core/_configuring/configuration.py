@@ -1,0 +1,122 @@
+"""Validates a configuration with a plugin's schema, and never lets a value out.
+
+What is raised carries paths and rules: its message, its repr, its cause and context hold no value, and the
+frames it was raised through hold no configuration. Takes Python values, or JSON values in pydantic's JSON
+mode.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from floe_core._loading.description import schema_fault
+from floe_core._loading.loading import is_users_interrupt
+from floe_core.plugin_errors import FieldError, PluginConfigurationError, PluginSchemaError
+from floe_core.plugin_types import PluginId
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def validate(
+    schema: type[BaseModel],
+    config: Mapping[str, Any],
+    *,
+    plugin: PluginId,
+    json_mode: bool = False,
+    plain: Mapping[str, Any] | None = None,
+) -> BaseModel:
+    """The validated configuration, defaults filled in; PluginConfigurationError or PluginSchemaError.
+
+    `json_mode` takes values as JSON has them (a text where a date is due). `plain` is the part of the
+    configuration that came from no Secret, where that is not all of it: of unknown fields, only those that
+    stand there are named.
+    """
+    validated = try_validate(schema, config, plugin=plugin, json_mode=json_mode, plain=plain)
+    if isinstance(validated, PluginConfigurationError):
+        del config, plain  # a traceback keeps the locals of its frames
+        raise validated
+    return validated
+
+
+def try_validate(
+    schema: type[BaseModel],
+    config: object,
+    *,
+    plugin: PluginId,
+    json_mode: bool = False,
+    plain: Mapping[str, Any] | None = None,
+) -> BaseModel | PluginConfigurationError:
+    """The same as `validate`, the error returned: for callers whose own frame holds the configuration."""
+    from pydantic import ValidationError
+    from pydantic.errors import PydanticUserError
+
+    from floe_core._configuring.config_errors import field_errors
+
+    if not isinstance(config, Mapping):
+        return _error(plugin, "Input should be a mapping", "dict_type")
+    try:
+        return _validated(schema, config, json_mode)
+    except ValidationError as error:
+        return PluginConfigurationError(str(plugin), field_errors(error, schema, plain))
+    except PydanticUserError as error:
+        return schema_fault(plugin, f"the schema cannot be used ({error.code or 'not fully defined'})")
+    except RecursionError:
+        return _error(plugin, "Input is nested too deeply", "recursion_depth_exceeded")
+    except BaseException as error:
+        if is_users_interrupt(error):
+            raise
+        message = f"Validating raised {type(error).__name__}"
+        return _error(
+            plugin, message, "not_json" if json_mode and not _is_json(config) else "validator_error"
+        )
+
+
+def required_fields(schema: type[BaseModel]) -> tuple[str, ...]:
+    """The fields at the root that have no default, under the name by which they are given."""
+    from pydantic import AliasChoices, AliasPath, RootModel
+
+    if issubclass(schema, RootModel):
+        return ()
+    names = []
+    for name, field in schema.model_fields.items():
+        if field.is_required():
+            alias = field.validation_alias
+            if isinstance(alias, AliasChoices):
+                alias = alias.choices[0] if alias.choices else None
+            names.append(".".join(map(str, alias.path)) if isinstance(alias, AliasPath) else alias or name)
+    return tuple(names)
+
+
+def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of what may be given; PluginSchemaError where the model has none."""
+    try:
+        return schema.model_json_schema()
+    except BaseException as error:
+        if is_users_interrupt(error):
+            raise
+        message = f"the schema has no JSON form ({type(error).__name__})"
+    raise PluginSchemaError(schema.__name__, [FieldError(field="", message=message, type="schema_error")])
+
+
+def _validated(schema: type[BaseModel], config: Mapping[Any, Any], json_mode: bool) -> BaseModel:
+    if json_mode:
+        try:
+            return schema.model_validate_json(json.dumps(config))
+        except NotImplementedError:
+            pass  # the first releases of pydantic 2 cannot read a secret from JSON
+    return schema.model_validate(dict(config))
+
+
+def _error(plugin: PluginId, message: str, kind: str) -> PluginConfigurationError:
+    return PluginConfigurationError(str(plugin), [FieldError(field="", message=message, type=kind)])
+
+
+def _is_json(config: Mapping[Any, Any]) -> bool:
+    try:
+        json.dumps(config)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

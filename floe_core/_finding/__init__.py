@@ -1,0 +1,1 @@
+"""Finds the plugins that installed distributions declare, importing none of them."""

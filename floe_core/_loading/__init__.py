@@ -1,0 +1,1 @@
+"""Imports a plugin's class, and reads what it says of itself before any constructor runs."""

@@ -1,0 +1,90 @@
+"""Imports the class that an entry point names, and makes sure that it is a plugin's.
+
+Sets no time limit and remembers nothing: both are left to the caller.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from types import ModuleType
+
+from floe_core._finding.discovery import EntryPointClaim
+from floe_core._finding.entry_points_file import split_reference
+from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
+from floe_core.plugin_metadata import PluginMetadata
+
+
+def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
+    """The plugin class of an entry point.
+
+    PluginImportError or NotAPluginError, whatever the plugin's code raises: SystemExit included, and
+    KeyboardInterrupt, too, unless in the main thread, where it may be the user's.
+    """
+    module_name, path = split_reference(claim.value)
+    module: ModuleType | None = None
+    try:
+        module = _import(module_name)
+        found: object = module
+        for attribute in path.split("."):
+            found = getattr(found, attribute)
+    except BaseException as error:
+        if is_users_interrupt(error):
+            raise
+        reason = _why_not_imported(module_name, error) if module is None else _why_not_had(claim, error)
+        failure: PluginLoadError = PluginImportError(*claim.id, reason, cause=error)
+    else:
+        plugin_class = _plugin_class(claim, found)
+        if isinstance(plugin_class, type):
+            return plugin_class
+        failure = plugin_class
+    raise failure
+
+
+def is_users_interrupt(error: BaseException) -> bool:
+    """Whether the exception may be the user's Ctrl-C, which only the main thread is told of."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not _is_within(error.name, name):
+            raise
+    # It may have been installed since the directory was last listed by the import system.
+    importlib.invalidate_caches()
+    return importlib.import_module(name)
+
+
+def _is_within(missing: str | None, module: str) -> bool:
+    return missing is not None and (module == missing or module.startswith(f"{missing}."))
+
+
+def _why_not_imported(module: str, error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        if _is_within(error.name, module):
+            return f"there is no module {error.name}"
+        return f"importing {module} needs {error.name}, which is not installed"
+    return f"importing {module} raised {type(error).__name__}"
+
+
+def _why_not_had(claim: EntryPointClaim, error: BaseException) -> str:
+    """Why a module that was imported does not hand out what the entry point names."""
+    if isinstance(error, AttributeError):
+        return f"{claim.value} leads to nothing"
+    if isinstance(error, ModuleNotFoundError) and error.name:  # some modules import what they are asked for
+        return f"{claim.value} needs {error.name}, which is not installed"
+    return f"getting {claim.value} raised {type(error).__name__}"
+
+
+def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata] | PluginLoadError:
+    if not isinstance(found, type):
+        fault = f"{claim.value} is no class but an object of type {type(found).__name__}"
+    elif PluginMetadata not in found.__mro__:
+        fault = f"{claim.value} is a class that does not inherit from floe_core.PluginMetadata"
+    elif missing := sorted(getattr(found, "__abstractmethods__", ())):
+        fault = f"{claim.value} is an abstract class: it does not implement {', '.join(missing)}"
+    else:
+        return found
+    return NotAPluginError(claim.plugin_type, claim.name, fault)

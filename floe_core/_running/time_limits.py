@@ -1,0 +1,165 @@
+"""Runs plugin code within a time limit, and each hook of a plugin once at a time.
+
+A limit holds without waiting for the code to end: it runs in a daemon thread, which never keeps the process
+from exiting. `TurnTable` is the lock per plugin: who asks for what is under way waits for it, and who would
+wait for a thread that waits for the asker is told so instead of waiting for ever.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+Key = tuple[object, ...]
+"""What a turn is of, a plugin and a hook; its words name the thread."""
+
+
+class OutOfTimeError(Exception):
+    """The limit passed; nobody but this module raises it, so a plugin's own TimeoutError is another."""
+
+
+class DeadlockError(Exception):
+    """Waiting would never end: what is asked for waits for the asker."""
+
+
+class _Turn(Generic[T]):
+    """One run of something, in a thread of its own or in the asker's."""
+
+    __slots__ = ("done", "error", "given_up", "thread", "value")
+
+    def __init__(self) -> None:
+        self.thread: int | None = None
+        self.done = threading.Event()
+        self.given_up = False
+        self.value: T | None = None
+        self.error: BaseException | None = None
+
+    def result(self) -> T:
+        """The outcome, once done."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+class TurnTable:
+    """Turns by key, at most one of a key at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[Key, _Turn[Any]] = {}
+        self._waiting: dict[int, _Turn[Any]] = {}
+        self._here = threading.local()
+
+    def run(
+        self,
+        key: Key,
+        work: Callable[[], T],
+        timeout: float,
+        *,
+        too_late: Callable[[T], object] = lambda _: None,
+        nest: bool = False,
+    ) -> T:
+        """What `work` returns or raises, run by this call or by the one that is under way for `key`.
+
+        OutOfTimeError after `timeout` seconds, and while a run that was given up has not ended; if it
+        completes in the end, `too_late` gets its value. DeadlockError instead of waiting in a circle. With
+        `nest`, a call from within such work runs in the same thread: imports that go in circles see
+        half-made modules within one thread, and lock each other out in two.
+        """
+        me = threading.get_ident()
+        with self._lock:
+            turn: _Turn[T] | None = self._turns.get(key)
+            mine = turn is None
+            if turn is None:
+                turn = self._turns[key] = _Turn()
+            elif turn.given_up:
+                raise OutOfTimeError
+            elif self._waits_for(turn, me):
+                raise DeadlockError
+            outer = self._waiting.get(me)
+            inline = mine and nest and getattr(self._here, "nests", False)
+            if not inline:  # a thread that does the work itself waits for nobody
+                self._waiting[me] = turn
+        try:
+            if mine:
+                self._start(turn, key, work, too_late, nest, inline)
+            turn.done.wait(timeout)
+        finally:
+            with self._lock:
+                self._stop_waiting(me, outer)
+                if mine and not turn.done.is_set():
+                    turn.given_up = True
+                    turn.error = OutOfTimeError()
+                    turn.done.set()
+        if not turn.done.is_set():
+            raise OutOfTimeError
+        return turn.result()
+
+    def _start(
+        self,
+        turn: _Turn[T],
+        key: Key,
+        work: Callable[[], T],
+        too_late: Callable[[T], object],
+        nest: bool,
+        inline: bool,
+    ) -> None:
+        def perform() -> None:
+            turn.thread = threading.get_ident()
+            before = getattr(self._here, "nests", False)
+            self._here.nests = nest
+            value, error = outcome(work)
+            self._here.nests = before
+            with self._lock:
+                if not turn.given_up:
+                    turn.value, turn.error = value, error
+                    del self._turns[key]
+                    turn.done.set()
+                    return
+            if error is None:
+                outcome(lambda: too_late(value))  # type: ignore[arg-type]
+            with self._lock:
+                del self._turns[key]
+
+        if inline:
+            perform()
+        else:
+            start_daemon(perform, f"floe: {' '.join(map(str, key))}")
+
+    def _waits_for(self, turn: _Turn[Any] | None, thread: int) -> bool:
+        while turn is not None and turn.thread is not None:
+            if turn.thread == thread:
+                return True
+            turn = self._waiting.get(turn.thread)
+        return False
+
+    def _stop_waiting(self, thread: int, outer: _Turn[Any] | None) -> None:
+        if outer is None:
+            self._waiting.pop(thread, None)
+        else:
+            self._waiting[thread] = outer
+
+
+def start_daemon(work: Callable[[], object], name: str) -> None:
+    """Runs `work` in a daemon thread that sees the caller's context variables.
+
+    In the caller's own thread where there can be no other, as when the interpreter is shutting down.
+    """
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        work()
+
+
+def outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    """What the work returns, or what it raises, whatever that is."""
+    try:
+        return work(), None
+    except BaseException as error:  # noqa: BLE001  (plugin code)
+        return None, error

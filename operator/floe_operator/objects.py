@@ -1,0 +1,174 @@
+"""What the watch last said of each FloePlugin, by plugin: the present state.
+
+Only a newer resourceVersion replaces what is there, so that the answers to our own writes and the watch may
+come in any order. An object that does not fit the CRD as we know it is known by its name alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from floe_core.plugin_types import PluginId
+from floe_operator.rules.config_merge import SourceObject, referenced
+from floe_operator.rules.resource import FloePlugin, parse_object_name
+from floe_operator.said import Said
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    uid: str
+    resource_version: str
+    seen: FloePlugin | None
+    """None for an object that does not fit the CRD as we know it."""
+
+    @property
+    def number(self) -> int:
+        return _number(self.resource_version)
+
+
+class Objects:
+    """The FloePlugins of one namespace."""
+
+    def __init__(self) -> None:
+        self._known: dict[PluginId, _Known] = {}
+        self._deleted_at: dict[str, int] = {}
+        self._users: dict[SourceObject, dict[PluginId, None]] = {}
+        self._said: Said[str] = Said()
+        self.complete = False
+        """Whether a whole listing was taken in: what is not here is not there."""
+
+    def __len__(self) -> int:
+        return len(self.all())
+
+    def __iter__(self) -> Iterator[PluginId]:
+        return iter([seen.plugin for seen in self.all()])
+
+    def get(self, plugin: PluginId) -> FloePlugin | None:
+        """The object of a plugin, as last seen."""
+        known = self._known.get(plugin)
+        return known.seen if known is not None else None
+
+    def all(self) -> list[FloePlugin]:
+        """Every object, as last seen."""
+        return [known.seen for known in self._known.values() if known.seen is not None]
+
+    def is_unfit(self, plugin: PluginId) -> bool:
+        """Whether there is an object of the plugin that does not fit the CRD: it is left alone."""
+        known = self._known.get(plugin)
+        return known is not None and known.seen is None
+
+    def known_as_it_is(self, raw: Mapping[str, Any]) -> PluginId | None:
+        """The plugin of an object that is known in just this version: an echo of our own write, for one."""
+        plugin, uid, version = _identity(raw)
+        known = self._known.get(plugin) if plugin is not None else None
+        return plugin if known is not None and (known.uid, known.resource_version) == (uid, version) else None
+
+    def put(self, raw: Mapping[str, Any]) -> PluginId | None:
+        """Takes an object in, unless a newer state of it is known; its plugin, None if it is no plugin's."""
+        plugin, uid, version = _identity(raw)
+        if plugin is None:
+            self._say_unfit(raw, ["metadata.name"])
+            return None
+        known = self._known.get(plugin)
+        if (
+            known is not None
+            and known.uid == uid
+            and (version == known.resource_version or _number(version) < known.number)
+        ):
+            return plugin
+        if _number(version) <= self._deleted_at.get(uid, -1):
+            return plugin
+        self._forget(plugin)
+        seen = self._parse(raw, plugin)
+        self._known[plugin] = _Known(uid, version, seen)
+        for source in referenced(seen.spec) if seen is not None else ():
+            self._users.setdefault(source, {})[plugin] = None
+        return plugin
+
+    def remove(self, raw: Mapping[str, Any]) -> PluginId | None:
+        """The object is gone; a late answer to a write cannot bring it back."""
+        plugin, uid, version = _identity(raw)
+        if plugin is None:
+            return None
+        self._deleted_at[uid] = _number(version)
+        known = self._known.get(plugin)
+        if known is not None and known.uid == uid:
+            self._forget(plugin)
+        return plugin
+
+    def listed(self, plugins: Collection[PluginId | None], started: Mapping[PluginId, str]) -> set[PluginId]:
+        """A whole listing was put in, of these plugins: what it lacks is gone, unless it came meanwhile.
+
+        `started` is `versions()` from before the listing. Returns the plugins whose object went.
+        """
+        now = self.versions()
+        gone = {plugin for plugin in started.keys() - set(plugins) if now.get(plugin) == started[plugin]}
+        for plugin in gone:
+            self._forget(plugin)
+        self._deleted_at.clear()
+        self.complete = True
+        return gone
+
+    def versions(self) -> dict[PluginId, str]:
+        """The resourceVersion of each object, of those that do not fit too."""
+        return {plugin: known.resource_version for plugin, known in self._known.items()}
+
+    def users(self, source: SourceObject) -> list[PluginId]:
+        """The plugins whose configuration refers to a Secret or ConfigMap."""
+        return list(self._users.get(source, ()))
+
+    def clear(self) -> None:
+        """Nothing is known any more: the kind itself went."""
+        self._known.clear()
+        self._users.clear()
+        self._said.only(())
+        self._deleted_at.clear()
+        self.complete = False
+
+    def _forget(self, plugin: PluginId) -> None:
+        known = self._known.pop(plugin, None)
+        seen = known.seen if known is not None else None
+        for source in referenced(seen.spec) if seen is not None else ():
+            users = self._users[source]
+            del users[plugin]
+            if not users:
+                del self._users[source]
+
+    def _parse(self, raw: Mapping[str, Any], plugin: PluginId) -> FloePlugin | None:
+        try:
+            seen = FloePlugin.parse(raw)
+        except ValidationError as error:
+            # The values stay out of the log.
+            fields = {".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)}
+            self._say_unfit(raw, sorted(fields))
+            return None
+        if seen.plugin != plugin:
+            self._say_unfit(raw, ["metadata.name"])
+            return None
+        self._said.is_over(seen.metadata.name)
+        return seen
+
+    def _say_unfit(self, raw: Mapping[str, Any], fields: list[str]) -> None:
+        """Made by an older or a newer CRD, perhaps."""
+        name = str((raw.get("metadata") or {}).get("name"))
+        if self._said.is_new(name, fields):
+            _log.warning("a FloePlugin does not fit the CRD and is left alone", name=name, fields=fields)
+
+
+def _identity(raw: Mapping[str, Any]) -> tuple[PluginId | None, str, str]:
+    """Which plugin an object is of, its uid and its resourceVersion."""
+    metadata = raw.get("metadata") or {}
+    plugin = parse_object_name(str(metadata.get("name")))
+    return plugin, str(metadata.get("uid", "")), str(metadata.get("resourceVersion", ""))
+
+
+def _number(resource_version: str) -> int:
+    # Comparable as numbers since Kubernetes 1.35 says so; no server before it gave out anything else.
+    return int(resource_version) if resource_version.isdecimal() else 0

@@ -1,0 +1,1 @@
+"""The rules of the operator, pure: no cluster, no clock, no event loop, no process."""

@@ -1,0 +1,177 @@
+"""One fault of a configuration in the words of the manifest: where it is, what is wrong, what would mend it.
+
+Pure. Conditions and findings of `validate` are made of these alike: a pull request hears what the cluster
+would say. Faults carry paths and rules; values are looked at only to find out which part of the manifest gave
+a path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from floe_core.host.protocol import ConfigFault
+from floe_operator.rules.resource import FloePluginSpec
+from floe_operator.rules.sentences import dotted, listing
+
+MISSING, UNKNOWN_FIELD, PLAINTEXT_SECRET = "missing", "extra_forbidden", "plaintext_secret"
+SET_IT = "set it in spec.config or by spec.configFrom"
+ROTATE_IT = "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
+ROTATE_EACH = "rotate each, put the new values into a Secret and refer to that by spec.configFrom"
+
+_CONFIG, _CONFIG_FROM = ("spec", "config"), ("spec", "configFrom")
+_RULES = {
+    MISSING: "is required",
+    UNKNOWN_FIELD: "is not a field of the plugin's schema",
+    PLAINTEXT_SECRET: "is a secret given in plain text",
+}
+_SHOULD = re.compile(r"(?!Keys )[A-Z]\w*(?: input)? should ")
+_VERBS = ("is ", "must ", "does ", "has ", "needs ")
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedFault:
+    """A fault with its place in a manifest, its rule and its mend."""
+
+    type: str
+    keys: tuple[str, ...]
+    """The path in the configuration; `*` stands for a key that must not be shown."""
+    part: tuple[str | int, ...]
+    """The part of the manifest to look at: spec.config, an entry of spec.configFrom, or all of these."""
+    rule: str
+    """What is wrong, in words that may go on after the place."""
+    meant: str
+    """The field that was perhaps meant by one that there is not."""
+    mend: str
+
+    @property
+    def place(self) -> str:
+        """`spec.config.a.b`, or `a.b (from spec.configFrom[0])`."""
+        if self.part == _CONFIG:
+            return dotted((*_CONFIG, *self.keys))
+        return f"{self.field or 'the configuration'} (from {dotted(self.part)})"
+
+    @property
+    def field(self) -> str:
+        """The dotted path in the configuration."""
+        return ".".join(self.keys)
+
+    def said_of(self, subject: str) -> str:
+        """The rule as a clause about a subject, such as the place."""
+        return f"{subject} {self.rule}" if self._has_verb else f"{subject}: {self.rule}"
+
+    @property
+    def alone(self) -> str:
+        """The rule as a clause that stands behind a place and a colon."""
+        return f"it {self.rule}" if self._has_verb else self.rule
+
+    @property
+    def _has_verb(self) -> bool:
+        return self.rule.startswith(_VERBS)
+
+
+def explain(
+    fault: ConfigFault, spec: FloePluginSpec, schema: Mapping[str, Any] | None = None
+) -> ExplainedFault:
+    """A fault of the configuration that `spec` gives; the plugin's JSON schema tells what may be meant."""
+    keys = tuple(fault.field.split(".")) if fault.field else ()
+    part = _part(fault, keys, spec)
+    known = _field_names(schema or {}, keys[:-1]) if fault.type == UNKNOWN_FIELD else []
+    meant = "".join(get_close_matches(keys[-1], known, n=1)) if keys else ""
+    return ExplainedFault(fault.type, keys, part, _rule(fault), meant, _mend(fault, part, meant, known))
+
+
+def what(part: tuple[str | int, ...]) -> str:
+    """A part of the manifest as that which is to be corrected."""
+    return dotted(part) if part == _CONFIG else f"what {dotted(part)} refers to"
+
+
+def has(value: Any, keys: Sequence[str]) -> bool:
+    """Whether a value has something at a path; `*` stands for any key."""
+    if not keys:
+        return True
+    inner, rest = keys[0], keys[1:]
+    if isinstance(value, Mapping):
+        return any(has(item, rest) for key, item in value.items() if inner in ("*", key))
+    if isinstance(value, list):
+        return any(has(item, rest) for index, item in enumerate(value) if inner in ("*", str(index)))
+    return False
+
+
+def _part(fault: ConfigFault, keys: tuple[str, ...], spec: FloePluginSpec) -> tuple[str | int, ...]:
+    """What is missing has no part; spec.config is where people look first."""
+    sources = spec.config_from
+    if fault.type == MISSING or not sources or (has(spec.config, keys) if keys else spec.config):
+        return _CONFIG
+    if keys:
+        for index, source in reversed(list(enumerate(sources))):
+            if source.path is not None and _related(source.path.split("."), keys):
+                return (*_CONFIG_FROM, index)
+    roots = [index for index, source in enumerate(sources) if source.path is None]
+    if not keys:
+        roots = list(range(len(sources)))
+    elif not roots or has(spec.config, keys[:1]):
+        return _CONFIG
+    return (*_CONFIG_FROM, roots[0]) if len(roots) == 1 else _CONFIG_FROM
+
+
+def _related(path: Sequence[str], keys: Sequence[str]) -> bool:
+    """Whether one of the paths leads through the other."""
+    return all(one == other or "*" in (one, other) for one, other in zip(path, keys, strict=False))
+
+
+def _rule(fault: ConfigFault) -> str:
+    if fault.type in _RULES:
+        return _RULES[fault.type]
+    # What pydantic adds here says the same once more.
+    said = " ".join(fault.message.split()).partition(", unable to ")[0].rstrip(".")
+    if found := _SHOULD.match(said):
+        return f"must {said[found.end() :]}"
+    said = said.removeprefix("Input ") or "is not valid"
+    return said if said[1:2].isupper() else f"{said[0].lower()}{said[1:]}"
+
+
+def _mend(fault: ConfigFault, part: tuple[str | int, ...], meant: str, known: Sequence[str]) -> str:
+    if fault.type == MISSING:
+        return SET_IT
+    if fault.type == PLAINTEXT_SECRET:
+        return ROTATE_IT
+    if fault.type == UNKNOWN_FIELD:
+        if meant:
+            return f"did you mean {meant}?"
+        return f"use {listing(known, most=12, word='or')}" if known else "remove it"
+    return "correct it" if part == _CONFIG else f"correct {what(part)}"
+
+
+def _field_names(schema: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """The fields that a JSON schema has at a path, through references and unions."""
+    states: list[Mapping[str, Any]] = list(_alternatives(schema, schema))
+    for key in keys:
+        inner = [_child(state, key) for state in states]
+        states = [each for found in inner if found for each in _alternatives(schema, found)]
+    return sorted({name for state in states for name in state.get("properties", {})})
+
+
+def _child(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    named = schema.get("properties", {}).get(key)
+    for found in (named, schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(found, Mapping):
+            return found
+    return None
+
+
+def _alternatives(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    todo, seen = [schema], set()
+    while todo:
+        each = todo.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        reference = str(each.get("$ref", "")).removeprefix("#/$defs/")
+        todo.extend(found for found in [root.get("$defs", {}).get(reference)] if found)
+        for word in ("allOf", "anyOf", "oneOf"):
+            todo.extend(each.get(word, ()))

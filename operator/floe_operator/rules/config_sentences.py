@@ -1,0 +1,103 @@
+"""The message of ConfigValid: what is wrong with a configuration, where to look and what to change.
+
+Pure. What each fault is, and where, is left to `config_faults`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from floe_core.host.protocol import ConfigFault, Verdict
+from floe_operator.rules.config_faults import (
+    MISSING,
+    PLAINTEXT_SECRET,
+    ROTATE_EACH,
+    SET_IT,
+    UNKNOWN_FIELD,
+    ExplainedFault,
+    explain,
+    what,
+)
+from floe_operator.rules.resource import FloePluginSpec
+from floe_operator.rules.sentences import listing, sentence, with_detail
+
+_SHOWN = 3
+_MORE = "too_many_errors"
+_Schema = Mapping[str, Any] | None
+
+
+def config_sentence(verdict: Verdict, spec: FloePluginSpec, schema: _Schema = None) -> str:
+    """The verdict as the message of ConfigValid; the plugin's JSON schema tells which field was meant."""
+    match verdict.reason:
+        case "Valid":
+            return "The configuration fits the plugin's schema"
+        case "NothingToConfigure":
+            return "There is nothing to configure"
+        case "ConfigRequired":
+            return _config_required([fault.field for fault in verdict.faults if fault.field], spec)
+        case "ValidationFailed":
+            return _validation_failed(verdict.faults, spec, schema)
+        case "PlaintextSecret":
+            return _plaintext_secret(verdict.faults, spec)
+        case "ConfigNotAccepted":
+            return _config_not_accepted(spec)
+        case "SchemaFailed":
+            return schema_failed(verdict.faults[0].message if verdict.faults else "")
+
+
+def schema_failed(detail: str) -> str:
+    """The plugin's schema is of no use, whatever the configuration."""
+    wrong = with_detail("The plugin's configuration schema cannot be used", detail)
+    return sentence(wrong, "install another release of the plugin")
+
+
+def _config_required(fields: Sequence[str], spec: FloePluginSpec) -> str:
+    named = [f"spec.config.{field}" for field in fields]
+    wrong = f"{listing(named)} must be given" if named else "The plugin requires a configuration"
+    if spec.config_from:
+        mend = "create what spec.configFrom refers to, or set it in spec.config"
+        return sentence(f"{wrong}, and no source of spec.configFrom gives it", mend)
+    return sentence(f"{wrong}, and nothing is configured", SET_IT)
+
+
+def _validation_failed(faults: Sequence[ConfigFault], spec: FloePluginSpec, schema: _Schema) -> str:
+    """The first faults, each with its place."""
+    if not faults:
+        return sentence("The configuration does not fit the plugin's schema", "correct spec.config")
+    named = [fault for fault in faults if fault.type != _MORE] or list(faults)
+    explained = [explain(fault, spec, schema) for fault in named]
+    if len(faults) == 1:
+        return sentence(explained[0].said_of(explained[0].place), explained[0].mend)
+    more = " and many more" if len(named) < len(faults) else ""
+    return sentence(listing(map(_with_hint, explained), most=_SHOWN) + more, _mend(explained))
+
+
+def _with_hint(fault: ExplainedFault) -> str:
+    said = fault.said_of(fault.place)
+    return f"{said} (did you mean {fault.meant}?)" if fault.meant else said
+
+
+def _mend(faults: Sequence[ExplainedFault]) -> str:
+    """What would mend several, and those that are not shown."""
+    if all(fault.type == MISSING for fault in faults):
+        return SET_IT
+    parts = listing(dict.fromkeys(what(fault.part) for fault in faults))
+    if all(fault.type == UNKNOWN_FIELD for fault in faults):
+        return f"correct the names, or remove them from {parts}"
+    return f"correct {parts}"
+
+
+def _plaintext_secret(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> str:
+    """Whoever can read the manifest knows the secret now."""
+    secrets = [explain(fault, spec) for fault in faults if fault.type == PLAINTEXT_SECRET]
+    if len(secrets) == 1:
+        return sentence(secrets[0].said_of(secrets[0].place), secrets[0].mend)
+    places = listing(secret.place for secret in secrets) or "Values of spec.config"
+    return sentence(f"{places} are secrets given in plain text", ROTATE_EACH)
+
+
+def _config_not_accepted(spec: FloePluginSpec) -> str:
+    parts = {"spec.config": spec.config, "spec.configFrom": spec.config_from}
+    given = listing(name for name, value in parts.items() if value)
+    return sentence("The plugin takes no configuration", f"remove {given or 'spec.config'}")

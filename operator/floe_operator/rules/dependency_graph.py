@@ -1,0 +1,141 @@
+"""Which objects an object waits for, and which wait for it: by the registry's own rules.
+
+Pure: what each plugin declares, and which plugins there are, is handed in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from floe_core.dependencies import resolve
+from floe_core.plugin_types import PluginId
+from floe_operator.rules.facts import Dependencies, Dependency
+
+Declared = Callable[[PluginId], Sequence[str]]
+"""The dependencies that a plugin declares; none while it is not loaded."""
+
+
+class Graph:
+    """What the declared dependencies mean among the known plugins.
+
+    Each meaning is found once for each `known`, which must be another object when it changes: a look for
+    cycles passes by many plugins.
+    """
+
+    def __init__(self, declared: Declared, known: Callable[[], Collection[PluginId]]) -> None:
+        self._declared = declared
+        self._known = known
+        self._meant_among: Collection[PluginId] = ()
+        self._meant: dict[PluginId, _Meant] = {}
+
+    def dependencies_of(self, plugin: PluginId, is_ready: Callable[[PluginId], bool]) -> Dependencies:
+        """What a plugin needs, whether each is Ready, and the shortest cycle that leads back to it."""
+        meant = self._meant_by(plugin)
+        return Dependencies(
+            tuple(
+                Dependency(text, candidates, ready=len(candidates) == 1 and is_ready(candidates[0]))
+                for text, candidates in zip(meant.declared, meant.candidates, strict=True)
+            ),
+            self._cycle_through(plugin),
+        )
+
+    def _meant_by(self, plugin: PluginId) -> _Meant:
+        known, declared = self._known(), self._declared(plugin)
+        if known is not self._meant_among:
+            self._meant_among = known
+            self._meant.clear()
+        meant = self._meant.get(plugin)
+        if meant is None or meant.declared is not declared:
+            candidates = tuple(resolve(plugin, text, known) for text in declared)
+            needs = tuple(each[0] for each in candidates if len(each) == 1)
+            meant = self._meant[plugin] = _Meant(declared, candidates, needs)
+        return meant
+
+    def _cycle_through(self, plugin: PluginId) -> tuple[PluginId, ...]:
+        """The shortest way from a plugin back to it, both ends included; nothing where there is none."""
+        came_from: dict[PluginId, PluginId] = {}
+        todo = deque([plugin])
+        while todo:
+            present = todo.popleft()
+            for needed in self._meant_by(present).needs:
+                if needed == plugin:
+                    return (*_way(plugin, present, came_from), plugin)
+                if needed not in came_from:
+                    came_from[needed] = present
+                    todo.append(needed)
+        return ()
+
+
+class _Meant(NamedTuple):
+    declared: Sequence[str]
+    candidates: tuple[tuple[PluginId, ...], ...]
+    needs: tuple[PluginId, ...]
+
+
+class Dependents:
+    """Who declares a dependency that may mean a plugin, found without a look at all others."""
+
+    def __init__(self) -> None:
+        self._declared: dict[PluginId, tuple[str, ...]] = {}
+        self._of: dict[PluginId, set[PluginId]] = {}
+
+    def note(self, plugin: PluginId, declared: Sequence[str]) -> bool:
+        """What a plugin declares now; whether that is something else than before."""
+        if self._declared.get(plugin, ()) == (declared := tuple(declared)):
+            return False
+        for needed in self._needed(plugin):
+            self._of[needed].discard(plugin)
+            if not self._of[needed]:
+                del self._of[needed]
+        self._declared[plugin] = declared
+        for needed in self._needed(plugin):
+            self._of.setdefault(needed, set()).add(plugin)
+        if not declared:
+            del self._declared[plugin]
+        return True
+
+    def of(self, plugin: PluginId) -> Collection[PluginId]:
+        """The plugins that are to be judged again when this one becomes or stops being Ready."""
+        return frozenset(self._of.get(plugin, ()))
+
+    def behind(self, plugin: PluginId) -> Collection[PluginId]:
+        """Those that wait for a plugin, directly or through others: every member of its cycles is one."""
+        found: set[PluginId] = set()
+        todo = [plugin]
+        while todo:
+            new = self._of.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+        return frozenset(found)
+
+    def _needed(self, plugin: PluginId) -> set[PluginId]:
+        return {
+            needed
+            for text in self._declared.get(plugin, ())
+            for needed in resolve(plugin, text, _EVERY_PLUGIN)
+        }
+
+
+class _EveryPlugin(Collection[PluginId]):
+    """As if each plugin that a dependency may mean were installed."""
+
+    def __contains__(self, plugin: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[PluginId]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+_EVERY_PLUGIN = _EveryPlugin()
+
+
+def _way(start: PluginId, end: PluginId, came_from: dict[PluginId, PluginId]) -> list[PluginId]:
+    way = [end]
+    while way[-1] != start:
+        way.append(came_from[way[-1]])
+    return way[::-1]

@@ -1,0 +1,36 @@
+"""What the plugin host knows of loading a plugin, as plain values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from floe_core.host.protocol import Description
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The plugin was imported and described."""
+
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFault:
+    """The plugin cannot be loaded. `message` is ours; `plugin_text` is what the plugin's code said."""
+
+    reason: Literal["ImportFailed", "NotAPlugin", "LoadTimedOut", "CrashedOnLoad"]
+    message: str
+    plugin_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The plugin is installed, and its import has not ended yet."""
+
+    since: float = field(default=-math.inf, compare=False)
+    """When it was found, in seconds, monotonic."""
+
+
+LoadState = Described | LoadFault | Loading

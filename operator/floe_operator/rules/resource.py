@@ -1,0 +1,294 @@
+"""FloePlugin as typed models: the same fields, bounds and rules as crds/floeplugins.floe.dev.yaml.
+
+`FloePlugin.parse` reads an object, `to_json` gives what is written. The contract tests hold the models and
+the CRD together; neither is generated from the other.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.rules.stored_json import as_stored
+
+GROUP = "floe.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "FloePlugin"
+PLURAL = "floeplugins"
+FIELD_MANAGER = "floe-operator"
+"""Owns spec.type, spec.name and the type label of the mirrors it creates."""
+STATUS_FIELD_MANAGER = "floe-operator-status"
+"""Owns everything in status."""
+TYPE_LABEL = "floe.dev/plugin-type"
+
+CONDITION_TYPES = (
+    "Discovered",
+    "Loaded",
+    "VersionCompatible",
+    "ConfigValid",
+    "DependenciesReady",
+    "Healthy",
+    "Ready",
+    "Reconciling",
+    "Stalled",
+)
+"""The operator's conditions, in the order in which it judges and writes them."""
+
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+PATH_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
+OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"
+CONDITION_TYPE_PATTERN = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+)
+REASON_PATTERN = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+
+_NAME = re.compile(NAME_PATTERN.removesuffix("$"))
+_LONGEST_NAME = 63
+
+PluginTypeSlug = Literal[
+    "compute",
+    "orchestrator",
+    "catalog",
+    "storage",
+    "telemetry-backend",
+    "lineage-backend",
+    "dbt",
+    "semantic-layer",
+    "ingestion",
+    "secrets",
+    "identity",
+]
+
+
+def object_name(plugin: PluginId) -> str:
+    """The name of the plugin's object: `identity-keycloak`."""
+    return f"{plugin.plugin_type.slug}-{plugin.name}"
+
+
+def parse_object_name(name: str) -> PluginId | None:
+    """The plugin whose object has this name; None for a name that no plugin's object has."""
+    for plugin_type in PluginType:
+        if name.startswith(f"{plugin_type.slug}-"):
+            plugin = PluginId(plugin_type, name[len(plugin_type.slug) + 1 :])
+            return plugin if is_nameable(plugin) else None
+    return None
+
+
+def is_nameable(plugin: PluginId) -> bool:
+    """Whether an object can carry the plugin's name."""
+    return len(plugin.name) <= _LONGEST_NAME and _NAME.fullmatch(plugin.name) is not None
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as metav1.Time writes it: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[datetime, PlainSerializer(timestamp, when_used="json")]
+
+
+_CONFIG = ConfigDict(
+    alias_generator=to_camel, populate_by_name=True, extra="ignore", regex_engine="python-re"
+)
+# A thousand objects say a dozen things.
+_Shared = Annotated[str, AfterValidator(sys.intern)]
+
+
+class Model(BaseModel):
+    """The base of the models: camelCase on the wire, unknown fields of another CRD version passed over.
+
+    What an object has several of is a dataclass with slots instead: a tenth of the memory of a model.
+    """
+
+    model_config = _CONFIG | ConfigDict(frozen=True)
+
+
+class SecretKeyRef(Model):
+    """A key of a Secret in the object's own namespace."""
+
+    name: str = Field(min_length=1, max_length=253, pattern=OBJECT_NAME_PATTERN)
+    key: str = Field(min_length=1, max_length=253, pattern=KEY_PATTERN)
+    optional: bool | None = None
+
+
+class ConfigMapKeyRef(SecretKeyRef):
+    """A key of a ConfigMap in the object's own namespace."""
+
+
+class ConfigSource(Model):
+    """One entry of spec.configFrom; exactly one of the two references is there."""
+
+    secret_key_ref: SecretKeyRef | None = None
+    config_map_key_ref: ConfigMapKeyRef | None = None
+    path: str | None = Field(default=None, min_length=1, max_length=253, pattern=PATH_PATTERN)
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether a missing object or key is passed over."""
+        reference = self.secret_key_ref or self.config_map_key_ref
+        return bool(reference is not None and reference.optional)
+
+
+class ProbeSpec(Model):
+    """How a plugin is probed. The CRD has no defaults, so that nobody's manifest drifts: they are here."""
+
+    period_seconds: int = Field(default=60, ge=1, le=86_400)
+    timeout_seconds: int = Field(default=5, ge=1, le=3_600)
+    failure_threshold: int = Field(default=3, ge=1, le=100)
+
+
+class FloePluginSpec(Model):
+    """How a plugin is configured; the first two fields say which one it is and never change."""
+
+    type: PluginTypeSlug = Field(frozen=True)
+    name: str = Field(frozen=True, min_length=1, max_length=_LONGEST_NAME, pattern=NAME_PATTERN)
+    version: str | None = Field(default=None, max_length=256)
+    config: dict[str, Any] | None = None
+    config_from: tuple[ConfigSource, ...] = Field(default=(), max_length=32)
+    probe: ProbeSpec | None = None
+
+    @property
+    def plugin(self) -> PluginId:
+        """The plugin that the object stands for."""
+        return PluginId(PluginType.from_slug(self.type), self.name)
+
+
+@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A condition as metav1.Condition has it."""
+
+    type: _Shared = Field(min_length=1, max_length=316, pattern=CONDITION_TYPE_PATTERN)
+    status: Literal["True", "False", "Unknown"]
+    reason: _Shared = Field(min_length=1, max_length=1_024, pattern=REASON_PATTERN)
+    message: _Shared = Field(max_length=1_024)
+    observed_generation: int | None = Field(default=None, ge=0)
+    last_transition_time: Time
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the status says yes or no."""
+        return self.status != "Unknown"
+
+
+@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """The Python distribution that the plugin comes from."""
+
+    name: _Shared = Field(max_length=256)
+    version: _Shared = Field(max_length=128)
+
+
+class FloePluginStatus(Model):
+    """What the operator found. The conditions are the operator's own, in its order."""
+
+    observed_generation: int | None = Field(default=None, ge=-1)
+    version: str | None = Field(default=None, max_length=128)
+    plugin_api_version: str | None = Field(default=None, max_length=64)
+    platform_api_version: str | None = Field(default=None, max_length=64)
+    distribution: Distribution | None = None
+    entry_point: str | None = Field(default=None, max_length=512)
+    description: str | None = Field(default=None, max_length=512)
+    dependencies: tuple[Annotated[str, Field(max_length=128)], ...] | None = Field(
+        default=None, max_length=32
+    )
+    config_schema: dict[str, Any] | None = None
+    conditions: tuple[Condition, ...] = Field(default=(), max_length=16)
+
+    @field_validator("config_schema", mode="before")
+    @classmethod
+    def _as_the_api_server_keeps_it(cls, schema: object) -> object:
+        return as_stored(schema) if isinstance(schema, Mapping) else schema
+
+    @field_validator("conditions", mode="after")
+    @classmethod
+    def _own_and_in_order(cls, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        own = [condition for condition in conditions if condition.type in CONDITION_TYPES]
+        return tuple(sorted(own, key=lambda condition: CONDITION_TYPES.index(condition.type)))
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of a type, if there is one."""
+        return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The status as the API server takes it; fields that are None are left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
+class ManagedFieldsEntry:
+    """Who owns fields of the object; the fields themselves are passed over."""
+
+    manager: _Shared = ""
+    operation: str = ""
+    subresource: str = ""
+
+
+class ObjectMeta(Model):
+    """What the operator reads of an object's metadata."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] = Field(default_factory=dict)
+    deletion_timestamp: Time | None = None
+    managed_fields: tuple[ManagedFieldsEntry, ...] = ()
+
+
+class FloePlugin(Model):
+    """An object of the API server."""
+
+    metadata: ObjectMeta
+    spec: FloePluginSpec
+    status: FloePluginStatus | None = None
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> FloePlugin:
+        """An object as the API server gave it; pydantic's ValidationError if its spec fits no CRD of ours.
+
+        A status that fits none (an older CRD's, an edited one) is passed over: it will be written anew.
+        """
+        parts = {key: raw[key] for key in ("metadata", "spec", "status") if raw.get(key) is not None}
+        try:
+            return cls.model_validate(parts)
+        except ValidationError as error:
+            if "status" not in parts or any(fault["loc"][:1] != ("status",) for fault in error.errors()):
+                raise
+            del parts["status"]
+            return cls.model_validate(parts)
+
+    @property
+    def plugin(self) -> PluginId:
+        """The plugin that the object stands for."""
+        return self.spec.plugin
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the object is being deleted."""
+        return self.metadata.deletion_timestamp is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the condition Ready is True."""
+        ready = self.status.condition("Ready") if self.status is not None else None
+        return ready is not None and ready.status == "True"

@@ -1,0 +1,43 @@
+"""What an apply cannot take away: parts of a status that somebody else wrote into it by hand.
+
+Server-side apply removes only what the applier alone owns, so a Stalled that was added by kubectl stays.
+Where the object does not read as it was written, this patch mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from floe_operator.rules.resource import CONDITION_TYPES, FloePluginStatus
+
+
+def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict[str, Any]]:
+    """A JSON patch (RFC 6902) of /status that removes what `status` lacks; empty if it lacks nothing.
+
+    `raw` is the object as the API server has it now: the patch fails on any other version of it. Conditions
+    of types that are not the operator's stay.
+    """
+    present, wanted = raw.get("status") or {}, status.to_json()
+    fields = [name for name in _FIELDS if name in present and name not in wanted]
+    kept = {condition.type for condition in status.conditions}
+    surplus = [
+        index
+        for index, condition in enumerate(present.get("conditions") or ())
+        if condition["type"] in CONDITION_TYPES and condition["type"] not in kept
+    ]
+    removed = [f"/status/{name}" for name in fields]
+    # From the end, so that an index still means what it meant.
+    removed += [f"/status/conditions/{index}" for index in reversed(surplus)]
+    if not removed:
+        return []
+    version = raw["metadata"]["resourceVersion"]
+    guard = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
+    return [guard, *({"op": "remove", "path": path} for path in removed)]
+
+
+_FIELDS = [
+    field.alias
+    for name, field in FloePluginStatus.model_fields.items()
+    if field.alias is not None and name != "conditions"
+]

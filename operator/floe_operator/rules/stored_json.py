@@ -1,0 +1,50 @@
+"""JSON as the API server keeps it, so that what was written compares equal with what is read.
+
+It matters for a plugin's JSON schema, the one part of a status whose shape is not ours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_stored(value: object) -> Any:
+    """JSON as it comes back from the API server, so that what was written compares equal with what is read.
+
+    Go keeps whole numbers in 64 bits and others as doubles. What is no JSON (infinities, objects) is null,
+    and lone surrogates are replaced.
+    """
+    match value:
+        case Mapping():
+            return {_text(str(key)): as_stored(item) for key, item in value.items()}
+        case list() | tuple():
+            return [as_stored(item) for item in value]
+        case bool():
+            return value
+        case int():
+            return value if -(2**63) <= value < 2**63 else as_stored(_double(value))
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return _text(value)
+        case _:
+            return None
+
+
+def json_bytes(value: object) -> int:
+    """How long a value is as compact JSON, in bytes."""
+    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _double(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,109 @@
+"""Ready, Reconciling and Stalled: what the other conditions come to.
+
+Ready says for which generation the object is judged as a whole. Where a condition that could decide it is of
+an older generation, Ready stays as it was, with its generation, and Reconciling says what is awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from floe_operator.rules.conclusions import Occasion, Shown, Undecided
+from floe_operator.rules.conditions import READY, RECONCILING, STALLED, Healthy, reason_of
+from floe_operator.rules.facts import Facts, Probing
+from floe_operator.rules.resource import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The summing-up conditions, and the generation that Ready was judged for."""
+
+    observed_generation: int
+    conditions: tuple[Condition, ...]
+
+
+def summarize(facts: Facts, occasion: Occasion, shown: Shown, awaited: Mapping[str, Undecided]) -> Summary:
+    """What the conditions come to; `awaited` are the conclusions that the facts did not allow."""
+    judged = tuple(shown.values())
+    outdated = tuple(one for one in judged if one.observed_generation != facts.generation)
+    changing = _is_changing(facts, occasion, awaited)
+    decisive = _decisive(judged, outdated)
+    if decisive is None and (changing or outdated):
+        return _undecided(occasion, _question(outdated, awaited))
+    ready = _ready(occasion, decisive, shown)
+    stalled = next((one for one in judged if one not in outdated and _stalls(one, facts)), None)
+    if stalled is not None:
+        return Summary(facts.generation, (ready, _because_of(stalled, STALLED, occasion)))
+    if ready.status != "True":
+        return Summary(facts.generation, (ready, _because_of(ready, RECONCILING, occasion)))
+    return Summary(facts.generation, (ready,))
+
+
+def _decisive(judged: tuple[Condition, ...], outdated: tuple[Condition, ...]) -> Condition | None:
+    """The condition that Ready takes its reason from: the first False, else the first Unknown.
+
+    An outdated False may be mended by now, and does not decide; nor does what is Unknown beside it.
+    """
+    present = [one for one in judged if one not in outdated]
+    false = next((one for one in present if one.status == "False"), None)
+    if false is not None or any(one.status == "False" for one in outdated):
+        return false
+    return next((one for one in present if one.status == "Unknown"), None)
+
+
+def _is_changing(facts: Facts, occasion: Occasion, awaited: Mapping[str, Undecided]) -> bool:
+    """Whether Healthy is of another configuration than the present one.
+
+    After a restart the facts do not know that any more; the object does.
+    """
+    if Healthy.__name__ not in awaited or occasion.decided_before(Healthy.__name__) is None:
+        return False
+    if isinstance(facts.probe, Probing) and facts.probe.changed:
+        return True
+    before = occasion.before(RECONCILING)
+    return before is not None and before.reason == Healthy.PROBING.text
+
+
+def _question(outdated: tuple[Condition, ...], awaited: Mapping[str, Undecided]) -> Undecided:
+    """What must be known before the object is judged as a whole."""
+    kind = next((one.type for one in outdated if one.type in awaited), Healthy.__name__)
+    return awaited[kind]
+
+
+def _undecided(occasion: Occasion, question: Undecided) -> Summary:
+    """Ready stays; but one that was False for this very generation is no more, and not True yet either."""
+    reason, message = question.reason.text, question.message
+    reconciling = occasion.condition(RECONCILING, "True", reason, message)
+    before, previous = occasion.before(READY), occasion.previous
+    stays = before is not None and (
+        before.status == "True" or (before.is_judged and before.observed_generation != occasion.generation)
+    )
+    if before is None or previous is None or not stays:
+        return Summary(
+            occasion.generation, (occasion.condition(READY, "Unknown", reason, message), reconciling)
+        )
+    observed = previous.observed_generation
+    return Summary(-1 if observed is None else observed, (before, reconciling))
+
+
+def _ready(occasion: Occasion, decisive: Condition | None, shown: Shown) -> Condition:
+    if decisive is not None:
+        return occasion.condition(READY, decisive.status, decisive.reason, decisive.message)
+    health = shown.get(Healthy.__name__)
+    if health is not None and health.reason == Healthy.DEGRADED.text:
+        message = "The plugin is ready, though its last check found it degraded"
+    elif health is not None:
+        message = "The plugin is installed, fits the platform, is configured and runs"
+    else:
+        message = "The plugin is installed, fits the platform and is configured"
+    return occasion.condition(READY, "True", READY, message)
+
+
+def _because_of(cause: Condition, kind: str, occasion: Occasion) -> Condition:
+    return occasion.condition(kind, "True", cause.reason, cause.message)
+
+
+def _stalls(condition: Condition, facts: Facts) -> bool:
+    reason = reason_of(condition)
+    return reason is not None and reason.stalls(has_sources=bool(facts.spec.config_from))

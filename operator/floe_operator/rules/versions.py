@@ -1,0 +1,83 @@
+"""Whether a plugin's declared versions fit the platform's plugin API and the range of spec.version."""
+
+from __future__ import annotations
+
+import json
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from floe_core.host.protocol import Description
+from floe_core.version_compat import is_compatible, parse_api_version
+from floe_operator.rules.conclusions import Decided
+from floe_operator.rules.conditions import VersionCompatible, bounded
+from floe_operator.rules.sentences import sentence
+
+_SHOWN_BYTES = 128
+_RELEASE_PARTS = 3
+
+
+def check_versions(description: Description, *, accepted: str | None, platform: str, minimum: str) -> Decided:
+    """The API version first: a plugin that cannot be called is not worth a look at its own version."""
+    needs = description.floe_api_version
+    try:
+        fits, too_old = is_compatible(needs, platform), parse_api_version(needs) < parse_api_version(minimum)
+    except ValueError:
+        return _invalid("floe_api_version", needs, "X.Y")
+    if not fits or too_old:
+        return _incompatible(needs, platform, older=too_old or _is_older(needs, platform))
+    version = _parse(description.version)
+    if version is None:
+        return _invalid("version", description.version, "X.Y.Z")
+    if accepted is None:
+        return Decided(
+            VersionCompatible.COMPATIBLE, f"The plugin's API {needs} fits the platform's API {platform}"
+        )
+    try:
+        within = SpecifierSet(accepted).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        wrong = f"spec.version {_quoted(accepted)} is no version range"
+        mend = "write it as Python packaging does, such as >=0.1,<0.2"
+        return Decided(VersionCompatible.INVALID_VERSION_RANGE, sentence(wrong, mend))
+    if not within:
+        has = bounded(description.version, _SHOWN_BYTES)
+        wrong = f"The plugin's version {has} is outside of spec.version {_quoted(accepted)}"
+        mend = "install a release within it, or change spec.version"
+        return Decided(VersionCompatible.OUTSIDE_VERSION_RANGE, sentence(wrong, mend))
+    return Decided(
+        VersionCompatible.COMPATIBLE,
+        f"The plugin's API {needs} fits the platform's API {platform}, and its version fits spec.version",
+    )
+
+
+def _parse(text: str) -> Version | None:
+    """A version X.Y.Z, which pre-, post-, development and local parts may follow."""
+    if len(text) > _SHOWN_BYTES:
+        return None
+    try:
+        version = Version(text)
+    except ValueError:
+        return None
+    return version if len(version.release) == _RELEASE_PARTS else None
+
+
+def _incompatible(needs: str, platform: str, *, older: bool) -> Decided:
+    wrong = f"The plugin needs plugin API {needs}, and the platform offers {platform}"
+    release = f"install a release of the plugin for API {platform}"
+    mend = release if older else f"upgrade the platform, or {release}"
+    return Decided(VersionCompatible.INCOMPATIBLE_API, sentence(wrong, mend))
+
+
+def _is_older(needs: str, platform: str) -> bool:
+    return parse_api_version(needs) < parse_api_version(platform)
+
+
+def _invalid(what: str, declared: str, form: str) -> Decided:
+    wrong = f"The plugin declares the {what} {_quoted(declared)}, which is not of the form {form}"
+    return Decided(
+        VersionCompatible.INVALID_VERSION, sentence(wrong, "install a release of the plugin that corrects it")
+    )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(bounded(text, _SHOWN_BYTES), ensure_ascii=False)

@@ -1,0 +1,134 @@
+"""The walls between the rooms: each import contract breaks at each kind of import that it forbids."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"floe_core": Path("floe_core"), "floe_operator": Path("operator/floe_operator")}
+PLANTED = {
+    "The rules of the operator are pure": [
+        ("floe_operator.rules.versions", "kopf"),
+        ("floe_operator.rules.versions", "kubernetes"),
+        ("floe_operator.rules.versions", "aiohttp"),
+        ("floe_operator.rules.versions", "structlog"),
+        ("floe_operator.rules.versions", "asyncio"),
+        ("floe_operator.rules.versions", "threading"),
+        ("floe_operator.rules.versions", "subprocess"),
+    ],
+    "What runs plugins, and the commands that need no cluster": [
+        ("floe_operator.plugin_host.host", "kopf"),
+        ("floe_operator.plugin_host.rpc", "kubernetes"),
+        ("floe_operator.commands.schema", "aiohttp"),
+    ],
+    "api is the only door to the API server": [
+        ("floe_operator.gather", "kopf"),
+        ("floe_operator.metrics", "aiohttp"),
+        ("floe_operator.http_server", "kubernetes"),
+    ],
+    "The operator's layers look down only": [
+        ("floe_operator.rules.facts", "floe_operator.objects"),
+        ("floe_operator.api.sources", "floe_operator.reconcile"),
+        ("floe_operator.plugin_host.host", "floe_operator.scanner"),
+    ],
+    "floe_core's layers look down only": [
+        ("floe_core._finding.discovery", "floe_core.plugin_registry"),
+        ("floe_core._loading.loading", "floe_core._running.time_limits"),
+        ("floe_core.plugin_types", "floe_core._finding.discovery"),
+    ],
+    "floe_core knows nothing of Kubernetes or of the operator": [
+        ("floe_core.host.server", "prometheus_client"),
+        ("floe_core.plugin_types", "floe_operator"),
+        ("floe_core._running.lifecycle", "kubernetes"),
+    ],
+}
+"""By the beginning of a contract's name: imports that it forbids, importer first."""
+
+BY_WAY_OF_OTHERS = {
+    "The rules of the operator are pure": ("floe_operator.rules.versions", "floe_operator.http_server"),
+    "What runs plugins, and the commands that need no cluster": (
+        "floe_operator.commands.schema",
+        "floe_operator.api.connection",
+    ),
+    "floe_core knows nothing of Kubernetes or of the operator": (
+        "floe_core.host.server",
+        "floe_operator.api.connection",
+    ),
+}
+"""Imports that are forbidden for what the imported module imports in its turn."""
+
+
+class Clone:
+    """A copy of the two packages, for imports to be planted in."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        for package in PACKAGES.values():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / package, folder / package, ignore=ignored)
+
+    def plant(self, importer: str, imported: str) -> None:
+        package, _, rest = importer.partition(".")
+        with (self._folder / PACKAGES[package] / f"{rest.replace('.', '/')}.py").open("a") as file:
+            file.write(f"\nimport {imported}\n")
+
+    def check(self) -> tuple[list[str], str]:
+        """The names of the contracts that are broken, and the whole report."""
+        path = os.pathsep.join([str(self._folder), str(self._folder / "operator")])
+        linter = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+        done = subprocess.run(
+            [sys.executable, "-c", linter, "--no-cache"],
+            cwd=self._folder,
+            env={**os.environ, "PYTHONPATH": path, "COLUMNS": "400"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        judged = re.findall(r"^(.+) (KEPT|BROKEN)(?: \(\d+ ignored imports\))?$", done.stdout, re.MULTILINE)
+        assert len(judged) == len(PLANTED), done.stdout + done.stderr
+        return [name for name, outcome in judged if outcome == "BROKEN"], done.stdout
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path)
+
+
+def test_the_code_as_it_is_breaks_no_contract(clone: Clone) -> None:
+    broken, report = clone.check()
+    assert broken == [], report
+
+
+@pytest.mark.parametrize("contract", PLANTED)
+def test_each_planted_import_breaks_the_contract_that_forbids_it(clone: Clone, contract: str) -> None:
+    for importer, imported in PLANTED[contract]:
+        clone.plant(importer, imported)
+    broken, report = clone.check()
+    assert any(name.startswith(contract) for name in broken), report
+    for importer, imported in PLANTED[contract]:
+        assert f"{importer} -> {imported} (" in report
+
+
+@pytest.mark.parametrize("contract", BY_WAY_OF_OTHERS)
+def test_an_import_that_leads_to_what_is_forbidden_breaks_the_contract(clone: Clone, contract: str) -> None:
+    clone.plant(*BY_WAY_OF_OTHERS[contract])
+    broken, report = clone.check()
+    assert any(name.startswith(contract) for name in broken), report
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_new_module_has_to_say_where_it_stands(clone: Clone, package: str) -> None:
+    clone.plant(f"{package}.new_module", "typing")
+    broken, report = clone.check()
+    assert len(broken) == 1
+    assert "layers look down only" in broken[0]
+    assert "new_module" in report

@@ -1,0 +1,98 @@
+"""The leader's time: it goes on while the machine sleeps, and its end is the process's end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from floe_operator.api import deadline
+from floe_operator.api.deadline import Deadline, Watchdog, since_boot
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def sleep_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process sees when its machine was suspended: one clock went on, the other stood still."""
+    clock_gettime = time.clock_gettime
+    monkeypatch.setattr(
+        time,
+        "clock_gettime",
+        lambda clock: clock_gettime(clock) + (HOUR if clock == time.CLOCK_BOOTTIME else 0.0),
+    )
+
+
+def test_a_deadline_that_never_began_is_over() -> None:
+    assert Deadline().left() <= 0
+
+
+def test_a_deadline_is_put_off_and_cleared() -> None:
+    until = Deadline()
+    until.put_off(since_boot() + HOUR)
+    assert until.left() == pytest.approx(HOUR, abs=60)
+    until.clear()
+    assert until.left() <= 0
+
+
+def test_time_that_the_machine_slept_counts(request: pytest.FixtureRequest) -> None:
+    until = Deadline()
+    until.put_off(since_boot() + HOUR / 2)
+    request.getfixturevalue("sleep_for_an_hour")
+    assert until.left() < 0
+
+
+def test_the_watchdog_notices_that_the_machine_slept(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+
+    def end_process(why: str) -> None:
+        watchdog.stop()
+        ended.set()
+
+    monkeypatch.setattr(deadline, "end_process", end_process)
+    until = Deadline()
+    until.put_off(since_boot() + HOUR / 2)
+    watchdog = Watchdog(until)
+    request.getfixturevalue("sleep_for_an_hour")
+    assert ended.wait(30)
+
+
+def test_a_watchdog_that_was_stopped_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "end_process", pytest.fail)
+    until = Deadline()
+    until.put_off(since_boot() + HOUR)
+    watchdog = Watchdog(until)
+    watchdog.stop()
+    until.clear()
+
+
+def test_a_process_that_two_threads_end_gives_the_first_ones_reason_alone() -> None:
+    program = """
+        import threading
+
+        import structlog
+
+        from floe_operator.api.deadline import end_process
+
+        def look_meanwhile(logger, method, event):
+            second = threading.Thread(target=end_process, args=("the second reason",), daemon=True)
+            second.start()
+            second.join(0.1)
+            return event
+
+        structlog.configure(processors=[look_meanwhile, structlog.processors.JSONRenderer()])
+        end_process("the first reason")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode == 1
+    assert [line for line in ended.stdout.splitlines() if "reason" in line] == [
+        '{"reason": "the first reason", "event": "the lead is lost: the process ends"}'
+    ], ended.stderr

@@ -1,0 +1,106 @@
+"""Which changes of a status are worth an Event, and how the Event reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from floe_operator.api import events
+from floe_operator.rules.assess import assess
+from floe_operator.rules.conditions import MESSAGE_BYTES
+from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.load_states import Loading
+from floe_operator.rules.resource import Condition, FloePlugin, FloePluginStatus
+from tests.unit.operator.rules.facts_builder import LATER, facts, judged, verdict
+
+READY = judged()
+INVALID = judged(config=verdict("ValidationFailed", ("realm", "Field required", "missing")))
+ALSO_INVALID = judged(config=verdict("ValidationFailed", ("url", "Field required", "missing")))
+UNCONFIGURED = judged(config=verdict("ConfigRequired", ("realm", "Field required", "missing")))
+LOADING = judged(loading=Loading())
+
+
+def seen(status: FloePluginStatus | None) -> FloePlugin:
+    return FloePlugin.parse(
+        {
+            "metadata": {
+                "name": "identity-keycloak",
+                "namespace": "floe",
+                "uid": "u-1",
+                "resourceVersion": "12",
+            },
+            "spec": {"type": "identity", "name": "keycloak"},
+            "status": status.to_json() if status else None,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param(None, READY, ("Normal", "Ready"), id="Ready from the start"),
+        pytest.param(None, LOADING, None, id="nothing is judged yet"),
+        pytest.param(LOADING, READY, ("Normal", "Ready"), id="judged at last"),
+        pytest.param(READY, READY, None, id="nothing changed"),
+        pytest.param(READY, INVALID, ("Warning", "ValidationFailed"), id="broken"),
+        pytest.param(INVALID, READY, ("Normal", "Ready"), id="mended"),
+        pytest.param(INVALID, ALSO_INVALID, None, id="another message of the same reason"),
+        pytest.param(INVALID, UNCONFIGURED, ("Normal", "ConfigRequired"), id="nobody configured it"),
+        pytest.param(READY, LOADING, None, id="not known any more"),
+    ],
+)
+def test_an_event_tells_of_each_turn_of_ready(
+    before: FloePluginStatus | None, after: FloePluginStatus, told: tuple[str, str] | None
+) -> None:
+    turn = events.transition_of(seen(before), after)
+    assert (None if turn is None else (turn.type, turn.reason)) == told
+
+
+def test_the_note_is_the_message_of_ready() -> None:
+    turn = events.transition_of(seen(READY), INVALID)
+    ready = INVALID.condition("Ready")
+    assert turn is not None
+    assert ready is not None
+    assert turn.note == ready.message
+
+
+def test_a_turn_is_about_the_reason_of_the_present_generation() -> None:
+    missing = assess(
+        facts(config=ConfigSourceFault("SecretNotFound", "Secret 'keycloak' is missing")), READY, LATER
+    )
+    turn = events.transition_of(seen(READY), missing)
+    assert turn is not None
+    assert turn.reason == "SecretNotFound"
+    assert "keycloak" in turn.note
+
+
+def test_a_note_is_one_line_that_the_api_server_takes() -> None:
+    long = Condition(
+        type="Ready",
+        status="False",
+        reason="ImportFailed",
+        message="ü" * 1_024,
+        last_transition_time=datetime.now(UTC),
+    )
+    turn = events.transition_of(seen(READY), FloePluginStatus(conditions=(long,)))
+    assert turn is not None
+    assert len(turn.note.encode()) <= MESSAGE_BYTES
+
+
+def test_times_have_six_decimals_and_the_event_names_the_object_it_is_about() -> None:
+    turn = events.transition_of(seen(READY), INVALID)
+    assert turn is not None
+    body: dict[str, Any] = events.event(turn, "12", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "pod-1")
+    assert body["eventTime"] == "2026-01-02T03:04:05.000000Z"
+    assert body["reportingController"] == "floe.dev/floe-operator"
+    assert body["reportingInstance"] == "pod-1"
+    assert body["regarding"] == {
+        "apiVersion": "floe.dev/v1alpha1",
+        "kind": "FloePlugin",
+        "namespace": "floe",
+        "name": "identity-keycloak",
+        "uid": "u-1",
+        "resourceVersion": "12",
+    }

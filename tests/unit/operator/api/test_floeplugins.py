@@ -1,0 +1,88 @@
+"""What the calls to the API server remember of refusals: /readyz shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, cast
+
+import pytest
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.api.connection import Connection
+from floe_operator.api.errors import (
+    ClusterError,
+    ClusterUnreachable,
+    Conflict,
+    MissingRight,
+    NamespaceTerminating,
+    NotFound,
+    NotLeading,
+    Refused,
+)
+from floe_operator.api.floeplugins import FloePlugins
+
+PLUGIN = PluginId(PluginType.COMPUTE, "duckdb")
+FORBIDDEN = MissingRight("missing right: delete floeplugins", right="delete floeplugins")
+NO_NAMESPACE = NotFound('namespaces "floe" not found')
+
+
+class Answers:
+    """A connection that gives these answers to writes, one after the other."""
+
+    def __init__(self, *answers: ClusterError | None) -> None:
+        self._answers = iter(answers)
+
+    async def write(
+        self, kind: str, method: str, path: str, *, body: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        if (error := next(self._answers)) is not None:
+            raise error
+        return {}
+
+
+async def after(*answers: ClusterError | None) -> FloePlugins:
+    """What it is like after deletions that were answered so."""
+    floeplugins = FloePlugins(cast("Connection", Answers(*answers)), "floe")
+    for error in answers:
+        with nullcontext() if error is None else pytest.raises(type(error)):
+            await floeplugins.delete(PLUGIN, uid="u", resource_version="1")
+    return floeplugins
+
+
+async def test_a_right_that_is_missing_is_remembered() -> None:
+    assert (await after(FORBIDDEN)).refusals == {"deletion": str(FORBIDDEN)}
+
+
+async def test_a_namespace_that_is_missing_is_remembered() -> None:
+    assert "--namespace" in (await after(NO_NAMESPACE)).refusals["deletion"]
+
+
+@pytest.mark.parametrize("refusal", [FORBIDDEN, NO_NAMESPACE])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        NotFound('floeplugins.floe.dev "compute-duckdb" not found'),
+        Conflict("c"),
+        Refused("r"),
+        NamespaceTerminating("t"),
+    ],
+)
+async def test_any_answer_that_is_no_refusal_of_rights_ends_it(
+    refusal: ClusterError, answer: ClusterError | None
+) -> None:
+    assert (await after(refusal, answer)).refusals == {}
+
+
+@pytest.mark.parametrize("silence", [ClusterUnreachable("u"), NotLeading("n")])
+async def test_what_says_nothing_of_rights_changes_nothing(silence: ClusterError) -> None:
+    assert (await after(FORBIDDEN, silence)).refusals == {"deletion": str(FORBIDDEN)}
+
+
+async def test_a_refusal_that_is_not_met_again_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    floeplugins = await after(FORBIDDEN)
+    later = time.monotonic() + 600
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert floeplugins.refusals == {}

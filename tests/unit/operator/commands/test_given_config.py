@@ -1,0 +1,154 @@
+"""What is known of a configuration when its Secrets are not: which faults stand all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_core.host.protocol import ConfigFault
+from floe_operator.commands.given_config import GivenConfig, config_maps, given_config, without
+from floe_operator.commands.manifests import read_manifests
+from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.resource import FloePluginSpec
+
+SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
+CONFIG_MAP = {"configMapKeyRef": {"name": "c", "key": "k"}}
+
+
+def given(*sources: dict[str, Any], namespace: str = "", files: str = "", **config: Any) -> Any:
+    spec = FloePluginSpec.model_validate(
+        {"type": "dbt", "name": "a", "config": config, "configFrom": list(sources)}
+    )
+    known = config_maps(read_manifests(["-"], stdin=files.encode).documents)
+    return given_config(spec, namespace, known)
+
+
+def config_map(data: str, *, namespace: str = "", name: str = "c", field: str = "data") -> str:
+    where = f", namespace: {namespace}" if namespace else ""
+    return f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{where}}}\n{field}: {data}\n"
+
+
+def fault(field: str, kind: str) -> ConfigFault:
+    return ConfigFault(field=field, message="", type=kind)
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "stands"),
+    [
+        ("a.b", "missing", False),
+        ("a.b", "int_parsing", False),
+        ("a.b.c", "string_type", False),
+        ("a.c", "missing", True),
+        ("a.bc", "missing", True),
+        ("b", "int_parsing", True),
+        ("a", "value_error", False),
+        ("", "value_error", False),
+        ("a", "extra_forbidden", True),
+        ("*.b", "missing", False),
+    ],
+)
+def test_a_fault_at_below_or_on_account_of_an_unknown_path_does_not_stand(
+    field: str, kind: str, stands: bool
+) -> None:
+    assert given({**SECRET, "path": "a.b"}).is_certain(fault(field, kind)) is stands
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "stands"),
+    [
+        ("a", "missing", False),
+        ("a", "int_parsing", True),
+        ("", "value_error", False),
+        ("a", "extra_forbidden", True),
+    ],
+)
+def test_with_an_unknown_mapping_at_the_root_nothing_is_missing(field: str, kind: str, stands: bool) -> None:
+    assert given(SECRET).is_certain(fault(field, kind)) is stands
+
+
+def test_the_mappings_on_the_way_to_an_unknown_value_are_there() -> None:
+    found = given({**SECRET, "path": "a.b.c"}, x=1)
+    assert (found.config, found.plain) == ({"a": {"b": {}}, "x": 1}, {"x": 1})
+
+
+def test_what_spec_config_says_at_an_unknown_path_counts() -> None:
+    assert given({**SECRET, "path": "a"}, a="mine").config == {"a": "mine"}
+
+
+def test_a_config_map_among_the_files_is_merged() -> None:
+    found = given(CONFIG_MAP, files=config_map('{k: "a: 1\\nb: {c: 2}"}'), b={"d": 3})
+    assert found.config == found.plain == {"a": 1, "b": {"c": 2, "d": 3}}
+    assert found.is_certain(fault("z", "missing"))
+
+
+def test_binary_data_of_a_config_map_count_too() -> None:
+    found = given({**CONFIG_MAP, "path": "p"}, files=config_map("{k: aGVsbG8=}", field="binaryData"))
+    assert found.config == {"p": "hello"}
+
+
+def test_a_value_from_a_config_map_that_is_not_there_is_plain_all_the_same() -> None:
+    assert given({**CONFIG_MAP, "path": "password"}).plain.keys() == {"password"}
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "known"),
+    [("", "", True), ("a", "a", True), ("a", "", True), ("", "a", True), ("a", "b", False)],
+)
+def test_config_maps_are_those_of_the_objects_namespace(own: str, there: str, known: bool) -> None:
+    found = given({**CONFIG_MAP, "path": "p"}, namespace=own, files=config_map("{k: v}", namespace=there))
+    assert (found.config == {"p": "v"}) is known
+
+
+def test_two_config_maps_that_may_be_meant_are_unknown() -> None:
+    files = config_map("{k: v}", namespace="a") + config_map("{k: w}", namespace="b")
+    found = given({**CONFIG_MAP, "path": "p"}, files=files)
+    assert (found.config, found.unknown) == ({}, (("p",),))
+
+
+@pytest.mark.parametrize("data", ["[a]", "{k: 1}", "text"])
+def test_a_config_map_that_the_api_server_would_refuse_is_unknown(data: str) -> None:
+    assert given({**CONFIG_MAP, "path": "p"}, files=config_map(data)).unknown == (("p",),)
+
+
+@pytest.mark.parametrize(
+    ("sources", "data", "reason"),
+    [
+        ([CONFIG_MAP], "{other: v}", "ConfigMapKeyMissing"),
+        ([CONFIG_MAP], "{k: text}", "NotAMapping"),
+        ([CONFIG_MAP], "{k: 'a: &b 1'}", "NotAMapping"),
+        ([{**CONFIG_MAP, "path": "a"}, {**SECRET, "path": "a.b"}], "{k: v}", "PathConflict"),
+    ],
+)
+def test_a_source_that_cannot_be_merged_is_a_fault(
+    sources: list[dict[str, Any]], data: str, reason: str
+) -> None:
+    found = given(*sources, files=config_map(data))
+    assert isinstance(found, ConfigSourceFault)
+    assert found.reason == reason
+
+
+def test_an_optional_key_that_a_known_config_map_lacks_is_passed_over() -> None:
+    optional = {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}
+    found = given(optional, files=config_map("{other: v}"), a=1)
+    assert (found.config, found.unknown_root) == ({"a": 1}, False)
+
+
+def test_the_repr_holds_no_value() -> None:
+    found = given({**CONFIG_MAP, "path": "p"}, files=config_map("{k: hunter2}"), a="hunter2")
+    assert isinstance(found, GivenConfig)
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("paths", "rest"),
+    [
+        (["a"], {"b": [{"c": 1, "d": 2}]}),
+        (["b.0.c"], {"a": {"x": 1, "y": 2}, "b": [{"d": 2}]}),
+        (["a.*", "b.*.d"], {"a": {}, "b": [{"c": 1}]}),
+        (["z.y"], {"a": {"x": 1, "y": 2}, "b": [{"c": 1, "d": 2}]}),
+    ],
+)
+def test_paths_are_taken_out(paths: list[str], rest: dict[str, Any]) -> None:
+    whole = {"a": {"x": 1, "y": 2}, "b": [{"c": 1, "d": 2}]}
+    assert without(whole, paths) == rest

@@ -1,0 +1,312 @@
+"""The condition table of the design, row by row, for objects that nobody judged before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.rules.conditions import TABLE as REASONS
+from floe_operator.rules.facts import (
+    Checked,
+    ConfigSourceFault,
+    CrashedWhileRunning,
+    Dependencies,
+    Dependency,
+    DiscoveryUnknown,
+    NotInstalled,
+    Probing,
+    StartupFailed,
+)
+from floe_operator.rules.load_states import LoadFault, Loading
+from tests.unit.operator.rules.facts_builder import (
+    FOUND,
+    KEYCLOAK,
+    broken,
+    condition,
+    described,
+    judged,
+    reasons,
+    spec,
+    verdict,
+)
+
+OTHER = FOUND.model_copy(update={"entry_point": "Keycloak = other:Plugin"})
+DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
+LAKE = PluginId(PluginType.CATALOG, "duckdb")
+SOURCES = [{"secretKeyRef": {"name": "keycloak", "key": "k"}, "path": "client_secret"}]
+PROBED = spec(probe={})
+
+
+def needs(*declared: Dependency, cycle: tuple[PluginId, ...] = ()) -> dict[str, Any]:
+    return {"dependencies": Dependencies(declared, cycle)}
+
+
+WAITS = "Reconciling"
+STALLS = "Stalled"
+TABLE: list[tuple[str, str, str, str | None, dict[str, Any]]] = [
+    # condition, status, reason, what else is True, the facts
+    ("Discovered", "True", "Installed", None, {}),
+    ("Discovered", "False", "NotInstalled", WAITS, {"discovery": NotInstalled(), "loading": None}),
+    (
+        "Discovered",
+        "False",
+        "DuplicateEntryPoint",
+        STALLS,
+        {"discovery": broken("DuplicateEntryPoint", "a and b", FOUND, OTHER), "loading": None},
+    ),
+    (
+        "Discovered",
+        "False",
+        "MalformedEntryPoint",
+        STALLS,
+        {"discovery": broken("MalformedEntryPoint", "no colon", FOUND), "loading": None},
+    ),
+    (
+        "Discovered",
+        "Unknown",
+        "ScanFailed",
+        WAITS,
+        {"discovery": DiscoveryUnknown("no host"), "loading": None},
+    ),
+    ("Loaded", "True", "Loaded", None, {}),
+    ("Loaded", "False", "ImportFailed", STALLS, {"loading": LoadFault("ImportFailed", "no module")}),
+    ("Loaded", "False", "NotAPlugin", STALLS, {"loading": LoadFault("NotAPlugin", "an int")}),
+    ("Loaded", "False", "LoadTimedOut", WAITS, {"loading": LoadFault("LoadTimedOut", "10 s")}),
+    ("Loaded", "False", "CrashedOnLoad", WAITS, {"loading": LoadFault("CrashedOnLoad", "signal 11")}),
+    ("Loaded", "Unknown", "NotDiscovered", WAITS, {"discovery": NotInstalled(), "loading": None}),
+    ("Loaded", "Unknown", "Loading", WAITS, {"loading": Loading()}),
+    ("VersionCompatible", "True", "Compatible", None, {}),
+    ("VersionCompatible", "False", "IncompatibleApi", STALLS, {"loading": described(floe_api_version="2.0")}),
+    ("VersionCompatible", "False", "InvalidVersion", STALLS, {"loading": described(version="latest")}),
+    ("VersionCompatible", "False", "OutsideVersionRange", STALLS, {"spec": spec(version=">=0.2")}),
+    ("VersionCompatible", "False", "InvalidVersionRange", STALLS, {"spec": spec(version="0.1.x")}),
+    ("VersionCompatible", "Unknown", "NotLoaded", WAITS, {"loading": Loading()}),
+    ("ConfigValid", "True", "Valid", None, {}),
+    ("ConfigValid", "True", "NothingToConfigure", None, {"config": verdict("NothingToConfigure")}),
+    ("ConfigValid", "False", "ConfigRequired", STALLS, {"config": verdict("ConfigRequired")}),
+    (
+        "ConfigValid",
+        "False",
+        "ConfigRequired",
+        WAITS,
+        {"config": verdict("ConfigRequired"), "spec": spec(configFrom=SOURCES)},
+    ),
+    ("ConfigValid", "False", "ValidationFailed", STALLS, {"config": verdict("ValidationFailed")}),
+    (
+        "ConfigValid",
+        "False",
+        "ValidationFailed",
+        WAITS,
+        {"config": verdict("ValidationFailed"), "spec": spec(configFrom=SOURCES)},
+    ),
+    ("ConfigValid", "False", "PlaintextSecret", STALLS, {"config": verdict("PlaintextSecret")}),
+    ("ConfigValid", "False", "ConfigNotAccepted", STALLS, {"config": verdict("ConfigNotAccepted")}),
+    ("ConfigValid", "False", "SecretNotFound", WAITS, {"config": ConfigSourceFault("SecretNotFound", "m")}),
+    (
+        "ConfigValid",
+        "False",
+        "SecretKeyMissing",
+        WAITS,
+        {"config": ConfigSourceFault("SecretKeyMissing", "m")},
+    ),
+    (
+        "ConfigValid",
+        "False",
+        "ConfigMapNotFound",
+        WAITS,
+        {"config": ConfigSourceFault("ConfigMapNotFound", "m")},
+    ),
+    (
+        "ConfigValid",
+        "False",
+        "ConfigMapKeyMissing",
+        WAITS,
+        {"config": ConfigSourceFault("ConfigMapKeyMissing", "m")},
+    ),
+    ("ConfigValid", "False", "Forbidden", WAITS, {"config": ConfigSourceFault("Forbidden", "m")}),
+    ("ConfigValid", "False", "NotText", WAITS, {"config": ConfigSourceFault("NotText", "m")}),
+    ("ConfigValid", "False", "NotAMapping", WAITS, {"config": ConfigSourceFault("NotAMapping", "m")}),
+    ("ConfigValid", "False", "PathConflict", STALLS, {"config": ConfigSourceFault("PathConflict", "m")}),
+    ("ConfigValid", "False", "SchemaFailed", STALLS, {"config": verdict("SchemaFailed")}),
+    (
+        "ConfigValid",
+        "False",
+        "SchemaFailed",
+        STALLS,
+        {"loading": described(schema_error="KeyError")},
+    ),
+    (
+        "ConfigValid",
+        "False",
+        "ValidationCrashed",
+        WAITS,
+        {"config": ConfigSourceFault("ValidationCrashed", "m")},
+    ),
+    ("ConfigValid", "Unknown", "NotLoaded", WAITS, {"loading": Loading()}),
+    ("ConfigValid", "Unknown", "NotLoaded", WAITS, {"config": None}),
+    ("DependenciesReady", "True", "NoDependencies", None, {}),
+    ("DependenciesReady", "True", "AllReady", None, needs(Dependency("duckdb", (DUCKDB,), ready=True))),
+    ("DependenciesReady", "False", "DependencyMissing", WAITS, needs(Dependency("duckdb", ()))),
+    (
+        "DependenciesReady",
+        "False",
+        "DependencyAmbiguous",
+        STALLS,
+        needs(Dependency("duckdb", (DUCKDB, LAKE))),
+    ),
+    ("DependenciesReady", "False", "DependencyNotReady", WAITS, needs(Dependency("duckdb", (DUCKDB,)))),
+    (
+        "DependenciesReady",
+        "False",
+        "DependencyCycle",
+        STALLS,
+        needs(Dependency("duckdb", (DUCKDB,)), cycle=(KEYCLOAK, DUCKDB, KEYCLOAK)),
+    ),
+    ("DependenciesReady", "Unknown", "NotLoaded", WAITS, {"loading": Loading()}),
+    ("DependenciesReady", "Unknown", "NotLoaded", WAITS, {"dependencies": None}),
+    ("Healthy", "True", "Healthy", None, {"spec": PROBED, "probe": Checked("healthy")}),
+    ("Healthy", "True", "Degraded", None, {"spec": PROBED, "probe": Checked("degraded")}),
+    ("Healthy", "False", "Unhealthy", WAITS, {"spec": PROBED, "probe": Checked("unhealthy", 3)}),
+    ("Healthy", "False", "StartupFailed", WAITS, {"spec": PROBED, "probe": StartupFailed("m")}),
+    ("Healthy", "False", "CrashedWhileRunning", WAITS, {"spec": PROBED, "probe": CrashedWhileRunning("m")}),
+    ("Healthy", "Unknown", "Probing", WAITS, {"spec": PROBED, "probe": Probing()}),
+    ("Healthy", "Unknown", "Probing", WAITS, {"spec": PROBED, "probe": None}),
+    ("Healthy", "Unknown", "Probing", WAITS, {"spec": PROBED, "probe": Checked("unhealthy", 2)}),
+    ("Healthy", "Unknown", "Probing", WAITS, {"spec": PROBED, "loading": Loading()}),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason", "beside", "changed"), TABLE, ids=[f"{row[0]}-{row[2]}" for row in TABLE]
+)
+def test_the_facts_give_the_reason_of_the_table(
+    kind: str, status: str, reason: str, beside: str | None, changed: dict[str, Any]
+) -> None:
+    found = reasons(judged(**changed))
+    assert found[kind] == (status, reason)
+    assert {one for one in (WAITS, STALLS) if one in found} == ({beside} if beside else set())
+
+
+def test_every_reason_of_the_table_has_a_row_here() -> None:
+    declared = {
+        (kind, reason.outcome.status, reason.text) for kind, table in REASONS.items() for reason in table
+    }
+    assert {row[:3] for row in TABLE} == declared
+
+
+def test_without_a_probe_there_is_no_condition_healthy() -> None:
+    assert "Healthy" not in reasons(judged(probe=Checked("healthy")))
+
+
+@pytest.mark.parametrize(
+    ("changed", "ready"),
+    [
+        ({}, ("True", "Ready")),
+        (
+            {"loading": described(version="x"), "config": verdict("PlaintextSecret")},
+            ("False", "InvalidVersion"),
+        ),
+        ({"loading": Loading(), "spec": PROBED}, ("Unknown", "Loading")),
+        # A False further down beats an Unknown further up.
+        ({"config": None, **needs(Dependency("x", ()))}, ("False", "DependencyMissing")),
+    ],
+)
+def test_ready_takes_the_first_false_reason_and_else_the_first_unknown(
+    changed: dict[str, Any], ready: tuple[str, str]
+) -> None:
+    status = judged(**changed)
+    assert reasons(status)["Ready"] == ready
+    if ready[0] != "True":
+        deciding = next(one for one in status.conditions if one.status == ready[0])
+        assert condition(status, "Ready").message == deciding.message
+
+
+def test_a_secret_that_may_come_does_not_hide_that_waiting_is_of_no_use() -> None:
+    status = judged(
+        config=ConfigSourceFault("SecretNotFound", "no Secret x"), **needs(Dependency("x", (DUCKDB, LAKE)))
+    )
+    assert reasons(status)["Ready"] == ("False", "SecretNotFound")
+    assert reasons(status)["Stalled"] == ("True", "DependencyAmbiguous")
+
+
+@pytest.mark.parametrize(
+    ("api", "reason"),
+    [
+        ("1.0", "Compatible"),
+        ("1.1", "IncompatibleApi"),
+        ("0.9", "IncompatibleApi"),
+        ("2.0", "IncompatibleApi"),
+        ("1.0.0", "InvalidVersion"),
+        ("1", "InvalidVersion"),
+        ("", "InvalidVersion"),
+        ("v1.0", "InvalidVersion"),
+        ("1.0\n", "InvalidVersion"),
+        ("one.zero", "InvalidVersion"),
+        ("9" * 5000 + ".0", "InvalidVersion"),
+    ],
+)
+def test_the_api_version_is_x_y_and_no_newer_than_the_platforms(api: str, reason: str) -> None:
+    assert reasons(judged(loading=described(floe_api_version=api)))["VersionCompatible"][1] == reason
+
+
+def test_an_api_older_than_the_platforms_minimum_is_incompatible() -> None:
+    status = judged(
+        platform_api_version="1.5", minimum_api_version="1.3", loading=described(floe_api_version="1.2")
+    )
+    assert reasons(status)["VersionCompatible"] == ("False", "IncompatibleApi")
+
+
+@pytest.mark.parametrize(
+    ("declared", "accepted", "reason"),
+    [
+        ("0.1.0", ">=0.1.0a1,<0.2", "Compatible"),
+        ("0.1.0a1", ">=0.1.0a1,<0.2", "Compatible"),
+        ("0.2.0a1", ">=0.1", "Compatible"),
+        ("0.1.0", "", "Compatible"),
+        ("0.1.0", "==0.1.*", "Compatible"),
+        ("0.1.0+local.1", "==0.1.0", "Compatible"),
+        ("0.1.0a1", ">=0.1.0", "OutsideVersionRange"),
+        ("0.2.0", "<0.2", "OutsideVersionRange"),
+        ("0.1.0", "^0.1", "InvalidVersionRange"),
+        ("0.1.0", "latest", "InvalidVersionRange"),
+        ("", None, "InvalidVersion"),
+        ("1.0", None, "InvalidVersion"),
+        ("1.0.0.0", None, "InvalidVersion"),
+        ("1.0.x", None, "InvalidVersion"),
+        ("unknown", None, "InvalidVersion"),
+        ("1" * 200 + ".0.0", None, "InvalidVersion"),
+    ],
+)
+def test_the_version_is_x_y_z_within_the_accepted_range(
+    declared: str, accepted: str | None, reason: str
+) -> None:
+    status = judged(loading=described(version=declared), spec=spec(version=accepted))
+    assert reasons(status)["VersionCompatible"][1] == reason
+
+
+def test_a_class_of_another_name_is_loaded_and_the_difference_said() -> None:
+    status = judged(loading=described(declared_name="KeyCloak SSO"))
+    assert reasons(status)["Loaded"] == ("True", "Loaded")
+    assert '"KeyCloak SSO"' in condition(status, "Loaded").message
+
+
+@pytest.mark.parametrize("declared", ["keycloak", "Keycloak", "KEYCLOAK"])
+def test_another_spelling_is_no_other_name(declared: str) -> None:
+    assert (
+        condition(judged(loading=described(declared_name=declared)), "Loaded").message
+        == "The plugin is loaded"
+    )
+
+
+def test_a_degraded_plugin_is_ready_and_says_so() -> None:
+    status = judged(spec=PROBED, probe=Checked("degraded", message="slow disk"))
+    assert reasons(status)["Ready"] == ("True", "Ready")
+    assert "degraded" in condition(status, "Ready").message
+    assert "slow disk" in condition(status, "Healthy").message
+
+
+def test_a_cycle_is_named_whole() -> None:
+    status = judged(**needs(cycle=(KEYCLOAK, DUCKDB, KEYCLOAK)))
+    assert "identity/keycloak -> compute/duckdb -> identity/keycloak" in condition(status, "Stalled").message

@@ -1,0 +1,343 @@
+"""What people read: where it is wrong, what is wrong, what would mend it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from floe_core.host.protocol import DistributionRef
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.rules.facts import (
+    Checked,
+    ConfigSourceFault,
+    Dependencies,
+    Dependency,
+    DiscoveryUnknown,
+    NotInstalled,
+    Probing,
+)
+from floe_operator.rules.load_states import LoadFault
+from tests.unit.operator.rules.facts_builder import FOUND, broken, condition, described, judged, spec, verdict
+
+THREADS = ("threads", "Input should be an integer", "int_parsing")
+REALM = ("realm", "Field required", "missing")
+FORK = FOUND.model_copy(update={"distribution": DistributionRef(name="floe-keycloak-fork", version="0.1.0")})
+TWICE = FOUND.model_copy(update={"entry_point": "Keycloak = other:Plugin"})
+LOCAL, VAULT = PluginId(PluginType.STORAGE, "local"), PluginId(PluginType.SECRETS, "vault")
+SECRET = {"secretKeyRef": {"name": "s", "key": "k"}, "path": "auth.secret"}
+SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
+
+
+@pytest.mark.parametrize(
+    ("faults", "fields", "message"),
+    [
+        (
+            [THREADS],
+            {"config": {"threads": "x"}},
+            "spec.config.threads must be an integer; correct it",
+        ),
+        (
+            [REALM],
+            {"config": {"a": 1}},
+            "spec.config.realm is required; set it in spec.config or by spec.configFrom",
+        ),
+        (
+            [REALM],
+            {"config": {"a": 1}, "configFrom": [SETTINGS]},
+            "spec.config.realm is required; set it in spec.config or by spec.configFrom",
+        ),
+        (
+            [("thread", "Extra inputs are not permitted", "extra_forbidden")],
+            {"config": {"thread": 1}},
+            ("spec.config.thread is not a field of the plugin's schema; did you mean threads?"),
+        ),
+        (
+            [THREADS, ("", "40 more faults", "too_many_errors")],
+            {"config": {"threads": "x"}},
+            "spec.config.threads must be an integer and many more; correct spec.config",
+        ),
+        (
+            [REALM, THREADS],
+            {"config": {"threads": "x"}},
+            "spec.config.realm is required and spec.config.threads must be an integer; correct spec.config",
+        ),
+        (
+            [("auth.secret", "is too short", "string_too_short")],
+            {"configFrom": [SETTINGS, SECRET]},
+            "auth.secret (from spec.configFrom[1]) is too short; correct what spec.configFrom[1] refers to",
+        ),
+        (
+            [THREADS],
+            {"config": {"a": 1}, "configFrom": [SETTINGS]},
+            (
+                "threads (from spec.configFrom[0]) must be an integer; "
+                "correct what spec.configFrom[0] refers to"
+            ),
+        ),
+        (
+            [THREADS],
+            {"config": {"threads": "x"}, "configFrom": [SETTINGS]},
+            "spec.config.threads must be an integer; correct it",
+        ),
+        (
+            [
+                ("pools.0.size", "must be > 0", "greater_than"),
+                ("labels.*", "must be text", "string_type"),
+            ],
+            {"config": {"pools": [{"size": 0}], "labels": {"k": 1}}, "configFrom": [SETTINGS]},
+            "spec.config.pools.0.size must be > 0 and spec.config.labels.* must be text; correct spec.config",
+        ),
+        (
+            [REALM, ("thread", "", "extra_forbidden")],
+            {"config": {"thread": 1}},
+            (
+                "spec.config.realm is required and "
+                "spec.config.thread is not a field of the plugin's schema (did you mean threads?); "
+                "correct spec.config"
+            ),
+        ),
+        (
+            [("thread", "", "extra_forbidden"), ("x", "", "extra_forbidden")],
+            {"config": {"thread": 1, "x": 1}},
+            (
+                "spec.config.thread is not a field of the plugin's schema (did you mean threads?) and "
+                "spec.config.x is not a field of the plugin's schema; "
+                "correct the names, or remove them from spec.config"
+            ),
+        ),
+        (
+            [("", "needs a or b", "value_error")],
+            {"config": {"c": 1}},
+            "spec.config needs a or b; correct it",
+        ),
+        (
+            [(name, "is wrong", "value_error") for name in "abcde"],
+            {"config": dict.fromkeys("abcde", 1)},
+            (
+                "spec.config.a is wrong, spec.config.b is wrong, spec.config.c is wrong and 2 more; "
+                "correct spec.config"
+            ),
+        ),
+    ],
+)
+def test_a_fault_names_its_place_in_the_manifest(
+    faults: list[tuple[str, str, str]], fields: dict[str, Any], message: str
+) -> None:
+    status = judged(
+        spec=spec(**fields),
+        config=verdict("ValidationFailed", *faults),
+        loading=described(config_schema={"properties": {"realm": {}, "threads": {}}}),
+    )
+    assert condition(status, "ConfigValid").message == message
+
+
+CASES: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "Discovered",
+        {"discovery": NotInstalled(), "loading": None},
+        (
+            "No installed distribution declares the entry point keycloak in the group floe.identity; "
+            "install the one that does, or delete this object"
+        ),
+    ),
+    (
+        "Discovered",
+        {"discovery": broken("DuplicateEntryPoint", "", FOUND, FORK), "loading": None},
+        (
+            "Several entry points claim the plugin: "
+            "floe-identity-keycloak 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin) and "
+            "floe-keycloak-fork 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin); "
+            "leave one of them installed"
+        ),
+    ),
+    (
+        "Discovered",
+        {"discovery": broken("DuplicateEntryPoint", "", FOUND, TWICE), "loading": None},
+        (
+            "Several entry points claim the plugin: "
+            "floe-identity-keycloak 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin) and "
+            "floe-identity-keycloak 0.1.0 (Keycloak = other:Plugin); "
+            "install a release of it that declares the name once"
+        ),
+    ),
+    (
+        "Discovered",
+        {"discovery": DiscoveryUnknown("no python."), "loading": None},
+        "What is installed could not be read: no python; it is tried again at the next scan",
+    ),
+    (
+        "Loaded",
+        {"loading": LoadFault("ImportFailed", "It failed.", "KeyError:\n   'y'")},
+        "It failed: KeyError: 'y'; install what it needs next to it, or another release of the plugin",
+    ),
+    (
+        "VersionCompatible",
+        {"loading": described(floe_api_version="2.0")},
+        (
+            "The plugin needs plugin API 2.0, and the platform offers 1.0; upgrade the platform, "
+            "or install a release of the plugin for API 1.0"
+        ),
+    ),
+    (
+        "VersionCompatible",
+        {"spec": spec(version=">=0.2")},
+        (
+            'The plugin\'s version 0.1.0 is outside of spec.version ">=0.2"; '
+            "install a release within it, or change spec.version"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": verdict("ConfigRequired", REALM, ("url", "is required", "missing"))},
+        (
+            "spec.config.realm and spec.config.url must be given, and nothing is configured; "
+            "set it in spec.config or by spec.configFrom"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {
+            "config": verdict("PlaintextSecret", ("client_secret", "", "plaintext_secret")),
+            "spec": spec(config={"client_secret": "x"}),
+        },
+        (
+            "spec.config.client_secret is a secret given in plain text; "
+            "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {
+            "config": verdict("PlaintextSecret", *((name, "", "plaintext_secret") for name in "ab")),
+            "spec": spec(config={"a": "x"}, configFrom=[SETTINGS]),
+        },
+        (
+            "spec.config.a and b (from spec.configFrom[0]) are secrets given in plain text; "
+            "rotate each, put the new values into a Secret and refer to that by spec.configFrom"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": verdict("ConfigNotAccepted"), "spec": spec(config={"a": 1}, configFrom=[SECRET])},
+        "The plugin takes no configuration; remove spec.config and spec.configFrom",
+    ),
+    (
+        "DependenciesReady",
+        {
+            "dependencies": Dependencies(
+                (Dependency("x", (PluginId(PluginType.DBT, "x"), PluginId(PluginType.SECRETS, "x"))),)
+            )
+        },
+        "The dependency x may be dbt/x or secrets/x; the plugin must declare it with its type, as type/name",
+    ),
+    (
+        "ConfigValid",
+        {"config": verdict("ConfigRequired", REALM), "spec": spec(configFrom=[SECRET])},
+        (
+            "spec.config.realm must be given, and no source of spec.configFrom gives it; "
+            "create what spec.configFrom refers to, or set it in spec.config"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": ConfigSourceFault("ValidationCrashed", "A validator did not return within 10 s.")},
+        (
+            "A validator did not return within 10 s; it is tried again; "
+            "see what the plugin's validators do, and how large the configuration is"
+        ),
+    ),
+    (
+        "DependenciesReady",
+        {"dependencies": Dependencies((Dependency("a", ()), Dependency("dbt/b", ())))},
+        "No installed plugin is a or dbt/b, which the plugin needs; install what provides it",
+    ),
+    (
+        "DependenciesReady",
+        {"dependencies": Dependencies(tuple(Dependency(one.slug, (one,)) for one in (LOCAL, VAULT)))},
+        (
+            "The plugin needs storage/local and secrets/vault, not Ready yet; "
+            "see FloePlugin storage-local and secrets-vault"
+        ),
+    ),
+    (
+        "Healthy",
+        {"spec": spec(probe={}), "probe": Checked("unhealthy", 2, "refused")},
+        "The first checks failed; Unhealthy follows after failureThreshold failures in a row",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "changed", "message"), CASES)
+def test_a_message_says_what_is_wrong_and_what_would_mend_it(
+    kind: str, changed: dict[str, Any], message: str
+) -> None:
+    assert condition(judged(**changed), kind).message == message
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "ü" * 5000, "🦆" * 3000, "\ud800" * 2000, "a\n\tb\0" * 900])
+def test_a_long_text_of_a_plugin_is_cut_and_the_mend_is_not(text: str) -> None:
+    message = condition(judged(loading=LoadFault("ImportFailed", "Importing failed", text)), "Loaded").message
+    assert len(message.encode()) <= 1024
+    assert message.isprintable()
+    assert message.endswith("…; install what it needs next to it, or another release of the plugin")
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        {"loading": described(floe_api_version="2.0")},
+        {"config": verdict("ConfigRequired")},
+        {"dependencies": Dependencies((Dependency("x", ()),))},
+    ],
+    ids=["VersionCompatible", "ConfigValid", "DependenciesReady"],
+)
+def test_a_plugin_that_cannot_start_yet_says_what_it_waits_for(missing: dict[str, Any]) -> None:
+    waiting = judged(spec=spec(probe={}), probe=Probing(), **missing)
+    assert condition(waiting, "Healthy").message == (
+        "The plugin starts once VersionCompatible, ConfigValid and DependenciesReady are True"
+    )
+    started = judged(spec=spec(probe={}), probe=Probing())
+    assert condition(started, "Healthy").message == "The first check has not ended yet"
+
+
+def test_a_steady_failure_says_the_same_each_time() -> None:
+    probed = spec(probe={"failureThreshold": 3})
+    third, tenth = (judged(spec=probed, probe=Checked("unhealthy", n, "refused")) for n in (3, 10))
+    assert third == tenth
+    assert condition(third, "Healthy").message == "The last 3 checks failed: refused"
+
+
+def test_a_schema_above_8_kib_is_left_out_and_one_below_is_shown() -> None:
+    small, large = ({"type": "object", "description": "d" * length} for length in (8_000, 8_200))
+    assert judged(loading=described(config_schema=small)).config_schema == small
+    assert judged(loading=described(config_schema=large)).config_schema is None
+
+
+def test_the_worst_plugin_leaves_room_in_16_kib() -> None:
+    worst = '"\\' * 2_000
+    status = judged(
+        spec=spec(version='"' * 256, probe={}),
+        loading=described(
+            declared_name=worst,
+            description=worst,
+            dependencies=(worst,) * 100,
+            config_schema={"type": "object", "description": "d" * 8_000},
+        ),
+        config=verdict("ValidationFailed", ("a", worst, "x")),
+        dependencies=Dependencies((Dependency(worst, ()),)),
+        probe=Checked("unhealthy", 3, worst),
+    )
+    assert len(json.dumps(status.to_json(), separators=(",", ":")).encode()) <= 13 * 1024
+    assert status.version == "0.1.0"
+
+
+def test_what_a_plugin_says_of_itself_is_cut_to_the_bounds_of_the_crd() -> None:
+    said = described(description="ü" * 600, dependencies=tuple(f"{n}{'x' * 200}" for n in range(40)))
+    status = judged(loading=said)
+    assert status.description is not None
+    assert len(status.description) <= 512
+    assert status.dependencies is not None
+    assert len(status.dependencies) == 32
+    assert {len(one) for one in status.dependencies} <= set(range(129))

@@ -1,0 +1,131 @@
+"""What holds for every status, whatever the facts and whatever was judged before."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from hypothesis import given
+
+from floe_operator.rules.assess import assess
+from floe_operator.rules.conditions import TABLE, reason_of
+from floe_operator.rules.facts import Facts
+from floe_operator.rules.resource import CONDITION_TYPES, FloePlugin, FloePluginStatus
+from tests.unit.operator.rules.facts_builder import LATER, NOW, condition
+from tests.unit.operator.rules.strategies import histories, unhurried
+
+DAY = timedelta(days=1)
+
+
+def judge(history: list[Facts]) -> tuple[FloePluginStatus | None, FloePluginStatus]:
+    """The statuses after the last facts but one and after the last, a day between each."""
+    before, status = None, assess(history[0], None, NOW)
+    for number, facts in enumerate(history[1:], start=1):
+        before, status = status, assess(facts, status, NOW + number * DAY)
+    return before, status
+
+
+@unhurried
+@given(histories)
+def test_the_same_facts_again_change_nothing(history: list[Facts]) -> None:
+    _, status = judge(history)
+    assert assess(history[-1], status, LATER) == status
+
+
+@unhurried
+@given(histories)
+def test_a_status_read_back_is_the_one_that_was_written(history: list[Facts]) -> None:
+    _, status = judge(history)
+    raw = json.loads(json.dumps(status.to_json(), allow_nan=False).encode())
+    spec = history[-1].spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    seen = FloePlugin.parse({"metadata": {"name": "identity-keycloak"}, "spec": spec, "status": raw})
+    assert seen.status == status
+
+
+@unhurried
+@given(histories)
+def test_stalled_and_reconciling_are_never_both_there_and_always_true(history: list[Facts]) -> None:
+    _, status = judge(history)
+    present = [one for one in status.conditions if one.type in ("Stalled", "Reconciling")]
+    assert len(present) <= 1
+    assert all(one.status == "True" for one in present)
+    if condition(status, "Ready").status != "True":
+        assert present
+
+
+@unhurried
+@given(histories)
+def test_every_reason_is_of_the_table(history: list[Facts]) -> None:
+    _, status = judge(history)
+    for one in status.conditions:
+        if one.type in TABLE:
+            assert reason_of(one) is not None
+    known = {reason.text for table in TABLE.values() for reason in table} | {"Ready"}
+    assert {one.reason for one in status.conditions} <= known
+    assert [one.type for one in status.conditions] == [
+        kind for kind in CONDITION_TYPES if status.condition(kind) is not None
+    ]
+
+
+@unhurried
+@given(histories)
+def test_ready_is_what_the_conditions_of_its_generation_come_to(history: list[Facts]) -> None:
+    _, status = judge(history)
+    generation, ready = history[-1].generation, condition(status, "Ready")
+    judged = [one for one in status.conditions if one.type in TABLE]
+    present = [one for one in judged if one.observed_generation == generation]
+    false = next((one for one in present if one.status == "False"), None)
+    if false is not None:
+        assert (ready.status, ready.reason, ready.message) == ("False", false.reason, false.message)
+        assert status.observed_generation == generation
+    elif ready.status == "True" and status.condition("Reconciling") is None:
+        assert all(one.status == "True" and one.observed_generation == generation for one in judged)
+        assert status.observed_generation == generation
+    elif present == judged and all(one.status == "True" for one in judged):
+        # Nothing is wrong, and still not done: the first check with a new configuration is awaited.
+        assert condition(status, "Reconciling").reason == "Probing"
+
+
+@unhurried
+@given(histories)
+def test_a_stall_is_one_of_this_generation(history: list[Facts]) -> None:
+    _, status = judge(history)
+    if status.condition("Stalled") is not None:
+        assert status.observed_generation == history[-1].generation
+        assert condition(status, "Ready").status == "False"
+
+
+@unhurried
+@given(histories)
+def test_no_transition_time_moves_without_a_flip(history: list[Facts]) -> None:
+    before, status = judge(history)
+    for one in status.conditions:
+        old = before.condition(one.type) if before is not None else None
+        if old is None or old.status != one.status:
+            assert one.last_transition_time == NOW + (len(history) - 1) * DAY
+        else:
+            assert one.last_transition_time == old.last_transition_time
+
+
+@unhurried
+@given(histories)
+def test_what_the_facts_do_not_tell_is_as_it_was_judged(history: list[Facts]) -> None:
+    before, status = judge(history)
+    for one in status.conditions:
+        old = before.condition(one.type) if before is not None else None
+        if old is not None and one.observed_generation != history[-1].generation:
+            assert one == old
+
+
+@unhurried
+@given(histories)
+def test_every_text_is_one_bounded_line_and_the_status_leaves_room_in_16_kib(history: list[Facts]) -> None:
+    _, status = judge(history)
+    for one in status.conditions:
+        assert len(one.message.encode()) <= 1024
+        assert one.message.isprintable()
+        assert one.message == " ".join(one.message.split())
+    raw = json.dumps(status.to_json(), ensure_ascii=False, separators=(",", ":"))
+    assert len(raw.encode()) <= 13 * 1024
+    # Within every bound of the models, which are the CRD's.
+    FloePluginStatus.model_validate_json(raw)

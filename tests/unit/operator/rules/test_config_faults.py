@@ -1,0 +1,143 @@
+"""Where a fault of a configuration is, what is wrong and what would mend it: the same words everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_core.host.protocol import ConfigFault
+from floe_operator.rules.config_faults import ExplainedFault, explain
+from floe_operator.rules.resource import FloePluginSpec
+
+SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
+SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
+SCHEMA = {
+    "properties": {
+        "bucket": {"type": "string"},
+        "max_attempts": {"type": "integer"},
+        "pool": {"$ref": "#/$defs/Pool"},
+        "pools": {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/Pool"}, {"type": "null"}]}},
+        "by_name": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Pool"}},
+    },
+    "$defs": {"Pool": {"properties": {"size": {}, "password": {}, "next": {"$ref": "#/$defs/Pool"}}}},
+}
+
+
+def explained(
+    field: str,
+    kind: str = "value_error",
+    message: str = "Input is wrong",
+    *,
+    sources: tuple[dict[str, Any], ...] = (),
+    config: dict[str, Any] | None = None,
+) -> ExplainedFault:
+    spec = FloePluginSpec.model_validate(
+        {"type": "dbt", "name": "a", "config": config, "configFrom": list(sources)}
+    )
+    return explain(ConfigFault(field=field, message=message, type=kind), spec, SCHEMA)
+
+
+def at(path: str) -> dict[str, Any]:
+    return {**SECRET, "path": path}
+
+
+@pytest.mark.parametrize(
+    ("field", "sources", "config", "place"),
+    [
+        ("bucket", (), {"bucket": 1}, "spec.config.bucket"),
+        ("", (), {"bucket": 1}, "spec.config"),
+        ("bucket", (SECRET,), {"bucket": 1}, "spec.config.bucket"),
+        ("bucket", (SECRET,), {"pool": {}}, "bucket (from spec.configFrom[0])"),
+        ("pool.size", (SECRET,), {"pool": {}}, "spec.config.pool.size"),
+        ("bucket", (SECRET, SETTINGS), {}, "bucket (from spec.configFrom)"),
+        ("bucket", (SETTINGS, at("bucket")), {}, "bucket (from spec.configFrom[1])"),
+        ("bucket", (at("bucket"), at("bucket")), {}, "bucket (from spec.configFrom[1])"),
+        ("pool", (at("pool.size"),), {}, "pool (from spec.configFrom[0])"),
+        ("pool.size.x", (at("pool.size"),), {}, "pool.size.x (from spec.configFrom[0])"),
+        ("by_name.*", (at("by_name.mine"),), {}, "by_name.* (from spec.configFrom[0])"),
+        ("by_name.*.size", (SETTINGS,), {"by_name": {"a": {"size": 1}}}, "spec.config.by_name.*.size"),
+        ("pools.0.size", (SETTINGS,), {"pools": [{"size": 1}]}, "spec.config.pools.0.size"),
+        ("bucket", (at("pool"),), {}, "spec.config.bucket"),
+        ("", (at("pool"),), {}, "the configuration (from spec.configFrom[0])"),
+        ("", (SETTINGS, at("pool")), {}, "the configuration (from spec.configFrom)"),
+        ("", (SETTINGS,), {"bucket": 1}, "spec.config"),
+    ],
+)
+def test_a_fault_is_placed_in_the_part_that_gave_the_value(
+    field: str, sources: tuple[dict[str, Any], ...], config: dict[str, Any], place: str
+) -> None:
+    assert explained(field, sources=sources, config=config).place == place
+
+
+def test_what_is_missing_is_missing_from_spec_config() -> None:
+    assert explained("bucket", "missing", sources=(SETTINGS,)).place == "spec.config.bucket"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "clause"),
+    [
+        ("missing", "Field required", "X is required"),
+        ("extra_forbidden", "Extra inputs are not permitted", "X is not a field of the plugin's schema"),
+        ("plaintext_secret", "", "X is a secret given in plain text"),
+        ("int_type", "Input should be a valid integer", "X must be a valid integer"),
+        (
+            "int_parsing",
+            "Input should be a valid integer, unable to parse string as an integer",
+            "X must be a valid integer",
+        ),
+        (
+            "int_from_float",
+            "Input should be a valid integer, got a number with a fractional part",
+            "X must be a valid integer, got a number with a fractional part",
+        ),
+        ("string_too_short", "String should have at least 2 characters", "X must have at least 2 characters"),
+        (
+            "decimal_max_digits",
+            "Decimal input should have no more than 1 digit in total",
+            "X must have no more than 1 digit in total",
+        ),
+        ("value_error", "Input does not keep a rule of the plugin's own", "X does not keep a rule"),
+        ("too_deep", "Input is nested deeper than 64 levels", "X is nested deeper than 64 levels"),
+        ("invalid_key", "Keys should be strings", "X: keys should be strings"),
+        ("url_scheme", "URL scheme should be 'https'", "X: URL scheme should be 'https'"),
+        (
+            "union_tag_not_found",
+            "Unable to extract tag using discriminator 'kind'",
+            "X: unable to extract tag using discriminator 'kind'",
+        ),
+        ("strange", "", "X is not valid"),
+    ],
+)
+def test_a_rule_goes_on_after_its_place(kind: str, message: str, clause: str) -> None:
+    assert explained("bucket", kind, message).said_of("X").startswith(clause)
+
+
+@pytest.mark.parametrize(
+    ("field", "mend"),
+    [
+        ("buckett", "did you mean bucket?"),
+        ("pool.sise", "did you mean size?"),
+        ("pool.next.passwort", "did you mean password?"),
+        ("pools.3.siz", "did you mean size?"),
+        ("by_name.*.sizes", "did you mean size?"),
+        ("pool.zzz", "use next, password or size"),
+        ("*", "use bucket, by_name, max_attempts, pool or pools"),
+        ("bucket.zzz", "remove it"),
+    ],
+)
+def test_a_field_that_there_is_not_is_met_with_those_that_there_are(field: str, mend: str) -> None:
+    assert explained(field, "extra_forbidden").mend == mend
+
+
+@pytest.mark.parametrize(
+    ("kind", "sources", "mend"),
+    [
+        ("missing", (SETTINGS,), "set it in spec.config or by spec.configFrom"),
+        ("int_type", (), "correct it"),
+        ("int_type", (SETTINGS,), "correct what spec.configFrom[0] refers to"),
+        ("int_type", (SETTINGS, SECRET), "correct what spec.configFrom refers to"),
+    ],
+)
+def test_every_fault_has_a_way_out(kind: str, sources: tuple[dict[str, Any], ...], mend: str) -> None:
+    assert explained("bucket", kind, sources=sources).mend == mend

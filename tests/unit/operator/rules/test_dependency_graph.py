@@ -1,0 +1,145 @@
+"""What a plugin waits for, who waits for it, and cycles, by the dependencies that plugins declare."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.rules.dependency_graph import Dependents, Graph
+from floe_operator.rules.facts import Dependency
+
+Declared = Mapping[PluginId, Sequence[str]]
+
+
+def compute(name: str) -> PluginId:
+    return PluginId(PluginType.COMPUTE, name)
+
+
+A, B, C, D = (compute(name) for name in "abcd")
+DBT_B = PluginId(PluginType.DBT, "b")
+
+
+def graph(declared: Declared, known: Collection[PluginId] | None = None) -> Graph:
+    plugins = frozenset(declared if known is None else known)
+    return Graph(lambda plugin: declared.get(plugin, ()), lambda: plugins)
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ((), ()),
+        (("b",), (Dependency("b", (B,), ready=True),)),
+        (("c",), (Dependency("c", (C,)),)),
+        (("compute/b", "C"), (Dependency("compute/b", (B,), ready=True), Dependency("C", (C,)))),
+        (("nothing",), (Dependency("nothing", ()),)),
+        (("a",), (Dependency("a", ()),)),
+    ],
+    ids=str,
+)
+def test_a_dependency_is_ready_when_the_one_plugin_it_means_is(
+    texts: Sequence[str], found: tuple[Dependency, ...]
+) -> None:
+    known = graph({A: texts, B: (), C: ()})
+    assert known.dependencies_of(A, lambda plugin: plugin == B).declared == found
+
+
+def test_an_ambiguous_dependency_is_not_ready_even_if_all_that_it_may_mean_are() -> None:
+    found = graph({A: ("b",), B: (), DBT_B: ()}).dependencies_of(A, lambda _: True)
+    assert found.declared == (Dependency("b", (B, DBT_B)),)
+
+
+@pytest.mark.parametrize(
+    ("declared", "cycles"),
+    [
+        ({A: ("b",), B: ("c",), C: ()}, {}),
+        ({A: ("compute/a",)}, {A: (A, A)}),
+        ({A: ("b",), B: ("a",), C: ("a",)}, {A: (A, B, A), B: (B, A, B)}),
+        ({A: ("b",), B: ("c",), C: ("a", "b")}, {A: (A, B, C, A), B: (B, C, B), C: (C, B, C)}),
+        # An ambiguous dependency is no way: nobody knows where it leads.
+        ({A: ("b",), B: ("a",), DBT_B: ()}, {}),
+    ],
+    ids=["chain", "itself", "two and one before", "the shortest", "ambiguous"],
+)
+def test_a_cycle_is_named_whole_on_each_member_and_on_nobody_else(
+    declared: Declared, cycles: Mapping[PluginId, tuple[PluginId, ...]]
+) -> None:
+    known = graph(declared)
+    found = {plugin: known.dependencies_of(plugin, lambda _: False).cycle for plugin in declared}
+    assert {plugin: cycle for plugin, cycle in found.items() if cycle} == cycles
+
+
+def test_a_chain_of_any_length_is_followed() -> None:
+    names = [f"p{number}" for number in range(5_000)]
+    declared = {compute(name): (needed,) for name, needed in zip(names, [*names[1:], names[0]], strict=True)}
+    assert len(graph(declared).dependencies_of(compute("p0"), lambda _: False).cycle) == 5_001
+
+
+def test_a_change_of_what_is_declared_or_known_counts_at_once() -> None:
+    declared: dict[PluginId, tuple[str, ...]] = {A: ("b",), B: ()}
+    known: Collection[PluginId] = frozenset({A})
+    present = Graph(lambda plugin: declared.get(plugin, ()), lambda: known)
+    assert present.dependencies_of(A, lambda _: True).declared == (Dependency("b", ()),)
+    known = frozenset({A, B})
+    assert present.dependencies_of(A, lambda _: True).declared == (Dependency("b", (B,), ready=True),)
+    declared[B] = ("a",)
+    assert present.dependencies_of(A, lambda _: True).cycle == (A, B, A)
+
+
+_TEXTS = st.lists(st.sampled_from(["a", "b", "c", "d", "compute/a", "dbt/b", "nothing/x"]), max_size=3)
+_STEPS = st.lists(st.tuples(st.sampled_from([A, B, C, D, DBT_B]), _TEXTS), max_size=12)
+
+
+@given(_STEPS)
+def test_the_dependents_are_those_whose_declared_dependencies_may_mean_the_plugin(
+    steps: list[tuple[PluginId, list[str]]],
+) -> None:
+    dependents, declared = Dependents(), dict[PluginId, list[str]]()
+    for plugin, texts in steps:
+        dependents.note(plugin, texts)
+        declared[plugin] = texts
+    everything = [A, B, C, D, DBT_B]
+    asked = graph(declared, everything)
+    for needed in everything:
+        expected = {
+            plugin
+            for plugin in declared
+            if any(needed in one.candidates for one in asked.dependencies_of(plugin, bool).declared)
+        }
+        assert set(dependents.of(needed)) == expected
+
+
+def test_what_waits_for_a_plugin_that_is_not_installed_is_known_too() -> None:
+    dependents = Dependents()
+    dependents.note(A, ("not-there",))
+    assert set(dependents.of(compute("not-there"))) == {A}
+    dependents.note(A, ())
+    assert not dependents.of(compute("not-there"))
+
+
+def test_it_is_told_whether_something_else_is_declared_than_before() -> None:
+    dependents = Dependents()
+    noted = [dependents.note(A, texts) for texts in ((), ("b",), ["b"], ("b", "c"), (), ())]
+    assert noted == [False, True, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("declared", "behind"),
+    [
+        ({}, set()),
+        ({B: ("a",), C: ("b",), D: ("c",)}, {B, C, D}),
+        ({A: ("b",), B: ("c",), C: ("a",)}, {A, B, C}),
+        ({A: ("compute/a",), B: ("c",)}, {A}),
+    ],
+    ids=["nobody", "chain", "cycle", "itself"],
+)
+def test_those_behind_a_plugin_wait_for_it_directly_or_through_others(
+    declared: Declared, behind: set[PluginId]
+) -> None:
+    dependents = Dependents()
+    for plugin, texts in declared.items():
+        dependents.note(plugin, texts)
+    assert set(dependents.behind(A)) == behind

@@ -1,0 +1,266 @@
+"""Which objects the operator creates, completes and deletes, and which it leaves alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult, Unreadable
+from floe_core.plugin_types import PluginId, PluginType, plugin_id
+from floe_operator.rules.mirror import (
+    SCANS_UNTIL_GONE,
+    Absences,
+    Deletion,
+    deletions,
+    hidden_by,
+    hidden_plugins,
+    is_bare,
+    is_incomplete,
+    known_plugins,
+    must_exist,
+)
+from floe_operator.rules.resource import FloePlugin
+from tests.unit.operator.rules.facts_builder import FOUND
+
+KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
+DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
+MIRROR = {"manager": "floe-operator", "operation": "Apply"}
+STATUS = {"manager": "floe-operator-status", "operation": "Apply", "subresource": "status"}
+BARE = (MIRROR, STATUS)
+
+
+def found(plugin: PluginId) -> FoundPlugin:
+    return FOUND.model_copy(update={"type": plugin.plugin_type.slug, "name": plugin.name})
+
+
+def scan(*plugins: PluginId, unreadable: tuple[str, ...] = (), complete: bool | None = None) -> ScanResult:
+    hidden = tuple(Unreadable(where=where, detail="damaged", plugins_unknown=True) for where in unreadable)
+    return ScanResult(
+        complete=not hidden if complete is None else complete,
+        fingerprint="",
+        distributions=len(plugins),
+        plugins=tuple(found(plugin) for plugin in plugins),
+        unreadable=hidden,
+    )
+
+
+def an_object(
+    plugin: PluginId = KEYCLOAK,
+    *,
+    managers: tuple[dict[str, str], ...] = BARE,
+    seen_in: str | None = "floe-identity-keycloak",
+    labels: dict[str, str] | None = None,
+    discovered: str | None = None,
+    **metadata: Any,
+) -> FloePlugin:
+    raw: dict[str, Any] = {
+        "metadata": {
+            "name": f"{plugin.plugin_type.slug}-{plugin.name}",
+            "uid": "u1",
+            "resourceVersion": "42",
+            "labels": {"floe.dev/plugin-type": plugin.plugin_type.slug} if labels is None else labels,
+            "managedFields": list(managers),
+            **metadata,
+        },
+        "spec": {"type": plugin.plugin_type.slug, "name": plugin.name},
+        "status": {"distribution": {"name": seen_in, "version": "1"}} if seen_in else {},
+    }
+    if discovered is not None:
+        condition = {
+            "type": "Discovered",
+            "status": str(discovered == "Installed"),
+            "reason": discovered,
+            "message": "",
+            "lastTransitionTime": "2030-01-01T00:00:00Z",
+        }
+        raw["status"]["conditions"] = [condition]
+    return FloePlugin.parse(raw)
+
+
+def after(*scans: ScanResult | None, of: FloePlugin) -> tuple[PluginId, ...]:
+    """What is deleted after these scans."""
+    absences = Absences()
+    for one in scans:
+        absences = absences.after(one, [of])
+    return tuple(one.plugin for one in deletions([of], absences))
+
+
+GONE = scan(DUCKDB)
+THREE = (GONE, GONE, GONE)
+
+
+def test_every_plugin_of_the_scan_gets_an_object_broken_ones_too() -> None:
+    claim = BrokenClaim(
+        type="dbt", name="core", reason="DuplicateEntryPoint", detail="", claims=(found(DUCKDB),) * 2
+    )
+    known = known_plugins(scan(KEYCLOAK, DUCKDB).model_copy(update={"broken": (claim,)}))
+    assert all(must_exist(plugin, known) for plugin in (KEYCLOAK, DUCKDB, PluginId(PluginType.DBT, "core")))
+    assert not must_exist(PluginId(PluginType.DBT, "other"), known)
+
+
+def test_what_a_partial_scan_finds_gets_an_object() -> None:
+    assert must_exist(KEYCLOAK, known_plugins(scan(KEYCLOAK, unreadable=("/site/x-1.dist-info",))))
+
+
+@pytest.mark.parametrize("name", ["a b", "x" * 64, "ä", "-a"])
+def test_a_plugin_that_no_object_can_be_named_after_gets_none(name: str) -> None:
+    plugin = plugin_id(PluginType.COMPUTE, name)
+    assert not must_exist(plugin, known_plugins(scan(plugin)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "incomplete"),
+    [
+        ({}, True),
+        ({"team": "a"}, True),
+        ({"floe.dev/plugin-type": "identity"}, False),
+        ({"floe.dev/plugin-type": "mine"}, False),
+    ],
+    ids=str,
+)
+def test_an_object_without_the_type_label_lacks_it_and_anothers_value_of_it_stays(
+    labels: dict[str, str], incomplete: bool
+) -> None:
+    assert is_incomplete(an_object(labels=labels)) == incomplete
+
+
+def test_scans_that_do_not_count_bring_no_object_nearer_to_its_end_but_may_save_it() -> None:
+    seen, absences = an_object(), Absences()
+    for _ in range(9):
+        absences = absences.after(GONE, [seen], counts=False)
+    for one in THREE[1:]:
+        absences = absences.after(one, [seen])
+    assert not absences.is_gone(KEYCLOAK)
+    assert absences.after(GONE, [seen]).is_gone(KEYCLOAK)
+    back = absences.after(scan(KEYCLOAK, DUCKDB), [seen], counts=False)
+    assert not back.after(GONE, [seen]).is_gone(KEYCLOAK)
+
+
+def test_an_object_that_is_being_deleted_is_not_deleted_again() -> None:
+    assert after(*THREE, of=an_object(deletionTimestamp="2030-01-01T00:00:00Z")) == ()
+
+
+def test_a_bare_mirror_goes_after_three_scans_in_a_row_with_its_uid_and_version() -> None:
+    absences = Absences()
+    for _ in range(SCANS_UNTIL_GONE):
+        assert deletions([an_object()], absences) == ()
+        absences = absences.after(GONE, [an_object()])
+    assert deletions([an_object()], absences) == (Deletion(KEYCLOAK, "u1", "42"),)
+
+
+BACK = scan(KEYCLOAK, DUCKDB)
+EMPTY = scan()
+ITS_OWN = scan(DUCKDB, unreadable=("/site/floe_identity_keycloak-0.1.0.dist-info",))
+ANOTHERS = scan(DUCKDB, unreadable=("/site/foreign-1.0.dist-info",))
+DIRECTORY = scan(DUCKDB, unreadable=("/opt/plugins",))
+UNSAID = scan(DUCKDB, complete=False)
+
+
+@pytest.mark.parametrize(
+    "scans",
+    [
+        (GONE, GONE),
+        (GONE, GONE, BACK),
+        (GONE, GONE, BACK, GONE),
+        (GONE, GONE, None, GONE),
+        (GONE, GONE, EMPTY, GONE),
+        (EMPTY, EMPTY, EMPTY),
+        (GONE, GONE, ITS_OWN, GONE),
+        (ITS_OWN, ITS_OWN, ITS_OWN),
+        (DIRECTORY, DIRECTORY, DIRECTORY),
+        (UNSAID, UNSAID, UNSAID),
+        (GONE, GONE, GONE, None),
+        (GONE, GONE, GONE, DIRECTORY),
+    ],
+)
+def test_a_scan_that_failed_found_nothing_or_was_partial_deletes_nothing(
+    scans: tuple[ScanResult | None, ...],
+) -> None:
+    assert after(*scans, of=an_object()) == ()
+
+
+def test_a_damaged_distribution_keeps_only_the_plugins_last_seen_in_it() -> None:
+    assert after(ANOTHERS, ANOTHERS, ANOTHERS, of=an_object()) == (KEYCLOAK,)
+    assert after(ANOTHERS, ANOTHERS, ANOTHERS, of=an_object(seen_in=None)) == ()
+
+
+@pytest.mark.parametrize("unlisted", [BACK, None, EMPTY, ITS_OWN, DIRECTORY, UNSAID], ids=str)
+def test_a_scan_after_which_the_objects_could_not_be_listed_may_end_a_row(
+    unlisted: ScanResult | None,
+) -> None:
+    seen = an_object()
+    two = Absences().after(GONE, [seen]).after(GONE, [seen])
+    assert not two.unless_found(unlisted).after(GONE, [seen]).is_gone(KEYCLOAK)
+
+
+def test_a_scan_after_which_the_objects_could_not_be_listed_makes_no_row_longer() -> None:
+    seen = an_object()
+    two = Absences().after(GONE, [seen]).after(GONE, [seen])
+    assert not two.unless_found(GONE).is_gone(KEYCLOAK)
+    assert two.unless_found(GONE).after(GONE, [seen]).is_gone(KEYCLOAK)
+
+
+@pytest.mark.parametrize(
+    ("discovered", "result", "hidden"),
+    [
+        ("Installed", ITS_OWN, True),
+        ("Installed", DIRECTORY, True),
+        ("Installed", ANOTHERS, False),
+        ("Installed", GONE, False),
+        ("Installed", BACK, False),
+        ("DuplicateEntryPoint", ITS_OWN, True),
+        ("NotInstalled", ITS_OWN, False),
+        (None, ITS_OWN, False),
+    ],
+)
+def test_what_a_partial_scan_hides_is_what_the_objects_knew(
+    discovered: str | None, result: ScanResult, hidden: bool
+) -> None:
+    seen = an_object(discovered=discovered)
+    assert hidden_plugins(result, [seen]) == ({KEYCLOAK} if hidden else set())
+
+
+@pytest.mark.parametrize(
+    ("managers", "bare"),
+    [
+        (BARE, True),
+        ((MIRROR,), True),
+        ((), False),
+        ((STATUS,), False),
+        ((*BARE, {"manager": "kustomize-controller", "operation": "Apply"}), False),
+        ((*BARE, {"manager": "kubectl-edit", "operation": "Update"}), False),
+        ((*BARE, {"manager": "kubectl-edit", "operation": "Update", "subresource": "status"}), False),
+        ((*BARE, {"manager": "floe-operator", "operation": "Update"}), False),
+        (({**MIRROR, "subresource": "status"}, STATUS), False),
+    ],
+)
+def test_only_an_object_that_nobody_else_owns_a_field_of_may_go(
+    managers: tuple[dict[str, str], ...], bare: bool
+) -> None:
+    seen = an_object(managers=managers)
+    assert is_bare(seen) is bare
+    assert after(*THREE, of=seen) == ((KEYCLOAK,) if bare else ())
+
+
+@pytest.mark.parametrize(
+    ("where", "last", "hidden"),
+    [
+        ("/site/floe_identity_keycloak-0.1.0.dist-info", "floe-identity-keycloak", True),
+        ("/site/Floe.Identity_Keycloak-0.1.0.egg-info", "floe_identity_keycloak", True),
+        ("/site/floe_identity-0.1.0.dist-info", "floe-identity-keycloak", False),
+        ("/site/floe_identity-0.1.0.dist-info", None, True),
+        ("/site", "floe-identity-keycloak", True),
+    ],
+)
+def test_a_plugin_hides_where_it_was_last_seen_or_where_anything_may(
+    where: str, last: str | None, hidden: bool
+) -> None:
+    told = hidden_by(scan(DUCKDB, unreadable=(where,)), an_object(seen_in=last))
+    assert told == (f"{where}: damaged" if hidden else None)
+
+
+def test_damage_that_hides_no_plugin_counts_as_a_whole_scan() -> None:
+    harmless = Unreadable(where="/site/x-1.dist-info", detail="no METADATA", plugins_unknown=False)
+    whole = GONE.model_copy(update={"unreadable": (harmless,)})
+    assert after(whole, whole, whole, of=an_object(seen_in=None)) == (KEYCLOAK,)

@@ -1,0 +1,70 @@
+"""When a plugin starts, runs on and stops: by its conditions, its configuration and what runs already."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from floe_operator.rules.facts import Checked, ConfigDigest, Probe
+from floe_operator.rules.probing import NEEDED_TO_START, Rest, Run, may_start, wanted
+from floe_operator.rules.resource import Condition, ProbeSpec
+from tests.unit.operator.rules.facts_builder import NOW, facts, spec
+
+DIGEST = ConfigDigest(b"1")
+PROBE = ProbeSpec()
+RUN = Run(PROBE, DIGEST)
+RUNS = Checked("healthy")
+ALL = ("Discovered", "Loaded", *NEEDED_TO_START)
+
+
+def shown(*true: str) -> dict[str, Condition]:
+    """All conditions, of which these are True."""
+    return {
+        kind: Condition(
+            type=kind,
+            status="True" if kind in true else "False",
+            reason="R",
+            message="",
+            observed_generation=1,
+            last_transition_time=NOW,
+        )
+        for kind in ALL
+    }
+
+
+@pytest.mark.parametrize(
+    ("false", "probe", "asleep", "running"),
+    [
+        ((), PROBE, RUN, RUN),
+        ((), None, Rest.STOP, Rest.STOP),
+        (("Discovered",), PROBE, Rest.STOP, Rest.STOP),
+        (("Loaded",), PROBE, Rest.AS_IT_IS, Rest.AS_IT_IS),
+        (("VersionCompatible",), PROBE, Rest.AS_IT_IS, Rest.AS_IT_IS),
+        (("ConfigValid",), PROBE, Rest.AS_IT_IS, Rest.AS_IT_IS),
+        (("DependenciesReady",), PROBE, Rest.AS_IT_IS, RUN),
+        (("ConfigValid", "DependenciesReady"), PROBE, Rest.AS_IT_IS, Rest.AS_IT_IS),
+    ],
+    ids=lambda value: "+".join(value) or "-" if isinstance(value, tuple) else str(value),
+)
+def test_what_becomes_of_a_plugin_that_does_not_run_and_of_one_that_does(
+    false: tuple[str, ...], probe: ProbeSpec | None, asleep: Run | Rest, running: Run | Rest
+) -> None:
+    conditions = shown(*(kind for kind in ALL if kind not in false))
+    asked_for = spec(probe=probe)
+    assert wanted(facts(spec=asked_for, config_digest=DIGEST), conditions) == asleep
+    assert wanted(facts(spec=asked_for, config_digest=DIGEST, probe=RUNS), conditions) == running
+
+
+@pytest.mark.parametrize("probe", [None, RUNS])
+def test_nothing_is_started_or_restarted_with_a_configuration_that_is_not_known(probe: Probe | None) -> None:
+    unknown = facts(spec=spec(probe=PROBE), config_digest=None, probe=probe)
+    assert wanted(unknown, shown(*ALL)) is Rest.AS_IT_IS
+
+
+def test_a_plugin_that_may_start_is_one_that_would_be_started() -> None:
+    for count in range(len(NEEDED_TO_START) + 1):
+        for true in itertools.combinations(NEEDED_TO_START, count):
+            conditions = shown("Discovered", "Loaded", *true)
+            starts = wanted(facts(spec=spec(probe=PROBE), config_digest=DIGEST), conditions) == RUN
+            assert starts == may_start(conditions)

@@ -1,0 +1,132 @@
+"""No form and no piece of a secret is left in what a plugin said, and the rest of the text stays."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import shlex
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from floe_operator.rules.scrub import NOTHING, PIECE, REDACTED, SHORTEST, WITHHELD, Scrubber
+
+# Each frames the secret by fewer characters than a piece has.
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "repr": repr,
+    "ascii": ascii,
+    "bytes": lambda text: repr(_bytes(text)),
+    "repr of a dictionary": lambda text: repr({"": text}),
+    "repr of a repr": lambda text: repr(repr(text)),
+    "json": json.dumps,
+    "json as it is": lambda text: json.dumps(text, ensure_ascii=False),
+    "json in json": lambda text: json.dumps(json.dumps(text)),
+    "repr in json": lambda text: json.dumps(repr(text)),
+    "json in a repr": lambda text: repr(json.dumps(text)),
+    "json for html": lambda text: json.dumps(text).replace("<", "\\u003c").replace("&", "\\u0026"),
+    "json of php": lambda text: json.dumps(text).replace("/", "\\/"),
+    "shell": shlex.quote,
+    "html": html.escape,
+    "html text": lambda text: html.escape(text, quote=False),
+    "percent": lambda text: quote(text, safe="", errors="replace"),
+    "percent, slashes": lambda text: quote(text, errors="replace"),
+    "query": lambda text: urlencode({"word": text}, errors="replace"),
+    "form, slashes": lambda text: quote_plus(text, safe="/", errors="replace"),
+    "hex": lambda text: _bytes(text).hex(),
+    "HEX": lambda text: _bytes(text).hex().upper(),
+    "base64": lambda text: base64.b64encode(_bytes(text)).decode(),
+    "basic": lambda text: base64.b64encode(_bytes(f"user:{text}")).decode(),
+    "basic of another": lambda text: base64.b64encode(_bytes(f"me:{text}")).decode(),
+    "basic of a third": lambda text: base64.b64encode(_bytes(f"you:{text}")).decode(),
+    "mime": lambda text: base64.encodebytes(_bytes(text)).decode(),
+    "url-safe": lambda text: base64.urlsafe_b64encode(_bytes(text)).decode(),
+    "white space collapsed": lambda text: " ".join(text.split()),
+    "its lines": lambda text: "\n".join(text.splitlines()),
+    "cut short": lambda text: text[: len(text) * 2 // 3],
+}
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+# Characters that the forms treat differently, often.
+_CHARACTERS = st.one_of(
+    st.sampled_from("aZ09 \t\n\r\\\"'<>&/%+=~$§é€😀\u2028\x00\x7f"), st.characters(max_codepoint=0x2FFF)
+)
+SECRETS = st.text(_CHARACTERS, min_size=SHORTEST, max_size=60)
+
+
+@settings(max_examples=500)
+@given(secret=SECRETS, form=st.sampled_from(sorted(FORMS)))
+@example(secret='it\'s/a "secret" <&> 100%', form="shell")
+@example(secret="hunter", form="basic")
+def test_no_form_leaves_a_piece_of_a_secret(secret: str, form: str) -> None:
+    scrubbed = Scrubber([secret]).scrub(FORMS[form](secret))
+    if scrubbed == WITHHELD:
+        return
+    left = [line.strip() for part in scrubbed.split(REDACTED) for line in part.splitlines()]
+    assert not [part for part in left if len(part) >= PIECE]
+
+
+@given(secret=st.text("abcdefgh0123456789", min_size=PIECE, max_size=200), data=st.data())
+def test_a_piece_of_eight_characters_goes_wherever_it_stands(secret: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(secret) - PIECE))
+    end = data.draw(st.integers(start + PIECE, len(secret)))
+    assert Scrubber([secret]).scrub(f"<{secret[start:end]}>") == f"<{REDACTED}>"
+
+
+@pytest.mark.parametrize(("size", "shown"), [(8 * 1024, 8), (60 * 1024, 15), (2**20, 71)])
+def test_of_larger_secrets_only_larger_pieces_are_sure_to_go(size: int, shown: int) -> None:
+    secret = "".join(f"{number:08x}" for number in range(size // 8))
+    scrubber = Scrubber([secret])
+    for start in range(size // 2, size // 2 + 100):
+        piece = secret[start : start + shown]
+        assert scrubber.scrub(f"a message with {piece}").count(REDACTED) == 1
+        assert piece not in scrubber.scrub(f"a message with {piece}")
+
+
+def test_a_secret_of_a_megabyte_is_taken_out_whole() -> None:
+    secret = "é\x01" * 2**19
+    assert Scrubber([secret]).scrub(f"{secret[:9000]}") == REDACTED
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=300))
+def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
+    scrubbed = Scrubber(["\ue000" * 12]).scrub(text)
+    assert scrubbed == (text if text.strip() else "")
+    assert NOTHING.scrub(text) == scrubbed
+
+
+def test_the_words_around_a_secret_stay() -> None:
+    scrubber = Scrubber(["hunter2-hunter2", "sesame"])
+    assert scrubber.scrub("login me:hunter2-hunter2@db failed, sesame?") == (
+        f"login me:{REDACTED}@db failed, {REDACTED}?"
+    )
+
+
+@pytest.mark.parametrize(
+    "secret", ["12345", "7", "#!$%&", " *****\n", "€", "#!$\n%&*+", "a long line\nabc\nanother long line"]
+)
+def test_a_secret_too_short_to_be_found_withholds_the_whole_text(secret: str) -> None:
+    scrubber = Scrubber(["long-enough-to-be-found", secret])
+    assert scrubber.scrub("anything") == WITHHELD
+    assert scrubber.scrub(" ") == ""
+
+
+@pytest.mark.parametrize("secret", ["key: long-enough\n---\n}\n", "\n", "   "])
+def test_what_tells_nothing_withholds_nothing(secret: str) -> None:
+    assert Scrubber([secret]).scrub("all is well") == "all is well"
+
+
+def test_the_scrubber_of_all_takes_out_what_any_of_them_does() -> None:
+    secrets = ["first-secret", "second-secret", "sixsix", "x" * 100]
+    of_all = Scrubber.of_all([NOTHING, *(Scrubber([secret]) for secret in secrets)])
+    assert of_all.scrub(" and ".join(secrets)) == " and ".join([REDACTED] * len(secrets))
+    assert Scrubber.of_all([of_all, Scrubber(["abc"])]).scrub("text") == WITHHELD
+    assert Scrubber.of_all([]).scrub("text") == "text"
