@@ -54,7 +54,7 @@ types: $(VENV)/installed ## mypy --strict on everything
 	$(BIN)/mypy $(SOURCES)
 
 unit: $(VENV)/installed ## Unit and contract tests
-	$(BIN)/pytest tests/unit tests/contract
+	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/contract
 
 lowest: $(VENV)/installed ## The tests of floe_core with the lowest requirements that it declares, on each Python there is
 	$(BIN)/python -m environments test lowest
