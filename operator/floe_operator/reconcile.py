@@ -69,14 +69,16 @@ class Reconciler:
         if decision.again_after > 0:
             return RetryAfter(decision.again_after)
         if decision.forget:
+            self._prober.drop(plugin)
             self._gather.forget(plugin)
         elif not self._is_there(seen):
             return DONE  # it went meanwhile, and the news of that brought the key back
-        if decision.run is Rest.STOP:
-            self._prober.drop(plugin)
         result = await self._write(plugin, seen, decision)
+        # After the write, so that a status that says why stands before a plugin stops or starts.
         if isinstance(decision.run, Run):
             self._prober.want(plugin, decision.run)
+        elif decision.run is Rest.STOP and not decision.forget:
+            self._prober.drop(plugin)
         return result
 
     def _is_there(self, seen: FloePlugin | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 Subject = TypeVar("Subject", bound=Hashable)
 
 _MOST = 10_000
-"""How many subjects are remembered; the oldest go first, and may be said again."""
+"""How many subjects are remembered; the oldest go first, and are said again."""
 
 
 class Said(Generic[Subject]):
@@ -25,8 +25,10 @@ class Said(Generic[Subject]):
     def is_new(self, subject: Subject, words: object = None) -> bool:
         """Whether this is another word on the subject than the last, which it is from now on."""
         now = time.monotonic()
+        while self._words and now - next(iter(self._words.values()))[1] >= self._again_after:
+            self._words.popitem(last=False)
         last = self._words.get(subject)
-        if last is not None and last[0] == words and now - last[1] < self._again_after:
+        if last is not None and last[0] == words:
             return False
         self._words[subject] = words, now
         self._words.move_to_end(subject)

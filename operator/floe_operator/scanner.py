@@ -79,8 +79,9 @@ class Scanner:
             self._say({("the scan failed", ""): error.detail})
             self._scans.failed(error.detail)
             return None
+        seconds = time.monotonic() - started
         self._say(_faults(scan))
-        self._scans.succeeded(scan, time.monotonic() - started)
+        self._scans.succeeded(scan, seconds)
         return scan
 
     async def _keep_mirror(self, scan: ScanResult | None) -> bool:
@@ -107,7 +108,8 @@ class Scanner:
         self._scans.objects_listed()
         objects = self._objects.all()
         self._absences = self._absences.after(scan, objects, counts=self._is_due())
-        for plugin in dict.fromkeys([seen.plugin for seen in objects] + self._scans.mirrored()):
+        missing = self._scans.nameable() if scan is not None else []
+        for plugin in dict.fromkeys([*(seen.plugin for seen in objects), *missing]):
             self._look_at(plugin)
         for deletion in mirror.deletions(objects, self._absences):
             await self._delete(deletion)

@@ -68,9 +68,9 @@ class Scans:
         """Whether the plugin must have an object."""
         return must_exist(plugin, self._known)
 
-    def mirrored(self) -> list[PluginId]:
+    def nameable(self) -> list[PluginId]:
         """The plugins that must have an object."""
-        return [plugin for plugin in self._known if must_exist(plugin, self._known)]
+        return [plugin for plugin in self._known if is_nameable(plugin)]
 
     def unnameable(self) -> list[PluginId]:
         """The plugins that no object can stand for."""

@@ -49,7 +49,7 @@ def test_changes_in_a_history_that_was_compacted_meanwhile_are_seen(tmp_path: Pa
             plugins.until("compute-needy", "Ready", "ValidationFailed", within=60)
             plugins.until("compute-plain", "Ready", "ValidationFailed", within=60)
             assert standing.operator.process.poll() is None
-            # The store forgot the deleted object: made anew, it is judged anew.
+            # The operator forgot the deleted object: made anew, it is judged anew.
             plugins.create("storage", "elsewhere")
             plugins.until("storage-elsewhere", "Ready", "NotInstalled", within=60)
 

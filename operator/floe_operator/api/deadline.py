@@ -1,6 +1,6 @@
 """Until when this process leads, and the thread that ends the process then, whatever the event loop does.
 
-What renews the Lease puts the deadline off.
+Each renewal of the Lease is to put it off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Events that tell the story of a FloePlugin: one for each turn of its Ready condition.
+"""Events that tell the story of a FloePlugin: one for each transition of its Ready condition.
 
 Recording never waits; what is recorded is written beside all else, and can fail without harm. As client-go's
 recorder does, a repetition becomes a count on the Event that is there (a series). Messages are the
@@ -56,7 +56,7 @@ class Transition(NamedTuple):
 
 
 def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | None:
-    """What to tell of a status that replaced the one of `seen`; None where Ready did not transition.
+    """What to tell of a status that replaced the one of `seen`; None where Ready stayed as it was.
 
     Ready turns when its status or reason does. Unknown is for what was not judged yet: nothing to tell of.
     A plugin that merely nobody has configured so far is no reason for a warning.
@@ -104,7 +104,7 @@ class EventRecorder:
         self._some = asyncio.Event()
         self._said: Said[str] = Said()
         self.dropped = 0
-        """How many turns got no Event: there were too many, or the API server did not take it."""
+        """How many transitions got no Event: there were too many, or the API server did not take it."""
 
     def record(self, seen: FloePlugin, status: FloePluginStatus) -> None:
         """Tells of a status that was written over that of `seen`. Never raises, never waits."""

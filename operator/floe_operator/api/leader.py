@@ -1,6 +1,6 @@
 """Leader election on a Lease: one operator of a namespace writes, the others stand by.
 
-To be acquired before what writes is started, and released when that has ended; `time_left` is to be asked
+Acquire the lead before anything that writes is started, release it when that has ended, and ask `time_left`
 before each write. What is guaranteed then, and what is not:
 
 - A leader stops to write `renew_deadline` after it *sent* its last successful renewal; another one starts

@@ -56,13 +56,13 @@ def as_text(findings: Sequence[Finding]) -> str:
     return "\n".join(_line(finding) for finding in findings)
 
 
-def as_json(findings: Sequence[Finding], summary: Tally) -> str:
+def as_json(findings: Sequence[Finding], tally: Tally) -> str:
     """One JSON object for programs."""
     return json.dumps(
         {
             "valid": not findings,
-            "files": summary.files,
-            "plugins": summary.plugins,
+            "files": tally.files,
+            "plugins": tally.plugins,
             "findings": [
                 {
                     "file": finding.place.file,

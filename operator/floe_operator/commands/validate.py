@@ -62,8 +62,8 @@ async def validate(settings: ValidateSettings) -> int:
     except ScanFailed as error:
         print(f"floe-operator validate: {error.detail}", file=sys.stderr)  # noqa: T201
         return 2
-    summary = Tally(read.files, len(plugins))
-    _answer(in_order(findings), summary, settings.output)
+    tally = Tally(read.files, len(plugins))
+    _answer(in_order(findings), tally, settings.output)
     return 1 if findings else 0
 
 
@@ -111,17 +111,17 @@ def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
             yield Finding(document.place("metadata", "name"), "metadata.name", "DuplicateObject", message)
 
 
-def _answer(findings: Sequence[Finding], summary: Tally, output: str) -> None:
+def _answer(findings: Sequence[Finding], tally: Tally, output: str) -> None:
     match output:
         case "json":
-            print(as_json(findings, summary))  # noqa: T201
+            print(as_json(findings, tally))  # noqa: T201
         case "github":
             _print_lines(as_github(findings))
         case _:
             _print_lines(as_text(findings))
     if output != "json":
-        print(summary.sentence(len(findings)), file=sys.stderr)  # noqa: T201
-    if not summary.plugins and not findings:
+        print(tally.sentence(len(findings)), file=sys.stderr)  # noqa: T201
+    if not tally.plugins and not findings:
         warn(["there is no FloePlugin in what was given; is it the right folder?"])
 
 

@@ -33,7 +33,7 @@ from floe_operator.plugin_host.importing import Importing, SuspectImport
 from floe_operator.plugin_host.parameters import digest_of, json_params
 from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
-from floe_operator.plugin_host.triage import Finding, triage
+from floe_operator.plugin_host.triage import Diagnosis, triage
 
 _CALM_LIMIT = 10.0
 _START, _CHECK, _STOP = "the constructor, configure() or startup()", "health_check()", "shutdown()"
@@ -146,17 +146,17 @@ class Hooks:
 
     def _error_of(self, plugin: PluginId, hook: str, lost: HostLost, *, alone: bool) -> PluginHostError:
         """What the end of the host means for this hook; unless it is unharmed, it runs alone next."""
-        finding = triage(lost.blame, hung=lost.hung, alone=alone)
-        if finding is not Finding.UNHARMED:
+        diagnosis = triage(lost.blame, hung=lost.hung, alone=alone)
+        if diagnosis is not Diagnosis.UNHARMED:
             self._suspects.add(plugin)
-        match finding:
-            case Finding.UNHARMED:
+        match diagnosis:
+            case Diagnosis.UNHARMED:
                 return HostUnavailable("The plugin host was replaced")
-            case Finding.SUSPECT:
+            case Diagnosis.SUSPECT:
                 return HostUnavailable(f"{plugin.slug} was under way when the plugin host ended")
-            case Finding.HUNG:
+            case Diagnosis.HUNG:
                 return HookTimedOut(f"{hook} kept the plugin host from answering")
-            case Finding.CRASHED:
+            case Diagnosis.CRASHED:
                 return HookCrashed(f"{hook} ended the plugin host: {lost.how}")
 
     async def _answer(

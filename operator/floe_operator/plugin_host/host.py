@@ -1,6 +1,6 @@
 """One plugin host from its start to its end: a process, a connection to it, and who is to blame for its end.
 
-When a host is started and replaced, and which calls are made when, is not decided here.
+Starting, replacing and choosing the moment of a call are left to others.
 """
 
 from __future__ import annotations

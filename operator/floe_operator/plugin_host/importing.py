@@ -28,7 +28,7 @@ from floe_operator.plugin_host.knowledge import Knowledge
 from floe_operator.plugin_host.parameters import json_params
 from floe_operator.plugin_host.rpc import RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
-from floe_operator.plugin_host.triage import Blame, Finding, triage
+from floe_operator.plugin_host.triage import Blame, Diagnosis, triage
 from floe_operator.plugin_host.trials import Order, Trials
 from floe_operator.rules.load_states import Described, LoadFault
 
@@ -185,15 +185,15 @@ class Importing:
         self, plugin: PluginId, lost: HostLost, limit: float, fingerprint: str | None, *, final: bool
     ) -> None:
         match triage(lost.blame, hung=lost.hung, alone=final):
-            case Finding.UNHARMED:
+            case Diagnosis.UNHARMED:
                 return
-            case Finding.HUNG:
+            case Diagnosis.HUNG:
                 self._did_not_return(plugin, limit, fingerprint, final=final)
-            case Finding.CRASHED:
+            case Diagnosis.CRASHED:
                 self._record(plugin, crashed(plugin, lost.how), fingerprint)
-            case Finding.SUSPECT if lost.hung and limit < self._load_timeout:
+            case Diagnosis.SUSPECT if lost.hung and limit < self._load_timeout:
                 self._did_not_return(plugin, limit, fingerprint, final=final)  # it is tried alone anyway
-            case Finding.SUSPECT:
+            case Diagnosis.SUSPECT:
                 raise SuspectImport
 
     def _did_not_return(

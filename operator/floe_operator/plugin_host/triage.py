@@ -1,4 +1,8 @@
-"""What the end of a host tells of a call that was under way in it. Pure."""
+"""What the end of a host tells of a call that was under way in it. Pure.
+
+What follows from a diagnosis is left to whoever made the call: a suspect import that hung in a pass with a
+short limit, say, is tried again alone anyway.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ class Blame(Enum):
     INNOCENT = "the host ended for another's sake"
 
 
-class Finding(Enum):
+class Diagnosis(Enum):
     """What is known of the call now."""
 
     UNHARMED = "it did nothing wrong: make it again"
@@ -22,13 +26,13 @@ class Finding(Enum):
     CRASHED = "it ended its host"
 
 
-def triage(blame: Blame, *, hung: bool, alone: bool) -> Finding:
+def triage(blame: Blame, *, hung: bool, alone: bool) -> Diagnosis:
     """What a host's end tells of a call.
 
     `hung`: the host was killed because it did not answer; `alone`: no other call was under way.
     """
     if blame is Blame.INNOCENT:
-        return Finding.UNHARMED
+        return Diagnosis.UNHARMED
     if blame is Blame.SUSPECT and not alone:
-        return Finding.SUSPECT
-    return Finding.HUNG if hung else Finding.CRASHED
+        return Diagnosis.SUSPECT
+    return Diagnosis.HUNG if hung else Diagnosis.CRASHED

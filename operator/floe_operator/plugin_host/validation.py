@@ -30,7 +30,7 @@ from floe_operator.plugin_host.knowledge import SET_ASIDE, Knowledge
 from floe_operator.plugin_host.parameters import digest_of, json_params
 from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
-from floe_operator.plugin_host.triage import Blame, Finding, triage
+from floe_operator.plugin_host.triage import Blame, Diagnosis, triage
 from floe_operator.plugin_host.trials import Order, Trials
 
 SIDE_BY_SIDE = 32
@@ -140,9 +140,9 @@ class Validation:
                 raise crash from None
             except HostLost as lost:
                 match triage(lost.blame, hung=lost.hung, alone=False):
-                    case Finding.SUSPECT:
+                    case Diagnosis.SUSPECT:
                         raise _SuspectError from None
-                    case Finding.HUNG | Finding.CRASHED:
+                    case Diagnosis.HUNG | Diagnosis.CRASHED:
                         raise self._crashed(plugin, params, self._what_happened(lost)) from None
             except HostUnavailable:
                 if not host.is_ending:

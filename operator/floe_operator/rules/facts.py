@@ -46,7 +46,7 @@ Discovery = Installed | Broken | NotInstalled | DiscoveryUnknown
 
 @dataclass(frozen=True, slots=True)
 class ConfigSourceFault:
-    """Why there is no verdict on the configuration. `message` is a clause without any value."""
+    """Why there is no verdict on the configuration. `message` holds no value of it."""
 
     reason: Literal[
         "SecretNotFound",
@@ -148,5 +148,5 @@ class Facts:
     dependencies: Dependencies | None = None
     """None where the dependencies are not known: not loaded."""
     probe: Probe | None = None
-    """None where the plugin does not run: nobody asked for a probe, or it has not started yet."""
+    """None where the plugin was not asked to run (yet)."""
     minimum_api_version: str = FLOE_PLUGIN_API_MIN_VERSION

@@ -1,7 +1,7 @@
 """What an apply cannot take away: parts of a status that somebody else wrote into it by hand.
 
-Server-side apply removes only what the applier alone owns, so a Stalled that was added by kubectl stays.
-Where the object does not read as it was written, this patch mends it.
+Server-side apply removes only what the applier alone owns, so a Stalled that was added by kubectl stays. A
+JSON patch removes them where the object does not read as it was written.
 """
 
 from __future__ import annotations

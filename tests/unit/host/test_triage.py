@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from floe_operator.plugin_host.triage import Blame, Finding, triage
+from floe_operator.plugin_host.triage import Blame, Diagnosis, triage
 
 
 @pytest.mark.parametrize(
-    ("blame", "hung", "alone", "finding"),
+    ("blame", "hung", "alone", "diagnosis"),
     [
-        (Blame.INNOCENT, False, False, Finding.UNHARMED),
-        (Blame.INNOCENT, True, True, Finding.UNHARMED),
-        (Blame.SUSPECT, False, False, Finding.SUSPECT),
-        (Blame.SUSPECT, True, False, Finding.SUSPECT),
-        (Blame.SUSPECT, False, True, Finding.CRASHED),
-        (Blame.SUSPECT, True, True, Finding.HUNG),
-        (Blame.CAUSE, False, False, Finding.CRASHED),
-        (Blame.CAUSE, True, False, Finding.HUNG),
-        (Blame.CAUSE, False, True, Finding.CRASHED),
-        (Blame.CAUSE, True, True, Finding.HUNG),
+        (Blame.INNOCENT, False, False, Diagnosis.UNHARMED),
+        (Blame.INNOCENT, True, True, Diagnosis.UNHARMED),
+        (Blame.SUSPECT, False, False, Diagnosis.SUSPECT),
+        (Blame.SUSPECT, True, False, Diagnosis.SUSPECT),
+        (Blame.SUSPECT, False, True, Diagnosis.CRASHED),
+        (Blame.SUSPECT, True, True, Diagnosis.HUNG),
+        (Blame.CAUSE, False, False, Diagnosis.CRASHED),
+        (Blame.CAUSE, True, False, Diagnosis.HUNG),
+        (Blame.CAUSE, False, True, Diagnosis.CRASHED),
+        (Blame.CAUSE, True, True, Diagnosis.HUNG),
     ],
 )
 def test_a_call_is_found_guilty_only_where_nothing_else_can_be(
-    blame: Blame, hung: bool, alone: bool, finding: Finding
+    blame: Blame, hung: bool, alone: bool, diagnosis: Diagnosis
 ) -> None:
-    assert triage(blame, hung=hung, alone=alone) is finding
+    assert triage(blame, hung=hung, alone=alone) is diagnosis

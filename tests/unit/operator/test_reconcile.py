@@ -11,6 +11,7 @@ import pytest
 
 from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable, Verdict
 from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.api.errors import ClusterUnreachable
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.api.sources import Sources
 from floe_operator.configurations import Configurations
@@ -76,6 +77,8 @@ class World:
     declared: list[PluginId] = field(default_factory=list)
     interfere: Mapping[str, Any] = field(default_factory=dict)
     """What another hand writes just before us, by field."""
+    away: bool = False
+    """Whether the API server takes no status."""
     version: int = 100
 
     def __post_init__(self) -> None:
@@ -106,9 +109,9 @@ class World:
             dependents=Dependents(),
             on_declared=self.declared.append,
         )
-        cluster = SimpleNamespace(apply=self._apply, apply_status=self._apply_status)
+        floeplugins = SimpleNamespace(apply=self._apply, apply_status=self._apply_status)
         self.reconciler = Reconciler(
-            floeplugins=cast("FloePlugins", cluster),
+            floeplugins=cast("FloePlugins", floeplugins),
             objects=self.objects,
             gather=gather,
             prober=prober,
@@ -171,6 +174,8 @@ class World:
         return self._put(plugin, metadata={**metadata, "labels": LABELS})
 
     async def _apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        if self.away:
+            raise ClusterUnreachable("away")
         return self._put(plugin, status=dict(status))
 
     async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
@@ -226,6 +231,17 @@ async def test_after_a_restart_a_plugin_is_started_once_it_is_loaded_and_only_th
     await probed.settle()
     assert len(probed.wanted) == 1
     assert probed.written == []
+
+
+async def test_a_plugin_is_stopped_after_the_status_that_says_why_is_written(probed: World) -> None:
+    probed.scans.succeeded(scan(TOP))
+    probed.away = True
+    with pytest.raises(ClusterUnreachable):
+        await probed.reconciler.reconcile(BASE)
+    assert probed.dropped == []
+    probed.away = False
+    await probed.reconciler.reconcile(BASE)
+    assert (probed.reasons(BASE)["Discovered"], probed.dropped) == ("NotInstalled", [BASE])
 
 
 @pytest.fixture

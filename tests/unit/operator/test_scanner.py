@@ -20,7 +20,7 @@ from floe_operator.scans import Scans
 from tests.support.polling import eventually_async
 
 GOING, STAYING = PluginId(PluginType.COMPUTE, "going"), PluginId(PluginType.COMPUTE, "staying")
-BARE = {
+BARE: dict[str, Any] = {
     "metadata": {
         "name": "compute-going",
         "uid": "u",
@@ -45,6 +45,7 @@ def scan(*plugins: PluginId) -> ScanResult:
     return ScanResult(complete=True, fingerprint="", distributions=len(found), plugins=found)
 
 
+STAYING_SPEC = {"type": "compute", "name": "staying"}
 ABSENT, PRESENT = scan(STAYING), scan(STAYING, GOING)
 Round = tuple[ScanResult | None, bool]
 """What a scan finds, None where it fails, and whether the API server answers then."""
@@ -140,3 +141,38 @@ async def test_what_a_listing_showed_before_it_broke_off_is_looked_at() -> None:
     scans.cancel()
     assert looked_at == [GOING]
     assert not objects.complete
+
+
+@pytest.mark.parametrize(("result", "looked_at"), [(PRESENT, [GOING]), (None, [])], ids=["found", "failed"])
+async def test_an_installed_plugin_without_an_object_is_looked_at_after_a_scan_that_found_it(
+    result: ScanResult | None, looked_at: list[PluginId]
+) -> None:
+    seen: list[PluginId] = []
+    scans, objects = Scans(), Objects()
+    scans.succeeded(PRESENT)
+
+    async def scanned() -> ScanResult:
+        if result is None:
+            raise ScanFailed("no Python")
+        return result
+
+    async def listed() -> AsyncIterator[dict[str, Any]]:
+        yield {**BARE, "metadata": {**BARE["metadata"], "name": "compute-staying"}, "spec": STAYING_SPEC}
+
+    scanner = Scanner(
+        host=cast("PluginHost", SimpleNamespace(scan=scanned)),
+        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed)),
+        objects=objects,
+        scans=scans,
+        look_at=seen.append,
+        interval=3600,
+        leads=lambda: True,
+    )
+    running = asyncio.create_task(scanner.run())
+
+    async def all_looked_at() -> bool:
+        return objects.complete and STAYING in seen
+
+    await eventually_async(all_looked_at, every=0.005)
+    running.cancel()
+    assert [plugin for plugin in seen if plugin != STAYING] == looked_at

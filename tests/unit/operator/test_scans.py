@@ -80,7 +80,7 @@ def test_what_a_scan_found_must_have_a_mirror_even_while_later_scans_fail() -> N
     assert scans.must_exist(PluginId(PluginType.DBT, "core"))
     assert not scans.must_exist(PluginId(PluginType.COMPUTE, "other"))
     assert not scans.must_exist(PluginId(PluginType.COMPUTE, "a b"))
-    assert scans.mirrored() == [PluginId(PluginType.COMPUTE, "duckdb"), PluginId(PluginType.DBT, "core")]
+    assert scans.nameable() == [PluginId(PluginType.COMPUTE, "duckdb"), PluginId(PluginType.DBT, "core")]
     assert scans.unnameable() == [PluginId(PluginType.COMPUTE, "a b")]
 
 

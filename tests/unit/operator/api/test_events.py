@@ -54,26 +54,26 @@ def seen(status: FloePluginStatus | None) -> FloePlugin:
 def test_an_event_tells_of_each_turn_of_ready(
     before: FloePluginStatus | None, after: FloePluginStatus, told: tuple[str, str] | None
 ) -> None:
-    turn = events.transition_of(seen(before), after)
-    assert (None if turn is None else (turn.type, turn.reason)) == told
+    transition = events.transition_of(seen(before), after)
+    assert (None if transition is None else (transition.type, transition.reason)) == told
 
 
 def test_the_note_is_the_message_of_ready() -> None:
-    turn = events.transition_of(seen(READY), INVALID)
+    transition = events.transition_of(seen(READY), INVALID)
     ready = INVALID.condition("Ready")
-    assert turn is not None
+    assert transition is not None
     assert ready is not None
-    assert turn.note == ready.message
+    assert transition.note == ready.message
 
 
 def test_a_turn_is_about_the_reason_of_the_present_generation() -> None:
     missing = assess(
         facts(config=ConfigSourceFault("SecretNotFound", "Secret 'keycloak' is missing")), READY, LATER
     )
-    turn = events.transition_of(seen(READY), missing)
-    assert turn is not None
-    assert turn.reason == "SecretNotFound"
-    assert "keycloak" in turn.note
+    transition = events.transition_of(seen(READY), missing)
+    assert transition is not None
+    assert transition.reason == "SecretNotFound"
+    assert "keycloak" in transition.note
 
 
 def test_a_note_is_one_line_that_the_api_server_takes() -> None:
@@ -84,15 +84,15 @@ def test_a_note_is_one_line_that_the_api_server_takes() -> None:
         message="ü" * 1_024,
         last_transition_time=datetime.now(UTC),
     )
-    turn = events.transition_of(seen(READY), FloePluginStatus(conditions=(long,)))
-    assert turn is not None
-    assert len(turn.note.encode()) <= MESSAGE_BYTES
+    transition = events.transition_of(seen(READY), FloePluginStatus(conditions=(long,)))
+    assert transition is not None
+    assert len(transition.note.encode()) <= MESSAGE_BYTES
 
 
 def test_times_have_six_decimals_and_the_event_names_the_object_it_is_about() -> None:
-    turn = events.transition_of(seen(READY), INVALID)
-    assert turn is not None
-    body: dict[str, Any] = events.event(turn, "12", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "pod-1")
+    transition = events.transition_of(seen(READY), INVALID)
+    assert transition is not None
+    body: dict[str, Any] = events.event(transition, "12", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "pod-1")
     assert body["eventTime"] == "2026-01-02T03:04:05.000000Z"
     assert body["reportingController"] == "floe.dev/floe-operator"
     assert body["reportingInstance"] == "pod-1"

@@ -124,6 +124,7 @@ def test_a_fault_names_the_source_and_never_its_content(
     assert isinstance(outcome, ConfigSourceFault)
     assert outcome.reason == reason
     assert says in outcome.message
+    assert outcome.entry == (1 if reason == "PathConflict" else 0)
     assert outcome.text == f"spec.configFrom[{outcome.entry}]: {outcome.message}"
     assert CANARY not in repr(outcome)
 
@@ -134,7 +135,7 @@ def test_all_sources_together_are_bounded() -> None:
         config_map("a", "a"), config_map("b", "b"), config_map("c", "c"), m={"a": half, "b": half, "c": b"x"}
     )
     assert isinstance(outcome, ConfigSourceFault)
-    assert outcome.reason == "NotAMapping"
+    assert (outcome.reason, outcome.entry) == ("NotAMapping", 2)
 
 
 def test_what_comes_from_a_secret_is_known_as_secret_and_is_not_plain() -> None:
