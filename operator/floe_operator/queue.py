@@ -11,12 +11,12 @@ import collections
 import random
 import time
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
 
 from floe_operator.rules.backoff import Backoff
+from floe_operator.rules.results import Later, Result, RetryableError, RetryAfter
 from floe_operator.said import Said
 
 Key = TypeVar("Key", bound=Hashable)
@@ -26,36 +26,6 @@ _SAID_AGAIN_AFTER = 60.0
 """Seconds in which a reason to try again is a warning only once: an outage has the same one for every key."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The key needs nothing more until somebody adds it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryAfter:
-    """The key comes back after `seconds`; nothing failed."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """The key comes back once no other waits: what is left to do is not urgent."""
-
-
-Result = Done | RetryAfter | Later
-DONE = Done()
-LATER = Later()
-
-
-class RetryableError(Exception):
-    """A reconcile could not finish for a passing reason: the key comes back, with back-off."""
-
-    def __init__(self, message: str, *, after: float | None = None) -> None:
-        super().__init__(message)
-        self.after = after
 
 
 class WorkQueue(Generic[Key]):

@@ -19,11 +19,11 @@ from floe_operator.gather import Gather
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import HostUnavailable, PluginGone
 from floe_operator.probes import Prober
-from floe_operator.queue import DONE, LATER, Result, RetryableError, RetryAfter
 from floe_operator.rules.decision import Decision, Mirror, decide
 from floe_operator.rules.mirror import is_incomplete
 from floe_operator.rules.probing import Rest, Run
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
+from floe_operator.rules.results import DONE, LATER, Result, RetryableError, RetryAfter
 from floe_operator.rules.status_removals import removal_patch
 
 _AGAIN = RetryAfter(0)

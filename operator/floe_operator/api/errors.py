@@ -19,7 +19,7 @@ import json
 import re
 from typing import Any
 
-from floe_operator.queue import RetryableError
+from floe_operator.rules.results import RetryableError
 
 
 class ClusterError(RetryableError):

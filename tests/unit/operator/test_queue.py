@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from structlog.testing import capture_logs
 
-from floe_operator.queue import DONE, LATER, Result, RetryableError, RetryAfter, WorkQueue
+from floe_operator.queue import WorkQueue
+from floe_operator.rules.results import DONE, LATER, Result, RetryableError, RetryAfter
 from tests.support.polling import eventually_async
 
 

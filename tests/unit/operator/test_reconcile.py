@@ -19,12 +19,12 @@ from floe_operator.gather import Gather
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
 from floe_operator.probes import Prober
-from floe_operator.queue import DONE, LATER, Result, RetryAfter
 from floe_operator.reconcile import Reconciler
 from floe_operator.rules.dependency_graph import Dependents
 from floe_operator.rules.facts import Checked, ConfigDigest, Probe
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 from floe_operator.rules.probing import Run
+from floe_operator.rules.results import DONE, LATER, Result, RetryAfter
 from floe_operator.scans import Scans
 
 BASE, TOP = PluginId(PluginType.STORAGE, "base"), PluginId(PluginType.CATALOG, "top")

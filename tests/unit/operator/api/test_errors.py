@@ -17,7 +17,7 @@ from floe_operator.api.errors import (
     Unauthorized,
     from_status,
 )
-from floe_operator.queue import RetryableError
+from floe_operator.rules.results import RetryableError
 
 ROLE = (
     'floeplugins.floe.dev "dbt-a" is forbidden: User "u" cannot patch resource "floeplugins/status" in API '

@@ -1,0 +1,35 @@
+"""What a reconcile comes to: the key is done with, comes back, or could not be finished. Plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The key needs nothing more until somebody adds it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """The key comes back after `seconds`; nothing failed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The key comes back once no other waits: what is left to do is not urgent."""
+
+
+Result = Done | RetryAfter | Later
+DONE = Done()
+LATER = Later()
+
+
+class RetryableError(Exception):
+    """A reconcile could not finish for a passing reason: the key comes back, with back-off."""
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
