@@ -15,7 +15,12 @@ from floe_core import _logs
 from floe_core._finding.discovery import EntryPointClaim, MalformedClaim, Scan, scan
 from floe_core._loading.description import describe_instance
 from floe_core._running.activation import Running, start_all
-from floe_core._running.lifecycle import HEALTH_CHECK_TIMEOUT, SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, HealthChecks
+from floe_core._running.health_checks import (
+    HEALTH_CHECK_TIMEOUT,
+    SHUTDOWN_TIMEOUT,
+    STARTUP_TIMEOUT,
+    HealthChecks,
+)
 from floe_core._running.plugin_records import PluginRecord, check_api_version, deliver, made, validated
 from floe_core._running.time_limits import TurnTable
 from floe_core.dependencies import objects_in_order, sort_key

@@ -1,4 +1,4 @@
-"""An installed distribution as it is found, nothing of it read yet, and one that cannot be read."""
+"""An installed distribution before it is read, and the record of one that cannot be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the text of one entry_points.txt for the groups that are floe's; no file access here.
+"""Parses the content of one entry_points.txt for the groups that are floe's; no file access here.
 
 By hand rather than by configparser: one bad line must cost that line only, and a name that stands twice in a
 file is a conflict to report, not an exception. What counts as a section, a comment or a pair is what

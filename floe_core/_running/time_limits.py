@@ -1,8 +1,8 @@
 """Runs plugin code within a time limit, and each hook of a plugin once at a time.
 
 A limit holds without waiting for the code to end: it runs in a daemon thread, which never keeps the process
-from exiting. `TurnTable` is the lock per plugin: who asks for what is under way waits for it, and who would
-wait for a thread that waits for the asker is told so instead of waiting for ever.
+from exiting. `TurnTable` has a lock for each hook of each plugin: who asks for what is under way waits for
+it, and who would wait for a thread that waits for the asker is told so instead of waiting for ever.
 """
 
 from __future__ import annotations

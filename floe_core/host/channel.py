@@ -1,7 +1,7 @@
 """The two ends of the pipe to the operator, a line a message; knows nothing of what the lines say.
 
 Reading never waits for writing: a thread writes what `send` queued, so that an operator that is slow to read
-never keeps the host from hearing that it shall end.
+never keeps the host from hearing that it is to end.
 """
 
 from __future__ import annotations

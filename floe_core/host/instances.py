@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from floe_core._configuring.configuration import validate
 from floe_core._running.construction import construct
-from floe_core._running.lifecycle import call_health_check
+from floe_core._running.health_checks import call_health_check
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure

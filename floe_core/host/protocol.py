@@ -16,8 +16,9 @@ The host speaks first, with a `ready` notification that carries a `Handshake`. T
 In a call the id stands before the method and the parameters, so that a call that cannot be read can still be
 answered. Answers come in any order.
 
-Text that a plugin wrote travels in the fields named `plugin_text` and in HealthReport.message only, so
-that the operator knows what it must scrub.
+Text of a plugin that may hold what it was configured with travels in the fields named `plugin_text` and in
+HealthReport.message only, so that the operator knows what it must scrub. A Description is read before the
+plugin is given anything.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Gather:
         self._dependents.note(plugin, ())
 
     def _dependencies(self, plugin: PluginId) -> Dependencies | None:
-        """None while a partial scan hides something, and not all objects are known that tell what."""
+        """None while the scan is partial and the objects, which say what it may hide, are not all listed."""
         scan = self._scans.scan
         if scan is None or not (scan.complete or self._objects.complete):
             return None

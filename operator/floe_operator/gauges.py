@@ -1,4 +1,4 @@
-"""Metrics that are read off the parts when somebody scrapes: the present state, counted nowhere else.
+"""Metrics that are read off the parts when somebody scrapes: what they know, and what they count themselves.
 
 What is said of plugins and of work is said by the leader alone, so that sums over replicas count it once.
 Every plugin is counted by type and reason; only those that are not Ready have a series of their own, so that

@@ -1,7 +1,7 @@
 """Prometheus metrics: what is counted as it happens, and the page that shows it.
 
-What can be read off the parts at any moment is no counter, but in `gauges`. Labels have few values: types,
-reasons, HTTP codes. Names and units follow Prometheus' conventions.
+What a part counts or knows itself is read off it in `gauges`. Labels have few values: types, reasons, HTTP
+codes. Names and units follow Prometheus' conventions.
 """
 
 from __future__ import annotations

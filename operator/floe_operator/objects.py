@@ -1,4 +1,4 @@
-"""What the watch last said of each FloePlugin, by plugin: the present state.
+"""The newest known state of each FloePlugin, from the watch, listings and the answers to our own writes.
 
 Only a newer resourceVersion replaces what is there, so that the answers to our own writes and the watch may
 come in any order. An object that does not fit the CRD as we know it is known by its name alone.

@@ -30,7 +30,7 @@ _AGAIN = RetryAfter(0)
 """The watch's echo of our own writes wakes nobody: what a write leaves to do comes back by itself."""
 
 _SOON = RetryAfter(1.0)
-"""Somebody else writes the status, too; whoever does that without end costs a write a second."""
+"""Somebody else writes the status, too; a writer that never stops costs one write a second."""
 
 _log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class Reconciler:
         return now is not None and now.metadata.uid == seen.metadata.uid and not now.is_going
 
     async def _write(self, plugin: PluginId, seen: FloePlugin | None, decision: Decision) -> Result:
-        """At most one kind of write; what is left after it brings the key back."""
+        """Writes the object or its status, not both; what is left after it brings the key back."""
         if decision.mirror is Mirror.MAKE:
             return await self._make(plugin)
         if seen is not None and decision.status is not None:
@@ -101,6 +101,7 @@ class Reconciler:
     async def _make(self, plugin: PluginId) -> Result:
         """An installed plugin gets its bare mirror (back)."""
         self._objects.put(await self._floeplugins.apply(plugin, uid=None))
+        # Nothing is there where it was deleted meanwhile, or a webhook made it unfit.
         return _AGAIN if self._objects.get(plugin) is not None else DONE
 
     async def _complete(self, seen: FloePlugin) -> Result:
@@ -130,8 +131,8 @@ class Reconciler:
     def _result(self, seen: FloePlugin, status: FloePluginStatus | None) -> Result:
         """What is left to do after a write that leaves the object with this status.
 
-        A change by another hand that the answer to the write holds may have no news of its own: a watch that
-        begins anew tells of the last state only, and that is the echo of the write.
+        The answer to a write may hold a change that another hand made just before. It need not have news of
+        its own: a watch that begins anew tells of the last state only, which is the echo of our write.
         """
         now = self._objects.get(seen.plugin)
         if now is None or now.metadata.generation != seen.metadata.generation:

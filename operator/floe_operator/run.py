@@ -1,6 +1,6 @@
 """`floe-operator run`: makes every part, joins them, and runs them until the process is told to end.
 
-The only module that knows all the others.
+The only module that knows all parts of the running operator.
 """
 
 from __future__ import annotations

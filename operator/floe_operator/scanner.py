@@ -1,6 +1,7 @@
 """Scans the plugins' environment again and again, and keeps the mirror in step with what is found.
 
-Each round lists all objects through the API server: the watch alone cannot say what is not there.
+While it leads, each round lists all objects through the API server: the watch alone cannot say what is not
+there.
 """
 
 from __future__ import annotations

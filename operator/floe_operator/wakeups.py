@@ -1,7 +1,7 @@
-"""Who is looked at again, and by what news: from the watches, the plugin host and our own writes to keys.
+"""Turns news, from the watches, the plugin host and our own writes, into keys for the queue.
 
-Takes the news of objects into `objects` on the way. Nothing is judged here, and nothing can fail: a key
-that comes in vain costs a reconcile that writes nothing, one that does not come waits for the next scan.
+Takes the news of objects into `objects` on the way. Nothing is judged here, and nothing can fail: a key that
+comes in vain costs a reconcile that writes nothing, one that does not come waits for the next scan.
 """
 
 from __future__ import annotations

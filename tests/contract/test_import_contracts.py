@@ -46,7 +46,7 @@ PLANTED = {
     "floe_core knows nothing of Kubernetes or of the operator": [
         ("floe_core.host.server", "prometheus_client"),
         ("floe_core.plugin_types", "floe_operator"),
-        ("floe_core._running.lifecycle", "kubernetes"),
+        ("floe_core._running.health_checks", "kubernetes"),
     ],
 }
 """By the beginning of a contract's name: imports that it forbids, importer first."""

@@ -1,1 +1,1 @@
-"""The only door to the API server: nothing else imports kopf, kubernetes or aiohttp."""
+"""The only door to the API server: no other part of the operator has a client of it."""

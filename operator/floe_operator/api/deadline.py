@@ -1,6 +1,6 @@
 """Until when this process leads, and the thread that ends the process then, whatever the event loop does.
 
-Each renewal of the Lease is to put it off.
+The caller must put it off at each renewal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Every call about FloePlugins that the operator makes to the API server, in one namespace.
+"""Every request about FloePlugins but the watch, in one namespace.
 
-Server-side apply under two field managers: one for what the operator puts into an object (never forced),
-one for the status (forced, since nobody else may write it). Writes share one rate limit.
+Server-side apply under two field managers: one for what the operator puts into an object (never forced), one
+for the status (forced, since nobody else may write it). Writes share one rate limit.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 Acquire the lead before anything that writes is started, release it when that has ended, and ask `time_left`
 before each write. What is guaranteed then, and what is not:
 
-- A leader stops to write `renew_deadline` after it *sent* its last successful renewal; another one starts
+- A leader stops writing `renew_deadline` after it *sent* its last successful renewal; another one starts
   no earlier than `duration` after it *saw* that renewal. Each counts on a clock of its own that nobody sets,
   so clocks that differ do not matter; clocks that run at a different speed do, beyond half. On Linux the
-  leader's goes on while its machine sleeps: one that is woken up leads no more. Elsewhere it may believe to,
-  until its next renewal.
+  leader's goes on while its machine sleeps: one that is woken up leads no more. Elsewhere it may go
+  on believing that it leads until its next renewal.
 - No write is sent after that, and writes under way are abandoned, even if the process was stopped or its
   event loop blocked meanwhile: the time is checked where a write begins, each write is limited to what is
   left, and a thread ends the process. Beyond that is only what has left the process already: the Lease API

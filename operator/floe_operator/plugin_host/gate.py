@@ -1,4 +1,4 @@
-"""Many calls of one kind side by side, or one alone: how a suspect runs with nobody else to blame."""
+"""Many calls side by side, or one alone: how a suspect runs with nobody else to blame."""
 
 from __future__ import annotations
 

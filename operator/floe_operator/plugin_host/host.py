@@ -51,7 +51,7 @@ class CallTimedOut(Exception):
 class _End:
     how: str
     blame: Blame | None
-    """None: counted by how many calls were under way."""
+    """None: decided by how many calls were under way."""
     hung: bool = False
 
 
@@ -145,7 +145,7 @@ class Host:
         return await self._wait(call, limit)
 
     def condemn(self, how: str, blame: Blame | None = None, *, hung: bool = False) -> HostLost:
-        """Kills the host. `blame` is for the calls under way, and counted by their number unless given."""
+        """Kills the host. `blame` is for the calls under way, and decided by their number unless given."""
         if self._end is None:
             self._end = _End(how, blame, hung)
         self.process.kill()

@@ -1,4 +1,4 @@
-"""What is known of each plugin's loading, and when it is to be tried again; pure.
+"""What is known of each plugin's loading, and when it is to be tried again. No I/O.
 
 A description belongs to the distribution it came from and outlives hosts; a failure is tried again when any
 distribution changed, since what was missing may have come, and a crash or time-out now and then besides.

@@ -1,4 +1,4 @@
-"""The parameters of the calls to a plugin host; pure."""
+"""The parameters of the calls to a plugin host, and digests of them. No I/O."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Has configurations judged by the plugins' schemas, and finds out which of them ends or hangs a host.
 
-Many are under way at a time. A validation that did nothing wrong never shows that its host was replaced
+Many are under way at a time. A validation that did nothing wrong is made again when its host was replaced
 meanwhile.
 """
 

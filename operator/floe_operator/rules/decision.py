@@ -44,16 +44,16 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done; as it stands here, nothing."""
+    """What is to be done; the defaults mean nothing."""
 
     mirror: Mirror = Mirror.LEAVE
     status: FloePluginStatus | None = None
     """The status to write; None where the object has it."""
     run: Run | Rest = Rest.AS_IT_IS
     forget: bool = False
-    """The object is gone, or goes: what is remembered for it goes, too."""
+    """The object is gone, or goes: so does what is remembered for it, and its plugin stops first."""
     again_after: float = 0.0
-    """Seconds after which it is decided anew, where that is all there is to do now."""
+    """Seconds after which it is decided anew; above 0, nothing else is done now."""
 
 
 def decide(situation: Situation, now: datetime, monotonic: float) -> Decision:

@@ -1,6 +1,6 @@
 """What is known of one FloePlugin at one moment: the input of the rules, as plain values.
 
-Nothing here reads anything. Every text in here is already scrubbed.
+Nothing here reads anything. What a plugin said since it was given a secret is scrubbed already.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which objects must exist, what they lack, and which may go: the ownership rules of the mirror.
 
 Scans and objects are handed in, and nothing is carried out. An object may go only if three scans in a row say
-that its plugin is gone and nobody but the operator owns a field of it, with the very version of it that this
-was seen on as the precondition.
+that its plugin is gone and nobody but the operator owns a field of it, and only in the version on which that
+was seen.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ from floe_operator.rules.facts import ConfigDigest, Facts
 from floe_operator.rules.resource import ProbeSpec
 
 NEEDED_TO_RUN = ("VersionCompatible", "ConfigValid")
-"""What must be True before a running plugin is given anything new: a restart would fail otherwise."""
+"""What must be True of a loaded plugin before one that was asked to run is given anything new: a restart
+would fail otherwise."""
 NEEDED_TO_START = (*NEEDED_TO_RUN, "DependenciesReady")
-"""What must be True before a plugin starts. One that runs goes on while its dependencies are not Ready: to
-stop it would not bring them back."""
+"""What must be True of a loaded plugin before it is first asked to run. From then on it goes on, restarts
+included, while its dependencies are not Ready: to stop it would not bring them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,14 @@ class Run:
 
 
 class Rest(Enum):
-    """The plugin gets nothing new."""
+    """The plugin is asked for nothing new."""
 
     STOP = "it is not to run, or not any more"
     AS_IT_IS = "what runs goes on as it is, what does not run waits"
 
 
 def may_start(shown: Shown) -> bool:
-    """Whether the conditions of a loaded plugin let it start."""
+    """Whether the conditions of a loaded plugin let it start for the first time."""
     return all(is_true(shown, kind) for kind in NEEDED_TO_START)
 
 

@@ -1,4 +1,4 @@
-"""Calls a plugin's hooks: health checks here, side by side; what they return is checked, never trusted."""
+"""Asks plugins for their health, side by side; what they answer is checked, never trusted."""
 
 from __future__ import annotations
 
