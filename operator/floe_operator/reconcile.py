@@ -71,7 +71,7 @@ class Reconciler:
         if decision.forget:
             self._prober.drop(plugin)
             self._gather.forget(plugin)
-        elif not self._is_there(seen):
+        elif seen is None or not self._is_there(seen):
             return DONE  # it went meanwhile, and the news of that brought the key back
         result = await self._write(plugin, seen, decision)
         # After the write, so that a status that says why stands before a plugin stops or starts.
@@ -81,10 +81,8 @@ class Reconciler:
             self._prober.drop(plugin)
         return result
 
-    def _is_there(self, seen: FloePlugin | None) -> bool:
+    def _is_there(self, seen: FloePlugin) -> bool:
         """Whether the object is still the one that was looked at, and stays."""
-        if seen is None:
-            return False
         now = self._objects.get(seen.plugin)
         return now is not None and now.metadata.uid == seen.metadata.uid and not now.is_going
 

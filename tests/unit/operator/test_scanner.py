@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -51,6 +51,28 @@ Round = tuple[ScanResult | None, bool]
 """What a scan finds, None where it fails, and whether the API server answers then."""
 
 
+def a_scanner(
+    scan: Callable[[], Awaitable[ScanResult]],
+    listed: Callable[[], AsyncIterator[dict[str, Any]]],
+    objects: Objects,
+    *,
+    scans: Scans | None = None,
+    look_at: Callable[[PluginId], None] = lambda _: None,
+    delete: Callable[..., Awaitable[None]] | None = None,
+    interval: float = 3600,
+) -> Scanner:
+    """A scanner of a leader, with a host that finds and an API server that lists what it is told."""
+    return Scanner(
+        host=cast("PluginHost", SimpleNamespace(scan=scan)),
+        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed, delete=delete)),
+        objects=objects,
+        scans=scans or Scans(objects.all),
+        look_at=look_at,
+        interval=interval,
+        leads=lambda: True,
+    )
+
+
 async def after(rounds: Sequence[Round]) -> list[PluginId]:
     """What is deleted after these scans."""
     deleted: list[PluginId] = []
@@ -75,15 +97,7 @@ async def after(rounds: Sequence[Round]) -> list[PluginId]:
         deleted.append(plugin)
 
     objects = Objects()
-    scanner = Scanner(
-        host=cast("PluginHost", SimpleNamespace(scan=next_scan)),
-        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed, delete=delete)),
-        objects=objects,
-        scans=Scans(objects.all),
-        look_at=lambda _: None,
-        interval=0,
-        leads=lambda: True,
-    )
+    scanner = a_scanner(next_scan, listed, objects, delete=delete, interval=0)
     scans = asyncio.create_task(scanner.run())
 
     async def ended() -> bool:
@@ -123,15 +137,7 @@ async def test_what_a_listing_showed_before_it_broke_off_is_looked_at() -> None:
         raise ClusterUnreachable("away")
 
     objects = Objects()
-    scanner = Scanner(
-        host=cast("PluginHost", SimpleNamespace(scan=found)),
-        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed)),
-        objects=objects,
-        scans=Scans(objects.all),
-        look_at=looked_at.append,
-        interval=3600,
-        leads=lambda: True,
-    )
+    scanner = a_scanner(found, listed, objects, look_at=looked_at.append)
     scans = asyncio.create_task(scanner.run())
 
     async def done() -> bool:
@@ -159,15 +165,7 @@ async def test_an_installed_plugin_without_an_object_is_looked_at_after_a_scan_t
     async def listed() -> AsyncIterator[dict[str, Any]]:
         yield {**BARE, "metadata": {**BARE["metadata"], "name": "compute-staying"}, "spec": STAYING_SPEC}
 
-    scanner = Scanner(
-        host=cast("PluginHost", SimpleNamespace(scan=scanned)),
-        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed)),
-        objects=objects,
-        scans=scans,
-        look_at=seen.append,
-        interval=3600,
-        leads=lambda: True,
-    )
+    scanner = a_scanner(scanned, listed, objects, scans=scans, look_at=seen.append)
     running = asyncio.create_task(scanner.run())
 
     async def all_looked_at() -> bool:
