@@ -49,7 +49,7 @@ class AuditedCluster:
         log = (self.folder / "audit.log").read_text()
         lines = log[: log.rfind("\n") + 1].splitlines()  # the last one may be half written
         events = [json.loads(line) for line in lines if f'"username":"{users}' in line]
-        found = {event["auditID"]: _request(event) for event in events}  # a watch has several events
+        found = {event["auditID"]: _request(event) for event in events}  # the last stage of each
         return sorted(found.values(), key=lambda request: request.at)
 
 

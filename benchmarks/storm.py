@@ -26,9 +26,9 @@ from typing import Any
 
 from benchmarks.observer import Observer, is_judged, observing, reason
 from localcluster import LocalCluster
+from tests.support.audit import Audit, now
 from tests.support.control_planes import audited, install_crd, new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_source
-from tests.support.operator import Audit, now
 
 OBJECTS = 1_000
 SAMPLES = 100
@@ -168,7 +168,6 @@ class _Bench:
 
     def _writes(self, namespace: str, since: float) -> tuple[int, int]:
         """The status writes since a moment: all, and those of the object with the most."""
-        time.sleep(0.5)  # the audit log is written behind
         names = [
             name
             for _, name in self.audit.writes(namespace=namespace, since=since)

@@ -13,9 +13,10 @@ import pytest
 
 from localcluster import LocalCluster
 from localcluster.binaries import DEFAULT_VERSION
+from tests.support.audit import Audit
 from tests.support.control_planes import audited, install_crd, new_namespace
 from tests.support.distributions import Environment
-from tests.support.operator import Audit, FloePlugins, OperatorProcess
+from tests.support.operator import FloePlugins, OperatorProcess
 
 _AUDITED = (
     {

@@ -19,9 +19,10 @@ from floe_operator.api.floeplugins import RIGHTS
 from floe_operator.rules.leases import Timing
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator, control_plane_options
+from tests.support.audit import Audit, now
 from tests.support.control_planes import grant, install_crd, remove_crd, write_kubeconfig
 from tests.support.distributions import Environment, plugin_distribution
-from tests.support.operator import Audit, FloePlugins, OperatorProcess, now
+from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.polling import eventually
 from tests.support.ports import free_port
 

@@ -14,10 +14,11 @@ import pytest
 
 from floe_operator.rules.conditions import MESSAGE_BYTES, TABLE
 from localcluster import LocalCluster
+from tests.support.audit import Audit, now
 from tests.support.broken_plugins import BROKEN, HUNDRED, UNNAMEABLE, Broken, good_plugins
 from tests.support.control_planes import new_namespace
 from tests.support.distributions import Distribution, Environment
-from tests.support.operator import Audit, FloePlugins, OperatorProcess, now
+from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.polling import eventually
 
 FOREIGN = tuple(

@@ -12,8 +12,9 @@ import pytest
 
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
+from tests.support.audit import Audit, now
 from tests.support.distributions import Environment, plugin_distribution
-from tests.support.operator import Audit, FloePlugins, now
+from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
 from tests.support.processes import memory_of
 from tests.support.standing import Standing, standing_operator

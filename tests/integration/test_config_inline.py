@@ -11,9 +11,10 @@ from kubernetes.client.exceptions import ApiException
 
 from floe_core.plugin_types import PluginType
 from localcluster import LocalCluster
+from tests.support.audit import Audit, now
 from tests.support.control_planes import new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_distribution, plugin_source
-from tests.support.operator import Audit, FloePlugins, OperatorProcess, is_judged, now
+from tests.support.operator import FloePlugins, OperatorProcess, is_judged
 from tests.support.polling import eventually
 
 CANARY = "canary-9f3b-do-not-show"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from localcluster import LocalCluster
+from tests.support.audit import Audit, now
 from tests.support.distributions import plugin_distribution
-from tests.support.operator import Audit, FloePlugins, now
+from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
 

@@ -9,8 +9,9 @@ import pytest
 from floe_core.plugin_types import PluginType
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
+from tests.support.audit import Audit, now
 from tests.support.distributions import Distribution, Environment, plugin_distribution
-from tests.support.operator import Audit, FloePlugins, now
+from tests.support.operator import FloePlugins
 from tests.support.partial_scans import hidden
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator

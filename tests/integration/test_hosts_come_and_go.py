@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from localcluster import LocalCluster
+from tests.support.audit import Audit, now
 from tests.support.diarist import calls, diarist, tell
-from tests.support.operator import Audit, FloePlugins, now, ready_reason
+from tests.support.operator import FloePlugins, ready_reason
 from tests.support.polling import eventually
 from tests.support.processes import plugin_hosts
 from tests.support.standing import Standing, standing_operator

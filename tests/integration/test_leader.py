@@ -23,7 +23,7 @@ from floe_operator.api.leader import LEASE, RIGHTS
 from floe_operator.rules.leases import micro_time
 from localcluster import LocalCluster
 from tests.support.api_proxy import ApiProxy
-from tests.support.operator import Audit
+from tests.support.audit import Audit
 from tests.support.polling import eventually
 from tests.support.tcp_proxy import TcpProxy
 

@@ -11,9 +11,10 @@ import pytest
 
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator, control_plane_options
+from tests.support.audit import Audit, now
 from tests.support.control_planes import install_crd
 from tests.support.distributions import Environment, plugin_distribution
-from tests.support.operator import Audit, FloePlugins, now
+from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
 
 

@@ -11,8 +11,9 @@ from kubernetes.client.exceptions import ApiException
 
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
+from tests.support.audit import Audit, now
 from tests.support.distributions import Environment, plugin_distribution
-from tests.support.operator import Audit, FloePlugins, manifest, now
+from tests.support.operator import FloePlugins, manifest
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
 

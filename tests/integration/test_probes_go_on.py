@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import StartOperator
+from tests.support.audit import Audit, now
 from tests.support.diarist import calls, diarist
 from tests.support.distributions import Environment
-from tests.support.operator import Audit, FloePlugins, OperatorProcess, now
+from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.partial_scans import hidden
 from tests.support.polling import eventually
 

@@ -21,10 +21,11 @@ from floe_operator.rules.assess import assess
 from floe_operator.rules.facts import Checked, Facts, Probing
 from floe_operator.rules.resource import TYPE_LABEL, FloePlugin
 from localcluster import KubectlError, LocalCluster
+from tests.support.audit import Audit
 from tests.support.documents import Session, blocks
 from tests.support.go_programs import go_program
 from tests.support.kstatus import FOLDER, Judge
-from tests.support.operator import Audit, FloePlugins
+from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
 from tests.unit.operator.rules.facts_builder import facts, verdict
 

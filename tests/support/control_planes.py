@@ -17,8 +17,7 @@ CRD = Path(__file__).parents[2] / "crds" / "floeplugins.floe.dev.yaml"
 def audited(folder: Path, rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The options of a LocalCluster that writes its audit log, by these rules, into the folder."""
     policy = folder / "policy.json"
-    content = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"]}
-    policy.write_text(json.dumps({**content, "rules": list(rules)}))
+    policy.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": list(rules)}))
     return {"audit_log": folder / "audit.log", "audit_policy": policy}
 
 

@@ -8,10 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -305,52 +303,5 @@ def is_judged(found: Mapping[str, Any]) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class Audit:
-    """The API server's audit log: who did what, as it happened."""
-
-    path: Path
-
-    def requests(
-        self,
-        *,
-        namespace: str,
-        since: float = 0.0,
-        resource: str | None = PLURAL,
-        verb: str | None = None,
-        user_agent: str = "floe-operator",
-    ) -> list[dict[str, Any]]:
-        """The operator's finished requests in a namespace after a moment (Unix time), narrowed down."""
-        found = []
-        # The API server may be in the middle of a line.
-        for line in self.path.read_text().split("\n")[:-1]:
-            event = json.loads(line)
-            reference = event.get("objectRef") or {}
-            if reference.get("namespace") != namespace or user_agent not in event.get("userAgent", ""):
-                continue
-            if resource not in (None, reference.get("resource")) or verb not in (None, event["verb"]):
-                continue
-            if _moment(event["requestReceivedTimestamp"]) > since:
-                found.append(event)
-        return found
-
-    def writes(self, *, namespace: str, since: float = 0.0) -> list[tuple[str, str]]:
-        """The operator's writes: verb and object (with `/status` where it is that)."""
-        return [
-            (event["verb"], "/".join(filter(None, (reference.get("name"), reference.get("subresource")))))
-            for event in self.requests(namespace=namespace, since=since)
-            if (reference := event["objectRef"]) and event["verb"] in ("create", "update", "patch", "delete")
-        ]
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
 def _base64(value: str | bytes) -> str:
     return base64.b64encode(value.encode() if isinstance(value, str) else value).decode()
-
-
-def now() -> float:
-    """The present moment, as `Audit` takes it."""
-    return time.time()
