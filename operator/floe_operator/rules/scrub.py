@@ -179,4 +179,6 @@ def _base64_forms(raw: bytes, alignment: int) -> Iterator[str]:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(padded).decode()[first:end]
         if alignment == 0:
+            # With its padding too: MIME breaks lines, and the last one may hold little else.
+            yield encode(raw).decode()
             yield encode(raw).decode().rstrip("=")

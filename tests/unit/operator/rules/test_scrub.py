@@ -66,6 +66,7 @@ SECRETS = st.text(_CHARACTERS, min_size=SHORTEST, max_size=60)
 @given(secret=SECRETS, form=st.sampled_from(sorted(FORMS)))
 @example(secret='it\'s/a "secret" <&> 100%', form="shell")
 @example(secret="hunter", form="basic")
+@example(secret="0" * 57 + "four", form="mime")
 def test_no_form_leaves_a_piece_of_a_secret(secret: str, form: str) -> None:
     scrubbed = Scrubber([secret]).scrub(FORMS[form](secret))
     if scrubbed == WITHHELD:
