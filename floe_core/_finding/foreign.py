@@ -94,7 +94,7 @@ class _Foreign:
         try:
             text = self._distribution.read_text("entry_points.txt")
         except Exception as error:
-            raise ValueError(f"entry_points.txt cannot be read: {type(error).__name__}") from error
+            raise ValueError(type(error).__name__) from error
         return text.encode() if text else None
 
     def name_and_version(self) -> tuple[str, str, str]:

@@ -365,6 +365,21 @@ def test_other_finders_work_and_one_that_raises_hides_nothing(
     assert "RuntimeError" in found.unreadable[0].detail
 
 
+def test_entry_points_that_a_foreign_finder_cannot_read_are_reported_once(
+    good: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(self: _Elsewhere, filename: str) -> str | None:
+        if filename == "entry_points.txt":
+            raise RuntimeError("no")
+        return read_text(self, filename)
+
+    read_text = _Elsewhere.read_text
+    monkeypatch.setattr(_Elsewhere, "read_text", unreadable)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, _Finder()])
+    found = scanned(good)
+    assert [each.detail for each in found.unreadable] == ["entry_points.txt cannot be read: RuntimeError"]
+
+
 def test_the_fingerprint_changes_with_every_change_and_only_then(good: Site) -> None:
     prints = [scanned(good).fingerprint]
     assert scanned(good).fingerprint == prints[0]
