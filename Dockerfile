@@ -1,12 +1,12 @@
-# The operator, and plugins beside it in a virtual environment of their own: their requirements need not fit
-# together with the operator's. docs/install.md says how to add plugins.
+# The operator, and plugins in a separate virtual environment, so that their requirements can conflict with the
+# operator's. docs/install.md describes how to add plugins.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build
-# pip's own setting, for builds behind a package index of one's own.
+# pip's own setting, for builds that use a private package index.
 ARG PIP_INDEX_URL
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off
-# As Python 3.12 and later make it: without setuptools.
+# Without setuptools, as Python 3.12 and later create environments.
 RUN python3 -m venv --without-pip /opt/floe/operator \
  && python3 -m venv /opt/floe/plugins \
  && /opt/floe/plugins/bin/pip uninstall --quiet --yes setuptools \
@@ -14,11 +14,11 @@ RUN python3 -m venv --without-pip /opt/floe/operator \
 ENV PATH=/opt/floe/plugins/bin:$PATH
 WORKDIR /src
 
-# What is not ours is what the locks say, byte for byte; a layer changes with its lock only.
+# Third-party packages are exactly those in the locks; a layer changes only with its lock.
 COPY requirements/operator.txt requirements/
 RUN pip --python /opt/floe/operator/bin/python install --no-compile --require-hashes -r requirements/operator.txt \
- # Nine tenths of all that is installed, and unused: the operator speaks to the API server by path, and not
- # through the blocking client.
+ # Nine tenths of everything installed, and unused: the operator calls the API server by path, and does not use
+ # the blocking client.
  && cd /opt/floe/operator/lib/python3*/site-packages \
  && find kubernetes -mindepth 1 -maxdepth 1 ! -name aio ! -name __init__.py -exec rm -r {} + \
  && rm -rf kubernetes/aio/client/api/[!_]* kubernetes/aio/client/models/[!_]* \
@@ -35,16 +35,16 @@ COPY crds crds
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
  && pip --python /opt/floe/operator/bin/python install --no-deps /wheels/*.whl \
  && pip install --no-deps /wheels/*.whl \
- # Plugins are installed next to this version of floe-core; pip refuses those that want another one.
+ # Plugins are installed next to this version of floe-core; pip rejects those that require a different one.
  && pip list --format=freeze | grep '^floe.core==' >/opt/floe/constraints.txt \
- # `floe-operator` is the operator's, `python` and `pip` are the plugins'.
+ # On PATH, `floe-operator` is the operator's; `python` and `pip` are the plugins'.
  && mkdir /opt/floe/bin && ln -s ../operator/bin/floe-operator /opt/floe/bin/
 
-# Requirement specifiers, or folders among examples/plugins, separated by spaces.
+# Requirement specifiers or folders in examples/plugins, separated by spaces.
 ARG PLUGINS=""
 COPY requirements/plugins.txt requirements/
 COPY examples/plugins examples/plugins
-# What the examples need is locked, too; what specifiers name is up to whoever builds the image.
+# The examples' requirements are locked, too; those of other plugins are up to whoever builds the image.
 RUN for plugin in $PLUGINS; do \
       if [ -d "$plugin" ]; then examples="$examples $plugin"; else specifiers="$specifiers $plugin"; fi; \
     done \
@@ -55,7 +55,7 @@ RUN for plugin in $PLUGINS; do \
     fi \
  && if [ -n "$specifiers" ]; then pip install --constraint /opt/floe/constraints.txt $specifiers; fi \
  && pip check
-# What pip compiled of itself is a tenth of the image, and saves half a second when somebody adds a plugin.
+# pip's own compiled files are a tenth of the image, and would only save half a second when adding a plugin.
 RUN find /opt/floe/plugins/lib/python3*/site-packages/pip -name __pycache__ -prune -exec rm -r {} +
 
 
@@ -67,10 +67,10 @@ LABEL org.opencontainers.image.title="floe-operator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# For libraries that ask who they run as. /tmp is the one place that a pod can write to.
+# For libraries that look up their user. /tmp is the only place a pod can write to.
 RUN echo 'floe:x:65532:65532::/tmp:/usr/sbin/nologin' >>/etc/passwd && echo 'floe:x:65532:' >>/etc/group
 COPY --from=build /opt/floe /opt/floe
-# Without the two of malloc, glibc keeps what a burst of work took: a tenth of the operator's memory.
+# Without the two MALLOC_ settings, glibc keeps the memory used by a burst of work: a tenth of the operator's memory.
 ENV PATH=/opt/floe/bin:/opt/floe/plugins/bin:$PATH \
     HOME=/tmp \
     FLOE_PLUGIN_PYTHON=/opt/floe/plugins/bin/python \

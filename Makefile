@@ -1,4 +1,4 @@
-# Two commands do everything: `make run` and `make test`. The rest are their parts.
+# Two targets do everything: `make run` and `make test`. Most of the others are parts of these.
 PYTHON ?= python3
 VENV := .venv
 PLUGINS := .venv-plugins
@@ -10,15 +10,15 @@ BIN := $(VENV)/bin
 SOURCES := floe_core operator/floe_operator tools tests benchmarks
 OURS := --editable . --editable tools/localcluster
 DECLARED := $(wildcard pyproject.toml tools/localcluster/pyproject.toml examples/plugins/*/pyproject.toml requirements/*.in)
-# Before there is an environment: with the machine's own Python, and the standard library only.
+# Works before any environment exists: uses the machine's Python and only the standard library.
 ENVIRONMENTS := PYTHONPATH=tools/environments "$(PYTHON)" -m environments
 
-# pip installs what the locks say, byte for byte; what is ours is built by the hatchling of the lock.
+# pip installs exactly what the locks pin; our own distributions are built by the locked hatchling.
 LOCKED := pip install --quiet --require-hashes --requirement
 BUILT := pip install --quiet --no-deps --no-build-isolation
 NO_INDEX := { echo "To use another package index, or none, see docs/install.md." >&2; exit 1; }
 NEW_ENOUGH := "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-  { echo "$(PYTHON) does not run, or is older than Python 3.11: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+  { echo "$(PYTHON) does not run or is older than Python 3.11; try: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -31,12 +31,12 @@ help: ## Show this list
 run: $(VENV)/installed $(PLUGINS)/installed ## Run the operator on a local control plane, with the example plugins, until Ctrl-C
 	$(BIN)/python -m demo run
 
-demo: $(VENV)/installed $(PLUGINS)/installed ## The same, not interactive: print the table once all is judged, and end
+demo: $(VENV)/installed $(PLUGINS)/installed ## Like run, but not interactive: print the table once every plugin is assessed, then exit
 	$(BIN)/python -m demo once
 
-test: $(VENV)/installed lint types unit lowest pythons integration ## Run every check and every test but those on Kind
+test: $(VENV)/installed lint types unit lowest pythons integration ## Run every check and every test except those on Kind
 
-lint: $(VENV)/installed ## Lint, format check, import contracts; imports are declared, locks fit
+lint: $(VENV)/installed ## Run the linters; check the format, import contracts, declared imports and locks
 	$(BIN)/python -m environments check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -45,43 +45,43 @@ lint: $(VENV)/installed ## Lint, format check, import contracts; imports are dec
 	$(BIN)/deptry --optional-dependencies-dev-groups dev operator/floe_operator
 	$(BIN)/deptry --ignore DEP002 tests benchmarks tools/demo tools/environments
 	$(BIN)/deptry --config tools/localcluster/pyproject.toml tools/localcluster
-	@# The examples' requirements are not installed here; one of the examples is broken on purpose.
+	@# The examples' requirements are not installed here, and one example is broken on purpose.
 	@for plugin in examples/plugins/*; do echo "deptry $$plugin"; $(BIN)/deptry --config $$plugin/pyproject.toml \
 	  --package-module-name-map PyJWT=jwt,boto3=boto3,botocore=botocore,duckdb=duckdb,pyiceberg=pyiceberg \
 	  --per-rule-ignores DEP001=floe_telemetry_broken_exporters $$plugin || exit 1; done
 
-types: $(VENV)/installed ## mypy --strict on everything
+types: $(VENV)/installed ## Run mypy --strict on everything
 	$(BIN)/mypy $(SOURCES)
 
-unit: $(VENV)/installed ## Unit and contract tests
+unit: $(VENV)/installed ## Run the unit and contract tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/contract
 
-lowest: $(VENV)/installed ## The tests of floe_core with the lowest requirements that it declares, on each Python there is
+lowest: $(VENV)/installed ## Run the tests of floe_core with its lowest declared requirements, on every available Python
 	$(BIN)/python -m environments test lowest
 
-pythons: $(VENV)/installed ## Unit tests, and those of the plugin API, on each other Python there is
+pythons: $(VENV)/installed ## Run the unit and plugin API tests on every other available Python
 	$(BIN)/python -m environments test locked --others
 
-integration: $(VENV)/installed ## Tests on a real control plane; the first run builds it
+integration: $(VENV)/installed ## Run the tests on a real control plane; the first run builds it
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
 
-test-newest: $(NEWEST)/installed ## Unit, contract and integration tests with the newest release of everything, ignoring the locks
+test-newest: $(NEWEST)/installed ## Run unit, contract and integration tests with the newest release of everything, ignoring the locks
 	$(NEWEST)/bin/python -m pytest tests/unit tests/contract
 	$(NEWEST)/bin/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) FLOE_NEWEST=1 $(NEWEST)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/integration
 
-test-kind: $(VENV)/installed ## Tests on a whole Kind cluster, or on CLUSTER=current; needs docker, kind, kubectl
+test-kind: $(VENV)/installed ## Run the tests on a full Kind cluster, or on the current cluster with CLUSTER=current; requires docker, kind, kubectl
 	$(BIN)/pytest tests/kind --cluster $(CLUSTER)
 
-bench: $(VENV)/installed ## Measure discovery and the operator; prints tables, writes bench-results/
+bench: $(VENV)/installed ## Measure discovery and the operator; print tables and write bench-results/
 	$(BIN)/python -m benchmarks
 
 format: $(VENV)/installed ## Format and sort the sources
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lock: $(LOCKER)/installed ## Make the locks fit what is declared; RENEW=1 takes the newest release of everything
+lock: $(LOCKER)/installed ## Make the locks match what is declared; RENEW=1 takes the newest release of everything
 	@PATH="$(CURDIR)/$(LOCKER)/bin:$$PATH" $(ENVIRONMENTS) lock $(if $(RENEW),--renew)
 
 clean: ## Remove the virtual environments and all caches in this folder
@@ -92,7 +92,7 @@ $(VENV)/locked: requirements/dev.txt
 	@$(ENVIRONMENTS) check
 	@echo "==> Setting up $(VENV) (about a minute)"
 	@"$(PYTHON)" -m venv --clear $(VENV)
-	@# Most of it is never imported: what is gets compiled then.
+	@# Most modules are never imported; the others are compiled on import.
 	@$(BIN)/python -m $(LOCKED) requirements/dev.txt --no-compile || $(NO_INDEX)
 	@touch $@
 
@@ -105,7 +105,7 @@ $(VENV)/installed: $(VENV)/locked $(DECLARED)
 $(PLUGINS)/locked: requirements/plugins.txt
 	@$(NEW_ENOUGH)
 	@$(ENVIRONMENTS) check
-	@echo "==> Setting up $(PLUGINS) with the example plugins (half a minute)"
+	@echo "==> Setting up $(PLUGINS) with the example plugins (about half a minute)"
 	@"$(PYTHON)" -m venv $(PLUGINS)
 	@$(PLUGINS)/bin/python -m $(LOCKED) requirements/plugins.txt || $(NO_INDEX)
 	@touch $@
@@ -114,7 +114,7 @@ $(PLUGINS)/installed: $(PLUGINS)/locked pyproject.toml $(shell find examples/plu
 	@$(PLUGINS)/bin/python -m $(BUILT) --editable . $(wildcard examples/plugins/*)
 	@touch $@
 
-# Made anew each time: what is newest today may not be tomorrow.
+# Remade each time: what is newest today may not be tomorrow.
 .PHONY: $(NEWEST)/installed
 $(NEWEST)/installed:
 	@$(NEW_ENOUGH)

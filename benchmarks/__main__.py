@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...]`: runs them in turn; their numbers go to bench-results/."""
+"""`python -m benchmarks [NAME...]`: runs benchmarks in turn; their numbers go to bench-results/."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 
 BENCHMARKS = ("discovery", "storm")
 LONG = ("idle", "kills")
-"""Run by name only: ten minutes each."""
+"""Run only by name, because each takes about ten minutes."""
 RESULTS = Path("bench-results")
 
 
 def main() -> int:
-    """Exit code 1 if one of them failed; the others are run all the same."""
+    """Run all benchmarks asked for, even if some fail; return 1 if any failed."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks")
     arguments.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
         choices=[*BENCHMARKS, *LONG, []],
-        help=f"of {', '.join((*BENCHMARKS, *LONG))}; without a name {' and '.join(BENCHMARKS)}",
+        help=f"one or more of {', '.join((*BENCHMARKS, *LONG))}; default: {' and '.join(BENCHMARKS)}",
     )
     names = arguments.parse_args().names or BENCHMARKS
     RESULTS.mkdir(exist_ok=True)
     failed = []
     for name in names:
         print(f"==> {name}", flush=True)
-        # A process for each: what one leaves behind in memory must not slow the next.
+        # Each runs in its own process, so that what it leaves in memory does not slow the next.
         result = RESULTS / f"{name}.json"
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(result)]
         if subprocess.run(command, check=False).returncode != 0:

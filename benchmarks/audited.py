@@ -1,4 +1,4 @@
-"""A control plane whose audit log tells who sent what, for benchmarks that count requests."""
+"""A control plane whose audit log shows who sent what, for benchmarks that count requests."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ class Request:
     """One request, as the API server received it."""
 
     at: float
-    """Unix time."""
+    """Unix time, in seconds."""
     user: str
     verb: str
     resource: str
-    """Of the API: floeplugins, leases; empty where it was none, as for discovery."""
+    """The API resource, such as floeplugins or leases; empty if there was none, as for discovery."""
     code: int
 
     @property
     def is_write(self) -> bool:
-        """Whether it writes what only a leader may: not the Lease itself, not a question by POST."""
+        """Whether it writes what only a leader may write: not the Lease itself, nor a query sent by POST."""
         return self.verb in _WRITES and self.resource not in _NO_WORK
 
 
 @dataclass(frozen=True)
 class AuditedCluster:
-    """The control plane, with the CRD installed, and its audit log."""
+    """A control plane with the CRD installed, and its audit log."""
 
     cluster: LocalCluster
     folder: Path
-    """For whatever the benchmark needs; gone with the control plane."""
+    """For whatever the benchmark needs; deleted with the control plane."""
 
     def requests(self, users: str) -> list[Request]:
-        """The requests of all users whose names begin so, in the order in which they were received."""
+        """Return the requests of all users whose names begin with `users`, in the order received."""
         log = (self.folder / "audit.log").read_text()
-        lines = log[: log.rfind("\n") + 1].splitlines()  # the last one may be half written
+        lines = log[: log.rfind("\n") + 1].splitlines()  # the last line may be incomplete
         events = [json.loads(line) for line in lines if f'"username":"{users}' in line]
-        found = {event["auditID"]: _request(event) for event in events}  # the last stage of each
+        found = {event["auditID"]: _request(event) for event in events}  # the last stage of each request
         return sorted(found.values(), key=lambda request: request.at)
 
 
@@ -65,7 +65,7 @@ def _request(event: dict[str, Any]) -> Request:
 
 @contextmanager
 def audited_cluster() -> Iterator[AuditedCluster]:
-    """Runs one."""
+    """Run an audited control plane."""
     with tempfile.TemporaryDirectory(prefix="floe-bench-") as temporary:
         folder = Path(temporary)
         with LocalCluster(**audited(folder, [{"level": "Metadata"}])) as cluster:

@@ -1,7 +1,7 @@
-"""The least that a kopf operator can do with FloePlugins: one status write for each change, eight at a time.
+"""The least a kopf operator can do with FloePlugins: one status write per change, eight at a time.
 
-Usage: python -m benchmarks.bare_loop NAMESPACE. What `storm` measures the operator against: no plugin is
-asked, nothing is judged, no state is kept but the generation that was written.
+Usage: python -m benchmarks.bare_loop NAMESPACE. The baseline that `storm` compares the operator with: it
+asks no plugin, assesses nothing and keeps no state but the generation it wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WRITERS = 8
 
 
 async def run(namespace: str) -> None:
-    """Watches and writes until the process is ended."""
+    """Watch and write until the process is ended."""
     await config.load_kube_config()  # type: ignore[no-untyped-call]
     api = client.CustomObjectsApi()
     due: asyncio.Queue[tuple[str, int]] = asyncio.Queue()

@@ -1,8 +1,8 @@
-"""How long discovery takes beside what it has to take: `python -m benchmarks.discovery [--json FILE]`.
+"""How long discovery takes, compared with the minimum: `python -m benchmarks.discovery [--json FILE]`.
 
-The floor is a listing of every directory of the path and the reading of every entry_points.txt. Each
-measurement is a process of its own, the candidates take turns, and medians are compared, so that caches of
-the operating system and whatever else the machine does fall on all alike.
+The floor is listing every directory on the path and reading every entry_points.txt. Each measurement runs in
+its own process, the candidates take turns, and medians are compared, so that the operating system's caches
+and any other load on the machine affect all candidates alike.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ print(min(timeit.repeat(lambda: table[kind, "loaded"], number=20000, repeat=5)) 
 
 
 def main() -> None:
-    """Measures, prints a table, and writes the numbers as JSON where asked to."""
+    """Measure, print a table, and write the numbers as JSON if asked to."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--json", type=Path, help="write the numbers to this file")
     arguments.add_argument("--rounds", type=int, default=ROUNDS)
@@ -104,7 +104,7 @@ def _discovery(size: int, rounds: int) -> dict[str, float]:
     folder = Path(tempfile.mkdtemp(prefix="floe-bench-"))
     try:
         _fill(folder / "site", size)
-        for name in CANDIDATES:  # files into the page cache, stevedore's cache onto the disk
+        for name in CANDIDATES:  # fills the page cache, and stevedore's cache on disk
             _measure(folder, name)
         times: dict[str, list[float]] = {name: [] for name in CANDIDATES}
         for _ in range(rounds):
@@ -135,7 +135,7 @@ def _measure(folder: Path, name: str) -> float:
 
 
 def _fill(site: Path, size: int) -> None:
-    """Distributions as they are: packages beside them, half with console scripts, 50 with a plugin."""
+    """Create realistic distributions, with their packages: half have console scripts, 50 have a plugin."""
     for number in range(size):
         name = f"package_{number:04d}"
         info = site / f"{name}-1.{number}.0.dist-info"
@@ -177,9 +177,9 @@ def _table(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"{size} distributions, {PLUGINS} plugins"
         for name, seconds in times.items():
             yield f"  {name:<36}{seconds * 1e3:9.2f} ms {seconds / times['floor']:7.2f} x floor"
-    yield f"import floe_core over bare Python     {result['import_floe_core_seconds'] * 1e3:9.2f} ms"
+    yield f"import floe_core, beyond bare Python  {result['import_floe_core_seconds'] * 1e3:9.2f} ms"
     yield f"get() of a loaded plugin              {result['get_seconds'] * 1e6:9.2f} µs"
-    yield f"look-up in a dictionary of such keys  {result['dictionary_look_up_seconds'] * 1e6:9.2f} µs"
+    yield f"lookup in a dict with the same keys   {result['dictionary_look_up_seconds'] * 1e6:9.2f} µs"
 
 
 if __name__ == "__main__":

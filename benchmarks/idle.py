@@ -1,11 +1,12 @@
-"""What an operator costs that has nothing to do: requests to the API server, and memory, by default settings.
+"""What an idle operator costs with default settings: requests to the API server, and memory.
 
-A thousand plugins are installed, each has its judged FloePlugin, and a hundred are probed; then the operator
-is left alone. The requests are counted from the API server's audit log; memory is that of the operator's
-process and of its plugin host as the kernel has it. An empty environment tells what of it is the host's own.
-The operator runs as in the image: with its own requirements only, and with the image's settings of malloc.
+A thousand plugins are installed, each with its assessed FloePlugin, and a hundred are probed; then the
+operator is left alone. Requests are counted from the API server's audit log; memory is what the kernel
+reports for the operator's process and for its plugin host. An empty environment shows how much of the memory
+is the host's own. The operator runs as in the image: with only its own requirements, and with the image's
+malloc settings.
 
-    python -m benchmarks.idle [--minutes 5] [--json FILE]     (and some more to begin with)
+    python -m benchmarks.idle [--minutes 5] [--json FILE]     (plus a few minutes of preparation)
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from tests.support.processes import plugin_hosts
 MINUTES = 5.0
 PLUGINS = 1_000
 PROBED = 100
-"""How many of them are started, and checked by the default period, with steady results."""
+"""How many of them are started, and checked at the default period, with steady results."""
 _PER_DISTRIBUTION = 20
 _IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""What the image sets: see the Dockerfile."""
+"""What the image sets; see the Dockerfile."""
 _SETTLE = 20.0
 _SAMPLE_EVERY = 5.0
 MEGABYTE = 1_000_000
@@ -42,33 +43,33 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of one process, bytes."""
+    """The memory of one process, in bytes."""
 
     resident: int
     peak: int
     private: int
-    """What would be free if it ended."""
+    """What would be freed if the process ended."""
 
 
 @dataclass(frozen=True)
 class Idle:
-    """An operator left alone."""
+    """What an idle operator cost."""
 
     plugins: int
     seconds: float
     requests: dict[str, int]
-    """By verb and resource."""
+    """Counts by verb and resource."""
     writes: int
     operator: Memory
     host: Memory
 
     @property
     def requests_per_second(self) -> float:
-        """All of them: renewals of the Lease and restarted watches, too."""
+        """All requests, including Lease renewals and restarted watches."""
         return sum(self.requests.values()) / self.seconds
 
     def table(self) -> str:
-        """For people."""
+        """Return the table for people."""
         rate = f"{self.requests_per_second:.2f} requests/s"
         lines = [f"{self.plugins} plugins, {self.seconds:.0f} s: {rate}, {self.writes} writes"]
         lines += [f"  {number:6} {what}" for what, number in sorted(self.requests.items())]
@@ -79,7 +80,7 @@ class Idle:
 
 
 def run(minutes: float = MINUTES) -> Iterator[Idle]:
-    """With plugins, and without any."""
+    """Measure with plugins, then without any."""
     with audited_cluster() as audited:
         python = _operator_environment(audited.folder / "operator")
         yield _idle(audited, python, PLUGINS, minutes * 60)
@@ -87,7 +88,7 @@ def run(minutes: float = MINUTES) -> Iterator[Idle]:
 
 
 def _operator_environment(folder: Path) -> Path:
-    """The Python of an environment that has what the operator needs, and nothing else."""
+    """Create an environment with only what the operator needs, and return its Python."""
     python = folder / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     locked.install(python, "operator", locked.REPOSITORY)
@@ -125,7 +126,7 @@ def _idle(audited: AuditedCluster, python: Path, plugins: int, seconds: float) -
 
 
 def _until_quiet(audited: AuditedCluster, user: str) -> None:
-    """Waits until the operator wrote nothing for some time: Events come behind."""
+    """Wait until the operator has written nothing for some time: Events are written late."""
 
     def quiet() -> bool:
         last = max((request.at for request in audited.requests(user) if request.is_write), default=0.0)
@@ -135,7 +136,7 @@ def _until_quiet(audited: AuditedCluster, user: str) -> None:
 
 
 def memory_of(pid: int) -> Memory:
-    """As the kernel has it."""
+    """Return the memory of a process as the kernel reports it."""
     status = _kilobytes(Path(f"/proc/{pid}/status"))
     rollup = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
     private = rollup["Private_Clean"] + rollup["Private_Dirty"]
@@ -157,7 +158,7 @@ def _distributions(plugins: int) -> Iterator[Distribution]:
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.idle")
     parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--json", type=Path, metavar="FILE")

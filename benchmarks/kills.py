@@ -1,9 +1,9 @@
-"""What it costs when the leader dies: two real operators of one namespace, and one death after another.
+"""What the death of the leader costs: two real operators in one namespace, and one death after another.
 
-The leader is killed (SIGKILL) or stopped past the end of its Lease and continued (SIGSTOP, SIGCONT), in
-turns, while somebody changes a FloePlugin ten times a second, so that there is always something to write.
-Each process is a user of its own: the API server's audit log says who wrote when, and so how long nobody
-did, and whether two ever did at the same time. Timings are the defaults.
+In turns, the leader is killed (SIGKILL), or stopped and continued after its Lease has expired (SIGSTOP,
+SIGCONT). All the while a FloePlugin is changed ten times a second, so that there is always something to
+write. Each process is a separate user: the API server's audit log shows who wrote when, and so how long
+nobody wrote, and whether two ever wrote at the same time. Timings are the defaults.
 
     python -m benchmarks.kills [--kills 20] [--json FILE]     (about 6 minutes)
 """
@@ -32,7 +32,7 @@ from tests.support.polling import eventually
 
 KILLS = 20
 LIMIT = 30.0
-"""Seconds within which another must write."""
+"""Seconds within which another operator must write."""
 _USERS = "operator-"
 _PLUGINS = 10
 _STOPPED_AFTER_TAKEOVER = 2.0
@@ -40,13 +40,13 @@ _STOPPED_AFTER_TAKEOVER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """One leader's end, seconds: from the signal, and from its last write, to the first write of the next."""
+    """One leader's end: seconds from the signal, and from its last write, to its successor's first write."""
 
     how: str
     after_signal: float
     without_writes: float
     late_writes: int
-    """Of the former leader, after the next one began to write."""
+    """Writes of the former leader after the next leader began to write."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Report:
 
     deaths: Sequence[Death]
     overlaps: int
-    """Pairs of processes of which each wrote before the other had ended to."""
+    """Pairs of processes that each wrote before the other had finished writing."""
     writes: int
 
     @property
     def is_good(self) -> bool:
-        """Whether it is as promised."""
+        """Whether the result is as promised."""
         return (
             not self.overlaps
             and all(death.after_signal < LIMIT for death in self.deaths)
@@ -68,9 +68,9 @@ class Report:
         )
 
     def table(self) -> str:
-        """For people."""
-        lines = [f"{'end of the leader':20} {'n':>4} {'to the next write':>26} {'without writes':>22}"]
-        lines += [f"{'':25} {'median':>14} {'most':>11} {'median':>11} {'most':>10}"]
+        """Return the table for people."""
+        lines = [f"{'end of the leader':20} {'n':>4} {'until next write':>26} {'without writes':>22}"]
+        lines += [f"{'':25} {'median':>14} {'max':>11} {'median':>11} {'max':>10}"]
         for how in sorted({death.how for death in self.deaths}):
             found = [death for death in self.deaths if death.how == how]
             signals, gaps = [each.after_signal for each in found], [each.without_writes for each in found]
@@ -80,13 +80,13 @@ class Report:
             )
         late = sum(death.late_writes for death in self.deaths)
         lines += [
-            f"{self.writes} writes, {late} of a former leader, {self.overlaps} pairs of writers overlap"
+            f"{self.writes} writes, {late} by a former leader, {self.overlaps} overlapping pairs of writers"
         ]
         return "\n".join(lines)
 
 
 class Replicas:
-    """The two operators; each process is a user of its own."""
+    """The two operators; each process is a separate user."""
 
     def __init__(self, audited: AuditedCluster, namespace: str, plugins: Path, stack: ExitStack) -> None:
         self._audited = audited
@@ -96,7 +96,7 @@ class Replicas:
         self._numbers = itertools.count(1)
 
     def start(self) -> tuple[str, OperatorProcess]:
-        """Starts one more, and waits until it leads or stands by."""
+        """Start another operator, and wait until it leads or stands by."""
         user = f"{_USERS}{next(self._numbers):03}"
         kubeconfig = self._audited.cluster.kubeconfig_for(user, groups=["system:masters"])
         log = self._audited.folder / f"{user}.log"
@@ -118,7 +118,7 @@ def _running(operator: OperatorProcess) -> Iterator[None]:
 
 
 def run(kills: int = KILLS) -> Report:
-    """Everything, half a minute a kill at the most."""
+    """Run the benchmark: at most half a minute per kill."""
     with audited_cluster() as audited, ExitStack() as stack:
         environment = Environment.create(audited.folder / "plugins")
         environment.install(
@@ -151,8 +151,8 @@ def _death(audited: AuditedCluster, how: str, leader: tuple[str, OperatorProcess
         operator.process.send_signal(signal.SIGCONT)
     with suppress(subprocess.TimeoutExpired):
         operator.process.wait(30)
-    assert operator.process.poll() is not None, f"{user} lives on without the Lease"
-    time.sleep(0.5)  # what it sent last may be on its way to the log
+    assert operator.process.poll() is not None, f"{user} still runs without the Lease"
+    time.sleep(0.5)  # its last requests may not be in the log yet
     written = _writes(audited, user)
     late = [write for write in written if write.at > first]
     last = max(write.at for write in written if write.at <= first)
@@ -171,7 +171,7 @@ def _writes(audited: AuditedCluster, user: str) -> list[Request]:
 
 
 def overlaps(writes: Sequence[Request]) -> int:
-    """How many pairs of users wrote at the same time: none had ended when the other began."""
+    """Return how many pairs of users overlap: neither had finished writing when the other began."""
     spans: dict[str, tuple[float, float]] = {}
     for write in writes:
         begin, end = spans.get(write.user, (write.at, write.at))
@@ -184,7 +184,7 @@ def overlaps(writes: Sequence[Request]) -> int:
 
 @contextmanager
 def changes(plugins: FloePlugins) -> Iterator[None]:
-    """Somebody changes a FloePlugin ten times a second."""
+    """Change a FloePlugin ten times a second."""
     ended = threading.Event()
 
     def change() -> None:
@@ -203,7 +203,7 @@ def changes(plugins: FloePlugins) -> Iterator[None]:
 
 
 def main() -> int:
-    """Prints the table; 1 where it is not as promised."""
+    """Print the table; return 1 if the result is not as promised."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills")
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--json", type=Path, metavar="FILE")

@@ -1,4 +1,4 @@
-"""A client that changes FloePlugins and sees when each is judged: what the operator's users would see."""
+"""A client that changes FloePlugins and sees when each is assessed, as the operator's users would."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AT_ONCE = 16
 
 
 class Observer:
-    """The FloePlugins of one namespace, as a watch brings them."""
+    """The FloePlugins of one namespace, kept up to date by a watch."""
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self._api = api
@@ -35,7 +35,11 @@ class Observer:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> dict[str, Any]:
-        """The answer's JSON; RuntimeError where it is no success."""
+        """Send a request and return the JSON of the answer.
+
+        Raises:
+            RuntimeError: The request failed.
+        """
         answer = await self._send(method, path, body, content_type)
         payload = await answer.read()
         if answer.status >= 300:
@@ -60,16 +64,16 @@ class Observer:
         return f"{GROUP_PATH}/namespaces/{self._namespace}/floeplugins"
 
     async def create(self, manifests: Iterable[Mapping[str, Any]]) -> None:
-        """Creates objects, sixteen at a time."""
+        """Create objects, sixteen at a time."""
         await _at_once(self.request("POST", self._collection, each) for each in manifests)
 
     async def change(self, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """Merges into the spec of one object; the object."""
+        """Merge `spec` into the spec of one object, and return the object."""
         path = f"{self._collection}/{name}"
         return await self.request("PATCH", path, {"spec": dict(spec)}, "application/merge-patch+json")
 
     async def change_all(self, specs: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-        """The same for many, sixteen at a time; their generations."""
+        """Change many objects, sixteen at a time, and return their generations."""
         found: dict[str, int] = {}
 
         async def change(name: str, spec: Mapping[str, Any]) -> None:
@@ -79,7 +83,7 @@ class Observer:
         return found
 
     async def secret(self, name: str, value: str, *, create: bool = False) -> None:
-        """A Secret with the one key `value`."""
+        """Create or change a Secret with the single key `value`."""
         path = f"/api/v1/namespaces/{self._namespace}/secrets"
         data = {"value": base64.b64encode(value.encode()).decode()}
         if create:
@@ -88,7 +92,7 @@ class Observer:
             await self.request("PATCH", f"{path}/{name}", {"data": data}, "application/merge-patch+json")
 
     async def until(self, check: Callable[[], bool], *, within: float = 180.0) -> float:
-        """The moment (of the monotonic clock) at which the watch made it true."""
+        """Wait until the watch makes `check` true, and return that moment (seconds, monotonic)."""
         async with asyncio.timeout(within):
             while not check():
                 self._changed.clear()
@@ -96,11 +100,11 @@ class Observer:
         return time.monotonic()
 
     async def follow(self) -> None:
-        """Lists and watches until it is cancelled."""
+        """List and watch until cancelled."""
         while True:
             try:
                 listed = await self.request("GET", self._collection)
-            except RuntimeError:  # a kind that has just come is not served at once
+            except RuntimeError:  # a new CRD is not served immediately
                 await asyncio.sleep(0.2)
                 continue
             self.objects = {each["metadata"]["name"]: each for each in listed["items"]}
@@ -124,7 +128,7 @@ class Observer:
 
 @asynccontextmanager
 async def observing(kubeconfig: Path, namespace: str) -> AsyncIterator[Observer]:
-    """An observer at work."""
+    """Run an observer."""
     configuration = client.Configuration()
     await config.load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
     async with client.ApiClient(configuration) as api:
@@ -139,7 +143,7 @@ async def observing(kubeconfig: Path, namespace: str) -> AsyncIterator[Observer]
 
 
 def is_judged(found: Mapping[str, Any], generation: int = 1) -> bool:
-    """Whether Ready is True or False at this generation or a later one."""
+    """Return True if Ready is True or False at this generation or a later one."""
     status = found.get("status", {})
     return status.get("observedGeneration", -1) >= generation and any(
         each["type"] == "Ready" and each["status"] != "Unknown" for each in status.get("conditions", ())
@@ -147,7 +151,7 @@ def is_judged(found: Mapping[str, Any], generation: int = 1) -> bool:
 
 
 def reason(found: Mapping[str, Any]) -> str:
-    """The reason of Ready."""
+    """Return the reason of Ready."""
     conditions = found.get("status", {}).get("conditions", ())
     return next((str(each["reason"]) for each in conditions if each["type"] == "Ready"), "")
 

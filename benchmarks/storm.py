@@ -1,8 +1,8 @@
-"""A thousand FloePlugins at once, and single changes among a thousand, on a real API server.
+"""A thousand FloePlugins at the same time, and single changes among a thousand, on a real API server.
 
-Each storm is run with the operator and with `bare_loop` (kopf and kubernetes.aio, eight writers, no
-judging), on the same API server in the same run; then the time from a change of a spec, and of a Secret, to
-the status that judges it: `python -m benchmarks.storm [--json FILE]`.
+Each storm runs with the operator and with `bare_loop` (kopf and kubernetes.aio, eight writers, no
+assessment), on the same API server in the same run. Then the time is measured from a change of a spec, and of
+a Secret, to the status that reflects it: `python -m benchmarks.storm [--json FILE]`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _REPOSITORY = Path(__file__).parents[1]
 
 @dataclass
 class Storm:
-    """One storm: seconds until all is judged, and how many status writes the busiest object got."""
+    """One storm: seconds until all objects are assessed, and the status writes of the busiest object."""
 
     what: str
     operator_seconds: float
@@ -50,13 +50,13 @@ class Storm:
 
     @property
     def ratio(self) -> float:
-        """The operator's time by that of the bare loop."""
+        """The operator's time divided by that of the bare loop."""
         return self.operator_seconds / self.bare_seconds
 
 
 @dataclass
 class Latency:
-    """From a change to its judgement, seconds."""
+    """The time from a change to its assessment, in seconds."""
 
     what: str
     p50: float
@@ -72,15 +72,15 @@ class Report:
     latencies: list[Latency] = field(default_factory=list)
 
     def table(self) -> str:
-        """For people."""
+        """Return the tables for people."""
         head = f"{'storm of ' + str(OBJECTS):44} {'operator':>9} {'bare loop':>10} {'ratio':>6}"
-        lines = [f"{head} {'writes':>7} {'most':>5}"]
+        lines = [f"{head} {'writes':>7} {'max':>5}"]
         lines += [
             f"{each.what:44} {each.operator_seconds:8.1f}s {each.bare_seconds:9.1f}s {each.ratio:6.2f} "
             f"{each.writes:7} {each.most_writes_of_one:5}"
             for each in self.storms
         ]
-        lines += ["", f"{'change among ' + str(OBJECTS):44} {'p50':>9} {'p99':>10} {'n':>6}"]
+        lines += ["", f"{'one change among ' + str(OBJECTS):44} {'p50':>9} {'p99':>10} {'n':>6}"]
         lines += [
             f"{each.what:44} {each.p50 * 1000:7.0f}ms {each.p99 * 1000:8.0f}ms {each.samples:6}"
             for each in self.latencies
@@ -88,7 +88,7 @@ class Report:
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the numbers for machines."""
         return {
             "objects": OBJECTS,
             "storms": [{**asdict(each), "ratio": each.ratio} for each in self.storms],
@@ -97,7 +97,7 @@ class Report:
 
 
 def run() -> Report:
-    """Everything, in about two minutes."""
+    """Run the benchmark, in about two minutes."""
     with tempfile.TemporaryDirectory(prefix="floe-storm-") as temporary:
         folder = Path(temporary)
         options = audited(folder, _AUDITED)
@@ -133,13 +133,13 @@ class _Bench:
             with _process(
                 self.cluster.kubeconfig, self.folder / "bare.log", "benchmarks.bare_loop", namespace
             ):
-                found["they are there before it starts"] = await _judged(observer, "compute") - started
+                found["created before it starts"] = await _judged(observer, "compute") - started
                 started = time.monotonic()
                 generations = await observer.change_all(_configs())
-                found["their configuration is applied"] = await _judged_at(observer, generations) - started
+                found["reconfigured while it runs"] = await _judged_at(observer, generations) - started
                 started = time.monotonic()
                 await observer.create(_manifests("storage"))
-                found["they are created while it runs"] = await _judged(observer, "storage") - started
+                found["created while it runs"] = await _judged(observer, "storage") - started
         return found
 
     async def _operator(self, report: Report) -> dict[str, tuple[float, int, int]]:
@@ -152,22 +152,22 @@ class _Bench:
             log = self.folder / "operator.log"
             with _process(self.cluster.kubeconfig, log, "floe_operator", *arguments):
                 judged = await _judged(observer, "compute")
-                found["they are there before it starts"] = (judged - started, *self._writes(namespace, since))
+                found["created before it starts"] = (judged - started, *self._writes(namespace, since))
                 await asyncio.sleep(2)
                 since, started = now(), time.monotonic()
                 generations = await observer.change_all(_configs())
                 judged = await _judged_at(observer, generations)
-                found["their configuration is applied"] = (judged - started, *self._writes(namespace, since))
+                found["reconfigured while it runs"] = (judged - started, *self._writes(namespace, since))
                 report.latencies.append(await _spec_latency(observer))
                 report.latencies.append(await _secret_latency(observer))
                 since, started = now(), time.monotonic()
                 await observer.create(_manifests("storage"))
                 judged = await _judged(observer, "storage")
-                found["they are created while it runs"] = (judged - started, *self._writes(namespace, since))
+                found["created while it runs"] = (judged - started, *self._writes(namespace, since))
         return found
 
     def _writes(self, namespace: str, since: float) -> tuple[int, int]:
-        """The status writes since a moment: all, and those of the object with the most."""
+        """Return how many status writes there were since a moment: in all, and to the busiest object."""
         names = [
             name
             for _, name in self.audit.writes(namespace=namespace, since=since)
@@ -182,7 +182,7 @@ async def _spec_latency(observer: Observer) -> Latency:
         started = time.monotonic()
         generations = await observer.change_all({name: {"config": {"threads": 100 + number}}})
         found.append(await _judged_at(observer, generations) - started)
-    return _latency("from a change of spec.config to its status", found)
+    return _latency("from a change of spec.config to the status", found)
 
 
 async def _secret_latency(observer: Observer) -> Latency:
@@ -237,7 +237,7 @@ def _process(kubeconfig: Path, log: Path, module: str, *arguments: str) -> Itera
     try:
         yield
     except TimeoutError:
-        raise RuntimeError(f"{module} did not get there:\n{log.read_text()[-4000:]}") from None
+        raise RuntimeError(f"{module} did not finish in time:\n{log.read_text()[-4000:]}") from None
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -265,7 +265,7 @@ def _configs() -> dict[str, dict[str, Any]]:
 
 
 def _distributions() -> Iterator[Distribution]:
-    """The compute plugins; of the storage plugins none is installed."""
+    """Yield the distributions of the compute plugins; no storage plugin is installed."""
     names = [name.removeprefix("compute-") for name in _names("compute")]
     for first in range(0, OBJECTS, _PER_DISTRIBUTION):
         part = names[first : first + _PER_DISTRIBUTION]
@@ -277,7 +277,7 @@ def _distributions() -> Iterator[Distribution]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.storm")
     arguments.add_argument("--json", type=Path, help="write the numbers to this file")
     options = arguments.parse_args()

@@ -1,13 +1,13 @@
 """The plugin registry of the floe data platform.
 
-Importing it costs next to nothing: what it offers is imported when it is first asked for.
+Importing this package costs next to nothing: each name is imported when it is first used.
 """
 
 from __future__ import annotations
 
 from floe_core._version import __version__
 
-# As type checkers know it: importing typing would cost more than all the rest.
+# Type checkers recognise this name. Importing typing would cost more than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from floe_core.plugin_errors import (

@@ -1,4 +1,4 @@
-"""The logger of floe_core; structlog is imported when there is something to say."""
+"""The logger of floe_core; structlog is imported only when there is something to log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def warning(event: str, **fields: Any) -> None:
-    """Logs a warning, if it can be: callers never raise, and a process may have no standard output."""
+    """Log a warning if possible: callers must not raise, and a process might have no standard output."""
     import structlog
 
     with contextlib.suppress(Exception):

@@ -1,8 +1,8 @@
-"""Text that may come from anywhere, made fit for JSON and logs."""
+"""Makes text of any origin safe for JSON and logs."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """The text, its lone surrogates spelled out: file names need not be Unicode, nor what plugins say."""
+    """Return the text with lone surrogates escaped: file names and plugin texts need not be valid Unicode."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

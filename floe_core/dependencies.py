@@ -1,7 +1,7 @@
-"""Which plugins a plugin's dependencies are, and in which order plugins start.
+"""What a plugin's dependencies refer to, and the order in which plugins start.
 
-Pure functions on ids and the texts that plugins declare, iterative, so that a chain may be as long as it
-likes.
+Pure functions on ids and on the texts that plugins declare. They are iterative, so a chain of dependencies
+can be of any length.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TYPE_ORDER = {member: index for index, member in enumerate(PluginType)}
 
 
 class Plan(NamedTuple):
-    """The order in which to start plugins, dependencies first; and those that cannot start, and why."""
+    """The order in which to start plugins, dependencies first, and why some of them cannot start."""
 
     order: tuple[PluginId, ...]
     needs: Mapping[PluginId, tuple[PluginId, ...]]
@@ -35,9 +35,9 @@ class Plan(NamedTuple):
 
 
 def resolve(plugin: PluginId, dependency: str, known: Collection[PluginId]) -> tuple[PluginId, ...]:
-    """The plugins that a dependency may mean: none is missing, several are ambiguous.
+    """Return the plugins that a dependency could mean: none if it is missing, several if ambiguous.
 
-    `name` means the plugins of any type with that name, the asker excepted; `type/name` one.
+    `name` means the plugins of any type with that name, except `plugin` itself; `type/name` means one plugin.
     """
     kind, name = _split(dependency)
     if kind is not None:
@@ -48,16 +48,16 @@ def resolve(plugin: PluginId, dependency: str, known: Collection[PluginId]) -> t
 
 
 def sort_key(plugin: PluginId) -> tuple[int, str]:
-    """The order of plugins that do not need one another: by type, then by name."""
+    """Return the sort key for plugins that do not need one another: by type, then by name."""
     return _TYPE_ORDER[plugin.plugin_type], plugin.name
 
 
 def plan(declared: Mapping[PluginId, Iterable[str]], known: Collection[PluginId] | None = None) -> Plan:
-    """Orders the plugins of `declared` (what each declares), the same way every time.
+    """Order the plugins in `declared`, which maps each to the dependencies it declares; deterministic.
 
-    `known` are all that a dependency may mean (those of `declared` unless given). A plugin whose
-    dependency is missing or ambiguous, or which is in a cycle, is a fault; so what depends on it is left
-    in the order, after its dependencies, for the caller to pass over.
+    `known` are all plugins that a dependency can mean (default: those in `declared`). A plugin with a missing
+    or ambiguous dependency, or in a cycle, gets a fault. It stays in the order, as do its dependents after
+    it, for the caller to skip.
     """
     known = set(declared) if known is None else {*known, *declared}
     needs: dict[PluginId, tuple[PluginId, ...]] = {}
@@ -79,7 +79,7 @@ def in_order(
     needs: Mapping[K, Iterable[K]],
     key: Callable[[K], Any] = sort_key,  # type: ignore[assignment]
 ) -> tuple[list[K], list[tuple[K, ...]]]:
-    """All of `needs`, what is needed first, else by `key`; and the cycles that had to be cut for it."""
+    """Return the keys of `needs`, dependencies first and otherwise by `key`, and the cycles that were cut."""
     order: list[K] = []
     cycles: list[tuple[K, ...]] = []
     rest = {each: list(dict.fromkeys(needs[each])) for each in needs}
@@ -96,9 +96,12 @@ def in_order(
 def objects_in_order(
     plugins: Sequence[PluginMetadata], type_of: Callable[[PluginMetadata], PluginType | None]
 ) -> list[PluginMetadata]:
-    """Plugins given as objects, each after those it needs, else in the order given.
+    """Return plugin objects, each after those it needs, otherwise in the order given.
 
-    CircularDependencyError, AmbiguousDependencyError, or MissingDependencyError for what is not among them.
+    Raises:
+        CircularDependencyError: Plugins need one another.
+        MissingDependencyError: A plugin needs a plugin that is not among them.
+        AmbiguousDependencyError: A dependency could be any of several plugins.
     """
     types = [type_of(plugin) for plugin in plugins]
     places: dict[tuple[PluginType | None, str], list[int]] = {}
@@ -137,7 +140,7 @@ def find_cycle(
     needs: Mapping[K, Iterable[K]],
     key: Callable[[K], Any] = sort_key,  # type: ignore[assignment]
 ) -> tuple[K, ...]:
-    """One cycle, its first member repeated at the end, or an empty tuple; always the same one."""
+    """Return a cycle, its first member repeated at the end, or an empty tuple; deterministic."""
     done: set[K] = set()
     for start in sorted(needs, key=key):
         path: dict[K, Iterator[K]] = {}
@@ -155,7 +158,7 @@ def find_cycle(
 
 
 def _split(dependency: str) -> tuple[PluginType | None, str]:
-    """Type and normalised name; a type that there is not stays part of the name, which then nothing has."""
+    """Return type and normalised name; an unknown type stays in the name, which then matches nothing."""
     slug, slash, name = dependency.strip().rpartition("/")
     try:
         kind = PluginType.from_slug(slug.strip().lower().replace("_", "-")) if slash else None
@@ -184,7 +187,7 @@ def _needs(
 
 
 def _take_ready(rest: dict[K, list[K]], key: Callable[[K], Any]) -> Iterator[K]:
-    """Takes out what needs nothing that is left, smallest first, until only cycles and their needers stay."""
+    """Remove and yield what needs nothing else in `rest`, smallest first; cycles stay, with dependents."""
     dependents: dict[K, list[K]] = {}
     waiting = {each: [needed for needed in rest[each] if needed in rest] for each in rest}
     counts = {each: len(needed) for each, needed in waiting.items()}

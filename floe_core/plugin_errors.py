@@ -4,15 +4,15 @@ PluginError
 ├── PluginNotFoundError
 ├── DuplicatePluginError
 ├── PluginLoadError
-│   ├── PluginImportError             the module or its attribute cannot be had
-│   ├── NotAPluginError               what was had is no concrete PluginMetadata class
+│   ├── PluginImportError             the module or its attribute cannot be imported
+│   ├── NotAPluginError               what was imported is not a complete plugin class
 │   └── PluginLoadTimeoutError
-├── PluginIncompatibleError           another plugin API
-│   └── InvalidPluginVersionError     a version text that is none
-├── PluginConfigurationError          carries paths and rules, never values
-│   ├── ConfigurationRequiredError    nothing given, and the schema has required fields
-│   ├── ConfigurationNotAcceptedError given to a plugin that takes none
-│   └── PluginSchemaError             the schema itself cannot be had or used
+├── PluginIncompatibleError           written for a different plugin API
+│   └── InvalidPluginVersionError     a declared version is invalid
+├── PluginConfigurationError          contains paths and rules, never values
+│   ├── ConfigurationRequiredError    the plugin requires a configuration and has none
+│   ├── ConfigurationNotAcceptedError the plugin takes no configuration
+│   └── PluginSchemaError             the schema itself is missing or unusable
 ├── PluginStartupError
 ├── PluginTimeoutError                a hook did not return within its time limit
 ├── CircularDependencyError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class FieldError(TypedDict):
-    """One fault of a configuration: a dotted path, a sentence, and pydantic's error type."""
+    """One fault in a configuration: a dotted path, a sentence and pydantic's error type."""
 
     field: str
     message: str
@@ -40,15 +40,15 @@ class FieldError(TypedDict):
 
 
 _NOT_CONFIGURED = FieldError(
-    field="", message="the plugin cannot be made before it is configured", type="config_required"
+    field="", message="the plugin cannot be constructed before it is configured", type="config_required"
 )
 
 
 class PluginError(Exception):
-    """The base of all errors of the registry; they can be copied, and pickled as far as their cause can."""
+    """Base class of all registry errors; they can be copied, and pickled if their cause can."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exception's own would call the constructor with the message.
+        # Exception's own __reduce__ would call the constructor with the message.
         return _restored, (type(self), self.args), vars(self)
 
 
@@ -60,26 +60,26 @@ class PluginNotFoundError(PluginError):
         self.name = name
         super().__init__(
             f"Plugin not found: {plugin_type.name}:{name} is neither installed nor registered; "
-            "list_all() names what is"
+            "list_all() lists those that are"
         )
 
 
 class DuplicatePluginError(PluginError):
-    """Two claims to one type and name; neither is chosen."""
+    """Two plugins claim the same type and name; if both are installed, neither is used."""
 
     def __init__(self, plugin_type: PluginType, name: str, *, claims: Sequence[str] = ()) -> None:
         self.plugin_type = plugin_type
         self.name = name
         self.claims = tuple(claims)
         by = f", claimed by {' and by '.join(self.claims)}; only one of these may be installed"
-        why = by if self.claims else ": there is one already"
+        why = by if self.claims else ": it already exists"
         super().__init__(f"Duplicate plugin: {plugin_type.name}:{name}{why}")
 
 
 class PluginLoadError(PluginError):
-    """The plugin's class cannot be had; the cause is kept where the plugin's own code raised.
+    """The plugin's class cannot be loaded; `cause` is what the plugin's own code raised, if it raised.
 
-    `reason` is the registry's own sentence; only the cause holds what the plugin's code said.
+    `reason` is the registry's own sentence; only `cause` contains text from the plugin.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class PluginImportError(PluginLoadError):
 
 
 class NotAPluginError(PluginLoadError):
-    """The entry point leads to something that does not keep the plugin contract."""
+    """What the entry point names does not follow the plugin contract."""
 
 
 class PluginLoadTimeoutError(PluginLoadError):
@@ -107,7 +107,7 @@ class PluginLoadTimeoutError(PluginLoadError):
 
 
 class PluginIncompatibleError(PluginError):
-    """The plugin was written for a plugin API that this platform does not offer (any more)."""
+    """The plugin was written for a plugin API that this platform does not offer or no longer offers."""
 
     def __init__(self, name: str, required: str, platform: str, *, oldest: str | None = None) -> None:
         self.name = name
@@ -115,12 +115,12 @@ class PluginIncompatibleError(PluginError):
         self.platform_version = platform
         offered = platform if oldest in (None, platform) else f"{oldest} to {platform}"
         super().__init__(
-            f"Plugin {name} is incompatible: requires plugin API {required}, the platform offers {offered}"
+            f"Plugin {name} is incompatible: needs plugin API {required}, but the platform offers {offered}"
         )
 
 
 class InvalidPluginVersionError(PluginIncompatibleError):
-    """A version that the plugin declares is no version."""
+    """The plugin declares an invalid version."""
 
     def __init__(self, name: str, required: str, platform: str, *, reason: str) -> None:
         super().__init__(name, required, platform)
@@ -129,7 +129,7 @@ class InvalidPluginVersionError(PluginIncompatibleError):
 
 
 class PluginConfigurationError(PluginError):
-    """A configuration does not fit the plugin's schema; says where and which rule, never the value."""
+    """A configuration does not match the plugin's schema; `errors` has paths and rules, never values."""
 
     def __init__(self, name: str, errors: Sequence[Mapping[str, object]]) -> None:
         self.name = name
@@ -138,7 +138,7 @@ class PluginConfigurationError(PluginError):
 
 
 class ConfigurationRequiredError(PluginConfigurationError):
-    """Nothing was configured yet, and the plugin cannot exist without."""
+    """Nothing has been configured yet, and the plugin requires a configuration."""
 
     def __init__(self, name: str, errors: Sequence[Mapping[str, object]] = ()) -> None:
         super().__init__(name, errors or [_NOT_CONFIGURED])
@@ -151,7 +151,7 @@ class ConfigurationNotAcceptedError(PluginConfigurationError):
 
 
 class PluginSchemaError(PluginConfigurationError):
-    """The plugin's configuration schema raises, is no pydantic model, or cannot be built."""
+    """The plugin's configuration schema raises, is not a pydantic model, or cannot be built."""
 
 
 class PluginStartupError(PluginError):
@@ -170,7 +170,7 @@ class PluginStartupError(PluginError):
 
 
 class PluginTimeoutError(PluginError):
-    """A hook did not return within its time limit (seconds)."""
+    """A hook did not return within its time limit (`timeout`, in seconds)."""
 
     def __init__(self, what: str, timeout: float) -> None:
         self.timeout = timeout
@@ -178,7 +178,7 @@ class PluginTimeoutError(PluginError):
 
 
 class CircularDependencyError(PluginError):
-    """Plugins that need one another; the cycle has its first name repeated at the end."""
+    """Plugins need one another; `cycle` repeats its first name at the end."""
 
     def __init__(self, cycle: Sequence[str]) -> None:
         self.cycle = list(cycle)
@@ -186,7 +186,7 @@ class CircularDependencyError(PluginError):
 
 
 class MissingDependencyError(PluginError):
-    """A plugin needs plugins that are not there; `of_given`: not among the objects to be ordered."""
+    """A plugin needs plugins that are missing (with `of_given`: missing from the objects to be ordered)."""
 
     def __init__(
         self, plugin_name: str, missing_dependencies: Sequence[str], *, of_given: bool = False
@@ -198,16 +198,16 @@ class MissingDependencyError(PluginError):
 
 
 class AmbiguousDependencyError(PluginError):
-    """A bare name that several plugins have; `type/name` tells which is meant."""
+    """Several plugins share the bare name of a dependency; it must be written as `type/name`."""
 
     def __init__(self, plugin_name: str, dependency: str, candidates: Iterable[str]) -> None:
         self.plugin_name = plugin_name
         self.dependency = dependency
         self.candidates = list(candidates)
         if len({*self.candidates}) == len(self.candidates):
-            which = f"may be {' or '.join(self.candidates)}: write one of these instead"
-        else:  # objects of one name, which no registry knows by a type
-            which = f"{len(self.candidates)} of the given plugins are"
+            which = f"could be {' or '.join(self.candidates)}: write one of these instead"
+        else:  # unregistered objects that share a name, so their types are unknown
+            which = f"names {len(self.candidates)} of the given plugins"
         super().__init__(f"Plugin {plugin_name} needs {dependency!r}, which {which}")
 
 
@@ -216,7 +216,7 @@ def _restored(kind: type[PluginError], args: tuple[object, ...]) -> PluginError:
 
 
 def exception_text(error: BaseException) -> str:
-    """The exception's type and text on behalf of a message, whatever its `__str__` does."""
+    """Return the exception's type and text for use in a message, whatever its `__str__` does."""
     name = type(error).__name__
     try:
         text = str(error)

@@ -1,4 +1,4 @@
-"""What every plugin is: the base class that the eleven kinds of plugin share."""
+"""The base class of all plugins, whatever their type, and the result of their health check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class HealthState(Enum):
-    """How a plugin says it is."""
+    """The health that a plugin reports."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -21,18 +21,19 @@ class HealthState(Enum):
 
 @dataclass
 class HealthStatus:
-    """The answer of a health check."""
+    """The result of a health check."""
 
     state: HealthState
     message: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    """Further facts, such as `{"namespaces": 12}`; the keys are up to the plugin."""
 
 
 class PluginMetadata(ABC):
-    """The base of every plugin: identity, configuration and life cycle.
+    """Base class of all plugins, whatever their type: identity, configuration and life cycle.
 
-    The identity properties, `description`, `dependencies` and `get_config_schema` are read before the
-    constructor runs, from an instance made without `__init__`: they must not depend on it.
+    `name`, `version`, `floe_api_version`, `description`, `dependencies` and `get_config_schema` are read
+    before the constructor runs, from an instance made without `__init__`: they must not depend on it.
     """
 
     _config: BaseModel | None = None
@@ -40,7 +41,7 @@ class PluginMetadata(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The plugin's name, as its entry point has it."""
+        """The plugin's name, as in its entry point."""
 
     @property
     @abstractmethod
@@ -50,42 +51,42 @@ class PluginMetadata(ABC):
     @property
     @abstractmethod
     def floe_api_version(self) -> str:
-        """The plugin API that the plugin was written for, X.Y."""
+        """The plugin API version that the plugin was written for, X.Y."""
 
     @property
     def description(self) -> str:
-        """One line for people."""
+        """A one-line description for people."""
         return ""
 
     @property
     def dependencies(self) -> list[str]:
-        """The plugins that must run before this one: `name`, or `type/name` where several share the name."""
+        """The plugins that must start before this one: `name`, or `type/name` if several share the name."""
         return []
 
     @property
     def tracer_name(self) -> str | None:
-        """The OpenTelemetry tracer of the plugin."""
+        """The name of the plugin's OpenTelemetry tracer."""
         return None
 
     def get_config_schema(self) -> type[BaseModel] | None:
-        """The pydantic model of the configuration; None for a plugin that takes none."""
+        """Return the pydantic model of the configuration, or None if the plugin takes no configuration."""
         return None
 
     def configure(self, config: BaseModel | None) -> None:
-        """Takes the validated configuration."""
+        """Accept the validated configuration."""
         self._config = config
 
     @property
     def is_configured(self) -> bool:
-        """Whether a configuration was taken."""
+        """Whether the plugin has a configuration."""
         return self._config is not None
 
     def startup(self) -> None:  # noqa: B027
-        """Opens what the plugin needs; called once, after its dependencies' startup."""
+        """Open what the plugin needs; runs once, after the startup of its dependencies."""
 
     def shutdown(self) -> None:  # noqa: B027
-        """Closes what startup opened; called once, before its dependencies' shutdown."""
+        """Close what startup opened; runs once, before the shutdown of its dependencies."""
 
     def health_check(self) -> HealthStatus:
-        """How the plugin is; an override may take `timeout: float | None = None`, in seconds."""
+        """Return the plugin's health; an override can take `timeout: float | None = None`, in seconds."""
         return HealthStatus(HealthState.HEALTHY)

@@ -1,7 +1,7 @@
-"""The registry: the plugins that are installed in this process's environment, and their whole life.
+"""The registry: the plugins installed in this process's environment, and their whole life cycle.
 
-The public face, and thin: finding is `discovery`'s, loading and making `plugin_records`', validating
-`configuration`'s, ordering `dependencies`', starting and stopping `activation`'s.
+It leaves finding plugins to `discovery`, loading and constructing them to `plugin_records`, validating
+configurations to `configuration`, ordering to `dependencies`, starting and stopping to `activation`.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Chosen = PluginMetadata | tuple[PluginType, str]
-"""A plugin as activate_all takes one: the object, or its type and name."""
+"""A plugin as activate_all accepts it: the object, or a (type, name) tuple."""
 
 
 class PluginRegistry:
-    """The plugins by type and name. All methods may be called from any thread."""
+    """The plugins, by type and name. All methods can be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -58,27 +58,30 @@ class PluginRegistry:
         self._health = HealthChecks()
 
     def discover_all(self) -> None:
-        """Finds what is installed now; imports no plugin and never raises.
+        """Find the plugins that are installed now, without importing any; never raise.
 
-        A plugin that is loaded stays the object it is; a failure is forgotten where the distribution changed.
+        A loaded plugin stays the same object; a failure to load is forgotten if the distribution changed.
         """
         try:
             found = scan()
-        except Exception as error:  # noqa: BLE001  (a scan that fails must not end the program)
-            self._say("Plugins cannot be discovered", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  (a failed scan must not end the program)
+            self._say("Cannot discover plugins", error=type(error).__name__)
             return
         with self._lock:
             self._take(found)
         self._report(found)
 
     def register(self, plugin_type: PluginType, plugin: PluginMetadata) -> None:
-        """Adds a plugin that is not installed.
+        """Add a plugin that is not installed.
 
-        DuplicatePluginError, PluginIncompatibleError, or NotAPluginError for what is no plugin.
+        Raises:
+            DuplicatePluginError: A plugin of this type and name already exists.
+            PluginIncompatibleError: The plugin was written for an incompatible plugin API.
+            NotAPluginError: The object is not a plugin.
         """
         given: object = plugin
         if not isinstance(given, PluginMetadata):
-            reason = f"an object of type {type(plugin).__name__} is no PluginMetadata"
+            reason = f"an object of type {type(plugin).__name__} is not a PluginMetadata"
             raise NotAPluginError(plugin_type, type(plugin).__name__, reason)
         named = plugin_id(plugin_type, type(plugin).__name__)
         description = describe_instance(plugin, named)
@@ -92,7 +95,12 @@ class PluginRegistry:
             self._records[named] = record
 
     def get(self, plugin_type: PluginType, name: str) -> PluginMetadata:
-        """The plugin, loaded on first use; PluginNotFoundError or another PluginError."""
+        """Return the plugin; load it on first use.
+
+        Raises:
+            PluginNotFoundError: No plugin of this type and name is installed or registered.
+            PluginError: The plugin cannot be loaded or constructed.
+        """
         try:
             return self._ready[plugin_type, name]
         except KeyError:
@@ -104,7 +112,7 @@ class PluginRegistry:
         return instance
 
     def list(self, plugin_type: PluginType) -> builtins.list[PluginMetadata]:
-        """The plugins of a type, loaded where they were not; broken ones are logged once and left out."""
+        """Return the plugins of a type, loading them if needed; leave out broken ones and log each once."""
         plugins = []
         for named in self._known([plugin_type]):
             try:
@@ -114,32 +122,38 @@ class PluginRegistry:
         return plugins
 
     def list_all(self) -> dict[PluginType, builtins.list[str]]:
-        """The names of all plugins by type, sorted, broken ones too; loads nothing."""
+        """Return the sorted names of all plugins by type, including broken plugins; load nothing."""
         names: dict[PluginType, builtins.list[str]] = {member: [] for member in PluginType}
         for named in self._known(PluginType):
             names[named.plugin_type].append(self._spelled(named))
         return {member: sorted(listed) for member, listed in names.items()}
 
     def configure(self, plugin_type: PluginType, name: str, config: dict[str, Any]) -> BaseModel | None:
-        """Validates, keeps and delivers a configuration; None for a plugin that takes none.
+        """Validate, keep, deliver and return a configuration; return None if the plugin takes none.
 
-        PluginConfigurationError, in which no value stands; PluginStartupError where the plugin itself
-        refuses a valid one.
+        Raises:
+            PluginConfigurationError: The configuration is invalid; the error contains no value from it.
+            PluginStartupError: The plugin itself rejects a valid configuration.
         """
         record = self._record(plugin_type, name)
         outcome = validated(record, config)
         del config  # a traceback keeps the locals of its frames
         if isinstance(outcome, PluginConfigurationError):
-            raise outcome.with_traceback(None)  # a schema's error is kept, the callers' frames must not be
+            raise outcome.with_traceback(None)  # keep a schema's error, but not the frames of its traceback
         deliver(record, outcome)
         return outcome
 
     def get_config(self, plugin_type: PluginType, name: str) -> BaseModel | None:
-        """What configure() kept."""
+        """Return the configuration that configure() kept, or None if there is none."""
         return self._record(plugin_type, name).config
 
     def activate_plugin(self, plugin_type: PluginType, name: str, timeout: float | None = None) -> None:
-        """Starts the plugin, once, within `timeout` seconds (30); PluginStartupError."""
+        """Start the plugin, once, within `timeout` seconds (default: 30).
+
+        Raises:
+            PluginStartupError: The plugin did not start.
+            PluginError: The plugin cannot be loaded or constructed.
+        """
         record = self._record(plugin_type, name)
         self._running.start(record, STARTUP_TIMEOUT if timeout is None else timeout)
 
@@ -149,9 +163,10 @@ class PluginRegistry:
         plugin_types: Iterable[PluginType] | None = None,
         timeout: float | None = None,
     ) -> dict[str, Exception | None]:
-        """Starts plugins and what they need, dependencies first; what came of each, as `TYPE:name`.
+        """Start plugins and what they need, dependencies first; return the outcomes by `TYPE:name`.
 
-        All of them unless `plugins` or `plugin_types` choose; `timeout` is for each, seconds (30).
+        An outcome is None or the error. `plugins` and `plugin_types` select plugins (default: all); `timeout`
+        is in seconds and applies to each plugin (default: 30).
         """
         limit = STARTUP_TIMEOUT if timeout is None else timeout
         known = self._known(PluginType)
@@ -165,12 +180,15 @@ class PluginRegistry:
         return {self._text(named): outcome for named, outcome in outcomes.items()}
 
     def shutdown_all(self, timeout: float | None = None) -> dict[str, Exception | None]:
-        """Stops what is started in reverse order, `timeout` seconds for each (30); what came of each."""
+        """Stop the started plugins in reverse order; `timeout` and the result are as in activate_all()."""
         stopped = self._running.stop_all(SHUTDOWN_TIMEOUT if timeout is None else timeout)
         return {record.text: outcome for record, outcome in stopped.items()}
 
     def health_check_all(self, timeout: float | None = None) -> dict[str, HealthStatus]:
-        """Asks all loaded plugins side by side how they are, within `timeout` seconds (5)."""
+        """Return the health of all loaded plugins by `TYPE:name`, checked at the same time.
+
+        `timeout` is in seconds (default: 5).
+        """
         with self._lock:
             records = {each.id: each for each in self._records.values() if each.instance is not None}
         plugins = {named: each.instance for named, each in records.items() if each.instance is not None}
@@ -178,10 +196,12 @@ class PluginRegistry:
         return {records[named].text: status for named, status in answers.items()}
 
     def resolve_dependencies(self, plugins: Iterable[PluginMetadata]) -> builtins.list[PluginMetadata]:
-        """The plugins in an order in which each comes after those it needs.
+        """Return the plugins, each after those it needs.
 
-        CircularDependencyError, MissingDependencyError for what is not among them, or
-        AmbiguousDependencyError.
+        Raises:
+            CircularDependencyError: Plugins need one another.
+            MissingDependencyError: A plugin needs a plugin that is not among them.
+            AmbiguousDependencyError: A dependency could be any of several plugins.
         """
         return objects_in_order([*plugins], self._type_of)
 
@@ -201,10 +221,12 @@ class PluginRegistry:
 
     def _report(self, found: Scan) -> None:
         for unreadable in found.unreadable:
-            self._say("Distribution cannot be read", where=unreadable.where, detail=unreadable.detail)
+            self._say("Cannot read a distribution", where=unreadable.where, detail=unreadable.detail)
         for named, claims in found.conflicts.items():
             self._say(
-                "Two entry points claim one plugin", plugin=str(named), claims=" and ".join(map(str, claims))
+                "Several entry points claim one plugin",
+                plugin=str(named),
+                claims=" and ".join(map(str, claims)),
             )
         for named, malformed in found.malformed.items():
             claim, detail = str(malformed.claim), malformed.detail
@@ -262,13 +284,11 @@ class PluginRegistry:
     def _compare_names(self, record: PluginRecord) -> None:
         declared = record.description.declared_name if record.description is not None else record.spelled
         if normalize_name(declared) != record.id.name:
-            self._say(
-                "Plugin declares another name than its entry point", plugin=record.text, declared=declared
-            )
+            self._say("Plugin and entry point have different names", plugin=record.text, declared=declared)
 
 
 def get_registry() -> PluginRegistry:
-    """The process's registry, discovered on first use."""
+    """Return the process's registry; on first use, create it and discover the plugins."""
     global _registry
     if _registry is None:
         with _registry_lock:
@@ -280,7 +300,7 @@ def get_registry() -> PluginRegistry:
 
 
 def _reset_registry() -> None:
-    """Forgets the process's registry; for tests."""
+    """Forget the process's registry, for tests."""
     global _registry
     with _registry_lock:
         _registry = None
@@ -295,5 +315,5 @@ def _must_be_forgotten(record: PluginRecord, claim: EntryPointClaim) -> bool:
 
 
 def _safe_text(error: PluginError) -> str:
-    # What a hook says may quote its configuration.
+    # The error of a hook can quote the configuration.
     return f"{error.hook} failed" if isinstance(error, PluginStartupError) else str(error)

@@ -1,6 +1,6 @@
-"""The kinds of plugin there are, and how one plugin is named.
+"""The types of plugin, and how a plugin is identified.
 
-Everything else refers to a plugin by its `PluginId`: the type and the entry point's name, normalised.
+A `PluginId` identifies a plugin by its type and the normalised name of its entry point.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _SEPARATORS = re.compile(r"[-_.]+")
 
 
 class PluginType(Enum):
-    """A kind of plugin; the value is the entry point group that its plugins declare."""
+    """A type of plugin; the value is the entry point group that plugins of this type declare."""
 
     COMPUTE = "floe.computes"
     ORCHESTRATOR = "floe.orchestrators"
@@ -27,27 +27,32 @@ class PluginType(Enum):
     SECRETS = "floe.secrets"
     IDENTITY = "floe.identity"
 
-    # Members are singletons; Enum's own is written in Python, and every look-up of a plugin hashes one.
+    # Members are singletons, so the identity hash is valid. It is faster than Enum's, which is written in
+    # Python, and every plugin lookup hashes a member.
     __hash__ = object.__hash__
 
     @property
     def entry_point_group(self) -> str:
-        """The entry point group, as `[project.entry-points."floe.computes"]` names it."""
+        """The entry point group, as in `[project.entry-points."floe.computes"]`."""
         return self.value
 
     @property
     def slug(self) -> str:
-        """The name in kebab case (`telemetry-backend`), as manifests and the command line write it."""
+        """The name in kebab case (`telemetry-backend`), as in manifests and on the command line."""
         return self.name.lower().replace("_", "-")
 
     @classmethod
     def all_entry_point_groups(cls) -> list[str]:
-        """The eleven entry point groups, in the order of the members."""
+        """Return the eleven entry point groups, in the order of the members."""
         return [member.value for member in cls]
 
     @classmethod
     def from_entry_point_group(cls, group: str) -> PluginType:
-        """The type of an entry point group; ValueError lists the valid groups."""
+        """Return the plugin type that an entry point group belongs to.
+
+        Raises:
+            ValueError: The group is unknown; the message lists the valid groups.
+        """
         try:
             return cls(group)
         except ValueError:
@@ -56,7 +61,11 @@ class PluginType(Enum):
 
     @classmethod
     def from_slug(cls, slug: str) -> PluginType:
-        """The type of a kebab case name; ValueError lists the valid names."""
+        """Return the plugin type with this kebab-case name.
+
+        Raises:
+            ValueError: The name is unknown; the message lists the valid names.
+        """
         try:
             return _BY_SLUG[slug]
         except KeyError:
@@ -67,26 +76,26 @@ _BY_SLUG = {member.slug: member for member in PluginType}
 
 
 class PluginId(NamedTuple):
-    """What tells a plugin from all others: its type and its normalised entry point name."""
+    """The identity of a plugin: its type and the normalised name of its entry point."""
 
     plugin_type: PluginType
     name: str
 
     def __str__(self) -> str:
-        """As messages name a plugin: `COMPUTE:duckdb`."""
+        """Return the plugin's name as written in the registry's messages: `COMPUTE:duckdb`."""
         return f"{self.plugin_type.name}:{self.name}"
 
     @property
     def slug(self) -> str:
-        """As dependencies and the command line name a plugin: `compute/duckdb`."""
+        """The plugin as written in dependencies and in the operator's messages: `compute/duckdb`."""
         return f"{self.plugin_type.slug}/{self.name}"
 
 
 def plugin_id(plugin_type: PluginType, name: str) -> PluginId:
-    """The id of a plugin named in any spelling."""
+    """Return the id of a plugin, whatever the spelling of its name."""
     return PluginId(plugin_type, normalize_name(name))
 
 
 def normalize_name(name: str) -> str:
-    """A name as PEP 503 compares it: lower case, runs of `-`, `_` and `.` as one `-`."""
+    """Return a name as PEP 503 compares it: in lower case, with each run of `-`, `_` and `.` as one `-`."""
     return _SEPARATORS.sub("-", name).lower()

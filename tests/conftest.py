@@ -1,4 +1,4 @@
-"""What every test may rely on."""
+"""Set-up for all tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import signal
 
 
 def pytest_configure() -> None:
-    """Ctrl-C works in the processes that tests start.
+    """Make Ctrl-C work in the processes that tests start.
 
-    A shell that runs the tests in the background has SIGINT ignored, and what it starts inherits that.
+    A shell ignores SIGINT for what it runs in the background, and all child processes inherit that.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Waits until a plugin can be used: wait_until_ready.py NAMESPACE NAME SECONDS."""
+"""Wait until a plugin can be used: wait_until_ready.py NAMESPACE NAME SECONDS."""
 
 from __future__ import annotations
 
@@ -11,34 +11,42 @@ from kubernetes.aio import client, config, watch
 
 
 class PluginStalled(Exception):
-    """Waiting is of no use: the spec or the plugin must change."""
+    """Waiting will not help: the spec or the plugin must change."""
 
 
 def is_ready(plugin: dict[str, Any]) -> bool:
-    """Whether the plugin can be used as its spec is now; PluginStalled if waiting is of no use."""
+    """Return whether the plugin can be used with its current spec.
+
+    Raises:
+        PluginStalled: Waiting will not help.
+    """
     metadata, status = plugin["metadata"], plugin["status"]
     if "deletionTimestamp" in metadata or status["observedGeneration"] != metadata["generation"]:
-        return False  # the conditions are those of another spec
+        return False  # being deleted, or the conditions belong to an earlier spec
     conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
     if "Stalled" in conditions:
         raise PluginStalled("{reason}: {message}".format(**conditions["Stalled"]))
     if "Reconciling" in conditions:
-        return False  # beside Ready=True: a changed Secret is being tried
+        return False  # even with Ready=True: a change, such as a new Secret value, is being tried
     return "Ready" in conditions and conditions["Ready"]["status"] == "True"
 
 
 async def wait_until_ready(api: client.CustomObjectsApi, namespace: str, name: str) -> dict[str, Any]:
-    """The object, once it is ready; PluginStalled as soon as it is stalled. Cancel it to give up."""
+    """Return the object once it is ready. Cancel the call to give up.
+
+    Raises:
+        PluginStalled: The object is stalled.
+    """
     while True:
         plugin = await watch_for_ready(api, namespace, name)
         if plugin is not None:
             return plugin
-        await asyncio.sleep(1)  # the API server may be away
+        await asyncio.sleep(1)  # the API server might be down
 
 
 async def watch_for_ready(api: client.CustomObjectsApi, namespace: str, name: str) -> dict[str, Any] | None:
-    """The same for one watch; None if that ended."""
-    # Without a resource version a watch begins with the object as it is now.
+    """Return the object once it is ready, or None if the watch ended first."""
+    # Without a resource version, a watch starts with the current object.
     changes = watch.Watch().stream(
         api.list_namespaced_custom_object,
         "floe.dev",
@@ -51,7 +59,7 @@ async def watch_for_ready(api: client.CustomObjectsApi, namespace: str, name: st
     try:
         async with changes:
             async for change in changes:
-                # The operator brings back the object of an installed plugin that is deleted.
+                # If the object of an installed plugin is deleted, the operator recreates it.
                 if change["type"] != "DELETED" and is_ready(change["object"]):
                     return dict(change["object"])
     except client.ApiException as error:
@@ -63,6 +71,7 @@ async def watch_for_ready(api: client.CustomObjectsApi, namespace: str, name: st
 
 
 async def main(namespace: str, name: str, seconds: float) -> None:
+    """Wait for at most `seconds`, print the result, and exit with an error if the plugin is not ready."""
     await config.load_kube_config()
     async with client.ApiClient() as connection:
         waiting = wait_until_ready(client.CustomObjectsApi(connection), namespace, name)

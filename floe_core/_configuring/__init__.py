@@ -1,1 +1,1 @@
-"""Validates a plugin's configuration with its own schema, and never lets a value out."""
+"""Validates a plugin's configuration with its own schema and never reveals a value."""

@@ -1,8 +1,8 @@
-"""Puts pydantic's validation errors into words that hold no value of the configuration.
+"""Rewords pydantic's validation errors so that they contain no value of the configuration.
 
-A message is chosen by the error's type: pydantic's own text for types that quote nothing but the schema,
-a sentence of ours for the others, so that what validators of the plugin's own say is never passed on. A
-location shows the names that the schema has; all else in it is somebody's data and shown as `*`.
+The error's type decides the message: pydantic's own text for types that quote nothing but the schema, our
+own sentence for the others, so that the text of a plugin's own validators is never passed on. A location
+shows the names in the schema; everything else in it is a user's data and shown as `*`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_ERRORS = 50
-"""Of more faults than these, the rest is a number."""
+"""The maximum number of errors that are listed; the rest are only counted."""
 
 _QUOTES_THE_SCHEMA_ONLY = frozenset(
     """
@@ -44,7 +44,7 @@ _QUOTES_THE_SCHEMA_ONLY = frozenset(
     """.split()  # noqa: SIM905
 )
 _SENTENCES = {
-    "assertion_error": "Input does not keep a rule of the plugin's own",
+    "assertion_error": "Input does not satisfy one of the plugin's own rules",
     "bytes_invalid_encoding": "Data should be valid in its encoding",
     "date_from_datetime_parsing": "Input should be a valid date or datetime",
     "date_parsing": "Input should be a valid date in the format YYYY-MM-DD",
@@ -55,12 +55,12 @@ _SENTENCES = {
     "mapping_type": "Input should be a valid mapping",
     "time_delta_parsing": "Input should be a valid timedelta",
     "time_parsing": "Input should be in a valid time format",
-    "timezone_offset": "Input should have another timezone offset",
+    "timezone_offset": "Input should have a different timezone offset",
     "union_tag_invalid": "The tag does not match any of the expected tags",
     "url_parsing": "Input should be a valid URL",
-    "url_syntax_violation": "Input should keep to the strict URL syntax",
+    "url_syntax_violation": "Input should follow the strict URL syntax",
     "uuid_parsing": "Input should be a valid UUID",
-    "value_error": "Input does not keep a rule of the plugin's own",
+    "value_error": "Input does not satisfy one of the plugin's own rules",
 }
 _UNKNOWN_NAMES = ("extra_forbidden", "unexpected_keyword_argument", "no_such_attribute")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
@@ -69,14 +69,14 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 def field_errors(
     error: ValidationError, schema: type[BaseModel], plain: Mapping[str, Any] | None
 ) -> list[FieldError]:
-    """The error's faults, in its order.
+    """Return the faults that the error contains, in its order.
 
-    A field that the schema does not know is named only if its name looks like one and, where `plain` is
-    given, stands in it: a key of a merged Secret is secret, too, but the name is what mends a typo.
+    An unknown field is named, as a user needs the name to fix a typo, but only if the name looks like a field
+    name and, if `plain` is given, occurs in `plain`: a key of a merged Secret is secret, too.
     """
     try:
         faults = error.errors(include_url=False)
-    except Exception:  # noqa: BLE001  (an error of the plugin's own may not be printable)
+    except Exception:  # noqa: BLE001  (the plugin's own errors might not be printable)
         return [FieldError(field="", message=_SENTENCES["value_error"], type="value_error")]
 
     def show(fault: ErrorDetails) -> FieldError:
@@ -87,10 +87,10 @@ def field_errors(
 
 
 def bounded(faults: Sequence[T], show: Callable[[T], FieldError]) -> list[FieldError]:
-    """The first faults as `show` puts them, and how many more there are."""
+    """Return the first MOST_ERRORS faults, each converted by `show`, and the number of the rest."""
     shown = [show(fault) for fault in faults[:MOST_ERRORS]]
     if len(faults) > MOST_ERRORS:
-        more = f"{len(faults) - MOST_ERRORS} more faults"
+        more = f"{len(faults) - MOST_ERRORS} more errors"
         shown.append(FieldError(field="", message=more, type="too_many_errors"))
     return shown
 
@@ -99,9 +99,9 @@ def _message(kind: str, context: Any) -> str:
     if kind in _QUOTES_THE_SCHEMA_ONLY:
         try:
             return PydanticKnownError(kind, context).message()  # type: ignore[arg-type]
-        except (TypeError, KeyError, ValueError):  # not pydantic's own error, but of the same type
+        except (TypeError, KeyError, ValueError):  # not pydantic's own error, although of the same type
             pass
-    return _SENTENCES.get(kind) or f"Input does not keep the rule {kind}"
+    return _SENTENCES.get(kind) or f"Input does not satisfy the rule {kind}"
 
 
 def _path(
@@ -120,11 +120,11 @@ def _path(
         elif item != "[key]" and not (isinstance(item, str) and len(states) > 1):
             states = []
             yield "*"
-        # else it is pydantic's name of a union's member, which is no part of the configuration
+        # else it is pydantic's name for a member of a union, which is not part of the configuration
 
 
 def _step(states: Sequence[Shape], item: str | int) -> tuple[list[Any], str]:
-    """The types that an item of a location leads to, and how to show the item."""
+    """Return the types that an item of a location leads to, and how to show the item."""
     states = [each for state in states for each in ([state, *_json(state)])]
     if isinstance(item, str):
         named = [each for state in states if isinstance(state, Fields) for each in state.names.get(item, ())]

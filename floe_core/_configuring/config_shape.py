@@ -1,8 +1,8 @@
-"""What may stand where in a configuration, read from the types of a pydantic model.
+"""Derives the possible shapes of a configuration from the types of a pydantic model.
 
-A type is seen as the alternatives it leaves: named fields, items, a free mapping, a secret, or a leaf. Along
-them a configuration's secrets are found, and in an error's location the names of the schema, which may be
-shown, are told from keys that are somebody's data, which may not.
+A type is reduced to its alternatives: named fields, items, a free mapping, a string of JSON, a secret, or a
+leaf. The alternatives show where a configuration has secrets. In the location of an error they distinguish
+names from the schema, which can be shown, from keys that are user data, which must not be shown.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pydantic
-import typing_extensions  # pydantic's own requirement: it knows the TypedDict of both
+import typing_extensions  # required by pydantic; recognises typing's TypedDict and its own
 from pydantic import AliasChoices, AliasPath, BaseModel, RootModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
 
 class Fields(NamedTuple):
-    """Keys of the schema's own, each with the types it may have."""
+    """Keys defined by the schema, each with the types it can have."""
 
     names: Mapping[str, tuple[Any, ...]]
 
@@ -48,7 +48,7 @@ class JsonText(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """SecretStr, SecretBytes, Secret[T]."""
+    """SecretStr, SecretBytes or Secret[T]."""
 
 
 class Leaf(NamedTuple):
@@ -57,7 +57,7 @@ class Leaf(NamedTuple):
 
 Shape = Fields | Items | Values | JsonText | Secret | Leaf
 
-# Secret[T] came with pydantic 2.7.
+# Secret[T] was added in pydantic 2.7.
 _SECRETS: tuple[type, ...] = (SecretStr, SecretBytes, *filter(None, [getattr(pydantic, "Secret", None)]))
 _TRANSPARENT: list[Any] = [
     typing.Final,
@@ -68,25 +68,25 @@ _TRANSPARENT: list[Any] = [
 
 
 class _Rest(NamedTuple):
-    """What is left of an alias that is a path into nested data."""
+    """The rest of an alias that is a path into nested data."""
 
     path: tuple[str | int, ...]
     type: Any
 
 
 def shapes(types_: Iterable[Any]) -> list[Shape]:
-    """The alternatives of types, unions and aliases resolved, each type once; never an empty list.
+    """Return the alternatives of the types, each type once, unions and aliases resolved; at least a `Leaf`.
 
-    None is not one: it is what may be left out.
+    None is not an alternative: it only says that the value can be left out.
     """
     members = {id(each): each for type_ in types_ for each in _alternatives(type_)}
     return [shape for each in members.values() for shape in _shapes(each)] or [Leaf()]
 
 
 def _alternatives(type_: Any) -> Iterator[Any]:
-    """The members of unions, and what aliases, annotations and type variables stand for."""
+    """Yield the members of unions, and what aliases, annotations and type variables stand for."""
     todo, seen = [type_], 0
-    while todo and seen < 1000:  # an alias may name itself
+    while todo and seen < 1000:  # an alias can refer to itself
         each = todo.pop(0)
         seen += 1
         inner = _resolved(each)
@@ -98,7 +98,7 @@ def _alternatives(type_: Any) -> Iterator[Any]:
 
 
 def _resolved(type_: Any) -> list[Any] | None:
-    """What the type stands for, None for one that stands for itself."""
+    """Return what the type stands for, or None if it stands for itself."""
     origin, arguments = typing.get_origin(type_), typing.get_args(type_)
     if origin is typing.Union or origin is types.UnionType:
         return list(arguments)
@@ -156,7 +156,7 @@ def _rest(rest: _Rest) -> Shape:
 
 
 def _of_model(model: type[BaseModel]) -> list[Shape]:
-    # Both do nothing for most: a model may have been made before what it names.
+    # A model might have been defined before the types it names; for most models this does nothing.
     with contextlib.suppress(Exception):
         model.model_rebuild(raise_errors=False)
     if issubclass(model, RootModel):
@@ -169,7 +169,7 @@ def _of_model(model: type[BaseModel]) -> list[Shape]:
 
 
 def _fields(fields: Mapping[str, FieldInfo], owner: type) -> dict[str, tuple[Any, ...]]:
-    """Every name under which a field can be given, aliases of all kinds included."""
+    """Return the types of each field by every name under which it can be given, including all aliases."""
     names: dict[str, tuple[Any, ...]] = {}
     for name, field in fields.items():
         annotation = _annotation(field, owner)
@@ -214,7 +214,7 @@ def _substituted(type_: Any, bound: Mapping[Any, Any]) -> Any:
 
 
 def _evaluated(type_: Any, module: str) -> Any:
-    """A recursive alias names itself by a string."""
+    """Return the type with the strings in it evaluated; a recursive alias refers to itself by a string."""
     holder = types.SimpleNamespace(__annotations__={"type": type_})
     try:
         names = vars(sys.modules[module])

@@ -1,8 +1,8 @@
-"""Validates a configuration with a plugin's schema, and never lets a value out.
+"""Validates a configuration against a plugin's schema and never reveals a value.
 
-What is raised carries paths and rules: its message, its repr, its cause and context hold no value, and the
-frames it was raised through hold no configuration. Takes Python values, or JSON values in pydantic's JSON
-mode.
+Errors carry paths and rules: their message, repr, cause and context contain no value, and the frames of their
+traceback hold no configuration. A configuration consists of Python values, or of JSON values in pydantic's
+JSON mode.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ def validate(
     json_mode: bool = False,
     plain: Mapping[str, Any] | None = None,
 ) -> BaseModel:
-    """The validated configuration, defaults filled in; PluginConfigurationError or PluginSchemaError.
+    """Return the validated configuration, with defaults filled in.
 
-    `json_mode` takes values as JSON has them (a text where a date is due). `plain` is the part of the
-    configuration that came from no Secret, where that is not all of it: of unknown fields, only those that
-    stand there are named.
+    With `json_mode`, values are given as in JSON (a date as a string). `plain` is the part of the
+    configuration that did not come from a Secret, or None if nothing did; an unknown field is named only if
+    it occurs in that part.
+
+    Raises:
+        PluginConfigurationError: The configuration does not match the schema.
+        PluginSchemaError: The schema is unusable.
     """
     validated = try_validate(schema, config, plugin=plugin, json_mode=json_mode, plain=plain)
     if isinstance(validated, PluginConfigurationError):
@@ -49,7 +53,7 @@ def try_validate(
     json_mode: bool = False,
     plain: Mapping[str, Any] | None = None,
 ) -> BaseModel | PluginConfigurationError:
-    """The same as `validate`, the error returned: for callers whose own frame holds the configuration."""
+    """Do the same as `validate`, but return the error: the frames of the callers hold the configuration."""
     from pydantic import ValidationError
     from pydantic.errors import PydanticUserError
 
@@ -68,14 +72,14 @@ def try_validate(
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        message = f"Validating raised {type(error).__name__}"
+        message = f"Validation raised {type(error).__name__}"
         return _error(
             plugin, message, "not_json" if json_mode and not _is_json(config) else "validator_error"
         )
 
 
 def required_fields(schema: type[BaseModel]) -> tuple[str, ...]:
-    """The fields at the root that have no default, under the name by which they are given."""
+    """Return the names of the required top-level fields, as a configuration spells them (aliases)."""
     from pydantic import AliasChoices, AliasPath, RootModel
 
     if issubclass(schema, RootModel):
@@ -91,13 +95,17 @@ def required_fields(schema: type[BaseModel]) -> tuple[str, ...]:
 
 
 def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of what may be given; PluginSchemaError where the model has none."""
+    """Return the JSON schema of the accepted configurations.
+
+    Raises:
+        PluginSchemaError: The model has no JSON schema.
+    """
     try:
         return schema.model_json_schema()
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        message = f"the schema has no JSON form ({type(error).__name__})"
+        message = f"the schema cannot be converted to JSON Schema ({type(error).__name__})"
     raise PluginSchemaError(schema.__name__, [FieldError(field="", message=message, type="schema_error")])
 
 

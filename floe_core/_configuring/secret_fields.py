@@ -1,7 +1,7 @@
-"""Finds secrets that a configuration gives in plain.
+"""Finds secrets that a configuration gives in plain text.
 
-A JSON schema does not do (`Secret[int]` leaves no trace in it), so the model's types are walked along the
-configuration.
+A JSON schema is not enough (`Secret[int]` leaves no trace in it), so the model's types and the configuration
+are walked together.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from floe_core._configuring.config_shape import Fields, Items, JsonText, Secret,
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-# The path is a chain, innermost first: the nesting is the user's, and so is its depth.
+# A linked list, innermost part first, because a user's configuration can be nested to any depth.
 _Path = tuple[str, Any] | None
 _NESTED = (Fields, Items, Values)
 _Step = tuple[list[Any], Any, _Path]
 
 
 def plaintext_secrets(schema: type[BaseModel], plain: Mapping[str, Any]) -> list[str]:
-    """The dotted paths at which `plain` gives a value to a Secret field, in the order of `plain`.
+    """Return the dotted paths at which `plain` gives a value to a Secret field, in the order of `plain`.
 
-    A field counts under its name and each of its aliases; keys of free mappings are shown as `*`.
+    A field is found by its name and by each of its aliases; keys of free mappings are shown as `*`.
     """
     found: dict[str, None] = {}
     todo: list[_Step] = [([schema], plain, None)]
@@ -39,7 +39,7 @@ def plaintext_secrets(schema: type[BaseModel], plain: Mapping[str, Any]) -> list
 
 def _is_secret(alternatives: list[Shape], value: Any) -> bool:
     if isinstance(value, (Mapping, list, tuple)) and any(isinstance(each, _NESTED) for each in alternatives):
-        return False  # the alternative for such a value is another
+        return False  # such a value belongs to another alternative
     return value is not None and any(isinstance(each, Secret) for each in alternatives)
 
 

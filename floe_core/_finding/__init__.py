@@ -1,1 +1,1 @@
-"""Finds the plugins that installed distributions declare, importing none of them."""
+"""Finds the plugins that installed distributions declare, without importing them."""

@@ -1,9 +1,9 @@
-"""Finds the plugins that installed distributions declare, importing none of them.
+"""Finds the plugins that installed distributions declare, without importing them.
 
-`scan()` looks at the whole path once for all eleven groups and says what is there: the plugins, the names
-that two entry points claim, the entry points that nobody can load, and what could not be read. It keeps
-nothing between scans and raises nothing for what is damaged. Reading files is left to `installed`, reading
-their text to `entry_points_file`.
+`scan()` looks at the whole path once for all eleven groups and reports what is there: the plugins, the names
+claimed by several entry points, the entry points that cannot be loaded, and what could not be read. It keeps
+nothing between scans and raises nothing for damaged files. Reading files is left to `installed`, parsing them
+to `entry_points_file`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class InstalledDistribution:
-    """A distribution that declares plugins; name and version as its metadata has them."""
+    """A distribution that declares plugins; its name and version are as in its metadata."""
 
     name: str
     version: str
     location: str
-    """The entry of the path (or the finder) it was found by."""
+    """The entry of the path, or the finder, where it was found."""
     fingerprint: str
-    """Another text whenever the distribution was upgraded, reinstalled or moved."""
+    """Changes whenever the distribution is reinstalled, upgraded or moved."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".rstrip()
@@ -51,19 +51,19 @@ class EntryPointClaim:
 
     plugin_type: PluginType
     name: str
-    """Normalised."""
+    """The normalised name."""
     raw_name: str
     value: str
     distribution: InstalledDistribution
 
     @property
     def id(self) -> PluginId:
-        """The plugin that is claimed."""
+        """The claimed plugin."""
         return PluginId(self.plugin_type, self.name)
 
     @property
     def text(self) -> str:
-        """As the distribution declares it: `keycloak = floe_identity_keycloak:KeycloakIdentityPlugin`."""
+        """The entry as it is declared: `keycloak = floe_identity_keycloak:KeycloakIdentityPlugin`."""
         return f"{self.raw_name} = {self.value}"
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class EntryPointClaim:
 
 @dataclass(frozen=True, slots=True)
 class MalformedClaim:
-    """An entry point that nobody can load, and why."""
+    """An entry point that cannot be loaded, and why."""
 
     claim: EntryPointClaim
     detail: str
@@ -80,21 +80,21 @@ class MalformedClaim:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What is installed. Each plugin is in exactly one of `plugins`, `conflicts` and `malformed`."""
+    """The result of a scan. Each plugin is in exactly one of `plugins`, `conflicts` and `malformed`."""
 
     plugins: Mapping[PluginId, EntryPointClaim]
     conflicts: Mapping[PluginId, tuple[EntryPointClaim, ...]]
     malformed: Mapping[PluginId, MalformedClaim]
     unreadable: tuple[UnreadableDistribution, ...]
     complete: bool
-    """Every directory of the path was listed and every entry_points.txt read."""
+    """Whether every directory of the path was listed and every entry_points.txt was read."""
     fingerprint: str
-    """Another text whenever any distribution was added, removed, upgraded or reinstalled."""
+    """Changes whenever any distribution is added, removed, upgraded or reinstalled."""
     distributions: int
 
 
 def scan(path: Sequence[str] | None = None) -> Scan:
-    """What the distributions on `path` (sys.path unless given) declare now."""
+    """Return what the distributions on `path` (default: sys.path) declare."""
     unreadable: list[UnreadableDistribution] = []
     claims: dict[PluginId, list[tuple[EntryPointClaim, str]]] = defaultdict(list)
     stamps: list[str] = []
@@ -107,7 +107,7 @@ def scan(path: Sequence[str] | None = None) -> Scan:
             content = None
         stamps.append(distribution.stamp)
         if content and (b"floe." in content or not content.isascii() or b"\0" in content):
-            stamps[-1] += f":{hash_text(content)}"  # develop installs rewrite the file where it is
+            stamps[-1] += f":{hash_text(content)}"  # a develop install rewrites the file in place
             _take(distribution, content, stamps[-1], claims, unreadable)
     stamps.extend(f"{entry.where}:{entry.detail}" for entry in unreadable)
     return _result(
@@ -116,7 +116,7 @@ def scan(path: Sequence[str] | None = None) -> Scan:
 
 
 def hash_text(content: bytes) -> str:
-    """A short text that changes with the content."""
+    """Return a short hash of the content."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 

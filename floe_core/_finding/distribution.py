@@ -1,4 +1,4 @@
-"""An installed distribution before it is read, and the record of one that cannot be."""
+"""An installed distribution before it is read, and the record of a distribution that cannot be read."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import NamedTuple, Protocol
 
 
 class UnreadableDistribution(NamedTuple):
-    """A distribution, or a directory of the path, that could not be read; `where` names it by its path."""
+    """A distribution, directory or finder that could not be read; `where` names it, usually by its path."""
 
     where: str
     detail: str
     plugins_unknown: bool
-    """Whether plugins may hide behind it, which makes the scan partial."""
+    """Whether it might hide plugins; if so, the scan is partial."""
 
 
 class FoundDistribution(Protocol):
-    """An installed distribution, nothing of it read yet: `where` is its metadata, `stamp` changes with it."""
+    """An installed distribution that has not been read yet; `where` locates its metadata."""
 
     key: str
     location: str
@@ -23,15 +23,20 @@ class FoundDistribution(Protocol):
 
     @property
     def stamp(self) -> str:
-        """Another text whenever the distribution is another."""
+        """A text that changes when the distribution is reinstalled, upgraded or moved."""
 
     def entry_points(self) -> bytes | None:
-        """The content of entry_points.txt, None without one; OSError or ValueError where it is unreadable."""
+        """Return the content of entry_points.txt, or None if there is none.
+
+        Raises:
+            OSError: The file is unreadable.
+            ValueError: The file cannot be read from an archive or through a foreign finder.
+        """
 
     def name_and_version(self) -> tuple[str, str, str]:
-        """Name, version, and what was wrong with the metadata they should have come from."""
+        """Return the name, the version, and what is wrong with the metadata (empty if nothing is)."""
 
 
 def why(error: BaseException) -> str:
-    """What the system says of an error, without the path that its text may hold."""
+    """Return the message of an error, without the path that the text of an OSError can contain."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -1,8 +1,8 @@
-"""Parses the content of one entry_points.txt for the groups that are floe's; no file access here.
+"""Parses the content of one entry_points.txt for floe's groups; does not access files.
 
-By hand rather than by configparser: one bad line must cost that line only, and a name that stands twice in a
-file is a conflict to report, not an exception. What counts as a section, a comment or a pair is what
-importlib.metadata takes for one.
+It does not use configparser: one bad line must cost that line only, and a name that occurs twice in a file is
+a conflict to report, not an exception. Sections, comments and pairs are what importlib.metadata takes them
+to be.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class DeclaredEntry(NamedTuple):
-    """One line of a floe group; `fault` says what is wrong with it, and is empty for a good one."""
+    """One line of a floe group; `fault` says what is wrong with it, and is empty if nothing is."""
 
     plugin_type: PluginType
     name: str
@@ -29,14 +29,14 @@ class DeclaredEntry(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """What is wrong with the file and belongs to no name; `hides_plugins` where entries may be lost by it."""
+    """A fault that belongs to no name in the file; `hides_plugins` says whether it might hide entries."""
 
     detail: str
     hides_plugins: bool
 
 
 def parse(content: bytes) -> tuple[list[DeclaredEntry], list[Damage]]:
-    """The entries of floe's groups, good and bad, in the order of the file, and its damage."""
+    """Return the entries of floe's groups, good and bad, in the order of the file, and its damage."""
     if b"\0" in content:
         return [], [Damage("entry_points.txt is binary or UTF-16, not UTF-8", hides_plugins=True)]
     damage = []
@@ -62,7 +62,7 @@ def parse(content: bytes) -> tuple[list[DeclaredEntry], list[Damage]]:
 
 
 def split_reference(value: str) -> tuple[str, str]:
-    """Module and attribute of an object reference, `package.module:Class`."""
+    """Return the module and the attribute of an object reference such as `package.module:Class`."""
     module, _, attribute = value.partition(":")
     return module.strip(), attribute.strip()
 
@@ -89,7 +89,7 @@ def _fault_of(value: str) -> str:
         return "extras are not supported in an entry point"
     if ":" not in value:
         return f"{value!r} names no class: write module:Class"
-    return f"{value!r} is no object reference of the form module:Class"
+    return f"{value!r} is not an object reference of the form module:Class"
 
 
 def _is_utf8(content: bytes) -> bool:

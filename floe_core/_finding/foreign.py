@@ -1,7 +1,7 @@
-"""Finds the distributions that are no folder on the path: in archives, and by finders of other kinds.
+"""Finds distributions that are not in a directory on the path: in archives, and through other finders.
 
-importlib.metadata reads them, at its own cost; a finder or a distribution of another's making may raise
-anything, which is said and hides nothing else.
+They are read with importlib.metadata, which has its own overhead. A foreign finder or distribution can raise
+anything; the failure is reported and hides nothing else.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _ARCHIVES = (".zip", ".egg", ".whl", ".pyz")
 
 
 def in_archive(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable[FoundDistribution]:
-    """The distributions in a file of the path; what cannot be read is added to `unreadable`."""
+    """Return the distributions in a file on the path; add what cannot be read to `unreadable`."""
     import zipfile
     from importlib.metadata import DistributionFinder, MetadataPathFinder
 
     if not zipfile.is_zipfile(entry):
         if entry.lower().endswith(_ARCHIVES):
             unreadable.append(
-                UnreadableDistribution(entry, "the file is no zip archive", plugins_unknown=True)
+                UnreadableDistribution(entry, "the file is not a zip archive", plugins_unknown=True)
             )
         return []
     stamp = f"{entry}:{os.stat(entry).st_mtime_ns}"  # noqa: PTH116
@@ -38,7 +38,7 @@ def in_archive(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable
 def by_finder(
     finder: object, path: list[str], unreadable: list[UnreadableDistribution]
 ) -> Iterable[FoundDistribution]:
-    """The distributions that a finder of `sys.meta_path` knows; what fails is added to `unreadable`."""
+    """Return the distributions that a finder in `sys.meta_path` finds; add failures to `unreadable`."""
     from importlib.metadata import DistributionFinder
 
     name = getattr(finder, "__qualname__", None) or type(finder).__qualname__
@@ -46,7 +46,7 @@ def by_finder(
     try:
         asked = finder.find_distributions(DistributionFinder.Context(path=path))  # type: ignore[attr-defined]
         return list(_foreign(asked, where, where, unreadable))
-    except Exception as error:  # noqa: BLE001  (a foreign finder may raise anything)
+    except Exception as error:  # noqa: BLE001  (a foreign finder can raise anything)
         detail = f"find_distributions() raised {type(error).__name__}"
         unreadable.append(UnreadableDistribution(where, detail, plugins_unknown=True))
         return []
@@ -67,12 +67,12 @@ def _foreign(
 def _foreign_or_none(distribution: Distribution, location: str, stamp: str) -> FoundDistribution | None:
     try:
         return _Foreign(distribution, location, stamp)
-    except Exception:  # noqa: BLE001  (a foreign distribution may raise anything)
+    except Exception:  # noqa: BLE001  (a foreign distribution can raise anything)
         return None
 
 
 class _Foreign:
-    """A distribution of which importlib.metadata knows: in an archive, or of another finder."""
+    """A distribution that importlib.metadata reads: in an archive, or from another finder."""
 
     __slots__ = ("_distribution", "_name", "_stamp", "_version", "key", "location", "where")
 

@@ -1,8 +1,9 @@
-"""Finds the metadata of every installed distribution: the file access of discovery.
+"""Finds the metadata of every installed distribution and reads its files.
 
-Plain directories are read by hand, with one listing each and one attempt to open each entry_points.txt,
-because that is what a scan has to cost; zip files on the path and finders other than the path finder are left
-to `foreign`. Nothing here judges what the files say, and nothing is raised for what is damaged.
+Plain directories are read without importlib.metadata, with one listing each and one attempt to open each
+entry_points.txt, because a scan must cost no more than that; zip files on the path and finders other than the
+path finder are left to `foreign`. What the files contain is not assessed here, and nothing is raised for
+damaged files.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _CHUNK = 64 * 1024
 _LONGEST_FILE = 16 * 1024 * 1024
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-# Headers end at the first empty line: what a description holds must not count.
+# Headers end at the first empty line; the description after it must not match.
 _NAME = re.compile(rb"\A(?:.+\r?\n)*?name:[ \t]*(\S.*)", re.IGNORECASE)
 _VERSION = re.compile(rb"\A(?:.+\r?\n)*?version:[ \t]*(\S.*)", re.IGNORECASE)
 
@@ -31,17 +32,17 @@ _VERSION = re.compile(rb"\A(?:.+\r?\n)*?version:[ \t]*(\S.*)", re.IGNORECASE)
 def find_distributions(
     path: Sequence[str] | None, unreadable: list[UnreadableDistribution]
 ) -> dict[str, FoundDistribution]:
-    """Every distribution by its normalised name, the first of a name counting, as importlib.metadata has it.
+    """Return every distribution by its normalised name; add what cannot be read to `unreadable`.
 
-    What cannot be read is added to `unreadable`.
+    If several distributions have the same name, the first one counts, as in importlib.metadata.
     """
-    # As the import system does, anything but str is passed over.
+    # Like the import system, ignore entries that are not str.
     entries = [each for each in dict.fromkeys(sys.path if path is None else path) if type(each) is str]
     found: dict[str, FoundDistribution] = {}
     for source in _sources(entries, unreadable):
         for distribution in source:
             earlier = found.setdefault(distribution.key, distribution)
-            # A folder that a failed uninstall left behind must not stand for what is installed.
+            # A directory left behind by a failed uninstall must not hide the installed distribution.
             if earlier is not distribution and isinstance(earlier, _Folder) and earlier.is_remnant():
                 found[distribution.key] = distribution
     return found
@@ -50,7 +51,7 @@ def find_distributions(
 def _sources(
     path: list[str], unreadable: list[UnreadableDistribution]
 ) -> Iterator[Iterable[FoundDistribution]]:
-    """The path and the other finders, in the order in which importlib.metadata asks them."""
+    """Yield what the path and the other finders have, in the order in which importlib.metadata asks them."""
     path_seen = False
     for finder in list(sys.meta_path):
         if _is_path_finder(finder):
@@ -64,7 +65,7 @@ def _sources(
 
 
 def _is_path_finder(finder: object) -> bool:
-    # The backport of importlib.metadata puts a path finder of its own beside the interpreter's.
+    # The backport of importlib.metadata adds its own path finder beside the interpreter's.
     module = str(getattr(finder, "__module__", "")).partition(".")[0]
     return finder is importlib.machinery.PathFinder or module == "importlib_metadata"
 
@@ -76,7 +77,7 @@ def _on_path(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable[F
     except NotADirectoryError:
         return in_archive(entry, unreadable)
     except (FileNotFoundError, ValueError):
-        return []  # as import has it: a path may name what is not there
+        return []  # as for imports, an entry of the path need not exist
     except OSError as error:
         detail = f"the directory cannot be listed: {why(error)}"
         unreadable.append(UnreadableDistribution(entry or ".", detail, plugins_unknown=True))
@@ -96,20 +97,20 @@ def _in_directory(
         try:
             status = child.stat()
         except OSError as error:
-            # What vanished since the listing is no damage; a link to nothing is.
+            # A child that vanished since the listing is not damage; a broken link is.
             if child.is_symlink() or not isinstance(error, FileNotFoundError):
                 unreadable.append(UnreadableDistribution(child.path, why(error), plugins_unknown=True))
             continue
         if stat.S_ISDIR(status.st_mode):
             yield _Folder(entry, child.path, stem, status.st_mtime_ns)
         elif name.lower().endswith(".dist-info"):
-            detail = "a file stands where the metadata's folder should"
+            detail = "a file is where the metadata directory should be"
             unreadable.append(UnreadableDistribution(child.path, detail, plugins_unknown=False))
 
 
 def _stem(name: str, entry: str) -> str | None:
-    """`name-version` of a metadata folder's name, None for all else that lies in a directory of the path."""
-    if name[-5:].lower() != "-info" or name.startswith("~"):  # what pip moved aside and could not remove
+    """Return `name-version` from the name of a metadata directory, or None for any other name."""
+    if name[-5:].lower() != "-info" or name.startswith("~"):  # pip moved it aside and could not remove it
         return None
     stem, dot, suffix = name.rpartition(".")
     if dot:
@@ -119,7 +120,7 @@ def _stem(name: str, entry: str) -> str | None:
 
 
 class _Folder:
-    """A distribution whose metadata is a folder on the path."""
+    """A distribution whose metadata is a directory inside an entry of the path."""
 
     __slots__ = ("_changed", "_stem", "key", "location", "where")
 
@@ -133,7 +134,7 @@ class _Folder:
 
     @property
     def stamp(self) -> str:
-        return f"{self._stem}:{self._changed}:{self.where}"  # sorting is faster with what differs first
+        return f"{self._stem}:{self._changed}:{self.where}"  # sorting is faster if the texts differ early
 
     def entry_points(self) -> bytes | None:
         return _read(self.where + "/entry_points.txt")
@@ -154,13 +155,17 @@ class _Folder:
         return _header(name_found) or name, _header(version_found) or version, fault
 
     def is_remnant(self) -> bool:
-        """Whether there is nothing of a distribution in the folder."""
+        """Return True if the directory contains none of a distribution's files."""
         files = ("METADATA", "PKG-INFO", "entry_points.txt")
         return not any(os.path.lexists(f"{self.where}/{file}") for file in files)
 
 
 def _read(file: str) -> bytes | None:
-    """The content of a regular file, None where there is none; OSError says what else stands there."""
+    """Return the content of a regular file, or None if it does not exist.
+
+    Raises:
+        OSError: The file cannot be read or is not a regular file; the message says why.
+    """
     try:
         descriptor = os.open(file, _READ | _NO_FOLLOW)
     except FileNotFoundError:
@@ -172,7 +177,7 @@ def _read(file: str) -> bytes | None:
     try:
         content = os.read(descriptor, _CHUNK)
         if not content and not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "a pipe or device stands where a file should")
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a regular file")
         while len(content) >= _CHUNK and (more := os.read(descriptor, _LONGEST_FILE)):
             content += more
             if len(content) > _LONGEST_FILE:
@@ -186,7 +191,7 @@ def _open_link(file: str) -> int:
     try:
         return os.open(file, _READ)
     except FileNotFoundError:
-        raise OSError(errno.ENOENT, "a symbolic link to nothing") from None
+        raise OSError(errno.ENOENT, "it is a broken symbolic link") from None
 
 
 def _header(found: re.Match[bytes] | None) -> str:

@@ -1,1 +1,1 @@
-"""Imports a plugin's class, and reads what it says of itself before any constructor runs."""
+"""Imports a plugin's class and reads its description before any constructor runs."""

@@ -1,6 +1,6 @@
-"""The `config` of a plugin's constructor, read from its signature: whether it must be there, and its model.
+"""Finds the `config` parameter of a plugin's constructor: whether it is required, and its pydantic model.
 
-Nothing is called: the signature alone is read.
+Only the signature is read; nothing is called.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConfigParameter:
-    """The parameter named `config` of a constructor, and the one pydantic model that annotates it, if any."""
+    """A constructor's `config` parameter; `model` is the only pydantic model in its annotation, or None."""
 
     required: bool
     model: type[BaseModel] | None
 
 
 def config_parameter(plugin_class: type[PluginMetadata]) -> ConfigParameter | None:
-    """The constructor's `config`, None where it takes none.
+    """Return the constructor's `config` parameter, or None if there is none.
 
-    A constructor that passes keyword arguments on is asked on behalf of the one it passes them to.
+    If a constructor has no `config` but takes `**kwargs`, the next constructor in the MRO is examined.
     """
     for owner in plugin_class.__mro__:
         constructor = owner.__dict__.get("__init__")
@@ -64,7 +64,7 @@ def _model(annotation: Any, constructor: Any, owner: type) -> type[BaseModel] | 
 
 
 def _evaluated(annotation: str, constructor: Any, owner: type) -> Any:
-    # That one alone: other parameters may name what is imported for type checkers only.
+    # Only this annotation: those of other parameters might name types imported for type checkers only.
     holder = types.SimpleNamespace(__annotations__={"config": annotation})
     names = getattr(inspect.unwrap(constructor), "__globals__", {})
     try:

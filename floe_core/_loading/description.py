@@ -1,8 +1,8 @@
-"""Reads what a plugin says of itself before any constructor of it runs.
+"""Reads a plugin's description before its constructor runs.
 
-Published plugins include ones whose constructor needs a configuration; name, versions, dependencies and the
-configuration schema of all of them can be read from an instance made without `__init__`. Whether the versions
-fit is not judged here.
+The constructors of some published plugins need a configuration, but the name, versions, dependencies and
+configuration schema of every plugin can be read from an instance created without `__init__`. Whether the
+versions are compatible is not assessed here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COLLECTIONS = (list, tuple, set, frozenset)
 
 @dataclass(frozen=True, slots=True)
 class PluginDescription:
-    """What a plugin declares; the versions as the texts they are."""
+    """What a plugin declares; the versions are kept as unparsed text."""
 
     declared_name: str
     version: str
@@ -36,16 +36,24 @@ class PluginDescription:
     dependencies: tuple[str, ...]
     config_schema: type[BaseModel] | None
     schema_error: PluginSchemaError | None
-    """Why there is no usable schema; the plugin cannot be configured, all else of it is known."""
+    """Why there is no usable schema: the plugin cannot be configured, but everything else is known."""
 
 
 def describe(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginDescription:
-    """What the plugin declares; NotAPluginError where that cannot be read or is of the wrong type."""
+    """Return what the plugin declares.
+
+    Raises:
+        NotAPluginError: The class needs its constructor, or a value is unreadable or of the wrong type.
+    """
     return describe_instance(_bare_instance(plugin_class, plugin), plugin)
 
 
 def describe_instance(instance: PluginMetadata, plugin: PluginId) -> PluginDescription:
-    """The same of a plugin that exists."""
+    """Return what an existing instance of the plugin declares.
+
+    Raises:
+        NotAPluginError: A declared value cannot be read or has the wrong type.
+    """
     schema, schema_error = _schema(type(instance), instance, plugin)
     return PluginDescription(
         declared_name=_text(instance, "name", plugin),
@@ -60,10 +68,10 @@ def describe_instance(instance: PluginMetadata, plugin: PluginId) -> PluginDescr
 
 def _bare_instance(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginMetadata:
     instance, error = _attempt(lambda: object.__new__(plugin_class))
-    if error is not None:  # a subclass of a built-in type has to be made by that type
+    if error is not None:  # a subclass of a built-in type must be created by that type
         instance, error = _attempt(lambda: plugin_class.__new__(plugin_class))
     if not isinstance(instance, plugin_class):
-        reason = f"no instance of {plugin_class.__name__} can be made without its constructor"
+        reason = f"no instance of {plugin_class.__name__} can be created without its constructor"
         raise NotAPluginError(*plugin, reason, cause=error)
     return instance
 
@@ -73,7 +81,7 @@ def _text(instance: PluginMetadata, attribute: str, plugin: PluginId) -> str:
     if error is not None:
         raise NotAPluginError(*plugin, _unreadable(attribute, error), cause=error)
     if not isinstance(value, str):
-        raise NotAPluginError(*plugin, f"its {attribute} is no str but of type {type(value).__name__}")
+        raise NotAPluginError(*plugin, f"its {attribute} is of type {type(value).__name__}, not str")
     return printable(value)
 
 
@@ -89,7 +97,7 @@ def _dependencies(instance: PluginMetadata, plugin: PluginId) -> tuple[str, ...]
     if value is None:
         return ()
     if not isinstance(value, _COLLECTIONS) or not all(isinstance(each, str) for each in value):
-        raise NotAPluginError(*plugin, "its dependencies are no list of str")
+        raise NotAPluginError(*plugin, "its dependencies are not a list of str")
     names = sorted(value) if isinstance(value, (set, frozenset)) else value
     return tuple(dict.fromkeys(map(printable, names)))
 
@@ -107,9 +115,9 @@ def _schema(
         schema = parameter.model
         if schema is None:
             fault = (
-                "the constructor requires a config, get_config_schema() returns None, and no pydantic model"
+                "the constructor requires a config, but get_config_schema() returns None and the parameter"
             )
-            return None, schema_fault(plugin, f"{fault} annotates the parameter")
+            return None, schema_fault(plugin, f"{fault} is not annotated with a pydantic model")
     return _usable(schema, plugin)
 
 
@@ -117,7 +125,7 @@ def _usable(schema: Any, plugin: PluginId) -> tuple[type[BaseModel] | None, Plug
     from pydantic import BaseModel
 
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        return None, schema_fault(plugin, "get_config_schema() returned something else than a pydantic model")
+        return None, schema_fault(plugin, "get_config_schema() did not return a pydantic model")
     _, error = _attempt(schema.model_rebuild)  # does nothing for a model that is complete
     if error is not None:
         return None, schema_fault(plugin, f"building the schema raised {type(error).__name__}", error)
@@ -125,7 +133,10 @@ def _usable(schema: Any, plugin: PluginId) -> tuple[type[BaseModel] | None, Plug
 
 
 def schema_fault(plugin: PluginId, message: str, cause: BaseException | None = None) -> PluginSchemaError:
-    """The error for a schema that cannot be had or used; a cause only from before any config was seen."""
+    """Return the error for a schema that is missing or unusable.
+
+    Pass a `cause` only if it was raised before any config was seen.
+    """
     error = PluginSchemaError(str(plugin), [{"field": "", "message": message, "type": "schema_error"}])
     error.__cause__ = cause
     return error
@@ -142,6 +153,6 @@ def _attempt(read: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 def _unreadable(attribute: str, error: BaseException) -> str:
     return (
-        f"its {attribute} cannot be read before the constructor ran (it raised {type(error).__name__}): "
-        "it must not depend on the constructor"
+        f"its {attribute} cannot be read before the constructor runs "
+        f"(the attempt raised {type(error).__name__}): the value must not depend on the constructor"
     )

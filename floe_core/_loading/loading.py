@@ -1,6 +1,6 @@
-"""Imports the class that an entry point names, and makes sure that it is a plugin's.
+"""Imports the class that an entry point names, and checks that it is a plugin class.
 
-Sets no time limit and remembers nothing: both are left to the caller.
+Sets no time limit and remembers nothing; both are left to the caller.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from floe_core.plugin_metadata import PluginMetadata
 
 
 def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
-    """The plugin class of an entry point.
+    """Return the plugin class that an entry point names.
 
-    PluginImportError or NotAPluginError, whatever the plugin's code raises: SystemExit included, and
-    KeyboardInterrupt, too, unless in the main thread, where it may be the user's.
+    Whatever the plugin's code raises, even SystemExit, becomes one of the errors below. Only a
+    KeyboardInterrupt in the main thread is raised unchanged, because it might be the user's Ctrl-C.
+
+    Raises:
+        PluginImportError: The import raised, or the module lacks what the entry point names.
+        NotAPluginError: The entry point does not name a plugin class.
     """
     module_name, path = split_reference(claim.value)
     module: ModuleType | None = None
@@ -42,7 +46,7 @@ def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
 
 
 def is_users_interrupt(error: BaseException) -> bool:
-    """Whether the exception may be the user's Ctrl-C, which only the main thread is told of."""
+    """Return True if the exception might be the user's Ctrl-C, which only the main thread receives."""
     return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
@@ -52,7 +56,7 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if not _is_within(error.name, name):
             raise
-    # It may have been installed since the directory was last listed by the import system.
+    # The module might have been installed since the import system last listed the directory.
     importlib.invalidate_caches()
     return importlib.import_module(name)
 
@@ -70,17 +74,17 @@ def _why_not_imported(module: str, error: BaseException) -> str:
 
 
 def _why_not_had(claim: EntryPointClaim, error: BaseException) -> str:
-    """Why a module that was imported does not hand out what the entry point names."""
+    """Return why an imported module does not provide what the entry point names."""
     if isinstance(error, AttributeError):
-        return f"{claim.value} leads to nothing"
-    if isinstance(error, ModuleNotFoundError) and error.name:  # some modules import what they are asked for
+        return f"{claim.value} does not exist"
+    if isinstance(error, ModuleNotFoundError) and error.name:  # some modules import attributes on demand
         return f"{claim.value} needs {error.name}, which is not installed"
     return f"getting {claim.value} raised {type(error).__name__}"
 
 
 def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata] | PluginLoadError:
     if not isinstance(found, type):
-        fault = f"{claim.value} is no class but an object of type {type(found).__name__}"
+        fault = f"{claim.value} is an object of type {type(found).__name__}, not a class"
     elif PluginMetadata not in found.__mro__:
         fault = f"{claim.value} is a class that does not inherit from floe_core.PluginMetadata"
     elif missing := sorted(getattr(found, "__abstractmethods__", ())):

@@ -1,1 +1,1 @@
-"""Makes, starts, probes and stops plugins, within time limits and in the order of their dependencies."""
+"""Creates, starts, checks and stops plugins, within time limits and in the order of their dependencies."""

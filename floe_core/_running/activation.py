@@ -1,6 +1,6 @@
-"""Starts and stops many plugins: dependencies first, and back in reverse.
+"""Starts many plugins, dependencies first, and stops them in reverse order.
 
-What fails stops its dependents only.
+A plugin that fails prevents only its dependents from starting.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ Outcomes = dict[PluginId, Exception | None]
 
 
 class Running:
-    """The plugins that are started, in the order in which they were."""
+    """The started plugins, in the order in which they were started."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._started: list[PluginRecord] = []
 
     def start(self, record: PluginRecord, timeout: float) -> None:
-        """Starts the plugin unless it is started; PluginStartupError or what getting it raises.
+        """Start the plugin unless it is already started.
 
-        A startup that completes after its limit is shut down again.
+        If startup() completes after its limit, the plugin is shut down again.
+
+        Raises:
+            PluginStartupError: startup() raised or did not return in time.
+            PluginError: The plugin could not be loaded or created.
         """
         instance = made(record)
 
@@ -46,7 +50,7 @@ class Running:
         hook_turn(record, "startup", startup, timeout, stop_again)
 
     def stop_all(self, timeout: float) -> dict[PluginRecord, Exception | None]:
-        """Stops all that are started, the last one first, and goes on after an error."""
+        """Stop all started plugins, the last one first, and continue after an error."""
         with self._lock:
             records = list(reversed(self._started))
         return {record: self._stop(record, timeout) for record in records if self._take(record)}
@@ -66,7 +70,7 @@ class Running:
         except OutOfTimeError:
             return PluginTimeoutError("shutdown", timeout)
         except DeadlockError:
-            return PluginError("shutdown waits for something that waits for it")
+            return PluginError("shutdown is waiting for something that is waiting for it")
         except Exception as error:  # noqa: BLE001  (plugin code)
             return error
         except BaseException as error:
@@ -84,9 +88,9 @@ def start_all(
     known: Iterable[PluginId],
     start: Callable[[PluginRecord], None],
 ) -> Outcomes:
-    """Starts the wanted plugins and all that they need; what came of each.
+    """Start the wanted plugins and everything they need; return each plugin's error or None.
 
-    `record_of` raises PluginError for what nobody can load.
+    `record_of` raises PluginError for a plugin that cannot be loaded.
     """
     everything = set(known)
     records: dict[PluginId, PluginRecord] = {}

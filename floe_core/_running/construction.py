@@ -1,7 +1,7 @@
-"""Makes the plugin: the one place where a constructor of a plugin is called.
+"""Creates plugins: the only place where a plugin's constructor is called.
 
-A constructor that takes a config gets the validated one; the others get it by configure() afterwards. No
-constructor ever sees a made-up config.
+A constructor with a `config` parameter gets the validated configuration; other plugins get it through
+configure() afterwards. No constructor ever gets a made-up configuration.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ T = TypeVar("T")
 def construct(
     plugin_class: type[PluginMetadata], config: BaseModel | None, plugin: PluginId
 ) -> PluginMetadata:
-    """The plugin, configured where there is a config.
+    """Return the plugin, configured if there is a configuration.
 
-    ConfigurationRequiredError where the constructor needs one and there is none; PluginStartupError with
-    `hook` "constructor" or "configure" for whatever these raise.
+    Raises:
+        ConfigurationRequiredError: The constructor requires a configuration and there is none.
+        PluginStartupError: A hook raised; `hook` is "constructor" or "configure".
     """
     parameter = config_parameter(plugin_class)
     if parameter is not None and parameter.required and config is None:
         raise ConfigurationRequiredError(str(plugin))
     if parameter is not None and config is not None:
-        # The keyword is in no signature of the base: published plugins add it.
+        # The base class has no such parameter; published plugins add it.
         return call_hook(plugin, "constructor", lambda: plugin_class(config=config))  # type: ignore[call-arg]
     instance = call_hook(plugin, "constructor", plugin_class)
     if config is not None:
@@ -43,12 +44,20 @@ def construct(
 
 
 def configure(instance: PluginMetadata, config: BaseModel | None, plugin: PluginId) -> None:
-    """Hands a validated config to a plugin that exists; PluginStartupError for whatever it raises."""
+    """Pass a validated configuration to an existing plugin.
+
+    Raises:
+        PluginStartupError: configure() raised.
+    """
     call_hook(plugin, "configure", lambda: instance.configure(config))
 
 
 def call_hook(plugin: PluginId, hook: str, call: Callable[[], T]) -> T:
-    """What `call` returns; PluginStartupError whatever it raises, a user's Ctrl-C excepted."""
+    """Return what `call` returns.
+
+    Raises:
+        PluginStartupError: `call` raised anything but a user's Ctrl-C.
+    """
     try:
         return call()
     except BaseException as error:
@@ -59,7 +68,7 @@ def call_hook(plugin: PluginId, hook: str, call: Callable[[], T]) -> T:
 
 
 def startup_error(plugin: PluginId, hook: str, cause: BaseException) -> PluginStartupError:
-    """The error of a hook. A ValidationError quotes its input, so that its count stands for it."""
+    """Return the error for a failed hook; a ValidationError is cut to its count, because it quotes input."""
     from pydantic import ValidationError
 
     if isinstance(cause, ValidationError):

@@ -1,4 +1,4 @@
-"""Asks plugins for their health, side by side; what they answer is checked, never trusted."""
+"""Runs the health checks of plugins in parallel; what they return is checked, never trusted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from floe_core.plugin_types import PluginId
 STARTUP_TIMEOUT = 30.0
 SHUTDOWN_TIMEOUT = 30.0
 HEALTH_CHECK_TIMEOUT = 5.0
-"""Seconds, where the caller names none."""
+"""Default time limits in seconds."""
 
 
 def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthStatus:
-    """The plugin's own answer; `timeout` (seconds) is handed on where the signature takes one.
+    """Return the plugin's own answer; `timeout` (seconds) is passed on if the signature takes one.
 
-    TypeError for an answer that is no HealthStatus; else whatever the plugin raises.
+    Raises:
+        TypeError: The answer is not a HealthStatus.
+        BaseException: Whatever the plugin raises.
     """
     check = plugin.health_check
     try:
@@ -31,19 +33,19 @@ def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthSt
     takes_timeout = parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
     status: object = check(timeout=timeout) if takes_timeout else check()  # type: ignore[call-arg]
     if not isinstance(status, HealthStatus) or not isinstance(status.state, HealthState):
-        raise TypeError(f"health_check() returned {type(status).__name__}, which is no HealthStatus")
+        raise TypeError(f"health_check() returned {type(status).__name__}, which is not a HealthStatus")
     return status
 
 
 class HealthChecks:
-    """Checks plugins side by side, and none of them again while an earlier check has not returned."""
+    """Checks plugins in parallel, but never a plugin whose earlier check has not returned."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._under_way: set[PluginId] = set()
 
     def run(self, plugins: Mapping[PluginId, PluginMetadata], timeout: float) -> dict[PluginId, HealthStatus]:
-        """Each plugin's health after at most `timeout` seconds; exceptions and time-outs are UNHEALTHY."""
+        """Return each plugin's health within `timeout` seconds; exceptions and timeouts are UNHEALTHY."""
         answers: dict[PluginId, HealthStatus] = {}
         checks: dict[PluginId, threading.Event] = {}
         for plugin, instance in plugins.items():
@@ -58,7 +60,7 @@ class HealthChecks:
         for check in checks.values():
             check.wait(max(0.0, deadline - time.monotonic()))
         late = _unhealthy(str(PluginTimeoutError("health_check()", timeout)))
-        # Copied key by key: what returns from now on is too late.
+        # Copied key by key: an answer that arrives from now on is too late.
         return {plugin: answers.get(plugin, late) for plugin in plugins}
 
     def _start(

@@ -1,7 +1,7 @@
-"""What the registry keeps of each plugin, and how one is loaded and made, each at most once, and configured.
+"""Keeps a record of each plugin, loads and creates the plugin at most once, and configures it.
 
-A record's plugin code runs within turns of the registry's turn table: each hook once at a time for each
-plugin, within a time limit, in a thread of its own.
+Plugin code runs in turns of a turn table that all records of a registry share: a hook of a plugin never runs
+twice at the same time, and each run has a time limit and its own thread.
 """
 
 from __future__ import annotations
@@ -44,39 +44,43 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOAD_TIMEOUT = 30.0
-"""Seconds that an import may take, and a constructor or configure() besides."""
+"""Seconds allowed for an import, and again for a constructor or configure()."""
 
 
 @dataclass(eq=False, slots=True)
 class PluginRecord:
-    """One plugin in whichever of its states."""
+    """One plugin, whatever its state."""
 
     id: PluginId
     turns: TurnTable = field(repr=False)
     spelled: str
-    """Its name as its entry point or its class spells it."""
+    """The name as the plugin's entry point or class spells it."""
     claim: EntryPointClaim | None
-    """None for one that was registered as an object."""
+    """None for a plugin that was registered as an object."""
     plugin_class: type[PluginMetadata] | None = None
     description: PluginDescription | None = None
     instance: PluginMetadata | None = None
     config: BaseModel | None = field(default=None, repr=False)
     delivered: BaseModel | None = field(default=None, repr=False)
-    """The configuration that the plugin has, which is `config` unless delivering it failed."""
+    """The configuration that the plugin has: `config`, unless delivering it failed."""
     delivering: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    """Held while a configuration is on its way, so that the plugin has the one that is kept."""
+    """Held during a delivery, so that the plugin's configuration matches the record's."""
     failure: PluginError | None = None
-    """Why it cannot be had; stays until the distribution is another."""
+    """Why the plugin is not available; kept until its distribution changes."""
     started: bool = False
 
     @property
     def text(self) -> str:
-        """`COMPUTE:duckdb`, spelled as the plugin spells it."""
+        """`COMPUTE:duckdb`, with the name as the plugin spells it."""
         return f"{self.id.plugin_type.name}:{self.spelled}"
 
 
 def loaded(record: PluginRecord) -> tuple[type[PluginMetadata], PluginDescription]:
-    """The record's class and description, loaded on first use; PluginError, the same one each time."""
+    """Return the record's class and description, loaded on first use.
+
+    Raises:
+        PluginError: The plugin cannot be loaded; the same error each time.
+    """
     if record.failure is None and record.plugin_class is None:
         _load(record)
     if record.failure is not None:
@@ -87,9 +91,9 @@ def loaded(record: PluginRecord) -> tuple[type[PluginMetadata], PluginDescriptio
 
 
 def made(record: PluginRecord) -> PluginMetadata:
-    """The record's plugin, made on first use, with the record's configuration where it has one.
+    """Return the record's plugin, created on first use, with the record's configuration if it has one.
 
-    A failure of the constructor is not remembered: what it missed may be there the next time.
+    A failure of the constructor is not remembered: what it lacked might be available next time.
     """
     if record.instance is None:
         plugin_class, _ = loaded(record)
@@ -106,7 +110,7 @@ def made(record: PluginRecord) -> PluginMetadata:
 
 
 def validated(record: PluginRecord, config: object) -> BaseModel | PluginConfigurationError | None:
-    """The configuration as the plugin's schema has it, or what is wrong with it; None where it takes none."""
+    """Return the validated configuration or what is wrong with it, or None if the plugin takes none."""
     _, description = loaded(record)
     plugin, schema = str(record.id), description.config_schema
     if description.schema_error is not None:
@@ -123,7 +127,7 @@ def validated(record: PluginRecord, config: object) -> BaseModel | PluginConfigu
 
 
 def deliver(record: PluginRecord, config: BaseModel | None) -> None:
-    """Makes the plugin with the configuration, or hands it to the one that exists already."""
+    """Create the plugin with the configuration, or pass the configuration to the existing plugin."""
     if not record.delivering.acquire(timeout=LOAD_TIMEOUT):
         raise PluginStartupError(
             *record.id, PluginTimeoutError("an earlier configure", LOAD_TIMEOUT), hook="configure"
@@ -148,13 +152,17 @@ def hook_turn(
     timeout: float,
     too_late: Callable[[T], object] = lambda _: None,
 ) -> T:
-    """Runs a hook in its turn; PluginStartupError also for one that does not return in time."""
+    """Run a hook in its turn and return its result.
+
+    Raises:
+        PluginStartupError: The hook failed or did not return in time.
+    """
     try:
         return record.turns.run((record.id, hook), work, timeout, too_late=too_late)
     except OutOfTimeError:
         cause: PluginError = PluginTimeoutError(hook, timeout)
     except DeadlockError:
-        cause = PluginError(f"{hook} waits for something that waits for it")
+        cause = PluginError(f"{hook} is waiting for something that is waiting for it")
     raise PluginStartupError(*record.id, cause, hook=hook)
 
 
@@ -181,7 +189,7 @@ def _load(record: PluginRecord) -> None:
         _keep(record, found)
         return
     if failure is None:
-        raise PluginLoadError(*record.id, "it is being loaded, and its import asks for itself")
+        raise PluginLoadError(*record.id, "it is still being loaded, and its import depends on itself")
     record.failure = failure
 
 
@@ -203,7 +211,12 @@ def _keep(record: PluginRecord, found: tuple[type[PluginMetadata], PluginDescrip
 
 
 def check_api_version(plugin: PluginId, version: str) -> None:
-    """PluginIncompatibleError, or its subclass for a text that is no API version."""
+    """Check that the platform offers the plugin API version.
+
+    Raises:
+        PluginIncompatibleError: The platform does not offer this version.
+        InvalidPluginVersionError: The text is not an API version.
+    """
     platform, oldest = FLOE_PLUGIN_API_VERSION, FLOE_PLUGIN_API_MIN_VERSION
     try:
         too_old = parse_api_version(version) < parse_api_version(oldest)

@@ -1,8 +1,8 @@
 """Runs plugin code within a time limit, and each hook of a plugin once at a time.
 
-A limit holds without waiting for the code to end: it runs in a daemon thread, which never keeps the process
-from exiting. `TurnTable` has a lock for each hook of each plugin: who asks for what is under way waits for
-it, and who would wait for a thread that waits for the asker is told so instead of waiting for ever.
+A limit holds without waiting for the code to end: the code runs in a daemon thread, which never keeps the
+process from exiting. `TurnTable` has a lock for each hook of each plugin: a caller waits for a run that is
+already under way, but gets an error instead of waiting forever if that run is waiting for the caller.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 Key = tuple[object, ...]
-"""What a turn is of, a plugin and a hook; its words name the thread."""
+"""Identifies a turn by plugin and hook; its words also name the thread."""
 
 
 class OutOfTimeError(Exception):
-    """The limit passed; nobody but this module raises it, so a plugin's own TimeoutError is another."""
+    """The limit passed; only this module raises it, so it cannot be confused with a plugin's TimeoutError."""
 
 
 class DeadlockError(Exception):
-    """Waiting would never end: what is asked for waits for the asker."""
+    """Waiting would never end: the run is waiting for the caller."""
 
 
 class _Turn(Generic[T]):
-    """One run of something, in a thread of its own or in the asker's."""
+    """One run of some work, in its own thread or in the caller's."""
 
     __slots__ = ("done", "error", "given_up", "thread", "value")
 
@@ -39,14 +39,14 @@ class _Turn(Generic[T]):
         self.error: BaseException | None = None
 
     def result(self) -> T:
-        """The outcome, once done."""
+        """Return the value or raise the error, once the work is done."""
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value]
 
 
 class TurnTable:
-    """Turns by key, at most one of a key at a time."""
+    """Runs turns, at most one at a time for each key."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,12 +63,15 @@ class TurnTable:
         too_late: Callable[[T], object] = lambda _: None,
         nest: bool = False,
     ) -> T:
-        """What `work` returns or raises, run by this call or by the one that is under way for `key`.
+        """Return or raise the outcome of `work`, run by this call or by one that is under way for `key`.
 
-        OutOfTimeError after `timeout` seconds, and while a run that was given up has not ended; if it
-        completes in the end, `too_late` gets its value. DeadlockError instead of waiting in a circle. With
-        `nest`, a call from within such work runs in the same thread: imports that go in circles see
-        half-made modules within one thread, and lock each other out in two.
+        If a run that was given up completes after all, `too_late` gets its value. With `nest`, a call from
+        within such work runs in the same thread: circular imports see half-initialised modules within one
+        thread, but lock each other out in two.
+
+        Raises:
+            OutOfTimeError: `timeout` seconds have passed, or a run that was given up has not ended.
+            DeadlockError: The run under way is waiting for this caller.
         """
         me = threading.get_ident()
         with self._lock:
@@ -145,9 +148,9 @@ class TurnTable:
 
 
 def start_daemon(work: Callable[[], object], name: str) -> None:
-    """Runs `work` in a daemon thread that sees the caller's context variables.
+    """Run `work` in a daemon thread that sees the caller's context variables.
 
-    In the caller's own thread where there can be no other, as when the interpreter is shutting down.
+    If no thread can be started, as when the interpreter is shutting down, run it in the caller's thread.
     """
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
@@ -158,7 +161,7 @@ def start_daemon(work: Callable[[], object], name: str) -> None:
 
 
 def outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    """What the work returns, or what it raises, whatever that is."""
+    """Return (value, None) if the work returns, or (None, error) whatever it raises."""
     try:
         return work(), None
     except BaseException as error:  # noqa: BLE001  (plugin code)

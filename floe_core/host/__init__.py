@@ -1,5 +1,5 @@
-"""The plugin host: a process that finds, imports and runs plugins, asked in JSON-RPC on its standard streams.
+"""The plugin host: a process that finds, imports and runs plugins, driven by JSON-RPC over stdin and stdout.
 
-`python -m floe_core.host` starts one. It needs floe_core and nothing else, so it runs in any environment that
-has the plugins. `protocol` is what both ends agree on.
+`python -m floe_core.host` starts a host. It needs nothing but floe_core, so it runs in any environment that
+has the plugins. `protocol` defines what both ends agree on.
 """

@@ -1,4 +1,4 @@
-"""`python -m floe_core.host`: a plugin host on its standard streams."""
+"""Runs a plugin host on its standard streams: `python -m floe_core.host`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from floe_core.host.streams import isolate
 
 
 def main() -> None:
-    """Answers calls until the end of input."""
+    """Answer calls until the end of input."""
     calls, answers = isolate()
 
-    # After the streams are safe: what is imported from here on may print.
+    # Imported only now that the streams are safe, because any of these modules might print.
     import os
     import platform
 
-    # Looking for its own plugins, pydantic reads every entry_points.txt and fails on the first that is no
-    # text; and what it would find there would get to see configurations.
+    # When pydantic looks for its own plugins, it reads every entry_points.txt and fails on the first that is
+    # not text; and any plugin it found would see configurations.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
     from floe_core._version import __version__
@@ -37,5 +37,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     if not getattr(sys.flags, "safe_path", False):
-        del sys.path[0]  # the working directory, which is no place for plugins
+        del sys.path[0]  # the working directory, which must not provide plugins
     main()

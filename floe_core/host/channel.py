@@ -1,7 +1,7 @@
-"""The two ends of the pipe to the operator, a line a message; knows nothing of what the lines say.
+"""The pipes from and to the operator, one message per line; what the lines mean is left to others.
 
-Reading never waits for writing: a thread writes what `send` queued, so that an operator that is slow to read
-never keeps the host from hearing that it is to end.
+Reading never waits for writing: a thread writes what `send` queued, so an operator that reads slowly cannot
+keep the host from noticing the end of input.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from floe_core.host.protocol import MAX_LINE_BYTES
 
 
 class Channel:
-    """Lines from one descriptor and lines to another."""
+    """Reads lines from one descriptor and writes lines to another."""
 
     def __init__(self, calls: int, answers: int) -> None:
         self._calls = calls
         self._answers = answers
         self._outgoing: queue.SimpleQueue[tuple[bytes, threading.Event | None]] = queue.SimpleQueue()
-        # A process that a plugin forks holds the pipe open for as long as it lives, unless it lets go here.
+        # A process that a plugin forks would keep the pipes open as long as it lives; close them there.
         os.register_at_fork(after_in_child=self._close)
         threading.Thread(target=self._write, name="floe-host-writer", daemon=True).start()
 
     def lines(self) -> Iterator[bytes]:
-        """The lines that arrive, until the end of input or a line above its bound."""
+        """Yield the lines that arrive, until the end of input or a line longer than MAX_LINE_BYTES."""
         with open(self._calls, "rb", buffering=256 * 1024, closefd=False) as stream:
             while line := stream.readline(MAX_LINE_BYTES):
                 if not line.endswith(b"\n"):
@@ -36,11 +36,11 @@ class Channel:
                 yield line
 
     def send(self, line: bytes) -> None:
-        """Queues a line, its newline included."""
+        """Queue a line, including its newline."""
         self._outgoing.put((line, None))
 
     def flush(self, timeout: float) -> None:
-        """Waits until what was sent is written, `timeout` seconds at most."""
+        """Wait until everything queued so far is written, at most `timeout` seconds."""
         written = threading.Event()
         self._outgoing.put((b"", written))
         written.wait(timeout)
@@ -64,7 +64,7 @@ class Channel:
 
 
 def end(why: str = "") -> NoReturn:
-    """Ends the process at once, with plugins' threads and exit handlers as they are."""
+    """End the process immediately, without waiting for plugins' threads or running exit handlers."""
     if why:
         with contextlib.suppress(OSError):
             os.write(2, f"floe_core.host: {why}\n".encode())

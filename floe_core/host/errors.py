@@ -1,4 +1,4 @@
-"""The errors that a call is answered with."""
+"""The errors that are sent in answer to a call."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from floe_core.host.protocol import Message
 from floe_core.plugin_errors import PluginConfigurationError, exception_text
 
 LONGEST_TEXT = 64 * 1024
-"""The most characters of a plugin's text in one message."""
+"""The maximum number of characters of a plugin's text in one message."""
 
 
 class CallError(Exception):
-    """A call failed. The message is ours and holds no value; `data` is for the caller to read."""
+    """A failed call. The message is the host's own, without configuration values; `data` is for callers."""
 
     def __init__(self, code: int, message: str, data: Message | None = None) -> None:
         self.code = code
@@ -21,19 +21,19 @@ class CallError(Exception):
 
 
 def plugin_text(error: BaseException | None) -> str:
-    """What a plugin's exception says; nothing if that is too long to be carried whole.
+    """Return the text of a plugin's exception, or only the name of its type if the text is too long.
 
-    A text that is cut off may end in half a secret, which nobody would find in it any more.
+    A truncated text might end in half a secret, which could no longer be recognised and scrubbed.
     """
     return whole_or(exception_text(error), type(error).__name__) if error is not None else ""
 
 
 def whole_or(text: str, stand_in: str) -> str:
-    """A plugin's text as it can be carried; `stand_in` for one that is too long."""
+    """Return a plugin's text in printable form, or `stand_in` if it is too long."""
     return printable(text if len(text) <= LONGEST_TEXT else stand_in)
 
 
 def sentence_of(error: PluginConfigurationError) -> str:
-    """What is wrong with a configuration or its schema, the plugin not named: its caller knows which."""
+    """Return what is wrong with a configuration or schema without naming the plugin (the caller knows it)."""
     faults = ((each.get("field", ""), each.get("message", "")) for each in error.errors)
     return "; ".join(f"{field}: {message}" if field else message for field, message in faults)

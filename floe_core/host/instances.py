@@ -1,6 +1,6 @@
-"""The plugins that run in the host: constructed, configured, started, checked and stopped.
+"""Constructs, configures, starts, checks and stops the plugins that run in the host.
 
-Sets no time limit: the operator's clock decides, and says `stop` of what it waits for no longer.
+It sets no time limits: the operator decides how long to wait, and calls `stop` on a plugin it gives up on.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class _Instance:
         self.plugin: PluginMetadata | None = None
         self.started = False
         self.abandoned = False
-        """Nobody wants it any more: if its startup returns yet, it is shut down at once."""
+        """Whether it is no longer wanted; if its startup() still returns, it is shut down immediately."""
 
 
 class Instances:
-    """At most one wanted instance of each plugin."""
+    """The wanted instances, at most one of each plugin."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._wanted: dict[PluginId, _Instance] = {}
 
     def start(self, plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> None:
-        """Constructs, configures and starts; an instance that is there already is stopped first."""
+        """Construct, configure and start the plugin; an existing instance is stopped first."""
         self._discard(plugin)
         instance = _Instance()
         with self._lock:
@@ -61,14 +61,14 @@ class Instances:
         with self._lock:
             instance.started = True
             late = instance.abandoned
-            if not late:  # the order of the dictionary is that in which plugins were started
+            if not late:  # the dictionary is ordered by when plugins were started
                 del self._wanted[plugin]
                 self._wanted[plugin] = instance
         if late:
             _call("shutdown", instance.plugin.shutdown)
 
     def check(self, plugin: PluginId, timeout: float | None) -> HealthReport:
-        """Asks the plugin for its health; `timeout` is handed on to a hook that takes one."""
+        """Return the plugin's health; `timeout` (seconds) is passed to a hook that takes a timeout."""
         with self._lock:
             instance = self._wanted.get(plugin)
         if instance is None or instance.plugin is None or not instance.started:
@@ -78,13 +78,13 @@ class Instances:
         return _call("health_check", lambda: _report(status))
 
     def stop(self, plugin: PluginId) -> None:
-        """Stops the plugin, which is forgotten whatever becomes of that."""
+        """Stop the plugin; it is forgotten even if its shutdown fails."""
         instance = self._forget(plugin)
         if instance is not None and instance.plugin is not None and instance.started:
             _call("shutdown", instance.plugin.shutdown)
 
     def stop_all(self, timeout: float) -> None:
-        """Stops all in the reverse order of their start, within `timeout` seconds; goes on after an error."""
+        """Stop all plugins in reverse start order, within `timeout` seconds; continue after an error."""
         deadline = time.monotonic() + timeout
         while True:
             with self._lock:
@@ -95,14 +95,14 @@ class Instances:
             stopping.start()
             with self._lock:
                 waiting = len(self._wanted) + 1
-            # One that hangs takes its own share of the time, not that of the others.
+            # A plugin that hangs uses up its own share of the time, not that of the others.
             stopping.join(max(0.0, deadline - time.monotonic()) / waiting)
             self._forget(plugin)
 
     def _discard(self, plugin: PluginId) -> None:
         try:
             self.stop(plugin)
-        except BaseException:  # noqa: BLE001 - a plugin's shutdown raises anything, and nobody waits for it
+        except BaseException:  # noqa: BLE001 - a plugin's shutdown can raise anything, and nobody waits for it
             return
 
     def _forget(self, plugin: PluginId) -> _Instance | None:
@@ -116,7 +116,7 @@ class Instances:
 def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> PluginMetadata:
     schema = loaded.description.config_schema
     try:
-        # Nothing counts as plain: here nobody knows which part of it is secret.
+        # Treat nothing as plain text: which part of the config is secret is unknown here.
         validated = (
             None if schema is None else validate(schema, config, plugin=plugin, json_mode=True, plain={})
         )
@@ -126,14 +126,14 @@ def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, An
     except PluginStartupError as error:
         hook: Hook = "configure" if error.hook == "configure" else "constructor"
         raise _raised(hook, error.cause or error) from None
-    except BaseException as error:  # noqa: BLE001 - a plugin's code raises anything
+    except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         raise _raised("constructor", error) from None
 
 
 def _call(hook: Hook, code: Callable[[], T]) -> T:
     try:
         return code()
-    except BaseException as error:  # noqa: BLE001 - a plugin's code raises anything
+    except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         raise _raised(hook, error) from None
 
 
@@ -148,5 +148,5 @@ def _failed(hook: Hook, summary: str, error: BaseException | None) -> CallError:
 
 
 def _report(status: HealthStatus) -> HealthReport:
-    too_long = f"health_check() answered with a message of more than {LONGEST_TEXT} characters"
+    too_long = f"health_check() returned a message of more than {LONGEST_TEXT} characters"
     return HealthReport(state=status.state.value, message=whole_or(str(status.message), too_long))

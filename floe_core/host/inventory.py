@@ -1,6 +1,6 @@
-"""The plugins of the host's environment: what is installed, and the classes that were imported of it.
+"""The plugins of the host's environment: which are installed, and the classes imported from them.
 
-`scan` may be called in any thread, `load` in the main thread only.
+`scan` can be called in any thread, `load` in the main thread only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LARGEST_SCHEMA = protocol.MAX_LINE_BYTES // 2
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """An imported class, what it says of itself, and the same as a message."""
+    """An imported class, its description, and the description as a message."""
 
     plugin_class: type[PluginMetadata]
     description: PluginDescription
@@ -36,37 +36,41 @@ class LoadedPlugin:
 
 
 class Inventory:
-    """What the environment has. An import is attempted once in the life of the process."""
+    """The plugins of the environment. Each import is attempted once in the life of the process."""
 
     def __init__(self) -> None:
-        # As it was before any plugin code: one that changes sys.path changes nothing of what is installed.
+        # The path before any plugin code ran: plugins that change it do not affect scans.
         self._path = list(sys.path)
         self._claims: dict[PluginId, EntryPointClaim] | None = None
         self._loaded: dict[PluginId, LoadedPlugin | CallError] = {}
         self._lock = threading.Lock()
 
     def scan(self) -> protocol.ScanResult:
-        """What is installed now."""
+        """Return what is installed now."""
         found = discovery.scan(self._path)
         with self._lock:
             self._claims = dict(found.plugins)
         return _scan_result(found)
 
     def load(self, plugin: PluginId) -> LoadedPlugin:
-        """Imports and describes a plugin; CallError LOAD_FAILED or NOT_FOUND."""
+        """Return a plugin, imported and described on first use.
+
+        Raises:
+            CallError: LOAD_FAILED or NOT_FOUND.
+        """
         outcome = self.loaded(plugin)
         if outcome is None:
             claim = self._claim(plugin)
-            # What another plugin took off the path must not be missed here.
+            # Put back the path entries that other plugins removed.
             sys.path.extend(entry for entry in self._path if entry not in sys.path)
             outcome = _attempt(claim)
             self._loaded[plugin] = outcome
         if isinstance(outcome, CallError):
-            raise outcome.with_traceback(None)  # it is kept, the frames of those who asked must not be
+            raise outcome.with_traceback(None)  # keep the error, but not the frames of its traceback
         return outcome
 
     def loaded(self, plugin: PluginId) -> LoadedPlugin | CallError | None:
-        """What the import of a plugin came to, if there was one."""
+        """Return the outcome of a plugin's import, or None if it has not been attempted."""
         return self._loaded.get(plugin)
 
     def _claim(self, plugin: PluginId) -> EntryPointClaim:
@@ -91,7 +95,7 @@ def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
             f"Cannot load {claim.id.slug}: {error.reason}",
             error.cause,
         )
-    except BaseException as error:  # noqa: BLE001 - a plugin's code raises anything
+    except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         return _load_failed("ImportFailed", f"Loading {claim.id.slug} raised {type(error).__name__}", error)
 
 

@@ -1,7 +1,7 @@
-"""The main thread of the host as a queue of work: plugins are imported there, one at a time.
+"""The host's main thread as a work queue: plugins are imported there, one at a time.
 
-Some plugins set signal handlers at import, which only the main thread may, and parallel imports change
-what circular ones do.
+Some plugins set signal handlers at import, which only the main thread can do; and circular imports behave
+differently if they run in parallel.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ T = TypeVar("T")
 
 
 class MainThread:
-    """Runs what other threads hand in, in the order in which it came."""
+    """Runs the work that other threads submit, in the order of submission."""
 
     def __init__(self) -> None:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def post(self, work: Callable[[], None]) -> None:
-        """Queues work that raises nothing."""
+        """Queue work that raises nothing."""
         self._work.put(work)
 
     def run(self, work: Callable[[], T]) -> T:
-        """Has the main thread do the work and waits for the outcome; not for the main thread itself."""
+        """Run the work on the main thread and wait for its outcome; must be called from another thread."""
         outcome: Future[T] = Future()
 
         def settle() -> None:
             try:
                 outcome.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - plugin code raises anything, and the caller decides
+            except BaseException as error:  # noqa: BLE001 - plugin code can raise anything; raised in `run`
                 outcome.set_exception(error)
 
         self._work.put(settle)
         return outcome.result()
 
     def serve(self) -> NoReturn:
-        """Does the work as it comes; called by the main thread, for good."""
+        """Run the work as it arrives, forever; must be called from the main thread."""
         process = os.getpid()
         while True:
-            # A plugin's signal handler may raise here, between two pieces of work.
+            # A plugin's signal handler might raise here, between two pieces of work.
             with contextlib.suppress(BaseException):
                 self._work.get()()
             if os.getpid() != process:

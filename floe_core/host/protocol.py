@@ -1,10 +1,10 @@
-"""What the plugin host and the operator say to each other: JSON-RPC 2.0, one message a line.
+"""The protocol between the plugin host and the operator: JSON-RPC 2.0, one message per line.
 
 The host speaks first, with a `ready` notification that carries a `Handshake`. Then the operator calls:
 
 | method | parameters | result |
 |---|---|---|
-| ping | none | null, at once: the host can run Python code |
+| ping | none | null, immediately; shows that the host can run Python code |
 | scan | none | ScanResult |
 | describe | PluginRef | Description, or an error with LoadFailure as its data |
 | validate | ValidateParams | Verdict |
@@ -13,12 +13,12 @@ The host speaks first, with a `ready` notification that carries a `Handshake`. T
 | stop | HookParams | null, or an error with HookFailure |
 | shutdown | ShutdownParams | null; every started plugin was stopped, and the process ends |
 
-In a call the id stands before the method and the parameters, so that a call that cannot be read can still be
+In a call the id comes before the method and the parameters, so that a call that cannot be read can still be
 answered. Answers come in any order.
 
-Text of a plugin that may hold what it was configured with travels in the fields named `plugin_text` and in
-HealthReport.message only, so that the operator knows what it must scrub. A Description is read before the
-plugin is given anything.
+Plugin text that might contain configuration values is sent only in the fields named `plugin_text` and in
+HealthReport.message, so that the operator knows what it must scrub. A Description is read before the plugin
+receives any configuration.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from floe_core.plugin_types import PluginId, PluginType
 
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 8 * 1024 * 1024
-"""The longest message, its newline included; an answer above it becomes an error of that call."""
+"""The longest message in bytes, including its newline; a longer answer becomes an error of that call."""
 
 METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32601, -32602, -32603
 LOAD_FAILED = 1
@@ -43,13 +43,13 @@ NOT_STARTED = 5
 
 
 class Message(BaseModel):
-    """The base of what crosses the pipe; unknown fields of a newer host are passed over."""
+    """Base class of everything that crosses the pipe; unknown fields from a newer host are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Handshake(Message):
-    """Who the host is."""
+    """The versions of the host."""
 
     protocol: int
     floe_core: str
@@ -58,35 +58,39 @@ class Handshake(Message):
 
 
 class DistributionRef(Message):
-    """An installed distribution: name and version as its metadata has them."""
+    """An installed distribution; its name and version are as in its metadata."""
 
     name: str
     version: str
 
 
 class PluginRef(Message):
-    """Names a plugin: its type's slug, and its name, normalised."""
+    """Names a plugin by the slug of its type and its normalised name."""
 
     type: str
     name: str
 
     @property
     def plugin(self) -> PluginId:
-        """The plugin; ValueError for a type that there is not."""
+        """The plugin that is named.
+
+        Raises:
+            ValueError: Unknown type.
+        """
         return PluginId(PluginType.from_slug(self.type), self.name)
 
 
 class FoundPlugin(PluginRef):
-    """One entry point, as its file has it."""
+    """One entry point, as its file declares it."""
 
     entry_point: str
     distribution: DistributionRef
     fingerprint: str
-    """Another text whenever the distribution was reinstalled, upgraded or moved."""
+    """Changes whenever the distribution is reinstalled, upgraded or moved."""
 
 
 class BrokenClaim(PluginRef):
-    """A type and name that the scan knows and nobody can load. `detail` names who claims it, and how."""
+    """A type and name that the scan found but that cannot be loaded; `detail` says who claims it, and how."""
 
     reason: Literal["DuplicateEntryPoint", "MalformedEntryPoint"]
     detail: str
@@ -94,20 +98,20 @@ class BrokenClaim(PluginRef):
 
 
 class Unreadable(Message):
-    """A distribution (or a directory of the path) that could not be read, or a file in it that is damaged."""
+    """A distribution or a directory of the path that could not be read, or a damaged file in it."""
 
     where: str
     detail: str
     plugins_unknown: bool
-    """True where plugins may hide behind it, which makes the scan partial."""
+    """Whether it might hide plugins, which makes the scan partial."""
 
 
 class ScanResult(Message):
-    """What is installed. `complete`: every directory was listed and every entry_points.txt read."""
+    """What is installed; `complete` if every directory was listed and every entry_points.txt was read."""
 
     complete: bool
     fingerprint: str
-    """Another text whenever any distribution on the path was added, removed or upgraded."""
+    """Changes whenever any distribution on the path is added, removed or upgraded."""
     distributions: int
     plugins: tuple[FoundPlugin, ...]
     broken: tuple[BrokenClaim, ...] = ()
@@ -115,7 +119,7 @@ class ScanResult(Message):
 
 
 class Description(Message):
-    """What a plugin says of itself before any constructor ran."""
+    """A plugin's description, read before its constructor runs."""
 
     declared_name: str
     version: str
@@ -123,17 +127,17 @@ class Description(Message):
     description: str = ""
     dependencies: tuple[str, ...] = ()
     takes_config: bool
-    """Whether there is a configuration schema."""
+    """Whether there is a configuration schema, usable or not."""
     required_fields: tuple[str, ...] = ()
-    """The schema's required fields at the root, by the name under which they are given."""
+    """The required fields at the root of the schema, by the names that a configuration uses for them."""
     config_schema: dict[str, Any] | None = None
-    """The JSON schema; None for one that would not fit in a message, too."""
+    """The JSON schema, or None if there is none or it does not fit in a message."""
     schema_error: str | None = None
-    """Why the schema cannot be had; such a plugin is SchemaFailed."""
+    """Why the schema is missing or unusable; such a plugin is SchemaFailed."""
 
 
 class LoadFailure(Message):
-    """Why a plugin cannot be described. `summary` is ours; `plugin_text` is what the plugin's code said."""
+    """Why a plugin cannot be described. `summary` is the host's own text, `plugin_text` the plugin's."""
 
     reason: Literal["ImportFailed", "NotAPlugin"]
     summary: str
@@ -141,14 +145,14 @@ class LoadFailure(Message):
 
 
 class ValidateParams(PluginRef):
-    """A resolved configuration, and the part of it that was given in plain (not from a Secret)."""
+    """A resolved configuration, and the part of it that was given in plain text (not from a Secret)."""
 
     config: dict[str, Any]
     plain: dict[str, Any]
 
 
 class ConfigFault(Message):
-    """One fault: dotted path, a sentence without any value, and pydantic's error type."""
+    """One fault: its dotted path, a sentence without any value, and pydantic's error type."""
 
     field: str
     message: str
@@ -156,7 +160,7 @@ class ConfigFault(Message):
 
 
 class Verdict(Message):
-    """What the plugin's schema says of a configuration. `faults` are in the order of the schema."""
+    """The plugin host's answer on a configuration; `faults` are in the order of the schema."""
 
     reason: Literal[
         "Valid",
@@ -171,19 +175,19 @@ class Verdict(Message):
 
 
 class StartParams(PluginRef):
-    """Construct, configure, start."""
+    """Asks the host to construct, configure and start a plugin."""
 
     config: dict[str, Any]
 
 
 class HookParams(PluginRef):
-    """`timeout` is handed to hooks that take one, seconds; the operator's own clock decides."""
+    """Parameters of a hook. `timeout` (seconds) goes to hooks that accept it; the operator enforces it."""
 
     timeout: float | None = None
 
 
 class ShutdownParams(Message):
-    """`timeout` is for all plugins together, seconds."""
+    """Parameters of the shutdown; `timeout` (seconds) covers all plugins together."""
 
     timeout: float
 
@@ -196,7 +200,7 @@ class HealthReport(Message):
 
 
 class HookFailure(Message):
-    """Which hook failed and how; `plugin_text` is what the plugin's code said."""
+    """Which hook failed and how; `plugin_text` is the text of the plugin's exception."""
 
     hook: Literal["constructor", "configure", "startup", "health_check", "shutdown"]
     summary: str

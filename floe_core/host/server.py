@@ -1,7 +1,7 @@
-"""Takes calls from the channel, has them done on the right thread, and sends the answers.
+"""Takes calls from the channel, runs each on the right thread, and sends the answers.
 
-Plugins are imported and described on the main thread, one at a time; everything else runs in a daemon
-thread of its own, so that a validation or a hook that takes long delays only itself.
+Plugins are imported and described on the main thread, one at a time. Every other call runs in its own daemon
+thread, so that a slow validation or hook delays only itself.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Server:
         }
 
     def serve(self, handshake: protocol.Handshake) -> NoReturn:
-        """Says that the host is ready and answers until the end of input; for the main thread."""
+        """Report that the host is ready and answer until the end of input; call it from the main thread."""
         ready = {"jsonrpc": "2.0", "method": "ready", "params": handshake.model_dump()}
         self._channel.send(json.dumps(ready).encode() + b"\n")
         threading.Thread(target=self._read, name="floe-host-reader", daemon=True).start()
@@ -73,9 +73,9 @@ class Server:
             case {"jsonrpc": "2.0", "id": int(call_id), "method": str(method)} if method in self._methods:
                 self._dispatch(call_id, method, message.get("params"))
             case {"id": int(call_id)}:
-                self._send_error(call_id, CallError(protocol.METHOD_NOT_FOUND, "there is no such method"))
+                self._send_error(call_id, CallError(protocol.METHOD_NOT_FOUND, "unknown method"))
             case _:
-                end("a message that is no call")
+                end("received a message that is not a call")
 
     def _dispatch(self, call_id: int, method: str, params: Any) -> None:
         if method == "describe":
@@ -85,7 +85,7 @@ class Server:
         try:
             work.start()
         except RuntimeError:
-            self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, "the host has no thread left"))
+            self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, "the host cannot start a thread"))
 
     def _do(self, call_id: int, method: str, params: Any) -> None:
         try:
@@ -93,7 +93,7 @@ class Server:
         except CallError as error:
             self._send_error(call_id, error)
         except ValidationError:
-            self._send_error(call_id, CallError(protocol.INVALID_PARAMS, f"no parameters of {method}"))
+            self._send_error(call_id, CallError(protocol.INVALID_PARAMS, f"invalid parameters for {method}"))
         except BaseException as error:  # noqa: BLE001 - every call is answered
             said = f"{method} raised {type(error).__name__}"
             self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, said))
@@ -136,7 +136,7 @@ class Server:
         written = "null" if result is None else result.model_dump_json()
         line = f'{{"jsonrpc":"2.0","id":{call_id},"result":{written}}}\n'.encode()
         if len(line) > protocol.MAX_LINE_BYTES:
-            said = f"the answer has {len(line)} bytes, of which a message may have {protocol.MAX_LINE_BYTES}"
+            said = f"the answer has {len(line)} bytes; a message can have at most {protocol.MAX_LINE_BYTES}"
             self._send_error(call_id, CallError(protocol.ANSWER_TOO_LARGE, said))
         else:
             self._channel.send(line)
@@ -151,9 +151,9 @@ class Server:
     def _send_unreadable(self, line: bytes, error: Exception) -> None:
         found = _ID.match(line)
         if found is None:
-            end("a message that is no JSON")
+            end("received a message that is not JSON")
         nested = isinstance(error, RecursionError)
-        said = "the parameters are nested too deeply" if nested else "the parameters are no JSON"
+        said = "the parameters are nested too deeply" if nested else "the parameters are not JSON"
         self._send_error(int(found[1]), CallError(protocol.INVALID_PARAMS, said))
 
 
@@ -161,4 +161,4 @@ def _plugin(params: protocol.PluginRef) -> PluginId:
     try:
         return params.plugin
     except ValueError:
-        raise CallError(protocol.NOT_FOUND, "there is no such type of plugin") from None
+        raise CallError(protocol.NOT_FOUND, "unknown plugin type") from None

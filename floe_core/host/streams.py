@@ -1,7 +1,7 @@
-"""The descriptors of a plugin host: what it does to its process before any plugin code runs.
+"""Prepares the process and the descriptors of a plugin host before any plugin code runs.
 
-After `isolate()` plugins find /dev/null on descriptor 0 and the log pipe on 1 and 2, and the protocol has
-copies far above the numbers that plugins close by the range.
+After `isolate()` plugins find /dev/null on descriptor 0 and the log pipe on 1 and 2; the protocol uses copies
+of 0 and 1 with numbers far above the descriptors that plugins might close.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def isolate() -> tuple[int, int]:
-    """Prepares the process; the descriptors to read calls from and to write answers to."""
+    """Prepare the process; return the descriptors to read calls from and to write answers to."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         _end_with_parent()
@@ -30,12 +30,12 @@ def isolate() -> tuple[int, int]:
 
 
 def _end_with_parent() -> None:
-    """Has the kernel kill this process when the thread that started it ends, even while a plugin hangs."""
+    """Make the kernel kill this process when the thread that started it ends, even while a plugin hangs."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _be_the_first_to_go() -> None:
-    """Where memory runs out, a plugin's process goes before its operator's."""
+    """Make the kernel kill this process before the operator's if memory runs out."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
@@ -51,6 +51,6 @@ def _take_standard_streams() -> tuple[int, int]:
     os.close(null)
     os.dup2(2, 1)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What a plugin printed must not be lost when it ends the process without a flush.
+        # What a plugin printed must not be lost if it ends the process without a flush.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     return calls, answers

@@ -1,4 +1,4 @@
-"""What a plugin's schema says of a configuration, as a verdict; any number at a time."""
+"""Assesses configurations against a plugin's schema; any number can be assessed at the same time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from floe_core.plugin_types import PluginId
 def verdict_on(
     plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any], plain: Mapping[str, Any]
 ) -> Verdict:
-    """The verdict on `config`, of which `plain` was not given in a Secret; holds no value of either."""
+    """Return the verdict on `config`, without any value; `plain` is the part not given in a Secret."""
     if loaded.message.schema_error is not None:
         return _verdict("SchemaFailed", [_error("", loaded.message.schema_error, "schema_error")])
     schema = loaded.description.config_schema
@@ -44,7 +44,7 @@ def _verdict(reason: Any, errors: Iterable[Mapping[str, object]]) -> Verdict:
 
 
 def _plaintext(field: str) -> FieldError:
-    said = "is secret and given in plain: give it by configFrom, and rotate the value"
+    said = "is a secret in plain text: give it through configFrom, and rotate the value"
     return _error(field, said, "plaintext_secret")
 
 

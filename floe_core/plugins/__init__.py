@@ -1,6 +1,9 @@
-"""The eleven kinds of plugin: a module each, with the base class that a plugin extends and its data.
+"""The eleven types of plugin: a module each, with the base class that plugins extend and its data classes.
 
-Plugin authors import from here, or from the module of their kind; nothing here imports pydantic.
+Each name can be imported from here or from the module of its type. Nothing here imports pydantic.
+
+Where a method takes or returns a `dict[str, Any]`, the plugin API sets no keys: usually they are those of
+the tool that the plugin wraps. The examples show plausible values.
 """
 
 from floe_core.plugins.catalog import Catalog, CatalogPlugin

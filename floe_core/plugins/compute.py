@@ -11,14 +11,16 @@ from floe_core.plugin_metadata import PluginMetadata
 
 @dataclass
 class ComputeConfig:
-    """Where a compute engine is reached, and as whom."""
+    """How to reach a compute engine, and as whom."""
 
     host: str = ""
     port: int = 0
     database: str = ""
     schema_name: str = ""
     credentials: dict[str, Any] = field(default_factory=dict)
+    """How to authenticate with the engine, such as `{"user": "floe", "password": "..."}`."""
     extra: dict[str, Any] = field(default_factory=dict)
+    """Settings that only this engine has, such as `{"warehouse": "TRANSFORMING"}`."""
 
 
 @dataclass
@@ -29,11 +31,12 @@ class ConnectionResult:
     message: str = ""
     latency_ms: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    """Further facts, such as `{"server_version": "16.4"}`."""
 
 
 @dataclass
 class ResourceSpec:
-    """What a container asks for, in Kubernetes quantities."""
+    """The resources of a container, as Kubernetes quantities."""
 
     cpu_request: str = "100m"
     cpu_limit: str = "500m"
@@ -49,6 +52,7 @@ class CatalogConfig:
     catalog_uri: str = ""
     warehouse: str = ""
     credentials: dict[str, Any] = field(default_factory=dict)
+    """How to authenticate with the catalog, such as `{"client_id": "floe", "client_secret": "..."}`."""
 
 
 class ComputePlugin(PluginMetadata):
@@ -57,24 +61,28 @@ class ComputePlugin(PluginMetadata):
     @property
     @abstractmethod
     def is_self_hosted(self) -> bool:
-        """Whether the platform runs the engine itself, rather than calling a managed service."""
+        """Whether the platform runs the engine itself instead of calling a managed service."""
 
     @abstractmethod
     def generate_dbt_profile(self, config: ComputeConfig) -> dict[str, Any]:
-        """One output of a dbt profiles.yml: `type` and what its adapter needs."""
+        """Return one output of a dbt profiles.yml: `type` and the keys that its dbt adapter needs.
+
+        Example:
+            {"type": "duckdb", "path": "/data/floe.duckdb", "schema": "main", "threads": 4}
+        """
 
     @abstractmethod
     def get_required_dbt_packages(self) -> list[str]:
-        """The requirements that dbt needs for this engine, as pip takes them: `dbt-duckdb>=1.9`."""
+        """Return the pip requirements that dbt needs for this engine, such as `["dbt-duckdb>=1.9"]`."""
 
     @abstractmethod
     def validate_connection(self, config: ComputeConfig) -> ConnectionResult:
-        """Connects for real; a failure is a result, not an exception."""
+        """Test a real connection to the engine; a failure is a result, not an exception."""
 
     @abstractmethod
     def get_resource_requirements(self, workload_size: str) -> ResourceSpec:
-        """What a run of this size (`small`, `medium`, `large`, as the plugin defines them) asks for."""
+        """Return the resources for a run; the plugin decides what `small`, `medium` and `large` mean."""
 
     def get_catalog_attachment_sql(self, catalog_config: CatalogConfig) -> list[str] | None:
-        """The statements that attach a catalog, in order; None where the engine needs none."""
+        """Return the SQL statements that attach a catalog, in order, or None if the engine needs none."""
         return None

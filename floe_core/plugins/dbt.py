@@ -1,4 +1,4 @@
-"""dbt plugins: what compiles and runs dbt projects, such as dbt Core or dbt Fusion."""
+"""dbt plugins: tools that compile and run dbt projects, such as dbt Core or dbt Fusion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from floe_core.plugin_metadata import PluginMetadata
 
 @dataclass
 class DBTRunResult:
-    """What a dbt run left behind, and its counts."""
+    """The result of a dbt run: the files it wrote, its duration and its counts."""
 
     success: bool
     manifest_path: Path
@@ -23,6 +23,7 @@ class DBTRunResult:
     tests_run: int = 0
     failures: int = 0
     metadata: dict[str, Any] = field(default_factory=dict)
+    """Further facts about the run, such as `{"dbt_version": "1.10.1", "target": "dev"}`."""
 
 
 @dataclass
@@ -31,16 +32,17 @@ class LintResult:
 
     success: bool
     issues: list[Any] = field(default_factory=list)
+    """One entry per issue, such as `{"file": "models/orders.sql", "line": 10, "rule": "LT01"}`."""
     files_checked: int = 0
     files_fixed: int = 0
 
 
 class DBTPlugin(PluginMetadata):
-    """A dbt implementation; `select` and `exclude` are dbt's node selection syntax."""
+    """A dbt implementation; `select` and `exclude` use dbt's node selection syntax."""
 
     @abstractmethod
     def compile_project(self, project_dir: Path, profiles_dir: Path, target: str) -> Path:
-        """Compiles a project and returns the path of its manifest.json."""
+        """Compile a project and return the path of its manifest.json."""
 
     @abstractmethod
     def run_models(
@@ -52,36 +54,48 @@ class DBTPlugin(PluginMetadata):
         exclude: str | None = None,
         full_refresh: bool = False,
     ) -> DBTRunResult:
-        """Runs models; with `full_refresh` incremental ones are built anew."""
+        """Run models; with `full_refresh`, rebuild incremental models from scratch."""
 
     @abstractmethod
     def test_models(
         self, project_dir: Path, profiles_dir: Path, target: str, select: str | None = None
     ) -> DBTRunResult:
-        """Runs the tests of models."""
+        """Run the models' tests."""
 
     @abstractmethod
     def lint_project(
         self, project_dir: Path, profiles_dir: Path, target: str, fix: bool = False
     ) -> LintResult:
-        """Lints the project's SQL; with `fix` mends what can be mended in place."""
+        """Lint the project's SQL; with `fix`, fix in place what can be fixed."""
 
     @abstractmethod
     def get_manifest(self, project_dir: Path) -> dict[str, Any]:
-        """The content of the project's manifest.json."""
+        """Return the content of the project's manifest.json, in the schema that dbt defines.
+
+        Example:
+            {"metadata": {"dbt_version": "1.10.1"}, "nodes": {"model.shop.orders": {...}}, "sources": {}}
+        """
 
     @abstractmethod
     def get_run_results(self, project_dir: Path) -> dict[str, Any]:
-        """The content of the project's run_results.json."""
+        """Return the content of the project's run_results.json, in the schema that dbt defines.
+
+        Example:
+            {"results": [{"unique_id": "model.shop.orders", "status": "success"}], "elapsed_time": 4.2}
+        """
 
     @abstractmethod
     def supports_parallel_execution(self) -> bool:
-        """Whether several runs may go on in one process."""
+        """Return True if several runs can execute at the same time in one process."""
 
     @abstractmethod
     def supports_sql_linting(self) -> bool:
-        """Whether `lint_project` does anything."""
+        """Return True if `lint_project` does anything."""
 
     @abstractmethod
     def get_runtime_metadata(self) -> dict[str, Any]:
-        """What the runtime is: its versions and adapters."""
+        """Return facts about the runtime: its versions and adapters.
+
+        Example:
+            {"runtime": "dbt-core", "dbt_version": "1.10.1", "adapters": ["duckdb"]}
+        """

@@ -1,4 +1,4 @@
-"""Identity plugins: who a user is and whether a token is valid, such as Keycloak."""
+"""Identity plugins: providers that say who a user is and whether a token is valid, such as Keycloak."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from floe_core.plugin_metadata import PluginMetadata
 
 @dataclass
 class UserInfo:
-    """A user, as OpenID Connect claims describe one."""
+    """A user, as described by OpenID Connect claims."""
 
     subject: str
     email: str = ""
@@ -19,11 +19,12 @@ class UserInfo:
     roles: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     claims: dict[str, Any] = field(default_factory=dict)
+    """The claims as the provider issued them, such as `{"sub": "alice", "exp": 1767225600}`."""
 
 
 @dataclass
 class TokenValidationResult:
-    """Whether a token is valid: whose it is and until when (ISO 8601), or why it is not."""
+    """Whether a token is valid: if so, whose it is and until when (ISO 8601); if not, why."""
 
     valid: bool
     user_info: UserInfo | None = None
@@ -36,12 +37,18 @@ class IdentityPlugin(PluginMetadata):
 
     @abstractmethod
     def authenticate(self, credentials: dict[str, Any]) -> str | None:
-        """A token for these credentials; None where they are refused."""
+        """Return a token for these credentials, or None if they are rejected.
+
+        The keys of `credentials` depend on the provider and on the kind of login.
+
+        Example:
+            {"client_id": "dashboard", "client_secret": "..."}
+        """
 
     @abstractmethod
     def get_user_info(self, token: str) -> UserInfo | None:
-        """Whose token it is; None where it is not valid."""
+        """Return the user that the token belongs to, or None if the token is not valid."""
 
     @abstractmethod
     def validate_token(self, token: str) -> TokenValidationResult:
-        """Whether a token is valid; a bad token is a result, not an exception."""
+        """Validate a token; an invalid token is a result, not an exception."""

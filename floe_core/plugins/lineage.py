@@ -1,4 +1,4 @@
-"""Lineage backend plugins: where OpenLineage events go, such as Marquez or DataHub."""
+"""Lineage backend plugins: backends that receive OpenLineage events, such as Marquez or DataHub."""
 
 from __future__ import annotations
 
@@ -13,16 +13,30 @@ class LineageBackendPlugin(PluginMetadata):
 
     @abstractmethod
     def get_transport_config(self) -> dict[str, Any]:
-        """The configuration of an OpenLineage client's transport."""
+        """Return the configuration of an OpenLineage client's transport: `type` and what that type needs.
+
+        Example:
+            {"type": "http", "url": "http://marquez:5000", "endpoint": "api/v1/lineage", "timeout": 5.0}
+        """
 
     @abstractmethod
     def get_namespace_strategy(self) -> dict[str, Any]:
-        """How jobs and datasets are given their OpenLineage namespaces."""
+        """Return the strategy that gives jobs and datasets their OpenLineage namespaces.
+
+        OpenLineage defines no format for this; the keys are the plugin's own.
+
+        Example:
+            {"strategy": "environment", "template": "floe-{environment}"}
+        """
 
     @abstractmethod
     def get_helm_values(self) -> dict[str, Any]:
-        """Values for the backend's Helm chart."""
+        """Return the values for the backend's Helm chart, or `{}` if there is nothing to deploy.
+
+        Example:
+            {"marquez": {"replicaCount": 2}, "postgresql": {"enabled": True}}
+        """
 
     @abstractmethod
     def validate_connection(self) -> bool:
-        """Whether the backend can be reached."""
+        """Return True if the backend can be reached."""

@@ -1,4 +1,4 @@
-"""Orchestrator plugins: what schedules and runs the platform's jobs, such as Dagster or Airflow."""
+"""Orchestrator plugins: tools that schedule and run the platform's jobs, such as Dagster or Airflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from floe_core.plugins.compute import ResourceSpec
 
 @dataclass
 class TransformConfig:
-    """One transformation, as a dbt project names it."""
+    """One transformation, described as in a dbt project."""
 
     name: str
     path: str = ""
@@ -21,11 +21,12 @@ class TransformConfig:
     tags: list[str] = field(default_factory=list)
     depends_on: list[str] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
+    """The dbt model's `meta`, such as `{"owner": "finance"}`."""
 
 
 @dataclass
 class ValidationResult:
-    """Whether an orchestrator can be used; `errors` say why not."""
+    """Whether an orchestrator can be used; `errors` contains the reasons why not."""
 
     success: bool
     message: str = ""
@@ -40,37 +41,48 @@ class Dataset:
     namespace: str
     name: str
     facets: dict[str, Any] = field(default_factory=dict)
+    """Facets by name, such as `{"schema": {"fields": [{"name": "id", "type": "BIGINT"}]}}`."""
 
 
 class OrchestratorPlugin(PluginMetadata):
-    """A scheduler that turns compiled artifacts into jobs of its own kind."""
+    """A scheduler that turns compiled artifacts into its own kind of job."""
 
     @abstractmethod
     def create_definitions(self, artifacts: dict[str, Any]) -> Any:
-        """The orchestrator's own definitions object, made from the compiled artifacts."""
+        """Return the orchestrator's own definitions object, made from the compiled artifacts.
+
+        A platform would pass what its compiler produced, such as dbt's manifest and the transformations.
+
+        Example:
+            {"dbt_manifest": {"nodes": {...}}, "transforms": [{"name": "orders", "depends_on": []}]}
+        """
 
     @abstractmethod
     def create_assets_from_transforms(self, transforms: list[TransformConfig]) -> list[Any]:
-        """One of the orchestrator's own assets for each transformation."""
+        """Return the orchestrator's own assets, one for each transformation."""
 
     @abstractmethod
     def get_helm_values(self) -> dict[str, Any]:
-        """Values for the orchestrator's Helm chart."""
+        """Return the values for the orchestrator's Helm chart.
+
+        Example:
+            {"dagsterWebserver": {"replicaCount": 2}, "dagsterDaemon": {"enabled": True}}
+        """
 
     @abstractmethod
     def validate_connection(self) -> ValidationResult:
-        """Reaches the orchestrator for real; a failure is a result, not an exception."""
+        """Test a real connection to the orchestrator; a failure is a result, not an exception."""
 
     @abstractmethod
     def get_resource_requirements(self, workload_size: str) -> ResourceSpec:
-        """What a run of this size (`small`, `medium`, `large`, as the plugin defines them) asks for."""
+        """Return the resources for a run; the plugin decides what `small`, `medium` and `large` mean."""
 
     @abstractmethod
     def emit_lineage_event(
         self, event_type: str, job: str, inputs: list[Dataset], outputs: list[Dataset]
     ) -> None:
-        """Reports a run's event (`START`, `COMPLETE`, `FAIL`, as OpenLineage has them)."""
+        """Report a run event of a job: `START`, `COMPLETE` or `FAIL`, as defined by OpenLineage."""
 
     @abstractmethod
     def schedule_job(self, job_name: str, cron: str, timezone: str) -> None:
-        """Schedules a job by a cron expression, read in an IANA time zone."""
+        """Schedule a job with a cron expression, interpreted in an IANA time zone."""

@@ -1,4 +1,4 @@
-"""Secrets plugins: where the platform's secrets are kept, such as Vault or Kubernetes Secrets."""
+"""Secrets plugins: stores of the platform's secrets, such as Vault or Kubernetes Secrets."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from floe_core.plugin_metadata import PluginMetadata
 
 
 class SecretsPlugin(PluginMetadata):
-    """A keeper of secrets."""
+    """A store of secrets."""
 
     @abstractmethod
     def get_secret(self, key: str) -> str | None:
-        """A secret's value; None where there is none."""
+        """Return a secret's value, or None if there is none."""
 
     @abstractmethod
     def set_secret(self, key: str, value: str, metadata: dict[str, Any] | None = None) -> None:
-        """Creates or replaces a secret."""
+        """Create or replace a secret; `metadata` describes it, for example `{"owner": "finance"}`."""
 
     @abstractmethod
     def list_secrets(self, prefix: str = "") -> list[str]:
-        """The keys that begin with `prefix`."""
+        """Return the keys that begin with `prefix`."""

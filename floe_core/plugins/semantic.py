@@ -1,4 +1,4 @@
-"""Semantic layer plugins: what serves metrics over the platform's tables, such as Cube."""
+"""Semantic layer plugins: tools that serve metrics over the platform's tables, such as Cube."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ class SemanticLayerPlugin(PluginMetadata):
 
     @abstractmethod
     def sync_from_dbt_manifest(self, manifest_path: Path, output_dir: Path) -> list[Path]:
-        """Writes the layer's model files from a dbt manifest and returns their paths."""
+        """Write the layer's model files from a dbt manifest and return their paths."""
 
     @abstractmethod
     def get_security_context(self, namespace: str, roles: list[str]) -> dict[str, Any]:
-        """What restricts a query to a namespace and roles."""
+        """Return the context that restricts a query to a namespace and roles; the layer defines the keys.
+
+        Example:
+            {"tenant": "acme", "roles": ["analyst"], "row_filters": {"orders": "tenant = 'acme'"}}
+        """
 
     @abstractmethod
     def get_datasource_config(self, compute_plugin: ComputePlugin) -> dict[str, Any]:
-        """How the layer reaches the engine of a compute plugin."""
+        """Return the settings for reaching a compute plugin's engine; the layer defines the keys.
+
+        Example:
+            {"type": "duckdb", "database_path": "/data/floe.duckdb"}
+        """

@@ -1,4 +1,4 @@
-"""Telemetry backend plugins: where OpenTelemetry signals go, such as Jaeger or Datadog."""
+"""Telemetry backend plugins: backends that receive OpenTelemetry signals, such as Jaeger or Datadog."""
 
 from __future__ import annotations
 
@@ -13,12 +13,26 @@ class TelemetryBackendPlugin(PluginMetadata):
 
     @abstractmethod
     def get_otlp_exporter_config(self) -> dict[str, Any]:
-        """The configuration of the OpenTelemetry Collector's exporters."""
+        """Return the configuration of the OpenTelemetry Collector's exporters.
+
+        The keys are those of the Collector's configuration file: `exporters`, and under `service` the
+        pipelines that use these exporters. A platform would merge the result into its own configuration.
+
+        Example:
+            {
+                "exporters": {"otlp/jaeger": {"endpoint": "jaeger:4317", "tls": {"insecure": True}}},
+                "service": {"pipelines": {"traces": {"exporters": ["otlp/jaeger"]}}},
+            }
+        """
 
     @abstractmethod
     def get_helm_values(self) -> dict[str, Any]:
-        """Values for the backend's Helm chart."""
+        """Return the values for the backend's Helm chart, or `{}` if there is nothing to deploy.
+
+        Example:
+            {"collector": {"replicaCount": 2}, "storage": {"type": "elasticsearch"}}
+        """
 
     @abstractmethod
     def validate_connection(self) -> bool:
-        """Whether the backend can be reached."""
+        """Return True if the backend can be reached."""

@@ -1,6 +1,6 @@
-"""The `floe-operator` command, and `python -m floe_operator`: what must be so before all else is imported."""
+"""Starts `floe-operator` (or `python -m floe_operator`); first does what must precede other imports."""
 
-# Python 3.10 syntax here: the distribution installs there, and the message below must be seen.
+# Only Python 3.10 syntax: the distribution also installs on 3.10 and must then print the message below.
 
 import importlib.util
 import os
@@ -8,11 +8,11 @@ import sys
 
 
 def main() -> int:
-    """The `floe-operator` command; says what to install where the operator's requirements are missing."""
+    """Run the `floe-operator` command, or print what to install if a requirement is missing."""
     if sys.version_info < (3, 11):  # pragma: no cover
         print("floe-operator needs Python 3.11 or later", file=sys.stderr)  # noqa: T201
         return 2
-    # Looking for its own plugins, pydantic would fail on the first damaged distribution beside the operator.
+    # pydantic's search for its own plugins would fail on the first damaged distribution in the environment.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     _leave_out_the_blocking_client()
     try:
@@ -29,9 +29,10 @@ def main() -> int:
 
 
 def _leave_out_the_blocking_client() -> None:
-    """Makes `kubernetes` a mere folder of `kubernetes.aio`: 8 MB less, and nobody here calls the rest.
+    """Make `kubernetes` an empty package, so that only `kubernetes.aio` is imported; this saves 8 MB.
 
-    The package imports its blocking client, with requests, oauthlib and websocket, before any part of it.
+    Importing any part of the real package first imports its blocking client, which nothing here uses, along
+    with requests, oauthlib and websocket.
     """
     spec = importlib.util.find_spec("kubernetes")
     if spec is not None:

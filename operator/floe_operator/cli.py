@@ -1,6 +1,7 @@
-"""The command line: reads flags and variables, hands over to the command, turns errors into exit codes.
+"""The command line: reads flags and variables, runs the command, turns errors into exit codes.
 
-Exit codes: 0 all is well, 1 the command found or met a fault, 2 it was called wrongly or has nobody to ask.
+Exit codes: 0 success; 1 the command failed or found a fault; 2 wrong usage, plugins that cannot be
+scanned, or files that cannot be read or written; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -35,36 +36,38 @@ class _Command:
 
 
 async def _run(settings: RunSettings) -> int:
-    # kopf and the Kubernetes client take most of a second to import: only where a cluster is needed.
+    # kopf and the Kubernetes client take most of a second to import; only `run` needs a cluster.
     from floe_operator.run import run
 
     return await run(settings)
 
 
 _COMMANDS = {
-    "run": _Command(RunSettings, _run, "mirror the installed plugins into FloePlugins, and judge them"),
+    "run": _Command(RunSettings, _run, "mirror the installed plugins into FloePlugins and assess them"),
     "list": _Command(
-        ListSettings, list_plugins, "show what is installed and whether it fits; needs no cluster"
+        ListSettings,
+        list_plugins,
+        "show the installed plugins and whether they are compatible; needs no cluster",
     ),
     "validate": _Command(
         ValidateSettings,
         validate,
-        "judge the FloePlugins of manifests as the API server and the plugins would; needs no cluster",
+        "check the FloePlugins in manifests as the API server and the plugins would; needs no cluster",
     ),
     "schema": _Command(
         SchemaSettings,
         schema,
-        "print the JSON schema of a plugin's FloePlugin for editors, or write all of them; needs no cluster",
+        "print the JSON schema of a plugin's FloePlugin for editors, or write all schemas; needs no cluster",
     ),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit code."""
+    """Run one command and return the exit code."""
     parser, sources = _parser()
     parsed = parser.parse_args(arguments)
     if parsed.command is None:
-        parser.error(f"a command is needed: {listing(_COMMANDS, word='or')}")
+        parser.error(f"a command is required: {listing(_COMMANDS, word='or')}")
     command = _COMMANDS[parsed.command]
     try:
         settings = command.settings(_cli_settings_source=sources[parsed.command](parsed_args=parsed))
@@ -78,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Who calls no command, or a wrong one, sees what there is."""
+    """Prints the help when the command is missing or unknown."""
 
     def error(self, message: str) -> NoReturn:
         self.print_help(sys.stderr)
@@ -89,7 +92,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, CliSettingsSource[Any]
     parser = _Parser(
         prog="floe-operator",
         description="Mirrors the plugins of a floe platform into FloePlugin objects.",
-        epilog="A flag that shows a FLOE_* variable in its help can be set by that, too.",
+        epilog="A flag whose help shows a FLOE_* variable can also be set by that variable.",
     )
     parser.add_argument("--version", action="version", version=f"floe-operator {__version__}")
     commands = parser.add_subparsers(
@@ -120,9 +123,9 @@ _DEFAULTS = (
 def _add_argument(
     variables: Collection[str], parser: argparse.ArgumentParser, *names: str, **options: Any
 ) -> Any:
-    """As add_argument, with the variable in the help text and the flag's own word as its value's name.
+    """Add an argument, with its FLOE_* variable in the help and a metavar from the last word of its flag.
 
-    A repeatable flag takes several values at once, too: pre-commit hands over file names so.
+    A repeatable flag also takes several values in a row, because pre-commit passes file names that way.
     """
     flag = next((name for name in names if name.startswith("--")), "")
     for shown, meant in _DEFAULTS:

@@ -1,8 +1,8 @@
-"""The configuration of each plugin: resolved from its sources, judged by the plugin's schema, remembered.
+"""The configuration of each plugin: resolved from its sources, validated by the plugin's schema, remembered.
 
-A verdict stands for as long as the spec, the plugin's distribution and the versions of the sources do, so
-that a reconcile that finds nothing changed neither reads a Secret nor asks the host. What is remembered is
-a digest keyed by a secret of this process and, by `scrubbers`, the strings to scrub; never the configuration.
+A verdict holds as long as the spec, the plugin's distribution and the versions of the sources stay the same,
+so a reconcile that finds nothing changed neither reads a Secret nor asks the host. The configuration is never
+remembered, only a digest keyed by a secret of this process and, in `scrubbers`, the strings to scrub.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from floe_operator.rules.resource import FloePlugin
 from floe_operator.scrubbers import Scrubbers
 
 _LIFETIME = 600.0
-"""Seconds after which a plugin's schema is asked again: validators may look at files and hosts, too."""
+"""Seconds after which a configuration is validated again: validators can also depend on files or networks."""
 
 _PASSING = ("Forbidden", "ValidationCrashed")
-"""What may be over without a change of spec or source: a right is granted, and after a crash the plugin host
-knows when another try is worth it."""
+"""Faults that can go away without a change of spec or source: a permission can be granted, and after a crash
+the plugin host decides when to retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownConfig:
-    """What is known of a configuration."""
+    """What is known about a configuration."""
 
     outcome: Verdict | ConfigSourceFault
     digest: ConfigDigest | None
-    """None where the sources could not be resolved."""
+    """None if the sources could not be resolved."""
 
 
 _TOO_DEEP = KnownConfig(
@@ -52,7 +52,7 @@ _TOO_DEEP = KnownConfig(
     ),
     None,
 )
-"""The API server takes a hundred times as many levels, which neither pydantic nor the host could carry."""
+"""The API server accepts a hundred times as many levels, which neither pydantic nor the host could handle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class _Kept:
 
 
 class Configurations:
-    """Resolves and judges configurations."""
+    """Resolves and validates configurations."""
 
     def __init__(self, host: PluginHost, sources: Sources, objects: Objects) -> None:
         self._host = host
@@ -74,9 +74,12 @@ class Configurations:
         self.scrubbers = Scrubbers(lambda: host.generation)
 
     async def look_up(self, found: FoundPlugin, seen: FloePlugin) -> KnownConfig:
-        """What is known of an object's present configuration.
+        """Return what is known about an object's current configuration.
 
-        Raises HostUnavailable and PluginGone, as the host does, and ClusterError if no source can be read.
+        Raises:
+            HostUnavailable: No plugin host could answer.
+            PluginGone: The plugin is not installed any more.
+            ClusterError: The sources cannot be read.
         """
         plugin = seen.plugin
         if nests_deeper(seen.spec.config, DEEPEST):
@@ -92,25 +95,25 @@ class Configurations:
         config = await self._resolve_and_validate(found, seen)
         if isinstance(config.outcome, ConfigSourceFault) and config.outcome.reason in _PASSING:
             return config
-        # The same verdict grows old however often its sources are touched.
+        # An unchanged verdict keeps its age however often its sources are touched.
         at = kept.at if kept is not None and config is kept.config else time.monotonic()
         self._kept[plugin] = _Kept(inputs, config, at)
         return config
 
     async def resolve(self, seen: FloePlugin) -> ResolvedConfig | ConfigSourceFault:
-        """The object's present configuration; from now on its secrets are scrubbed from the plugin's text."""
+        """Resolve the object's configuration; from now on, scrub its secrets from the plugin's text."""
         if not seen.spec.config_from:
             resolved = resolve(seen.spec, {})
         else:
             contents = {source: await self._sources.read(source) for source in referenced(seen.spec)}
-            # YAML of a quarter of a megabyte takes a second to parse.
+            # A quarter of a megabyte of YAML takes a second to parse.
             resolved = await asyncio.to_thread(resolve, seen.spec, contents)
         if isinstance(resolved, ResolvedConfig):
             await self.scrubbers.remember(seen.plugin, resolved.secrets)
         return resolved
 
     async def effective(self, plugin: PluginId) -> dict[str, Any] | None:
-        """The configuration to start a plugin with, by its object now; None where there is none."""
+        """Return the configuration to start a plugin with, or None if there is none or its object is gone."""
         seen = self._objects.get(plugin)
         if seen is None:
             return None
@@ -118,7 +121,7 @@ class Configurations:
         return resolved.config if isinstance(resolved, ResolvedConfig) else None
 
     def forget(self, plugin: PluginId) -> None:
-        """The plugin's object is gone."""
+        """Forget a plugin whose object is gone."""
         self._kept.pop(plugin, None)
         self.scrubbers.forget(plugin)
 

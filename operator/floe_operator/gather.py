@@ -1,6 +1,6 @@
-"""Gathers what is known of one plugin into a `Situation`: the input side of a reconcile.
+"""Gathers what is known about one plugin into a `Situation`: the input of a reconcile.
 
-What plugins declare to need is noted in `dependents` on the way; `on_declared` is told where that is new.
+The dependencies that plugins declare are also noted in `dependents`; `on_declared` is called if they changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from floe_operator.scans import Scans
 
 
 class Gather:
-    """Knows where each fact comes from."""
+    """Collects the facts about one plugin: scans, host, objects, configurations, prober, dependencies."""
 
     def __init__(
         self,
@@ -46,10 +46,16 @@ class Gather:
         self._on_declared = on_declared
 
     async def situation(self, plugin: PluginId) -> Situation:
-        """What is known of a plugin; HostUnavailable, PluginGone and ClusterError where a retry helps."""
+        """Return what is known about a plugin.
+
+        Raises:
+            HostUnavailable: No plugin host could answer; a retry helps.
+            PluginGone: The plugin is no longer installed; a retry helps.
+            ClusterError: A request to the API server failed; a retry helps.
+        """
         seen = self._objects.get(plugin)
         if seen is None:
-            # Before the first listing nobody knows what is not there.
+            # Before the first listing, nobody knows which objects are missing.
             is_absent = self._objects.complete and not self._objects.is_unfit(plugin)
             return Situation(None, lacks_object=is_absent and self._scans.must_exist(plugin))
         return Situation(seen, None if seen.is_going else await self._facts(plugin, seen))
@@ -86,19 +92,22 @@ class Gather:
         )
 
     def forget(self, plugin: PluginId) -> None:
-        """The plugin's object is gone."""
+        """Forget a plugin whose object is gone."""
         self._configurations.forget(plugin)
         self._dependents.note(plugin, ())
 
     def _dependencies(self, plugin: PluginId) -> Dependencies | None:
-        """None while the scan is partial and the objects, which say what it may hide, are not all listed."""
+        """Return the dependencies, or None while the scan is partial and not all objects are listed.
+
+        The objects show what a partial scan might hide.
+        """
         scan = self._scans.scan
         if scan is None or not (scan.complete or self._objects.complete):
             return None
         return self._graph.dependencies_of(plugin, self._is_ready)
 
     def _declared(self, plugin: PluginId) -> Sequence[str]:
-        """What a plugin needs; until it is loaded (again), what its object says."""
+        """Return the dependencies of a plugin; until it is loaded (again), those in its object's status."""
         match self._host.load_state(plugin):
             case Described(description):
                 return description.dependencies

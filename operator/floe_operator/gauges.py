@@ -1,9 +1,9 @@
-"""Metrics that are read off the parts when somebody scrapes: what they know, and what they count themselves.
+"""Metrics read from the parts of the operator at each scrape: what they know, and what they count themselves.
 
-What is said of plugins and of work is said by the leader alone, so that sums over replicas count it once.
-Every plugin is counted by type and reason; only those that are not Ready have a series of their own, so that
-an alert can name the plugin and its reason while the number of series stays small. `mirror` sets those apart
-that nobody but the operator wrote: that they lack a configuration need wake no one.
+Only the leader reports on plugins and work, so that sums over replicas count them once. Every plugin is
+counted by type and reason. Only plugins that are not Ready have their own series, so that an alert can name
+the plugin and its reason while the number of series stays small. The label `mirror` marks objects that only
+the operator has written: nobody needs to be woken because they lack a configuration.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from floe_operator.rules.resource import FloePlugin
 _READY = ("True", "False", "Unknown")
 _REASONS = frozenset({READY, *(reason.text for table in TABLE.values() for reason in table)})
 _OTHER = "Other"
-"""Stands for a reason that the operator never writes: a status that somebody edited, for a moment."""
+"""Stands for a reason that the operator never writes, as in a status that a person has just edited."""
 
 
 class Counting(Protocol):
-    """What is asked of the Events."""
+    """What is read from the Events."""
 
     @property
     def dropped(self) -> int: ...
 
 
 class Hosting(Protocol):
-    """What is asked of the plugin host."""
+    """What is read from the plugin host."""
 
     @property
     def generation(self) -> int: ...
@@ -48,7 +48,7 @@ class Hosting(Protocol):
 
 
 class Scanning(Scanned, Protocol):
-    """What is asked of the scans."""
+    """What is read from the scans."""
 
     @property
     def scan(self) -> ScanResult | None: ...
@@ -63,26 +63,26 @@ class Scanning(Scanned, Protocol):
 
 
 class Queueing(Sized, Protocol):
-    """What is asked of the work queue."""
+    """What is read from the work queue."""
 
     def oldest_age(self) -> float: ...
 
 
 class Following(Protocol):
-    """What is asked of the watches on Secrets and ConfigMaps."""
+    """What is read from the watches on Secrets and ConfigMaps."""
 
     @property
     def restarts(self) -> int: ...
 
 
 class Listed(Protocol):
-    """What is asked of the FloePlugins."""
+    """What is read from the FloePlugins."""
 
     def all(self) -> Sequence[FloePlugin]: ...
 
 
 class WatchState(Protocol):
-    """What is asked of the watch on FloePlugins."""
+    """What is read from the watch on FloePlugins."""
 
     @property
     def established(self) -> bool: ...
@@ -105,31 +105,35 @@ class OperatorState(Collector):
     watch: WatchState
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: names are known when they are collected."""
+        """Return nothing: the names are known only when metrics are collected."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """All of it."""
-        yield _gauge("leader", "Whether this replica leads.", self.election.is_leader)
+        """Yield the metrics."""
+        yield _gauge("leader", "Whether this replica is the leader.", self.election.is_leader)
         if self.election.is_leader:
             yield from self._queue()
             yield from plugin_metrics(self.objects.all())
             yield _gauge(
                 "unnameable_plugins",
-                "Installed plugins that get no FloePlugin, since no object can have their name.",
+                "Installed plugins without a FloePlugin, because no object can have their name.",
                 len(self.scans.unnameable()),
             )
         yield from self._scans()
         yield from self._watches()
         yield from self._plugin_host()
         yield CounterMetricFamily(
-            "floe_operator_events_dropped", "Turns of Ready that got no Event.", value=self.events.dropped
+            "floe_operator_events_dropped",
+            "Changes of Ready for which no Event was written.",
+            value=self.events.dropped,
         )
 
     def _queue(self) -> Iterator[Metric]:
-        yield _gauge("queue_depth", "Objects that wait to be reconciled.", len(self.queue))
+        yield _gauge("queue_depth", "FloePlugins waiting to be reconciled.", len(self.queue))
         yield _gauge(
-            "queue_oldest_age_seconds", "How long the first of them has waited.", self.queue.oldest_age()
+            "queue_oldest_age_seconds",
+            "How long the first FloePlugin in the queue has waited.",
+            self.queue.oldest_age(),
         )
 
     def _scans(self) -> Iterator[Metric]:
@@ -138,7 +142,7 @@ class OperatorState(Collector):
         yield _gauge("scan_duration_seconds", "How long the last successful scan took.", self.scans.seconds)
         yield _gauge(
             "scan_last_success_timestamp_seconds",
-            "When a scan last succeeded, in Unix time; 0 before.",
+            "When a scan last succeeded, in Unix time; 0 if none has.",
             self.scans.succeeded_at,
         )
         unreadable = len(self.scans.scan.unreadable) if self.scans.scan else 0
@@ -146,33 +150,35 @@ class OperatorState(Collector):
 
     def _watches(self) -> Iterator[Metric]:
         restarts = CounterMetricFamily(
-            "floe_operator_watch_restarts", "Watches that failed and were started again.", labels=["resource"]
+            "floe_operator_watch_restarts", "Watches that failed and were restarted.", labels=["resource"]
         )
         restarts.add_metric(["floeplugins"], max(0, self.watch.starts - 1))
         restarts.add_metric(["secrets and configmaps"], self.sources.restarts)
         yield restarts
-        yield _gauge("watch_established", "Whether FloePlugins are watched now.", self.watch.established)
+        yield _gauge("watch_established", "Whether FloePlugins are being watched.", self.watch.established)
 
     def _plugin_host(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
             "floe_operator_plugin_host_starts",
-            "Plugin hosts that were started; each change of what is installed brings one.",
+            "Plugin hosts started; each change of what is installed starts one.",
             value=self.host.generation,
         )
         memory = self.host.resident_bytes()
         yield _gauge(
-            "plugin_host_resident_memory_bytes", "Memory of the plugin host; 0 where none runs.", memory or 0
+            "plugin_host_resident_memory_bytes", "Memory of the plugin host; 0 if none runs.", memory or 0
         )
-        yield _gauge("plugins_loading", "Plugins whose import has not ended yet.", len(self.host.loading()))
+        yield _gauge(
+            "plugins_loading", "Plugins whose import has not finished yet.", len(self.host.loading())
+        )
 
 
 def plugin_metrics(objects: Iterable[FloePlugin]) -> Iterator[Metric]:
-    """How the FloePlugins are."""
+    """Yield the metrics of the FloePlugins."""
     by_type: dict[tuple[str, ...], int] = {(kind.slug, status): 0 for kind in PluginType for status in _READY}
     by_reason: collections.Counter[str] = collections.Counter()
     not_ready = GaugeMetricFamily(
         "floe_operator_plugin_not_ready",
-        "1 for each FloePlugin whose Ready is False: the reason, and whether it is the operator's alone.",
+        "1 for each FloePlugin whose Ready is False, with the reason and whether only the operator wrote it.",
         labels=["type", "name", "reason", "mirror"],
     )
     for seen in objects:

@@ -1,7 +1,7 @@
-"""What /healthz and /readyz say: checks, and a report in the words of Kubernetes' own components.
+"""What /healthz and /readyz report: checks, and their results in the format of Kubernetes' own components.
 
-Liveness is this process: its event loop (which answers at all) and its watch. Plugins, the CRD or the API
-server being in trouble is no reason to restart it. Readiness is that it does its work, or stands by to.
+Liveness covers this process: its event loop (by answering at all) and its watch. Trouble with plugins, the
+CRD or the API server is no reason to restart it. Readiness means that it does its work or stands by.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 Check = Callable[[], str]
-"""Why something is not as it should be, for people; empty where all is well."""
+"""Returns what is wrong, for people; empty if nothing is."""
 
 WATCH_SILENCE = 60.0
-"""Seconds without a sign of life after which the thread that watches counts as hung."""
+"""Seconds without a sign of life after which the watch's thread counts as hung."""
 
 
 class Election(Protocol):
-    """What is asked of leader election."""
+    """What is read from leader election."""
 
     @property
     def is_leader(self) -> bool: ...
@@ -27,7 +27,7 @@ class Election(Protocol):
 
 
 class Watching(Protocol):
-    """What is asked of the watch on FloePlugins."""
+    """What is read from the watch on FloePlugins."""
 
     @property
     def obstacle(self) -> str: ...
@@ -36,7 +36,7 @@ class Watching(Protocol):
 
 
 class Scanned(Protocol):
-    """What is asked of the scans."""
+    """What is read from the scans."""
 
     @property
     def ended(self) -> bool: ...
@@ -46,27 +46,27 @@ class Scanned(Protocol):
 
 
 class Writing(Protocol):
-    """What is asked of the calls to the API server."""
+    """What is read from the calls to the API server."""
 
     @property
     def refusals(self) -> Mapping[str, str]: ...
 
 
 def liveness(watch: Watching) -> dict[str, Check]:
-    """The checks of /healthz."""
+    """Return the checks of /healthz."""
 
     def watches() -> str:
         silence = watch.silence()
-        return f"it gave no sign of life for {silence:.0f} s" if silence > WATCH_SILENCE else ""
+        return f"no sign of life for {silence:.0f} s" if silence > WATCH_SILENCE else ""
 
     return {"event-loop": lambda: "", "watch": watches}
 
 
 def readiness(election: Election, watch: Watching, scans: Scanned, writing: Writing) -> dict[str, Check]:
-    """The checks of /readyz, each naming what is missing."""
+    """Return the checks of /readyz, each naming what is missing."""
 
     def scan() -> str:
-        return scans.failure if scans.ended else "the first scan has not ended"
+        return scans.failure if scans.ended else "the first scan has not finished"
 
     def leader() -> str:
         return "" if election.is_leader else election.obstacle
@@ -80,7 +80,7 @@ def readiness(election: Election, watch: Watching, scans: Scanned, writing: Writ
 
 
 def report(checks: Mapping[str, Check]) -> tuple[bool, str]:
-    """Whether all is well, and a line for each check: `[+]watch ok` or `[-]watch failed: why`."""
+    """Return whether all checks passed, and a line for each: `[+]watch ok` or `[-]watch failed: why`."""
     found = {name: check() for name, check in checks.items()}
     lines = [f"[-]{name} failed: {why}" if why else f"[+]{name} ok" for name, why in found.items()]
     return not any(found.values()), "\n".join(lines) + "\n"

@@ -1,8 +1,8 @@
 """One HTTP port for the kubelet and Prometheus: GET of a few paths, answered from memory.
 
-It lives on the operator's own event loop on purpose: an answer says that the loop turns. A client that is
-slow or says nothing costs a connection for some seconds, and there are few connections: the newest ones, so
-that nobody who holds many keeps the kubelet out.
+It runs on the operator's own event loop on purpose: an answer shows that the loop runs. A slow or silent
+client occupies a connection for some seconds. Connections are few, and the newest are kept, so that a client
+that holds many does not keep the kubelet out.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from aiohttp import web
 from floe_operator.health import Check, report
 
 CONNECTIONS = 64
-"""How many clients are served at once; one more ends the oldest connection."""
+"""The maximum number of connections; a new one beyond that ends the oldest."""
 CONNECTION_SECONDS = 15.0
-"""How long a client may keep a connection, all in all."""
+"""Seconds that a client can keep a connection in total."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Page(NamedTuple):
-    """An answer."""
+    """An HTTP response."""
 
     status: int
     body: bytes
@@ -35,26 +35,29 @@ class Page(NamedTuple):
 
 
 def report_page(checks: Mapping[str, Check]) -> Page:
-    """What health checks found: 200 where all is well, else 503."""
+    """Return the report of health checks as a page: 200 if all passed, else 503."""
     well, body = report(checks)
     return Page(200 if well else 503, body.encode())
 
 
 Render = Callable[[str], Page]
-"""Makes a page, for the Accept header of the request."""
+"""Makes a page for the Accept header of the request."""
 
 
 class PortTaken(Exception):
-    """The port cannot be listened on; the message says what to do."""
+    """Cannot listen on the port; the message says what to do."""
 
 
 @contextlib.asynccontextmanager
 async def serve(
     pages: Mapping[str, Render], port: int, *, host: str | None = None, limit: float = CONNECTION_SECONDS
 ) -> AsyncIterator[int]:
-    """Serves the pages while the body runs; the port listened on, a free one where `port` is 0.
+    """Serve the pages while the body runs, and yield the port, a free one if `port` is 0.
 
-    On all addresses, unless `host` says else. PortTaken where that is not possible.
+    Listens on all addresses unless `host` names one.
+
+    Raises:
+        PortTaken: Cannot listen on the port.
     """
     handler = web.Server(_answer_from(pages), access_log=None, keepalive_timeout=limit, lingering_time=0)
     loop = asyncio.get_running_loop()
@@ -64,7 +67,7 @@ async def serve(
         served = handler()
         newest.append(served)
         if len(newest) > CONNECTIONS:
-            # Soon, since it may be so new that it has not begun.
+            # In the loop's next turn, because the connection might be so new that it has not started.
             loop.call_soon(_end, newest.popleft())
         loop.call_later(limit, _end, served)
         return served
@@ -73,7 +76,7 @@ async def serve(
         server = await loop.create_server(connection, host, port)
     except OSError as error:
         raise PortTaken(
-            f"cannot listen on port {port}: {error.strerror}; --http-port names another, 0 none"
+            f"cannot listen on port {port}: {error.strerror}; set --http-port to another port, or 0 for none"
         ) from None
     listening: int = server.sockets[0].getsockname()[1]
     _log.info("serving /healthz, /readyz and /metrics", port=listening)
@@ -85,7 +88,7 @@ async def serve(
 
 
 def _end(served: web.RequestHandler) -> None:
-    """Ends a connection that is still there, whatever the client is waiting for or does not read."""
+    """End a connection if it is still open, whatever the client is waiting for or has not read."""
     if served.transport is not None:
         served.transport.abort()
 
@@ -96,7 +99,7 @@ def _answer_from(
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         render = pages.get(request.path)
         if render is None:
-            page = Page(404, f"not found: {', '.join(sorted(pages))} are here\n".encode())
+            page = Page(404, f"not found; available: {', '.join(sorted(pages))}\n".encode())
         elif request.method not in ("GET", "HEAD"):
             page = Page(405, b"only GET and HEAD\n")
         else:
@@ -105,7 +108,7 @@ def _answer_from(
         if page.status == 405:
             headers["Allow"] = "GET, HEAD"
         response = web.Response(status=page.status, body=page.body, headers=headers)
-        response.force_close()  # or the end of its time could meet a connection in the middle of a request
+        response.force_close()  # otherwise the time limit could end it in the middle of a later request
         return response
 
     return answer

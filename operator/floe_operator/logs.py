@@ -1,7 +1,7 @@
-"""One stream of log lines on standard error: ours, kopf's and the plugin host's.
+"""One stream of log lines on standard error: our own, kopf's and the plugin host's.
 
-JSON where a machine reads them, plain text on a terminal. Tracebacks never show local variables, as structlog
-would by itself: those of a reconcile hold the contents of Secrets.
+JSON for machines, plain text on a terminal. Tracebacks never show local variables, as structlog's would by
+default: those of a reconcile hold the contents of Secrets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import structlog.tracebacks
 
 
 class _NotOurEnd(logging.Filter):
-    """kopf runs in a thread of its own: it handles no signals, and `watch` says why it ended."""
+    """Drops kopf's lines about signals (its thread gets none) and about its own end (`watch` logs that)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not record.exc_info and "OS signals are ignored" not in str(record.msg)
@@ -24,11 +24,11 @@ class _NotOurEnd(logging.Filter):
 _tracebacks = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
-"""Where and what, without the variables: those hold configurations."""
+"""Renders tracebacks without local variables, which hold configurations."""
 
 
 def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -> None:
-    """Sends structlog's and logging's lines to standard error in the same shape."""
+    """Send the lines of structlog and logging to standard error in the same format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -61,7 +61,7 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # kopf tells of every event it hands over, and aiohttp of every reconnect.
+    # kopf logs every event it hands over, and aiohttp every reconnect.
     for noisy in ("kopf.objects", "aiohttp", "asyncio", "kopf._core.engines.activities"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("kubernetes.aio.config").setLevel(logging.ERROR)  # `connect` says what is wrong

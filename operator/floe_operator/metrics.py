@@ -1,7 +1,7 @@
 """Prometheus metrics: what is counted as it happens, and the page that shows it.
 
-What a part counts or knows itself is read off it in `gauges`. Labels have few values: types, reasons, HTTP
-codes. Names and units follow Prometheus' conventions.
+What a part of the operator counts or knows itself is left to `gauges`. Labels have few values: types,
+reasons, HTTP codes. Names and units follow Prometheus' conventions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """The metrics of one operator, in a registry of their own."""
+    """The metrics of one operator, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -40,7 +40,7 @@ class Metrics:
             collector(registry=self.registry)
         self._reconciles = Counter(
             "floe_operator_reconciles_total",
-            "Reconciles by result: success, requeue_after, retry (a passing reason), error (a bug).",
+            "Reconciles by result: success, requeue_after, retry (a transient failure), error (a bug).",
             ["result"],
             registry=self.registry,
         )
@@ -54,7 +54,7 @@ class Metrics:
         )
         self._writes = Counter(
             "floe_operator_writes_total",
-            "Writes that the API server took, by kind: object, status, deletion, event.",
+            "Writes that the API server accepted, by kind: object, status, deletion, event.",
             ["kind"],
             registry=self.registry,
         )
@@ -62,7 +62,7 @@ class Metrics:
             self._writes.labels(kind)
         self._requests = Counter(
             "floe_operator_api_requests_total",
-            "Requests to the API server, by method and HTTP code (timeout, unreachable: there was none).",
+            "Requests to the API server, by method and HTTP code (timeout or unreachable if there was none).",
             ["method", "code"],
             registry=self.registry,
         )
@@ -70,11 +70,11 @@ class Metrics:
         build.info({"version": __version__, "python": platform.python_version()})
 
     def add(self, collector: Collector) -> None:
-        """Shows what a collector collects, too."""
+        """Add a collector to the page."""
         self.registry.register(collector)
 
     def timed(self, reconcile: Callable[[Key], Awaitable[Result]]) -> Callable[[Key], Awaitable[Result]]:
-        """The same reconcile, counted and timed."""
+        """Return the same reconcile, counted and timed."""
 
         async def timed(key: Key) -> Result:
             started = time.perf_counter()
@@ -93,14 +93,14 @@ class Metrics:
         return timed
 
     def wrote(self, kind: str) -> None:
-        """The API server took a write."""
+        """Count a write that the API server accepted."""
         self._writes.labels(kind).inc()
 
     def answered(self, method: str, code: str) -> None:
-        """The API server answered a request, or did not."""
+        """Count a request to the API server, answered or not."""
         self._requests.labels(method, code).inc()
 
     def page(self, accept: str) -> tuple[bytes, str]:
-        """All metrics in the format that the Accept header asks for, and its content type."""
+        """Return all metrics in the format that the Accept header asks for, and its content type."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type

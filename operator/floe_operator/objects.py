@@ -1,7 +1,7 @@
 """The newest known state of each FloePlugin, from the watch, listings and the answers to our own writes.
 
-Only a newer resourceVersion replaces what is there, so that the answers to our own writes and the watch may
-come in any order. An object that does not fit the CRD as we know it is known by its name alone.
+Only a newer resourceVersion replaces a known state, so the watch and the answers to our own writes can arrive
+in any order. An object that does not match the CRD as we know it is known only by name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Known:
     uid: str
     resource_version: str
     seen: FloePlugin | None
-    """None for an object that does not fit the CRD as we know it."""
+    """The object, or None if it does not match the CRD as we know it."""
 
     @property
     def number(self) -> int:
@@ -42,7 +42,7 @@ class Objects:
         self._users: dict[SourceObject, dict[PluginId, None]] = {}
         self._said: Said[str] = Said()
         self.complete = False
-        """Whether a whole listing was taken in: what is not here is not there."""
+        """Whether a complete listing has been stored, so that an object missing here does not exist."""
 
     def __len__(self) -> int:
         return len(self.all())
@@ -51,27 +51,27 @@ class Objects:
         return iter([seen.plugin for seen in self.all()])
 
     def get(self, plugin: PluginId) -> FloePlugin | None:
-        """The object of a plugin, as last seen."""
+        """Return the object of a plugin, as last seen."""
         known = self._known.get(plugin)
         return known.seen if known is not None else None
 
     def all(self) -> list[FloePlugin]:
-        """Every object, as last seen."""
+        """Return all objects, as last seen."""
         return [known.seen for known in self._known.values() if known.seen is not None]
 
     def is_unfit(self, plugin: PluginId) -> bool:
-        """Whether there is an object of the plugin that does not fit the CRD: it is left alone."""
+        """Return True if the plugin has an object that does not match the CRD and is therefore ignored."""
         known = self._known.get(plugin)
         return known is not None and known.seen is None
 
     def known_as_it_is(self, raw: Mapping[str, Any]) -> PluginId | None:
-        """The plugin of an object that is known in just this version: an echo of our own write, for one."""
+        """Return the object's plugin if exactly this version is known, for example from our own write."""
         plugin, uid, version = _identity(raw)
         known = self._known.get(plugin) if plugin is not None else None
         return plugin if known is not None and (known.uid, known.resource_version) == (uid, version) else None
 
     def put(self, raw: Mapping[str, Any]) -> PluginId | None:
-        """Takes an object in, unless a newer state of it is known; its plugin, None if it is no plugin's."""
+        """Store an object unless a newer state is known; return its plugin, or None if its name fits none."""
         plugin, uid, version = _identity(raw)
         if plugin is None:
             self._say_unfit(raw, ["metadata.name"])
@@ -93,7 +93,7 @@ class Objects:
         return plugin
 
     def remove(self, raw: Mapping[str, Any]) -> PluginId | None:
-        """The object is gone; a late answer to a write cannot bring it back."""
+        """Remove a deleted object; a late answer to a write cannot bring it back."""
         plugin, uid, version = _identity(raw)
         if plugin is None:
             return None
@@ -104,9 +104,10 @@ class Objects:
         return plugin
 
     def listed(self, plugins: Collection[PluginId | None], started: Mapping[PluginId, str]) -> set[PluginId]:
-        """A whole listing was put in, of these plugins: what it lacks is gone, unless it came meanwhile.
+        """Remove the objects that a complete listing lacks, unless they changed during the listing.
 
-        `started` is `versions()` from before the listing. Returns the plugins whose object went.
+        `plugins` are those in the listing, and `started` is `versions()` from before it. Return the plugins
+        whose objects were removed.
         """
         now = self.versions()
         gone = {plugin for plugin in started.keys() - set(plugins) if now.get(plugin) == started[plugin]}
@@ -117,15 +118,15 @@ class Objects:
         return gone
 
     def versions(self) -> dict[PluginId, str]:
-        """The resourceVersion of each object, of those that do not fit too."""
+        """Return the resourceVersion of each object, including those that do not match the CRD."""
         return {plugin: known.resource_version for plugin, known in self._known.items()}
 
     def users(self, source: SourceObject) -> list[PluginId]:
-        """The plugins whose configuration refers to a Secret or ConfigMap."""
+        """Return the plugins whose configuration refers to this Secret or ConfigMap."""
         return list(self._users.get(source, ()))
 
     def clear(self) -> None:
-        """Nothing is known any more: the kind itself went."""
+        """Forget everything, because the CRD does not exist."""
         self._known.clear()
         self._users.clear()
         self._said.only(())
@@ -156,19 +157,19 @@ class Objects:
         return seen
 
     def _say_unfit(self, raw: Mapping[str, Any], fields: list[str]) -> None:
-        """Made by an older or a newer CRD, perhaps."""
+        """Log that an object does not match the CRD; an older or newer CRD may have allowed it."""
         name = str((raw.get("metadata") or {}).get("name"))
         if self._said.is_new(name, fields):
-            _log.warning("a FloePlugin does not fit the CRD and is left alone", name=name, fields=fields)
+            _log.warning("ignoring a FloePlugin that does not match the CRD", name=name, fields=fields)
 
 
 def _identity(raw: Mapping[str, Any]) -> tuple[PluginId | None, str, str]:
-    """Which plugin an object is of, its uid and its resourceVersion."""
+    """Return an object's plugin, uid and resourceVersion."""
     metadata = raw.get("metadata") or {}
     plugin = parse_object_name(str(metadata.get("name")))
     return plugin, str(metadata.get("uid", "")), str(metadata.get("resourceVersion", ""))
 
 
 def _number(resource_version: str) -> int:
-    # Comparable as numbers since Kubernetes 1.35 says so; no server before it gave out anything else.
+    # Kubernetes 1.35 guarantees that versions compare as numbers; no earlier server used anything else.
     return int(resource_version) if resource_version.isdecimal() else 0

@@ -1,7 +1,7 @@
-"""Runs the plugins that somebody wants probed: starts each once, checks it by its period, stops it.
+"""Runs the plugins that should be probed: starts each once, checks it periodically, and stops it.
 
-One task a plugin, so that a plugin that hangs costs its own condition alone. `want` and `drop` say what is
-wanted, `fact` what is known; the tasks tell when that changed.
+Each plugin has its own task, so a plugin that hangs affects only its own condition. `want` and `drop` set
+what is wanted, `fact` returns what is known, and the tasks report when that changes.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class _Runner:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     fact: Probe = field(default_factory=Probing)
     started: ConfigDigest | None = None
-    """The configuration that the plugin was started with; the host knows whether it still is."""
+    """The configuration that the plugin was started with; the host knows whether it is still started."""
     judged: ConfigDigest | None = None
     """The configuration that `fact` is about."""
     failures: int = 0
     setbacks: int = 0
     task: asyncio.Task[None] | None = None
     starting: asyncio.Task[None] | None = None
-    """The start under way: it ends by its own limit, even if `task` is cancelled meanwhile."""
+    """The start in progress; it ends within its own time limit, even if `task` is cancelled."""
 
 
 class Prober:
@@ -86,7 +86,7 @@ class Prober:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def want(self, plugin: PluginId, wanted: Run) -> None:
-        """The plugin is to run with this configuration, and to be checked so."""
+        """Run and check the plugin as `wanted` says."""
         runner = self._runners.get(plugin)
         if runner is None:
             runner = self._runners[plugin] = _Runner(wanted)
@@ -101,7 +101,7 @@ class Prober:
             runner.changed.set()  # its host is gone: start it in the new one
 
     def drop(self, plugin: PluginId) -> None:
-        """The plugin is not to be probed (any more): it is stopped."""
+        """Stop probing the plugin, and stop the plugin itself."""
         runner = self._runners.pop(plugin, None)
         if runner is None or runner.task is None:
             return
@@ -111,7 +111,10 @@ class Prober:
         task.add_done_callback(lambda _: self._stopped(plugin, task))
 
     def fact(self, plugin: PluginId, digest: ConfigDigest | None) -> Probe | None:
-        """What is known of a plugin with a configuration (None: the last); None where it is not to run."""
+        """Return what is known about a plugin with this configuration, or None if it should not run.
+
+        If `digest` is None, return what is known about it with its last configuration.
+        """
         runner = self._runners.get(plugin)
         if runner is None:
             return None
@@ -120,7 +123,7 @@ class Prober:
         return runner.fact
 
     async def close(self) -> None:
-        """Ends every check; the host stops what it started when it ends."""
+        """End all checks; when the plugin host ends, it stops the plugins that it started."""
         runners = self._runners.values()
         tasks = [task for each in runners for task in (each.task, each.starting) if task is not None]
         tasks += self._stopping.values()
@@ -137,12 +140,12 @@ class Prober:
             try:
                 pause = await self._round(plugin, runner, wanted)
             except (HostUnavailable, NotStarted, PluginGone, ClusterError) as error:
-                # Not the plugin's fault: what is known of it stands.
-                _log.debug("a probe will be tried again", plugin=plugin.slug, reason=str(error))
+                # Not the plugin's fault: what is known about it remains valid.
+                _log.debug("probe will be retried", plugin=plugin.slug, reason=str(error))
                 pause = self._setback(runner)
-            except Exception:  # noqa: BLE001 -- a bug of ours must not end the probes of a plugin unseen
+            except Exception:  # noqa: BLE001 -- our own bug must not silently end a plugin's probes
                 pause = self._setback(runner)
-                _log.exception("a probe failed", plugin=plugin.slug, in_seconds=round(pause, 1))
+                _log.exception("probe failed", plugin=plugin.slug, in_seconds=round(pause, 1))
             else:
                 if pause is None:
                     pause = self._setback(runner)
@@ -154,10 +157,13 @@ class Prober:
                 continue
 
     async def _round(self, plugin: PluginId, runner: _Runner, wanted: Run) -> float | None:
-        """Starts the plugin if need be, checks it once; seconds to the next round, None after a setback."""
+        """Start the plugin if necessary and check it once.
+
+        Return the seconds until the next round, or None after a setback.
+        """
         runs = runner.started == wanted.digest and self._host.is_started(plugin)
         if not runs and isinstance(self._host.load_state(plugin), Loading):
-            return _BACKOFF.longest  # another release: once it is loaded, a reconcile says with which digest
+            return _BACKOFF.longest  # another release is loading; after that, a reconcile sets the digest
         if not runs and not await self._start(plugin, runner, wanted):
             return None
         try:
@@ -166,13 +172,13 @@ class Prober:
         except (HookFailed, HookTimedOut) as error:
             self._checked(plugin, runner, wanted, "unhealthy", self._words(plugin, error))
         except HookCrashed as error:
-            runner.started = None  # no reconcile brings it back before its pause is over
+            runner.started = None  # so that no reconcile restarts it before the pause is over
             self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)))
             return None
         else:
             message = self._scrubbers.of(plugin).scrub(report.message)
             self._checked(plugin, runner, wanted, report.state, message)
-        # A little early or late, so that a hundred plugins are not checked in one instant.
+        # A little early or late, so that a hundred plugins are not checked at the same moment.
         return wanted.probe.period_seconds * random.uniform(0.95, 1.05)  # noqa: S311
 
     async def _start(self, plugin: PluginId, runner: _Runner, wanted: Run) -> bool:
@@ -193,7 +199,7 @@ class Prober:
         return True
 
     async def _stop(self, plugin: PluginId, runner: _Runner, *, after: asyncio.Task[None] | None) -> None:
-        """Stops the plugin once its runner, a start under way and an earlier stop have ended."""
+        """Stop the plugin once its runner, a start in progress and an earlier stop have ended."""
         before = [task for task in (after, runner.task, runner.starting) if task is not None]
         await asyncio.gather(*before, return_exceptions=True)
         if not self._host.is_started(plugin):
@@ -202,8 +208,8 @@ class Prober:
             await self._host.stop_plugin(plugin, STOP_LIMIT)
             _log.info("plugin stopped", plugin=plugin.slug)
         except (HookError, HostUnavailable, PluginGone) as error:
-            reason = _words(error, self._scrubbers.common())  # its object may be gone, or be another one
-            _log.warning("a plugin did not stop as it should", plugin=plugin.slug, reason=reason)
+            reason = _words(error, self._scrubbers.common())  # its object may be gone or replaced
+            _log.warning("plugin did not stop cleanly", plugin=plugin.slug, reason=reason)
 
     def _stopped(self, plugin: PluginId, task: asyncio.Task[None]) -> None:
         if self._stopping.get(plugin) is task:
@@ -215,7 +221,7 @@ class Prober:
 
     def _note(self, plugin: PluginId, runner: _Runner, wanted: Run, fact: Probe) -> None:
         if runner.wanted.digest != wanted.digest:
-            return  # another configuration by now: this one tells nothing of it
+            return  # the configuration has changed, and this fact says nothing about the new one
         different = fact != runner.fact or runner.judged != wanted.digest
         runner.fact, runner.judged = fact, wanted.digest
         if different:
@@ -230,6 +236,6 @@ class Prober:
 
 
 def _words(error: Exception, scrubber: Scrubber) -> str:
-    """Our sentence, and the plugin's own words where it may say them."""
+    """Return our own sentence, followed by the plugin's scrubbed text if there is any."""
     text = scrubber.scrub(error.failure.plugin_text) if isinstance(error, HookFailed) else ""
     return f"{error}: {text}" if text else str(error)

@@ -1,7 +1,8 @@
-"""The work queue: keys wait to be reconciled, each once, one reconcile per key at a time.
+"""The work queue: keys wait to be reconciled, each at most once, with one reconcile per key at a time.
 
-As client-go's rate-limited work queue: `add` while a key waits changes nothing; `add` while it is being
-worked on makes it come back once that is done; failures come back after an exponential back-off with jitter.
+It works like client-go's rate-limited work queue. `add` has no effect while the key waits; while the key is
+being reconciled, `add` enqueues it again afterwards. After a failure, a key comes back with exponential
+back-off and jitter.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ Key = TypeVar("Key", bound=Hashable)
 
 _BACKOFF = Backoff(first=0.1, longest=60.0)
 _SAID_AGAIN_AFTER = 60.0
-"""Seconds in which a reason to try again is a warning only once: an outage has the same one for every key."""
+"""Seconds during which the same reason for a retry is logged as one warning: an outage affects every key."""
 
 _log = structlog.get_logger(__name__)
 
 
 class WorkQueue(Generic[Key]):
-    """Keys and the workers that take them. Must be used from one event loop."""
+    """Keys and the workers that reconcile them; must be used from one event loop."""
 
     def __init__(
         self,
@@ -56,16 +57,16 @@ class WorkQueue(Generic[Key]):
 
     @property
     def idle(self) -> bool:
-        """Whether no key waits or is being worked on (keys that back off do not count)."""
+        """Whether no key is waiting or being reconciled (keys in back-off do not count)."""
         return not len(self) and not self._active
 
     def oldest_age(self) -> float:
-        """How long the key that waits longest has waited, seconds."""
+        """Return how many seconds the key that has waited longest has waited."""
         heads = [next(iter(lane.values())) for lane in (self._waiting, self._later) if lane]
         return time.monotonic() - min(heads) if heads else 0.0
 
     def add(self, key: Key) -> None:
-        """The key is to be looked at, now."""
+        """Enqueue the key now."""
         if self._closing:
             return
         self._cancel_timer(key)
@@ -78,7 +79,7 @@ class WorkQueue(Generic[Key]):
             self._available.release()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """The key is to be looked at in some seconds, or earlier if somebody adds it."""
+        """Enqueue the key after some seconds, or earlier if it is added before that."""
         if self._closing or key in self._waiting:
             return
         due = asyncio.get_running_loop().time() + seconds
@@ -89,7 +90,7 @@ class WorkQueue(Generic[Key]):
         self._timers[key] = asyncio.get_running_loop().call_at(due, self._due, key)
 
     async def run(self) -> None:
-        """Works until it is cancelled; no exception of a reconcile ends it."""
+        """Work until cancelled; no exception from a reconcile ends the queue."""
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._workers):
@@ -119,8 +120,8 @@ class WorkQueue(Generic[Key]):
         except RetryableError as error:
             delay = self._back_off(key, error.after)
             log = _log.warning if self._said.is_new(str(error)) else _log.debug
-            log("will be tried again", key=self._name(key), reason=str(error), in_seconds=round(delay, 1))
-        except Exception:  # noqa: BLE001 -- a bug of ours must not stop the other keys
+            log("will be retried", key=self._name(key), reason=str(error), in_seconds=round(delay, 1))
+        except Exception:  # noqa: BLE001 -- our own bug must not stop the other keys
             delay = self._back_off(key, None)
             _log.exception("reconcile failed", key=self._name(key), in_seconds=round(delay, 1))
         else:

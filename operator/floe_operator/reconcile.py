@@ -1,6 +1,6 @@
-"""`reconcile(plugin)`: looks at the present state, decides, and carries out what was decided.
+"""`reconcile(plugin)`: looks at the current state, decides, and carries out the decision.
 
-Level-triggered: what woke it does not matter, and to run it once more changes nothing. `gather` looks, and
+Level-triggered: what triggered it does not matter, and running it again changes nothing. `gather` looks, and
 the rules in `decision` decide.
 """
 
@@ -27,16 +27,16 @@ from floe_operator.rules.results import DONE, LATER, Result, RetryableError, Ret
 from floe_operator.rules.status_removals import removal_patch
 
 _AGAIN = RetryAfter(0)
-"""The watch's echo of our own writes wakes nobody: what a write leaves to do comes back by itself."""
+"""Reconcile again immediately: the watch's echo of our own write does not enqueue the plugin."""
 
 _SOON = RetryAfter(1.0)
-"""Somebody else writes the status, too; a writer that never stops costs one write a second."""
+"""Reconcile again soon: if another writer of the status never stops, that costs one write a second."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """Brings one object at a time to what is known of its plugin."""
+    """Brings one object at a time in line with what is known about its plugin."""
 
     def __init__(
         self,
@@ -54,13 +54,19 @@ class Reconciler:
         self._on_written = on_written
 
     async def reconcile(self, plugin: PluginId) -> Result:
-        """Looks, decides, carries out; RetryableError where the key must come back."""
+        """Look at the plugin, decide, and carry out the decision.
+
+        Raises:
+            RetryableError: The plugin must be reconciled again.
+        """
         try:
             situation = await self._gather.situation(plugin)
             decision = decide(situation, datetime.now(UTC), time.monotonic())
             return await self._carry_out(plugin, situation.seen, decision)
         except (errors.NotFound, errors.NamespaceTerminating) as error:
-            _log.debug("the object, its kind or its namespace goes", plugin=plugin.slug, reason=str(error))
+            _log.debug(
+                "the object, its CRD or its namespace is being deleted", plugin=plugin.slug, reason=str(error)
+            )
             return DONE
         except (HostUnavailable, PluginGone) as error:
             raise RetryableError(str(error)) from error
@@ -72,9 +78,9 @@ class Reconciler:
             self._prober.drop(plugin)
             self._gather.forget(plugin)
         elif seen is None or not self._is_there(seen):
-            return DONE  # it went meanwhile, and the news of that brought the key back
+            return DONE  # it has been deleted since, and that event enqueued the plugin
         result = await self._write(plugin, seen, decision)
-        # After the write, so that a status that says why stands before a plugin stops or starts.
+        # After the write, so that the status says why before the plugin stops or starts.
         if isinstance(decision.run, Run):
             self._prober.want(plugin, decision.run)
         elif decision.run is Rest.STOP and not decision.forget:
@@ -82,12 +88,12 @@ class Reconciler:
         return result
 
     def _is_there(self, seen: FloePlugin) -> bool:
-        """Whether the object is still the one that was looked at, and stays."""
+        """Return True if the object is still the one that was seen and is not being deleted."""
         now = self._objects.get(seen.plugin)
         return now is not None and now.metadata.uid == seen.metadata.uid and not now.is_going
 
     async def _write(self, plugin: PluginId, seen: FloePlugin | None, decision: Decision) -> Result:
-        """Writes the object or its status, not both; what is left after it brings the key back."""
+        """Write the object or its status, never both; the result says whether something is left to do."""
         if decision.mirror is Mirror.MAKE:
             return await self._make(plugin)
         if seen is not None and decision.status is not None:
@@ -97,17 +103,17 @@ class Reconciler:
         return DONE
 
     async def _make(self, plugin: PluginId) -> Result:
-        """An installed plugin gets its bare mirror (back)."""
+        """Create the bare mirror of an installed plugin, or create it again."""
         self._objects.put(await self._floeplugins.apply(plugin, uid=None))
-        # Nothing is there where it was deleted meanwhile, or a webhook made it unfit.
+        # None if it has been deleted since, or if a webhook changed it so that it does not match the CRD.
         return _AGAIN if self._objects.get(plugin) is not None else DONE
 
     async def _complete(self, seen: FloePlugin) -> Result:
-        """Somebody else made the object: it gets our label, unless another owns that."""
+        """Add our label to an object that someone else created, unless another manager owns that label."""
         try:
             self._objects.put(await self._floeplugins.apply(seen.plugin, uid=seen.metadata.uid))
         except errors.Conflict as error:
-            _log.info("another manager's value stays", plugin=seen.plugin.slug, reason=str(error))
+            _log.info("kept another field manager's value", plugin=seen.plugin.slug, reason=str(error))
             return DONE
         return self._result(seen, seen.status)
 
@@ -119,18 +125,18 @@ class Reconciler:
             if leftovers := removal_patch(written, status):
                 written = await self._floeplugins.patch_status(seen.plugin, leftovers)
         except (errors.Conflict, errors.Refused) as error:
-            # Another object by that name took its place, or another hand was quicker: the watch brings it.
-            _log.info("a status was not written", plugin=seen.plugin.slug, reason=str(error))
+            # Another object took its place, or another writer was faster; the watch will report it.
+            _log.info("status not written", plugin=seen.plugin.slug, reason=str(error))
             return DONE
         self._objects.put(written)
         self._on_written(seen, status)
         return self._result(seen, status)
 
     def _result(self, seen: FloePlugin, status: FloePluginStatus | None) -> Result:
-        """What is left to do after a write that leaves the object with this status.
+        """Return what is left to do after a write that leaves the object with this status.
 
-        The answer to a write may hold a change that another hand made just before. It need not have news of
-        its own: a watch that begins anew tells of the last state only, which is the echo of our write.
+        The answer to a write may contain a change that someone else made just before. The watch might not
+        report that change: after a restart it reports the last state only, which is the echo of our write.
         """
         now = self._objects.get(seen.plugin)
         if now is None or now.metadata.generation != seen.metadata.generation:

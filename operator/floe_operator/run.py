@@ -1,4 +1,4 @@
-"""`floe-operator run`: makes every part, joins them, and runs them until the process is told to end.
+"""`floe-operator run`: creates all parts, connects them, and runs them until the process is told to end.
 
 The only module that knows all parts of the running operator.
 """
@@ -40,16 +40,16 @@ from floe_operator.wakeups import Wakeups
 
 _WORKERS = 16
 _SHUTDOWN_SECONDS = 20.0
-"""What started plugins get to stop; below a pod's usual grace period of 30 s."""
+"""Seconds that started plugins get to stop; below a pod's usual grace period of 30 s."""
 
 _log = structlog.get_logger(__name__)
 
 
 async def run(settings: RunSettings) -> int:
-    """Runs the operator; the exit code."""
+    """Run the operator and return its exit code."""
     try:
         connection = await connect()
-        # Of its own, so that requests that hang do not hold up a renewal of the Lease.
+        # A separate connection, so that hanging requests do not delay a renewal of the Lease.
         election = await connect()
     except errors.ClusterConfigError as error:
         _log.error("cannot start", reason=str(error))
@@ -71,7 +71,7 @@ async def run(settings: RunSettings) -> int:
 
 
 class Operator:
-    """All parts of one operator, joined."""
+    """All parts of one operator, connected."""
 
     def __init__(self, settings: RunSettings, connection: Connection, election: Connection) -> None:
         namespace = settings.namespace or connection.namespace
@@ -131,7 +131,7 @@ class Operator:
         self.watch = Watch(
             connection,
             self.floeplugins,
-            # The mirrors of a CRD that came late do not wait for the next scan.
+            # If the CRD is installed late, its mirrors do not wait for the next scan.
             on_start=self.scanner.hurry,
             on_event=self.wakeups.seen,
             on_gone=self._kind_gone,
@@ -150,9 +150,13 @@ class Operator:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Runs until `stop` is set; then started plugins get time to stop. PortTaken."""
+        """Run until `stop` is set, then give started plugins time to stop.
+
+        Raises:
+            PortTaken: The operator cannot listen on its HTTP port.
+        """
         _log.info(
-            "floe-operator starts",
+            "floe-operator starting",
             version=__version__,
             namespace=self.floeplugins.namespace,
             server=self._server,
@@ -177,7 +181,7 @@ class Operator:
             for part in ended:
                 part.result()
         finally:
-            _log.info("floe-operator ends")
+            _log.info("floe-operator stopping")
             for part in parts:
                 part.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -187,7 +191,7 @@ class Operator:
             await self.elector.release()
 
     async def _lead(self) -> None:
-        """What only the leader does; one that stands by watches and scans, so that it is at work at once."""
+        """Do what only the leader does; a standby watches and scans, so that it can take over immediately."""
         await self.elector.acquire()
         self.scanner.hurry()
         async with asyncio.TaskGroup() as group:
@@ -214,10 +218,10 @@ class Operator:
         self.wakeups.written(seen.plugin)
 
     def _plugin_printed(self, line: str) -> None:
-        """A plugin wrote to its standard output or error: any of them, as far as we know."""
-        _log.info("a plugin printed", text=self.configurations.scrubbers.common().scrub(line))
+        """Log a line that a plugin (unknown which) wrote to its standard output or error."""
+        _log.info("plugin output", text=self.configurations.scrubbers.common().scrub(line))
 
     def _kind_gone(self) -> None:
-        """The CRD is not there (any more), and no object either: no probe is wanted."""
+        """Stop all probes, because without the CRD there are no objects."""
         for plugin in self.wakeups.kind_gone():
             self.prober.drop(plugin)

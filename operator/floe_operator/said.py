@@ -1,4 +1,4 @@
-"""What was said of each subject, so that a log tells of a trouble once and not at each attempt."""
+"""Remembers what was said about each subject, so that a problem is logged once and not at each attempt."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Generic, TypeVar
 Subject = TypeVar("Subject", bound=Hashable)
 
 _MOST = 10_000
-"""How many subjects are remembered; the oldest go first, and are said again."""
+"""Maximum number of subjects; the oldest are forgotten first and then count as new."""
 
 
 class Said(Generic[Subject]):
-    """The last word on each subject."""
+    """What was last said about each subject."""
 
     def __init__(self, again_after: float = math.inf) -> None:
         self._again_after = again_after
-        """Seconds after which the same is new again."""
+        """Seconds after which the same words are new again."""
         self._words: collections.OrderedDict[Subject, tuple[object, float]] = collections.OrderedDict()
 
     def is_new(self, subject: Subject, words: object = None) -> bool:
-        """Whether this is another word on the subject than the last, which it is from now on."""
+        """Return True if `words` differ from what was last said about the subject, and remember them."""
         now = time.monotonic()
         while self._words and now - next(iter(self._words.values()))[1] >= self._again_after:
             self._words.popitem(last=False)
@@ -37,10 +37,10 @@ class Said(Generic[Subject]):
         return True
 
     def is_over(self, subject: Subject) -> None:
-        """There is nothing to say of the subject any more: whatever comes next is new."""
+        """Forget the subject: whatever is said next is new."""
         self._words.pop(subject, None)
 
     def only(self, subjects: Collection[Subject]) -> None:
-        """All other subjects are over."""
+        """Forget all other subjects."""
         for subject in self._words.keys() - set(subjects):
             del self._words[subject]

@@ -1,7 +1,7 @@
-"""Scans the plugins' environment again and again, and keeps the mirror in step with what is found.
+"""Scans the plugins' environment repeatedly, and keeps the mirror in step with what it finds.
 
-While it leads, each round lists all objects through the API server: the watch alone cannot say what is not
-there.
+While this operator leads, each round lists all objects through the API server: the watch alone cannot show
+which objects are missing.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from floe_operator.said import Said
 from floe_operator.scans import Scans
 
 _RETRY_SECONDS = 5.0
-"""How long to wait after the objects could not be listed."""
+"""Seconds to wait after the objects could not be listed."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Scanner:
-    """Repeats scans, and has every object looked at after each; one that stands by only scans."""
+    """Scans repeatedly and enqueues every object after each scan; on a standby, it only scans."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Scanner:
         self._soon = asyncio.Event()
 
     async def run(self) -> None:
-        """Scans until it is cancelled."""
+        """Scan until cancelled."""
         while True:
             scan = await self._scan()
             self._soon.clear()
@@ -69,7 +69,7 @@ class Scanner:
                 continue
 
     def hurry(self) -> None:
-        """The next scan is due now: the objects can be listed, or written, from now on."""
+        """Start the next scan now, because objects can be listed or written from now on."""
         self._soon.set()
 
     async def _scan(self) -> ScanResult | None:
@@ -77,7 +77,7 @@ class Scanner:
         try:
             scan = await self._host.scan()
         except ScanFailed as error:
-            self._say({("the scan failed", ""): error.detail})
+            self._say({("scan failed", ""): error.detail})
             self._scans.failed(error.detail)
             return None
         seconds = time.monotonic() - started
@@ -86,20 +86,20 @@ class Scanner:
         return scan
 
     async def _keep_mirror(self, scan: ScanResult | None) -> bool:
-        """Has missing objects created and every other one looked at; deletes those that may go.
+        """Enqueue every missing and every existing object, and delete those that may be deleted.
 
-        False where the objects could not be listed.
+        Return False if the objects could not be listed.
         """
         before = self._objects.versions()
         listed: set[PluginId] = set()
         try:
-            # One at a time: a thousand of them as the API server gives them are more than all that is kept.
+            # One at a time: as the API server sends them, a thousand objects are larger than what is kept.
             async for raw in self._floeplugins.list():
                 if (plugin := self._objects.put(raw)) is not None:
                     listed.add(plugin)
         except errors.ClusterError as error:
-            # The watch says why, and for how long. Nothing is known to be gone.
-            _log.debug("FloePlugins cannot be listed", reason=str(error))
+            # The watch logs why, and for how long. No object counts as deleted.
+            _log.debug("cannot list FloePlugins", reason=str(error))
             self._absences = self._absences.unless_found(scan)
             for plugin in listed:
                 self._look_at(plugin)
@@ -122,13 +122,13 @@ class Scanner:
                 deletion.plugin, uid=deletion.uid, resource_version=deletion.resource_version
             )
         except errors.ClusterError as error:
-            _log.info("a FloePlugin was not deleted", plugin=deletion.plugin.slug, reason=str(error))
+            _log.info("FloePlugin not deleted", plugin=deletion.plugin.slug, reason=str(error))
         else:
-            said = "deleted a FloePlugin: its plugin is gone, and nobody configured it"
+            said = "deleted a FloePlugin: its plugin is gone and nobody configured it"
             _log.info(said, plugin=deletion.plugin.slug)
 
     def _is_due(self) -> bool:
-        """Whether a scan counts towards the absence of a plugin: several in one second are worth one."""
+        """Return True if a scan counts towards a plugin's absence: scans in quick succession count as one."""
         now = time.monotonic()
         if now - self._counted_at < self._interval / 2:
             return False
@@ -136,7 +136,7 @@ class Scanner:
         return True
 
     def _say(self, faults: dict[tuple[str, str], str]) -> None:
-        """Logs what is wrong once, and again when it is another thing, or came back."""
+        """Log each fault once, and again if it changes or comes back."""
         self._said.only(faults)
         for (event, about), reason in faults.items():
             if self._said.is_new((event, about), reason):
@@ -144,12 +144,12 @@ class Scanner:
 
 
 def _faults(scan: ScanResult) -> dict[tuple[str, str], str]:
-    """What a scan found that no FloePlugin can tell of."""
+    """Return the faults that no FloePlugin can report: reasons by (log event, subject)."""
     faults: dict[tuple[str, str], str] = {}
     for unreadable in scan.unreadable:
-        key = ("a distribution cannot be read", unreadable.where)
+        key = ("cannot read a distribution", unreadable.where)
         faults[key] = "; ".join(filter(None, (faults.get(key), unreadable.detail)))
     for plugin in mirror.known_plugins(scan):
         if not is_nameable(plugin):
-            faults["a plugin gets no FloePlugin", plugin.slug] = "no object can have its name"
+            faults["plugin cannot have a FloePlugin", plugin.slug] = "no object can have its name"
     return faults

@@ -1,4 +1,4 @@
-"""What the scans of this process found: which plugins there are, and whether that is known at all."""
+"""The results of this process's scans: which plugins exist, and whether that is known at all."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from floe_operator.rules.resource import FloePlugin, is_nameable
 
 
 class Scans:
-    """The last scan that succeeded, and why a later one did not.
+    """The last successful scan, and why a later one failed.
 
-    `objects` are the FloePlugins as last seen: they remember what a partial scan does not show.
+    `objects` returns the FloePlugins as last seen: they remember what a partial scan does not show.
     """
 
     def __init__(self, objects: Callable[[], Iterable[FloePlugin]] = tuple) -> None:
         self._objects = objects
         self.scan: ScanResult | None = None
         self.failure = ""
-        """Why the last scan did not succeed; empty where it did."""
+        """Why the last scan failed; empty if it succeeded."""
         self.ended = False
-        """Whether a scan ended at all; nothing is judged before."""
+        """Whether any scan has ended; nothing is assessed before that."""
         self.succeeded_at = 0.0
         """When a scan last succeeded, in Unix time."""
         self.seconds = 0.0
-        """How long that scan took."""
+        """How long that scan took, in seconds."""
         self._known: dict[PluginId, Installed | Broken] = {}
         self.plugins: Collection[PluginId] = frozenset()
-        """Every plugin that is known or hidden, broken ones too; another object whenever it changes."""
+        """Every known or hidden plugin, including broken ones; a new collection whenever it changes."""
 
     def succeeded(self, scan: ScanResult, seconds: float = 0.0) -> None:
-        """Takes in the result of a scan that took `seconds`; what a partial one does not show is not gone."""
+        """Store the result of a scan that took `seconds`; a plugin that a partial scan misses is not gone."""
         self.scan, self.failure, self.ended = scan, "", True
         self.succeeded_at, self.seconds = time.time(), seconds
         self._known = {
@@ -44,16 +44,16 @@ class Scans:
         self.objects_listed()
 
     def objects_listed(self) -> None:
-        """The objects are others than before, perhaps: what a partial scan hides is known from them."""
+        """Update `plugins`: the objects may have changed, and they show what a partial scan hides."""
         if self.scan is not None:
             self.plugins = self._known.keys() | hidden_plugins(self.scan, self._objects())
 
     def failed(self, detail: str) -> None:
-        """The last scan did not succeed; what the one before it found still stands."""
+        """Store why the last scan failed; the results of the one before it remain valid."""
         self.failure, self.ended = detail, True
 
     def discovery(self, seen: FloePlugin) -> Discovery | None:
-        """What is known of an object's plugin; None before the first scan ended."""
+        """Return what is known about an object's plugin, or None before the first scan has ended."""
         if self.failure:
             return DiscoveryUnknown(self.failure)
         if self.scan is None:
@@ -65,13 +65,13 @@ class Scans:
         return NotInstalled() if hidden is None else DiscoveryUnknown(hidden)
 
     def must_exist(self, plugin: PluginId) -> bool:
-        """Whether the plugin must have an object."""
+        """Return True if the plugin must have an object."""
         return must_exist(plugin, self._known)
 
     def nameable(self) -> list[PluginId]:
-        """The plugins that must have an object."""
+        """Return the plugins that must have an object."""
         return [plugin for plugin in self._known if is_nameable(plugin)]
 
     def unnameable(self) -> list[PluginId]:
-        """The plugins that no object can stand for."""
+        """Return the plugins that cannot have an object."""
         return [plugin for plugin in self._known if not is_nameable(plugin)]

@@ -1,7 +1,7 @@
-"""The scrubber of each plugin, and the one of them all: which secrets may be in text that a plugin wrote.
+"""A scrubber for each plugin and one for all of them: which secrets can be in text that a plugin wrote.
 
-Secrets are remembered for as long as the plugin host may have them: it stops a plugin after its object is
-gone, and the plugin may print something meanwhile.
+Secrets are remembered as long as the plugin host might have them: it stops a plugin only after its object is
+gone, and the plugin can still print something until then.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from floe_core.plugin_types import PluginId
 from floe_operator.rules.scrub import NOTHING, Scrubber
 
 _FORMER = 4 * 1024
-"""Characters of former secrets that are scrubbed, too; or twice the present ones, if that is more."""
+"""How many characters of former secrets are still scrubbed; twice the length of the present ones if more."""
 
 
 _DEPARTED = 4
-"""How many objects that went, one after the other, are remembered of a plugin."""
+"""How many deleted objects of each plugin have their secrets remembered; the oldest are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ _NONE = _Known((), NOTHING)
 class _Departed:
     scrubbers: collections.deque[Scrubber]
     generation: int
-    """The plugin host's, when the last of them went."""
+    """The plugin host's generation when the last of the objects was deleted."""
 
 
 class Scrubbers:
-    """What must be scrubbed of each plugin's text; `generation` counts the plugin hosts."""
+    """What must be scrubbed from each plugin's text; `generation` counts the plugin hosts."""
 
     def __init__(self, generation: Callable[[], int]) -> None:
         self._generation = generation
@@ -48,7 +48,7 @@ class Scrubbers:
         self._common: Scrubber | None = NOTHING
 
     async def remember(self, plugin: PluginId, secrets: tuple[str, ...]) -> None:
-        """From now on these secrets are scrubbed from the plugin's text, and the ones before them as well."""
+        """Scrub these secrets, and recently replaced ones, from the plugin's text from now on."""
         while True:
             known = self._known.get(plugin, _NONE)
             former = tuple(_former(known.secrets, secrets))
@@ -61,11 +61,11 @@ class Scrubbers:
         self._common = None
 
     def of(self, plugin: PluginId) -> Scrubber:
-        """Takes the secrets of a plugin's object out of what the plugin says of itself."""
+        """Return the scrubber of one plugin's secrets, for what the plugin says about itself."""
         return self._known.get(plugin, _NONE).scrubber
 
     def common(self) -> Scrubber:
-        """Takes every secret that the host may know out of text that any plugin may have written."""
+        """Return the scrubber of all secrets the host might know, for text from any plugin."""
         self._let_go()
         if self._common is None:
             known = [each.scrubber for each in self._known.values()]
@@ -74,7 +74,7 @@ class Scrubbers:
         return self._common
 
     def forget(self, plugin: PluginId) -> None:
-        """The plugin's object is gone: its secrets are in nothing but what the host may still print."""
+        """Forget a plugin whose object is gone; only text the host still prints can hold its secrets."""
         known = self._known.pop(plugin, None)
         if known is not None:
             scrubbers = collections.deque[Scrubber](maxlen=_DEPARTED)
@@ -84,7 +84,10 @@ class Scrubbers:
         self._let_go()
 
     def _let_go(self) -> None:
-        """A host stops its plugins while the next one is at work already: with the one after it is gone."""
+        """Drop the secrets that no remaining host can print.
+
+        A replaced host stops its plugins while its successor runs; it is gone once the successor is replaced.
+        """
         now = self._generation()
         for plugin in [each for each, departed in self._departed.items() if now > departed.generation + 1]:
             del self._departed[plugin]
@@ -92,7 +95,7 @@ class Scrubbers:
 
 
 def _scrubber(secrets: tuple[str, ...], former: tuple[str, ...]) -> Scrubber:
-    # Apart, so that the former ones do not make pieces of the present ones harder to find.
+    # Two scrubbers, so that former secrets do not make pieces of present ones harder to find.
     return Scrubber.of_all([Scrubber(secrets), Scrubber(former)]) if former else Scrubber(secrets)
 
 

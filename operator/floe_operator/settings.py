@@ -1,6 +1,6 @@
 """The settings of the operator: each field is a flag of `floe-operator run` and a FLOE_* variable.
 
-A flag wins over its variable, the variable over the default. The commands that need no cluster share a part.
+A flag wins over its variable, the variable over the default. Commands that need no cluster share some fields.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ Seconds = Annotated[float, BeforeValidator(_seconds)]
 Bytes = Annotated[int, BeforeValidator(_bytes)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-_LOG_LEVEL = "The least severe log lines to print."
+_LOG_LEVEL = "The lowest severity of log lines to print."
 
 
 class PluginEnvironment(BaseSettings):
-    """Where the plugins are, and how long they may take; what every command that asks them needs."""
+    """Where the plugins are and how long they may take: the settings of every command that runs them."""
 
     model_config = SettingsConfigDict(
         env_prefix="FLOE_",
-        env_ignore_empty=True,  # what a template left empty
+        env_ignore_empty=True,  # a template can leave variables empty
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
@@ -74,7 +74,7 @@ class PluginEnvironment(BaseSettings):
 
     plugin_python: Path = Field(
         default=Path(sys.executable),
-        description="The Python of the environment that has the plugins; the operator's own by default.",
+        description="The Python of the environment that contains the plugins; by default the operator's own.",
     )
     load_timeout: Seconds = Field(
         default=10.0, gt=0, le=600, description="How long a plugin's import may take, such as 10s."
@@ -85,19 +85,19 @@ class PluginEnvironment(BaseSettings):
     )
     log_level: LogLevel = Field(default="info", description=_LOG_LEVEL)
     log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="json, text, or auto: text on a terminal and json elsewhere."
+        default="auto", description="json, text, or auto: text on a terminal, json elsewhere."
     )
 
     @classmethod
     def variables(cls) -> Collection[str]:
-        """The fields that have a FLOE_* variable."""
+        """Return the fields that have a FLOE_* variable."""
         return cls.model_fields
 
 
 class CommandSettings(PluginEnvironment):
-    """Of a command that answers and ends: what it logs beside its answer are errors.
+    """The settings of a command that prints an answer and ends; besides the answer it logs only errors.
 
-    Its own flags have no variables: FLOE_OUTPUT would mean something else to each command of a CI job.
+    Its own flags have no variables: FLOE_OUTPUT would mean something different to each command of a CI job.
     """
 
     log_level: LogLevel = Field(default="error", description=_LOG_LEVEL)
@@ -128,29 +128,30 @@ class _SharedVariables(EnvSettingsSource):
 
 
 class RunSettings(PluginEnvironment):
-    """Mirrors the installed plugins into FloePlugin objects and judges them, until it is told to end."""
+    """The settings of `run`, which mirrors plugins into FloePlugins and assesses them until told to stop."""
 
     namespace: Annotated[str | None, AfterValidator(_namespace)] = Field(
         default=None,
-        description="The namespace to serve; the pod's own, or that of the kubeconfig's context.",
+        description="The namespace to watch; by default the pod's own, or that of the kubeconfig's context.",
     )
     scan_interval: Seconds = Field(
         default=60.0, ge=0.1, le=86400, description="The time between two scans, such as 60s."
     )
     leader_elect: bool = Field(
         default=True,
-        description="Whether operators of one namespace elect one that writes, by the Lease floe-operator.",
+        description="Elect a leader among the operators of the namespace, using the Lease floe-operator; "
+        "only the leader writes.",
     )
     http_port: int = Field(
         default=8080,
         ge=0,
         le=65535,
-        description="The port of /healthz, /readyz and /metrics; 0 serves none.",
+        description="The port of /healthz, /readyz and /metrics; 0 disables them.",
     )
 
 
 def service_account_namespace() -> str | None:
-    """The namespace of the pod that this process runs in; None outside of a cluster."""
+    """Return the namespace of the pod that this process runs in, or None outside a cluster."""
     if "KUBERNETES_SERVICE_HOST" not in os.environ:
         return None
     try:

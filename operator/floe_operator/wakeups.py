@@ -1,7 +1,7 @@
-"""Turns news, from the watches, the plugin host and our own writes, into keys for the queue.
+"""Turns news from the watches, the plugin host and our own writes into keys for the queue.
 
-Takes the news of objects into `objects` on the way. Nothing is judged here, and nothing can fail: a key that
-comes in vain costs a reconcile that writes nothing, one that does not come waits for the next scan.
+News about objects is also stored in `objects`. Nothing is assessed here, and nothing can fail: an unnecessary
+key costs a reconcile that writes nothing, and a missing key waits for the next scan.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Wakeups:
         self._ready: set[PluginId] = set()
 
     def seen(self, event: str | None, raw: Mapping[str, Any]) -> None:
-        """The watch saw an object come, change or go; the echo of our own write wakes nobody."""
+        """Handle a watch event about an object; an echo of our own write does not enqueue its plugin."""
         gone = event == "DELETED"
         if not gone and (plugin := self._objects.known_as_it_is(raw)) is not None:
             self._note_readiness(plugin)
@@ -33,38 +33,38 @@ class Wakeups:
             self.look_at(plugin)
 
     def look_at(self, plugin: PluginId) -> None:
-        """The object of a plugin may be another one, or none: there is news of it, or a scan ended."""
+        """Enqueue a plugin whose object may have changed or disappeared, after an event or a scan."""
         self._enqueue(plugin)
         self._note_readiness(plugin)
 
     def written(self, plugin: PluginId) -> None:
-        """A status was written, and `objects` has it."""
+        """Handle a status that was written and is in `objects`."""
         self._note_readiness(plugin)
 
     def declared(self, plugin: PluginId) -> None:
-        """A plugin declares other dependencies than before: it may close a cycle, or open one."""
+        """Enqueue what depends on a plugin whose dependencies changed: this may close or open a cycle."""
         for dependent in self._dependents.behind(plugin):
             self._enqueue(dependent)
 
     def source_changed(self, source: SourceObject) -> None:
-        """A Secret or ConfigMap came, changed or went."""
+        """Enqueue the plugins that use a Secret or ConfigMap that was created, changed or deleted."""
         for plugin in self._objects.users(source):
             self._enqueue(plugin)
 
     def plugins_changed(self, plugins: Collection[PluginId]) -> None:
-        """The plugin host knows more of these plugins, or something else."""
+        """Enqueue plugins about which the plugin host knows something new."""
         for plugin in plugins:
             self._enqueue(plugin)
 
     def kind_gone(self) -> list[PluginId]:
-        """The CRD is not there (any more), and no object either; the plugins that had one."""
+        """Forget all objects, because the CRD does not exist; return the plugins that had one."""
         plugins = list(self._objects)
         self._objects.clear()
         self._ready.clear()
         return plugins
 
     def _note_readiness(self, plugin: PluginId) -> None:
-        """When an object becomes or stops being Ready, those that need it are judged again, and only they."""
+        """Enqueue the dependents of a plugin, and only those, if its object became or stopped being Ready."""
         seen = self._objects.get(plugin)
         ready = seen is not None and seen.is_ready
         if ready == (plugin in self._ready):

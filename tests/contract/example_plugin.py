@@ -1,4 +1,4 @@
-"""A plugin and a configuration for the tests of the registry."""
+"""A plugin and its configuration, for tests of the registry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Settings(BaseModel):
 
 
 class Example(PluginMetadata):
-    """Notes what happens to it in `journal`; `fails` names the hooks that raise."""
+    """Notes the calls of its hooks in `journal`; `fails` names the hooks that raise."""
 
     name = ""
     version = "0.1.0"

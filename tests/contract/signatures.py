@@ -16,13 +16,13 @@ from typing import Any
 
 
 def members(cls: type) -> list[str]:
-    """A line for each public property and method that the class itself defines, in its order."""
+    """Return a line for each public property and method that the class itself defines, in source order."""
     defined = ((name, value) for name, value in vars(cls).items() if not name.startswith("_"))
     return [_member(name, value) for name, value in defined]
 
 
 def signature(function: Callable[..., Any]) -> str:
-    """`(name: str, value: int = 0) -> None`, annotations as the source has them, `self` left out."""
+    """Return `(name: str, value: int = 0) -> None`: annotations as in the source, without `self`."""
     found = inspect.signature(function)
     parameters = [
         parameter.replace(annotation=_bare(parameter.annotation))
@@ -33,7 +33,7 @@ def signature(function: Callable[..., Any]) -> str:
 
 
 def parameters(function: Callable[..., Any], *, without_keyword_only: bool = False) -> str:
-    """`(name, value=0)`: names, kinds and defaults; without the optional ones that come by keyword only."""
+    """Return `(name, value=0)`: names, kinds, defaults; optional keyword-only parameters can be left out."""
     found = inspect.signature(function)
     bare = [
         parameter.replace(annotation=inspect.Parameter.empty)
@@ -44,12 +44,12 @@ def parameters(function: Callable[..., Any], *, without_keyword_only: bool = Fal
 
 
 def fields(cls: type) -> list[str]:
-    """A line for each field of a dataclass, in the order of the constructor."""
+    """Return a line for each field of a dataclass, in the order of the constructor."""
     return [f"{each.name}: {_bare(each.type)!r}{_default(each)}" for each in dataclasses.fields(cls)]
 
 
 def lines(table: str) -> list[str]:
-    """The lines of a table, without its margin; one that is further in goes on the line above it."""
+    """Return the lines of a table without its margin; an indented line continues the line above it."""
     joined: list[str] = []
     for line in textwrap.dedent(table).strip().splitlines():
         if line.startswith(" "):
@@ -60,13 +60,13 @@ def lines(table: str) -> list[str]:
 
 
 def abstract_names(cls: type) -> Iterable[str]:
-    """What a subclass must define."""
+    """Return the names that a subclass must define."""
     assert isinstance(cls, ABCMeta)
     return cls.__abstractmethods__
 
 
 class _Bare(str):
-    """Text that shows without quotes where inspect shows the repr of an annotation."""
+    """A text whose repr has no quotes, because inspect shows the repr of an annotation."""
 
     __slots__ = ()
 

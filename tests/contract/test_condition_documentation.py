@@ -1,4 +1,4 @@
-"""docs/conditions.md explains what the operator writes: every reason of every condition, once."""
+"""docs/conditions.md explains every reason of every condition exactly once."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def test_every_condition_has_one_section_in_the_order_of_the_status() -> None:
     assert tuple(kind for kind, _ in sections()) == CONDITION_TYPES
 
 
-def test_every_reason_is_explained_once_with_its_status_and_no_other_is() -> None:
+def test_the_page_explains_each_reason_once_with_its_status_and_no_others() -> None:
     documented = [(kind, row[1], row[2]) for kind, text in sections() for row in _ROW.finditer(text)]
     assert documented == [
         (kind, reason.text, STATUS[reason.outcome]) for kind, table in TABLE.items() for reason in table
     ]
 
 
-def test_every_reason_that_is_not_true_says_what_to_do() -> None:
+def test_the_page_says_what_to_do_about_each_reason_that_is_not_true() -> None:
     silent = [
         row[1]
         for _, text in sections()

@@ -1,4 +1,4 @@
-"""The CRD is the contract: frozen here, and the same as the operator's models in both directions."""
+"""The CRD is the contract: it is frozen here and matches the operator's models in both directions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOUNDS = ("minLength", "maxLength", "pattern", "minimum", "maximum", "minItems",
 
 
 def resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema of pydantic's without references and without the alternative null."""
+    """Return a JSON schema from pydantic with its references resolved and without the alternative null."""
     if "$ref" in schema:
         return resolved(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:
@@ -37,7 +37,7 @@ def resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 
 
 def bounds_of_models(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Every field of a model by its path, with its bounds."""
+    """Return the bounds of every field of a model, by path."""
     schema = resolved(schema, definitions)
     found = {path: {key: schema[key] for key in BOUNDS if key in schema}}
     for name, field in schema.get("properties", {}).items():
@@ -48,7 +48,7 @@ def bounds_of_models(schema: dict[str, Any], definitions: dict[str, Any], path: 
 
 
 def bounds_of_crd(schema: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Every field of the CRD by its path, with its bounds."""
+    """Return the bounds of every field of the CRD, by path."""
     found = {path: {key: schema[key] for key in BOUNDS if key in schema}}
     for name, field in schema.get("properties", {}).items():
         found |= bounds_of_crd(field, f"{path}.{name}")
@@ -58,7 +58,7 @@ def bounds_of_crd(schema: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def required_of_crd(schema: dict[str, Any], path: str = "") -> set[str]:
-    """The paths of the CRD's required fields."""
+    """Return the paths of the CRD's required fields."""
     found = {f"{path}.{name}" for name in schema.get("required", ())}
     for name, field in schema.get("properties", {}).items():
         found |= required_of_crd(field, f"{path}.{name}")
@@ -66,7 +66,7 @@ def required_of_crd(schema: dict[str, Any], path: str = "") -> set[str]:
 
 
 def required_of_models(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> set[str]:
-    """The paths of the models' required fields."""
+    """Return the paths of the models' required fields."""
     schema = resolved(schema, definitions)
     found = {f"{path}.{name}" for name in schema.get("required", ())}
     for name, field in schema.get("properties", {}).items():
@@ -92,7 +92,7 @@ def test_the_models_have_every_field_enum_and_bound_of_the_crd_and_no_other(
     assert required_of_models(schema, definitions) == required_of_crd(part)
 
 
-def test_what_is_immutable_in_the_crd_is_frozen_in_the_models() -> None:
+def test_fields_that_are_immutable_in_the_crd_are_frozen_in_the_models() -> None:
     immutable = {
         name
         for name, field in SPEC["properties"].items()
@@ -106,7 +106,7 @@ def test_the_types_are_those_of_the_plugin_api() -> None:
     assert SPEC["properties"]["type"]["enum"] == [member.slug for member in PluginType]
 
 
-def test_the_group_version_and_names_are_the_operators() -> None:
+def test_the_group_version_and_names_are_those_that_the_operator_uses() -> None:
     names = CRD["spec"]["names"]
     assert CRD["metadata"]["name"] == f"{resource.PLURAL}.{resource.GROUP}"
     assert (CRD["spec"]["group"], VERSION["name"], names["kind"], names["plural"]) == (
@@ -123,18 +123,18 @@ def test_the_group_version_and_names_are_the_operators() -> None:
     assert len(CRD["spec"]["versions"]) == 1
 
 
-def test_only_a_status_that_nobody_wrote_has_a_default() -> None:
+def test_the_only_default_is_that_of_a_status_nobody_has_written() -> None:
     assert STATUS["default"] == {"observedGeneration": -1}
     assert FILE.read_text(encoding="utf-8").count("default:") == 1
 
 
-def test_the_defaults_that_the_descriptions_name_are_the_models() -> None:
+def test_the_descriptions_name_the_defaults_of_the_models() -> None:
     described = SPEC["properties"]["probe"]["properties"]
     for name, field in resource.ProbeSpec.model_fields.items():
-        assert f" {field.default} if left out." in described[to_camel(name)]["description"]
+        assert f" Defaults to {field.default}." in described[to_camel(name)]["description"]
 
 
-def test_lists_and_the_schema_merge_as_server_side_apply_needs_them() -> None:
+def test_lists_and_the_config_schema_merge_as_server_side_apply_requires() -> None:
     status, spec = STATUS["properties"], SPEC["properties"]
     assert spec["configFrom"]["x-kubernetes-list-type"] == "atomic"
     assert status["dependencies"]["x-kubernetes-list-type"] == "atomic"
@@ -160,7 +160,7 @@ def test_lists_and_the_schema_merge_as_server_side_apply_needs_them() -> None:
         ("Message", '.status.conditions[?(@.type=="Ready")].message', 1),
     ],
 )
-def test_a_column_shows(name: str, path: str, priority: int) -> None:
+def test_each_printer_column_has_its_path_and_priority(name: str, path: str, priority: int) -> None:
     (column,) = [one for one in VERSION["additionalPrinterColumns"] if one["name"] == name]
     assert (column["jsonPath"], column.get("priority", 0)) == (path, priority)
 
@@ -169,7 +169,7 @@ def test_objects_are_selectable_by_type_and_name() -> None:
     assert VERSION["selectableFields"] == [{"jsonPath": ".spec.type"}, {"jsonPath": ".spec.name"}]
 
 
-def test_every_rule_names_the_way_out_and_every_field_is_described() -> None:
+def test_every_rule_has_a_message_and_every_field_has_a_description() -> None:
     def walk(schema: dict[str, Any], path: str) -> None:
         if path not in ("", ".metadata", ".status.dependencies[]"):
             assert schema["description"].endswith("."), path
@@ -183,11 +183,11 @@ def test_every_rule_names_the_way_out_and_every_field_is_described() -> None:
     walk(SCHEMA, "")
 
 
-def test_a_message_of_the_operator_fits_the_crd() -> None:
+def test_the_operators_longest_message_fits_the_crd() -> None:
     message = STATUS["properties"]["conditions"]["items"]["properties"]["message"]
     assert message["maxLength"] == MESSAGE_BYTES
 
 
-def test_the_package_carries_the_crd() -> None:
+def test_the_package_contains_the_crd() -> None:
     carried = Path(floe_operator.__file__).with_name("crd.yaml")
     assert carried.read_bytes() == FILE.read_bytes()

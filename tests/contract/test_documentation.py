@@ -1,4 +1,4 @@
-"""The pages say what is there: modules, reasons, commands of the Makefile, files that they link to."""
+"""The docs match the repository: modules, condition reasons, Makefile targets and links."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ FOLDERS = {
         **{f"operator/floe_operator/{folder}": f"{folder}/" for folder in ("rules", "api", "plugin_host")},
     },
 }
-"""For each product the folders whose modules are named one by one, and what stands before their names."""
+"""For each product, the folders whose modules the page lists, with the prefix of the modules' names."""
 COMMANDS = {"run", "list", "validate", "schema"}
 STATUSES = {Outcome.TRUE: "True", Outcome.UNKNOWN: "Unknown"}
 
 
 def named(product: str) -> set[str]:
-    """What the product's table puts in code, folders left out."""
+    """Return the names in backticks in the product's table, without folders."""
     section = ARCHITECTURE.partition(f"### `{product}`\n")[2].partition("\n#")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
     return {name for row in rows for name in re.findall(r"`([a-z_/]+)`", row) if not name.endswith("/")}
@@ -49,16 +49,16 @@ def modules(product: str) -> set[str]:
 
 
 @pytest.mark.parametrize("product", FOLDERS)
-def test_every_module_has_its_place_in_the_architecture(product: str) -> None:
+def test_the_architecture_page_lists_every_module(product: str) -> None:
     assert modules(product) - named(product) == set()
 
 
 @pytest.mark.parametrize("product", FOLDERS)
-def test_the_architecture_names_no_module_that_is_not_there(product: str) -> None:
+def test_the_architecture_page_lists_no_module_that_does_not_exist(product: str) -> None:
     assert named(product) - modules(product) - COMMANDS == set()
 
 
-def test_the_readme_has_every_reason_of_every_condition() -> None:
+def test_the_readme_lists_every_reason_of_every_condition() -> None:
     header = "| condition | True | False | Unknown |\n|---|---|---|---|\n"
     table = (REPOSITORY / "README.md").read_text().partition(header)[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
@@ -74,7 +74,7 @@ def test_the_readme_has_every_reason_of_every_condition() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_names_only_targets_that_the_makefile_has(page: Path) -> None:
+def test_a_page_mentions_only_existing_makefile_targets(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     commands = re.findall(r"(?:^|`)make ([a-z][a-z-]*)", page.read_text(), re.MULTILINE)
 
@@ -82,7 +82,7 @@ def test_a_page_names_only_targets_that_the_makefile_has(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+def test_every_relative_link_on_a_page_has_a_target(page: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link]
 
     assert [link for link in links if not leads_somewhere(page, link)] == []

@@ -1,4 +1,4 @@
-"""The walls between the rooms: each import contract breaks at each kind of import that it forbids."""
+"""Every import contract is broken by each kind of import that it forbids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"floe_core": Path("floe_core"), "floe_operator": Path("operator/floe_operator")}
 PLANTED = {
-    "The rules of the operator are pure": [
+    "The operator's rules are pure": [
         ("floe_operator.rules.versions", "kopf"),
         ("floe_operator.rules.versions", "kubernetes"),
         ("floe_operator.rules.versions", "aiohttp"),
@@ -23,46 +23,46 @@ PLANTED = {
         ("floe_operator.rules.versions", "threading"),
         ("floe_operator.rules.versions", "subprocess"),
     ],
-    "What runs plugins, and the commands that need no cluster": [
+    "The plugin host and the offline commands do not depend on Kubernetes": [
         ("floe_operator.plugin_host.host", "kopf"),
         ("floe_operator.plugin_host.rpc", "kubernetes"),
         ("floe_operator.commands.schema", "aiohttp"),
     ],
-    "api is the only door to the API server": [
+    "Only api has access to the API server": [
         ("floe_operator.gather", "kopf"),
         ("floe_operator.metrics", "aiohttp"),
         ("floe_operator.http_server", "kubernetes"),
     ],
-    "The operator's layers look down only": [
+    "The operator's layers only import lower layers": [
         ("floe_operator.rules.facts", "floe_operator.objects"),
         ("floe_operator.api.sources", "floe_operator.reconcile"),
         ("floe_operator.plugin_host.host", "floe_operator.scanner"),
     ],
-    "floe_core's layers look down only": [
+    "floe_core's layers only import lower layers": [
         ("floe_core._finding.discovery", "floe_core.plugin_registry"),
         ("floe_core._loading.loading", "floe_core._running.time_limits"),
         ("floe_core.plugin_types", "floe_core._finding.discovery"),
     ],
-    "floe_core knows nothing of Kubernetes or of the operator": [
+    "floe_core does not depend on Kubernetes or the operator": [
         ("floe_core.host.server", "prometheus_client"),
         ("floe_core.plugin_types", "floe_operator"),
         ("floe_core._running.health_checks", "kubernetes"),
     ],
 }
-"""By the beginning of a contract's name: imports that it forbids, importer first."""
+"""For each contract (the beginning of its name), imports that it forbids, importer first."""
 
 BY_WAY_OF_OTHERS = {
-    "The rules of the operator are pure": ("floe_operator.rules.versions", "floe_operator.http_server"),
-    "What runs plugins, and the commands that need no cluster": (
+    "The operator's rules are pure": ("floe_operator.rules.versions", "floe_operator.http_server"),
+    "The plugin host and the offline commands do not depend on Kubernetes": (
         "floe_operator.commands.schema",
         "floe_operator.api.connection",
     ),
 }
-"""Imports that are forbidden for what the imported module imports in its turn."""
+"""Imports that are forbidden because of what the imported module itself imports."""
 
 
 class Clone:
-    """A copy of the two packages, for imports to be planted in."""
+    """A copy of the two packages in which imports can be planted."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -77,7 +77,7 @@ class Clone:
             file.write(f"\nimport {imported}\n")
 
     def check(self) -> tuple[list[str], str]:
-        """The names of the contracts that are broken, and the whole report."""
+        """Return the names of the broken contracts, and the whole report."""
         path = os.pathsep.join([str(self._folder), str(self._folder / "operator")])
         linter = "from importlinter.cli import lint_imports_command; lint_imports_command()"
         done = subprocess.run(
@@ -95,7 +95,7 @@ class Clone:
 
 
 def details(report: str, contract: str) -> str:
-    """The part of a report that tells how a contract is broken."""
+    """Return the part of a report that describes how a contract is broken."""
     parts = re.split(r"\n([^\n]+)\n-{10,}\n", report)
     return dict(zip(parts[1::2], parts[2::2], strict=True))[contract]
 
@@ -105,7 +105,7 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path)
 
 
-def test_the_code_as_it_is_breaks_no_contract(clone: Clone) -> None:
+def test_the_code_breaks_no_contract(clone: Clone) -> None:
     broken, report = clone.check()
     assert broken == [], report
 
@@ -121,16 +121,16 @@ def test_each_planted_import_breaks_the_contract_that_forbids_it(clone: Clone, c
 
 
 @pytest.mark.parametrize("contract", BY_WAY_OF_OTHERS)
-def test_an_import_that_leads_to_what_is_forbidden_breaks_the_contract(clone: Clone, contract: str) -> None:
+def test_an_indirect_import_of_a_forbidden_module_breaks_the_contract(clone: Clone, contract: str) -> None:
     clone.plant(*BY_WAY_OF_OTHERS[contract])
     broken, report = clone.check()
     assert any(name.startswith(contract) for name in broken), report
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_new_module_has_to_say_where_it_stands(clone: Clone, package: str) -> None:
+def test_a_new_module_must_be_assigned_to_a_layer(clone: Clone, package: str) -> None:
     clone.plant(f"{package}.new_module", "typing")
     broken, report = clone.check()
     assert len(broken) == 1
-    assert "layers look down only" in broken[0]
+    assert "layers only import lower layers" in broken[0]
     assert "new_module" in report

@@ -1,6 +1,6 @@
-"""Tools that wait take an object for done when it is, by their own code: kstatus, Flux's CEL, Argo CD's Lua.
+"""Tools that wait for an object assess it correctly, by their own code: kstatus, Flux's CEL, Argo CD's Lua.
 
-The health definitions are those of docs/readiness.md, as they stand there.
+The health definitions are taken verbatim from docs/readiness.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.unit.operator.rules.test_assess import TABLE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "readiness.md"
 NEVER_JUDGED = {"observedGeneration": -1}
-"""The CRD's default."""
+"""The CRD's default status."""
 ARGOCD_KEY = "resource.customizations.health.floe.dev_FloePlugin"
 
 # kstatus, Flux's expressions, Argo CD's health check
@@ -40,14 +40,14 @@ GOING = ("Terminating", "InProgress", "Progressing")
 
 
 def documented(title: str) -> dict[str, Any]:
-    """A manifest of the page."""
+    """Return a manifest from the page."""
     (text,) = [block.text for block in blocks(PAGE) if block.title == title]
     return dict(yaml.safe_load(text))
 
 
 @dataclass(frozen=True)
 class Judges:
-    """The three, side by side."""
+    """The three tools, side by side."""
 
     kstatus: Judge
     flux: Judge
@@ -74,7 +74,7 @@ def judges(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def manifest(
     status: FloePluginStatus | Mapping[str, Any], *, generation: int = 1, deleted: bool = False
 ) -> dict[str, Any]:
-    """An object as the API server serves it."""
+    """Return an object as the API server serves it."""
     metadata: dict[str, Any] = {"name": "identity-keycloak", "namespace": "floe", "generation": generation}
     if deleted:
         metadata["deletionTimestamp"] = "2030-01-02T03:04:05Z"
@@ -88,7 +88,7 @@ def manifest(
 
 
 def after(*history: Facts) -> FloePluginStatus:
-    """The status of an object about which this was known, one after the other."""
+    """Return the status of an object that was assessed with each of these facts in turn."""
     status: FloePluginStatus | None = None
     for number, known in enumerate(history):
         status = assess(known, status, NOW + timedelta(hours=number))
@@ -102,19 +102,19 @@ BESIDE = {None: DONE, "Reconciling": WAIT, "Stalled": FAILED}
 @pytest.mark.parametrize(
     ("beside", "changed"), [row[3:] for row in TABLE], ids=[f"{row[0]}-{row[2]}" for row in TABLE]
 )
-def test_every_reason_is_done_failed_or_waited_for(
+def test_the_tools_take_every_reason_as_done_failed_or_in_progress(
     judges: Judges, beside: str | None, changed: dict[str, Any]
 ) -> None:
     assert judges.statuses(manifest(after(facts(**changed)))) == BESIDE[beside]
 
 
 @pytest.mark.parametrize("changed", [row[4] for row in TABLE], ids=[f"{row[0]}-{row[2]}" for row in TABLE])
-def test_an_object_being_deleted_is_never_done_nor_failed(judges: Judges, changed: dict[str, Any]) -> None:
+def test_an_object_being_deleted_is_neither_done_nor_failed(judges: Judges, changed: dict[str, Any]) -> None:
     assert judges.statuses(manifest(after(facts(**changed)), deleted=True)) == GOING
 
 
 @pytest.mark.parametrize("changed", [row[4] for row in TABLE], ids=[f"{row[0]}-{row[2]}" for row in TABLE])
-def test_a_spec_that_nobody_judged_yet_is_waited_for(judges: Judges, changed: dict[str, Any]) -> None:
+def test_the_tools_wait_for_a_spec_that_is_not_assessed_yet(judges: Judges, changed: dict[str, Any]) -> None:
     assert judges.statuses(manifest(after(facts(**changed)), generation=2)) == WAIT
 
 
@@ -149,41 +149,41 @@ STALLED = facts(config=verdict("ValidationFailed"))
         "a changed config was tried",
         "it became unhealthy",
         "too few checks failed",
-        "a new host has not judged it",
-        "a new host has not judged its new spec",
+        "a new host has not assessed it",
+        "a new host has not assessed its new spec",
         "it became stalled",
-        "its mended spec is being judged",
-        "its mended spec is judged",
+        "its fixed spec is being assessed",
+        "its fixed spec is assessed",
     ],
 )
-def test_what_was_judged_before_counts_for_its_own_configuration_only(
+def test_an_earlier_assessment_counts_only_for_its_own_configuration(
     judges: Judges, expected: tuple[str, ...], generation: int, history: list[Facts]
 ) -> None:
     assert judges.statuses(manifest(after(*history), generation=generation)) == expected
 
 
-def test_an_object_that_nobody_judged_is_waited_for(judges: Judges) -> None:
+def test_the_tools_wait_for_an_object_that_was_never_assessed(judges: Judges) -> None:
     assert judges.statuses(manifest(NEVER_JUDGED)) == WAIT
 
 
-def test_a_status_that_somebody_emptied_is_no_error_of_the_health_definitions(judges: Judges) -> None:
+def test_the_health_definitions_wait_if_the_status_was_emptied(judges: Judges) -> None:
     emptied = manifest({"observedGeneration": 1})
     assert (judges.flux(emptied).status, judges.argocd(emptied).status) == ("InProgress", "Progressing")
 
 
-def test_the_page_has_these_rules_as_its_table() -> None:
+def test_the_table_on_the_page_has_these_rules() -> None:
     rows = re.findall(r"^\| .+ \| (\w+) \| (\w+) \| (\w+) \|$", PAGE.read_text(), re.MULTILINE)
     assert rows == [DONE, FAILED, GOING, WAIT]
 
 
 @given(histories)
-def test_the_three_agree_on_every_status_whatever_came_before(judges: Judges, history: list[Facts]) -> None:
+def test_the_tools_agree_on_every_status_whatever_came_before(judges: Judges, history: list[Facts]) -> None:
     status, generation = after(*history), max(known.generation for known in history)
     assert judges.statuses(manifest(status, generation=generation)) == expectation(status, generation)
 
 
 def expectation(status: FloePluginStatus, generation: int) -> tuple[str, ...]:
-    """The rules of the page."""
+    """Return what the tools should say according to the rules on the page."""
     if status.observed_generation != generation:
         return WAIT
     if status.condition("Stalled") is not None:
@@ -203,6 +203,6 @@ def test_argo_cd_shows_the_reason_and_the_message(judges: Judges, kind: str, kno
     assert judges.argocd(manifest(status)).message == f"{shown.reason}: {shown.message}"
 
 
-def test_kstatus_shows_the_message_of_what_stalls(judges: Judges) -> None:
+def test_kstatus_shows_the_message_of_the_stalled_condition(judges: Judges) -> None:
     status = after(STALLED)
     assert judges.kstatus(manifest(status)).message == condition(status, "Stalled").message

@@ -1,4 +1,4 @@
-"""What a module's head may name: what it leaves to others, never who uses it, for that goes stale."""
+"""A module's docstring can name what it leaves to others, but never who uses it, since that goes stale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES = {
 
 
 def imports(file: Path) -> set[str]:
-    """The modules that a file imports, and the names that it takes from modules, dotted."""
+    """Return the modules that a file imports and the names that it imports from them, both dotted."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -29,7 +29,7 @@ def imports(file: Path) -> set[str]:
 
 
 def users_named_in(module: str) -> list[str]:
-    """The modules that a module's head names and that import it."""
+    """Return the modules that import a module and are named in its docstring."""
     head = ast.get_docstring(ast.parse(MODULES[module].read_text())) or ""
     words = set(re.findall(r"`([\w.]+)`", head))
     return [
@@ -42,13 +42,13 @@ def users_named_in(module: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_head_of_a_module_names_none_of_its_users(module: str) -> None:
+def test_the_docstring_of_a_module_names_none_of_its_users(module: str) -> None:
     head = ast.get_docstring(ast.parse(MODULES[module].read_text())) or ""
     assert users_named_in(module) == []
     assert not re.search(r"\b([Cc]alled|[Uu]sed) by\b", head)
 
 
-def test_a_head_that_named_a_user_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_docstring_that_names_a_user_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rule.py").write_text('"""A rule. `reconcile` asks here."""\n')
     (tmp_path / "reconcile.py").write_text("from made_up.rule import ask\n")
     for name in ("rule", "reconcile"):

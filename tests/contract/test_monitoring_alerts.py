@@ -1,6 +1,6 @@
-"""The alerts of manifests/overlays/monitoring: by promtool, and against docs/operations.md.
+"""The alerts of manifests/overlays/monitoring, checked by promtool and against docs/operations.md.
 
-tests/contract/alerts holds promtool's own test rules, which say of each alert when it fires and when not.
+tests/contract/alerts holds promtool's test rules, which define when each alert fires and when it does not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def promtool_program(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The rules as Prometheus itself reads them, and the cases beside them."""
+    """Return a folder with the rules as Prometheus reads them, and the cases beside them."""
     write_rules(tmp_path, RULES.read_text())
     for case in CASES:
         shutil.copy(case, tmp_path)
@@ -59,7 +59,7 @@ def test_alerts_fire_when_they_should_and_only_then(promtool_program: Path, fold
     assert code == 0, said
 
 
-def test_promtool_notices_a_rule_that_is_wrong(promtool_program: Path, folder: Path) -> None:
+def test_promtool_detects_a_wrong_rule(promtool_program: Path, folder: Path) -> None:
     write_rules(folder, RULES.read_text().replace('mirror="true"', 'mirror="false"'))
     code, said = output_of(promtool_program, "test", "rules", "plugins.yaml", cwd=folder)
     assert code != 0
@@ -73,7 +73,7 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(a
 
 
 def _outcomes(document: dict[str, Any], alert: str) -> list[bool]:
-    """Whether each question about an alert expects it to fire."""
+    """Return, for each check of an alert, whether the alert should fire."""
     found = []
     for test in document["tests"]:
         for one in test.get("promql_expr_test", ()):
@@ -87,15 +87,15 @@ def _outcomes(document: dict[str, Any], alert: str) -> list[bool]:
 
 
 @pytest.mark.parametrize(("alert", "rule"), _ALERTS.items())
-def test_every_alert_says_how_bad_it_is_and_where_to_read_on(alert: str, rule: dict[str, Any]) -> None:
+def test_every_alert_has_a_severity_and_a_link_to_its_runbook(alert: str, rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in SEVERITIES
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{alert.lower()}"
 
 
-def test_the_runbook_has_a_section_for_each_alert_with_its_severity_and_for_no_other() -> None:
+def test_the_runbook_has_a_section_with_the_severity_for_each_alert_and_no_others() -> None:
     said = {
-        alert: re.match(r"\n\*(\w+), (?:after (\d+) minutes|at once)\*\.", text)
+        alert: re.match(r"\n\*(\w+), (?:after (\d+) minutes|immediately)\*\.", text)
         for alert, text in _RUNBOOK.items()
     }
     assert {alert: found and (found[1], f"{found[2] or 0}m") for alert, found in said.items()} == {
@@ -103,7 +103,7 @@ def test_the_runbook_has_a_section_for_each_alert_with_its_severity_and_for_no_o
     }
 
 
-def test_the_runbook_says_of_every_reason_of_a_plugin_that_is_not_ready_what_to_do() -> None:
+def test_the_runbook_says_what_to_do_about_every_reason_of_a_plugin_that_is_not_ready() -> None:
     rows = re.findall(r"^\| `(\w+)`[^|]*\| \S.*\|$", _RUNBOOK["FloePluginNotReady"], re.MULTILINE)
     failing = {
         reason.text

@@ -1,4 +1,4 @@
-"""docs/security.md says what the operator may do: just what manifests/base grants, rule by rule."""
+"""docs/security.md lists exactly the permissions that manifests/base grants, rule by rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROW = re.compile(
 )
 
 
-def test_the_page_names_every_right_that_the_manifests_grant_and_no_other() -> None:
+def test_the_page_lists_exactly_the_permissions_that_the_manifests_grant() -> None:
     documented = [
         (group.strip("`").replace("core", ""), resources, name, verbs)
         for group, resources, name, verbs in _ROW.findall(PAGE)
@@ -24,7 +24,7 @@ def test_the_page_names_every_right_that_the_manifests_grant_and_no_other() -> N
     assert documented == [granted(rule) for rule in roles()["Role"]["rules"]]
 
 
-def test_nothing_is_granted_beyond_the_namespace() -> None:
+def test_no_permission_is_granted_outside_the_namespace() -> None:
     assert set(roles()) == {"Role", "RoleBinding"}
 
 
@@ -33,6 +33,6 @@ def roles() -> dict[str, dict[str, Any]]:
 
 
 def granted(rule: dict[str, Any]) -> tuple[str, str, str, str]:
-    """A rule as the page writes it."""
+    """Return a rule in the form that the page uses."""
     parts = (rule["apiGroups"], rule["resources"], rule.get("resourceNames", []), rule["verbs"])
     return tuple(", ".join(part) for part in parts)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The errors, frozen as plugin-api.md has them: how they are made, what they carry, what they name."""
+"""The errors, frozen as plugin-api.md defines them: their parameters, attributes and messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from floe_core import plugin_errors
 from floe_core.plugin_types import PluginType
 from tests.contract.signatures import parameters
 
-# Error, positional parameters, arguments for one, and what its message must name.
+# Error class, its positional parameters, arguments for an example, and what its message must name.
 ERRORS: list[tuple[str, str, tuple[Any, ...], list[str]]] = [
     (
         "PluginNotFoundError",
@@ -60,12 +60,12 @@ ERROR_NAMES = [row[0] for row in ERRORS]
 
 
 @pytest.mark.parametrize(("name", "expected", "arguments", "named"), ERRORS, ids=ERROR_NAMES)
-def test_an_error_is_made_as_the_contract_says(
+def test_an_error_has_the_parameters_and_the_message_of_the_contract(
     name: str, expected: str, arguments: tuple[Any, ...], named: list[str]
 ) -> None:
     cls = getattr(plugin_errors, name)
 
-    # What is ours to add comes by keyword and may be left out, so that it takes no published caller's place.
+    # Our own additions are optional and keyword-only, so published callers keep working.
     assert parameters(cls, without_keyword_only=True) == expected
     error = cls(*arguments)
     assert isinstance(error, plugin_errors.PluginError)
@@ -98,7 +98,7 @@ def test_an_error_is_made_as_the_contract_says(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_error_carries_what_it_was_made_of(name: str, attributes: dict[str, Any]) -> None:
+def test_an_error_has_its_arguments_as_attributes(name: str, attributes: dict[str, Any]) -> None:
     arguments = next(row[2] for row in ERRORS if row[0] == name)
     error = getattr(plugin_errors, name)(*arguments)
 
@@ -124,7 +124,7 @@ def test_every_error_of_the_module_is_a_plugin_error() -> None:
 
 
 @pytest.mark.parametrize(("name", "_signature", "arguments", "_named"), ERRORS, ids=ERROR_NAMES)
-def test_errors_cross_between_processes(
+def test_errors_can_be_passed_between_processes(
     name: str, _signature: str, arguments: tuple[Any, ...], _named: list[str]
 ) -> None:
     error = getattr(plugin_errors, name)(*arguments)

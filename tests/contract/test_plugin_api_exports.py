@@ -1,4 +1,4 @@
-"""What `import floe_core` offers and what it costs, frozen as plugin-api.md has it."""
+"""What `import floe_core` provides and what it imports, frozen as plugin-api.md defines it."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ EXPORTS = {
 @pytest.mark.parametrize(
     ("module", "name"), [(module, name) for module, names in EXPORTS.items() for name in names]
 )
-def test_floe_core_exports_it(module: str, name: str) -> None:
+def test_floe_core_exports_every_name_of_the_contract(module: str, name: str) -> None:
     assert getattr(floe_core, name) is getattr(importlib.import_module(f"floe_core.{module}"), name)
     assert name in floe_core.__all__
     assert name in dir(floe_core)
 
 
-def test_published_plugins_requirement_on_floe_core_is_met() -> None:
+def test_the_version_meets_the_requirement_of_published_plugins() -> None:
     assert SpecifierSet(">=0.1.0a1,<0.2.0").contains(floe_core.__version__, prereleases=True)
     assert floe_core.__version__.startswith("0.1.")
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+def test_an_unknown_name_raises_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="NoSuchThing"):
         floe_core.NoSuchThing  # noqa: B018
 

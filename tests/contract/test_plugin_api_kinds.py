@@ -1,4 +1,4 @@
-"""The eleven kinds of plugin, frozen: compare the tables below with plugin-api.md line by line."""
+"""The eleven types of plugin, frozen: compare the tables below with plugin-api.md line by line."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_a_kind_has_the_members_of_the_contract_and_no_others(path: str) -> None
 
 
 @pytest.mark.parametrize("path", BASE_CLASSES)
-def test_a_plugin_must_define_the_abstract_members_and_its_identity(path: str) -> None:
+def test_a_plugin_must_define_the_abstract_members_its_name_and_its_versions(path: str) -> None:
     of_its_kind = {
         line.removeprefix("abstract ").removeprefix("property ").replace("(", " ").split()[0]
         for line in lines(BASE_CLASSES[path])
@@ -228,7 +228,7 @@ def test_a_plugin_must_define_the_abstract_members_and_its_identity(path: str) -
 
 
 @pytest.mark.parametrize("path", BASE_CLASSES)
-def test_a_kind_extends_plugin_metadata_alone(path: str) -> None:
+def test_a_kind_extends_only_plugin_metadata(path: str) -> None:
     assert of(path).__bases__ == (PluginMetadata,)
 
 
@@ -240,7 +240,7 @@ def test_a_protocol_has_the_methods_of_the_contract_and_no_others(path: str) -> 
 @pytest.mark.parametrize(
     ("path", "fitting"), [("catalog.Catalog", ConnectedCatalog()), ("storage.FileIO", Files())]
 )
-def test_a_protocol_can_be_asked_at_run_time(path: str, fitting: object) -> None:
+def test_a_protocol_can_be_checked_at_run_time(path: str, fitting: object) -> None:
     assert isinstance(fitting, of(path))
     assert not isinstance(object(), of(path))
 
@@ -251,7 +251,7 @@ def test_a_dataclass_has_the_fields_of_the_contract_in_its_order(path: str) -> N
 
 
 @pytest.mark.parametrize("path", DATACLASSES)
-def test_a_dataclass_is_made_by_position_compared_by_value_and_open_to_change(path: str) -> None:
+def test_a_dataclass_takes_positional_arguments_compares_by_value_and_is_mutable(path: str) -> None:
     cls = of(path)
     names = [field.name for field in dataclasses.fields(cls)]
     values = [object() for _ in names]
@@ -265,7 +265,7 @@ def test_a_dataclass_is_made_by_position_compared_by_value_and_open_to_change(pa
 
 
 @pytest.mark.parametrize("path", DATACLASSES)
-def test_two_objects_of_a_dataclass_share_no_default(path: str) -> None:
+def test_two_instances_of_a_dataclass_share_no_default(path: str) -> None:
     required = [line for line in lines(DATACLASSES[path]) if "=" not in line]
     one, other = (of(path)(*required) for _ in range(2))
 
@@ -287,7 +287,7 @@ def test_every_annotation_can_be_resolved_at_run_time(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*BASE_CLASSES, *PROTOCOLS, *DATACLASSES])
-def test_everything_is_exported_by_floe_core_plugins_too(path: str) -> None:
+def test_everything_is_also_exported_by_floe_core_plugins(path: str) -> None:
     name = path.partition(".")[2]
 
     assert getattr(floe_core.plugins, name) is of(path)
@@ -305,7 +305,7 @@ def test_the_eleven_base_classes_are_exported_by_floe_core(path: str) -> None:
     assert getattr(floe_core, path.partition(".")[2]) is of(path)
 
 
-def test_orchestrators_and_computes_share_one_resource_spec() -> None:
+def test_orchestrator_and_compute_plugins_share_one_resource_spec() -> None:
     orchestrator = importlib.import_module("floe_core.plugins.orchestrator")
 
     assert orchestrator.ResourceSpec is of("compute.ResourceSpec")
@@ -320,7 +320,7 @@ def test_a_plugin_written_from_the_contract_alone_works(path: str) -> None:
     assert plugin.health_check().state in HealthState
 
 
-def test_a_compute_plugin_attaches_no_catalog_unless_it_says_how() -> None:
+def test_a_compute_plugin_attaches_no_catalog_by_default() -> None:
     plugin = ComputeWithoutCatalogs()
 
     assert plugin.get_catalog_attachment_sql(of("compute.CatalogConfig")()) is None

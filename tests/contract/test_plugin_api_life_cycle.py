@@ -1,4 +1,4 @@
-"""Starting, stopping, health and dependencies, frozen as plugin-api.md has them."""
+"""Starting, stopping, health checks and dependencies, frozen as plugin-api.md defines them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def registry() -> PluginRegistry:
     return PluginRegistry()
 
 
-def test_a_plugin_starts_once(registry: PluginRegistry) -> None:
+def test_a_plugin_starts_only_once(registry: PluginRegistry) -> None:
     plugin = Example("duckdb")
     registry.register(COMPUTE, plugin)
 
@@ -33,7 +33,7 @@ def test_a_plugin_starts_once(registry: PluginRegistry) -> None:
     assert plugin.journal == ["startup duckdb"]
 
 
-def test_a_startup_that_raises_is_a_startup_error_with_its_cause(registry: PluginRegistry) -> None:
+def test_a_startup_that_fails_raises_a_startup_error_with_its_cause(registry: PluginRegistry) -> None:
     registry.register(COMPUTE, Example("duckdb", fails=("startup",)))
 
     with pytest.raises(PluginStartupError, match="COMPUTE:duckdb") as refused:
@@ -42,7 +42,7 @@ def test_a_startup_that_raises_is_a_startup_error_with_its_cause(registry: Plugi
     assert isinstance(refused.value.cause, OSError)
 
 
-def test_a_startup_that_takes_too_long_is_a_startup_error(registry: PluginRegistry) -> None:
+def test_a_startup_that_takes_too_long_raises_a_startup_error(registry: PluginRegistry) -> None:
     class Hanging(Example):
         released = threading.Event()
 
@@ -58,7 +58,7 @@ def test_a_startup_that_takes_too_long_is_a_startup_error(registry: PluginRegist
         plugin.released.set()
 
 
-def test_all_start_dependencies_first_and_stop_in_reverse(registry: PluginRegistry) -> None:
+def test_plugins_start_after_their_dependencies_and_stop_in_reverse_order(registry: PluginRegistry) -> None:
     journal: list[str] = []
     registry.register(IDENTITY, Example("a-first", journal, needs=("b-middle",)))
     registry.register(COMPUTE, Example("b-middle", journal, needs=("storage/c-last",)))
@@ -77,7 +77,7 @@ def test_all_start_dependencies_first_and_stop_in_reverse(registry: PluginRegist
     ]
 
 
-def test_a_failed_startup_stops_its_dependents_only(registry: PluginRegistry) -> None:
+def test_a_failed_startup_affects_only_its_dependents(registry: PluginRegistry) -> None:
     registry.register(STORAGE, Example("local", fails=("startup",)))
     registry.register(COMPUTE, Example("duckdb", needs=("local",)))
     registry.register(COMPUTE, Example("spark"))
@@ -89,7 +89,7 @@ def test_a_failed_startup_stops_its_dependents_only(registry: PluginRegistry) ->
     assert outcome["COMPUTE:spark"] is None
 
 
-def test_activate_all_can_be_kept_to_some_types(registry: PluginRegistry) -> None:
+def test_activate_all_can_be_limited_to_some_types(registry: PluginRegistry) -> None:
     journal: list[str] = []
     registry.register(STORAGE, Example("local", journal))
     registry.register(COMPUTE, Example("duckdb", journal))
@@ -100,7 +100,7 @@ def test_activate_all_can_be_kept_to_some_types(registry: PluginRegistry) -> Non
     assert journal == ["startup local"]
 
 
-def test_stopping_goes_on_after_an_error(registry: PluginRegistry) -> None:
+def test_stopping_continues_after_an_error(registry: PluginRegistry) -> None:
     journal: list[str] = []
     registry.register(STORAGE, Example("local", journal))
     registry.register(COMPUTE, Example("duckdb", journal, needs=("local",), fails=("shutdown",)))
@@ -113,7 +113,7 @@ def test_stopping_goes_on_after_an_error(registry: PluginRegistry) -> None:
     assert journal[-2:] == ["shutdown duckdb", "shutdown local"]
 
 
-def test_health_is_told_of_all_loaded_plugins(registry: PluginRegistry) -> None:
+def test_health_is_reported_for_all_loaded_plugins(registry: PluginRegistry) -> None:
     registry.register(COMPUTE, Example("duckdb"))
     registry.register(STORAGE, Example("local", fails=("health_check",)))
 
@@ -123,7 +123,7 @@ def test_health_is_told_of_all_loaded_plugins(registry: PluginRegistry) -> None:
     assert health["STORAGE:local"].state is HealthState.UNHEALTHY
 
 
-def test_a_health_check_that_takes_too_long_is_unhealthy(registry: PluginRegistry) -> None:
+def test_a_plugin_whose_health_check_takes_too_long_is_unhealthy(registry: PluginRegistry) -> None:
     class Hanging(Example):
         released = threading.Event()
 
@@ -140,7 +140,7 @@ def test_a_health_check_that_takes_too_long_is_unhealthy(registry: PluginRegistr
 
 
 @pytest.mark.parametrize(("given", "passed"), [({}, 5.0), ({"timeout": 2.5}, 2.5)])
-def test_a_health_check_that_takes_the_timeout_is_given_it(
+def test_a_health_check_with_a_timeout_parameter_gets_the_timeout(
     registry: PluginRegistry, given: dict[str, Any], passed: float
 ) -> None:
     class Timed(Example):
@@ -158,7 +158,7 @@ def test_a_health_check_that_takes_the_timeout_is_given_it(
     assert plugin.seen == passed
 
 
-def test_dependencies_are_resolved_in_an_order_to_start_them(registry: PluginRegistry) -> None:
+def test_dependencies_are_resolved_in_start_order(registry: PluginRegistry) -> None:
     local, duckdb, dagster = (
         Example("local"),
         Example("duckdb", needs=("local",)),
@@ -168,7 +168,7 @@ def test_dependencies_are_resolved_in_an_order_to_start_them(registry: PluginReg
     assert registry.resolve_dependencies([dagster, duckdb, local]) == [local, duckdb, dagster]
 
 
-def test_a_cycle_is_named_with_its_first_name_at_the_end(registry: PluginRegistry) -> None:
+def test_the_error_for_a_cycle_repeats_the_first_name_at_the_end(registry: PluginRegistry) -> None:
     with pytest.raises(CircularDependencyError) as refused:
         registry.resolve_dependencies(
             [Example("duckdb", needs=("local",)), Example("local", needs=("duckdb",))]
@@ -179,7 +179,7 @@ def test_a_cycle_is_named_with_its_first_name_at_the_end(registry: PluginRegistr
     assert len(cycle) == 3
 
 
-def test_a_missing_dependency_is_named_with_who_needs_it(registry: PluginRegistry) -> None:
+def test_the_error_for_a_missing_dependency_names_the_plugin_that_needs_it(registry: PluginRegistry) -> None:
     with pytest.raises(MissingDependencyError) as refused:
         registry.resolve_dependencies([Example("duckdb", needs=("nowhere",))])
 

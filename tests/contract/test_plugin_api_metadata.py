@@ -1,4 +1,4 @@
-"""Plugin types and what every plugin is, frozen as plugin-api.md has them."""
+"""Plugin types and the base class of all plugins, frozen as plugin-api.md defines them."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def test_there_are_eleven_types_each_with_its_entry_point_group() -> None:
     assert [member.name for member in PluginType] == list(TYPES)
 
 
-def test_a_type_knows_its_entry_point_group() -> None:
+def test_a_type_has_its_entry_point_group() -> None:
     assert {member.name: member.entry_point_group for member in PluginType} == TYPES
     assert PluginType.all_entry_point_groups() == list(TYPES.values())
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_an_entry_point_group_leads_to_its_type(name: str) -> None:
+def test_an_entry_point_group_maps_to_its_type(name: str) -> None:
     assert PluginType.from_entry_point_group(TYPES[name]) is PluginType[name]
 
 
-def test_an_unknown_group_is_refused_with_the_valid_ones() -> None:
+def test_the_error_for_an_unknown_group_lists_the_valid_groups() -> None:
     with pytest.raises(ValueError, match=r"Unknown entry point group .*floe\.nothing") as refused:
         PluginType.from_entry_point_group("floe.nothing")
 
@@ -76,13 +76,13 @@ def test_plugin_metadata_has_the_members_of_the_contract_and_no_others() -> None
     assert sorted(members(PluginMetadata)) == sorted(lines(METADATA))
 
 
-def test_only_the_identity_is_abstract() -> None:
+def test_only_the_name_and_the_versions_are_abstract() -> None:
     assert set(abstract_names(PluginMetadata)) == {"name", "version", "floe_api_version"}
     with pytest.raises(TypeError, match="abstract"):
         PluginMetadata()  # type: ignore[abstract]
 
 
-def test_the_rest_has_defaults() -> None:
+def test_all_other_members_have_defaults() -> None:
     plugin = Minimal()
 
     assert plugin.description == ""
@@ -123,7 +123,7 @@ def test_a_constructor_that_does_not_call_super_keeps_the_defaults() -> None:
     assert Own().is_configured is False
 
 
-def test_health_states() -> None:
+def test_health_states_have_the_values_of_the_contract() -> None:
     assert {state.name: state.value for state in HealthState} == {
         "HEALTHY": "healthy",
         "DEGRADED": "degraded",
@@ -131,6 +131,6 @@ def test_health_states() -> None:
     }
 
 
-def test_health_status() -> None:
+def test_a_health_status_has_the_fields_of_the_contract_and_shares_no_default() -> None:
     assert fields(HealthStatus) == ["state: HealthState", "message: str = ''", "details: dict[str, Any] = {}"]
     assert HealthStatus(HealthState.HEALTHY).details is not HealthStatus(HealthState.HEALTHY).details

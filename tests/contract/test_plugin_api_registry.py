@@ -1,4 +1,4 @@
-"""The registry's methods, and what it knows and keeps, frozen as plugin-api.md has them."""
+"""The registry's methods, plugins and configurations, frozen as plugin-api.md defines them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_method_has_the_parameters_and_defaults_of_the_contract(method: str) -
     assert parameters(getattr(PluginRegistry, method)) == METHODS[method]
 
 
-def test_the_registry_is_made_without_arguments() -> None:
+def test_a_registry_is_created_without_arguments() -> None:
     assert parameters(get_registry) == "()"
     assert PluginRegistry().list_all() is not None
 
@@ -72,14 +72,14 @@ def test_there_is_one_registry_per_process(fresh_process_registry: None) -> None
     assert len({id(each) for each in seen}) == 1
 
 
-def test_resetting_makes_another_registry(fresh_process_registry: None) -> None:
+def test_resetting_creates_a_new_registry(fresh_process_registry: None) -> None:
     before = get_registry()
     _reset_registry()
 
     assert get_registry() is not before
 
 
-def test_discover_all_finds_what_is_installed_and_imports_none_of_it(tmp_path: Path) -> None:
+def test_discover_all_finds_installed_plugins_without_importing_them(tmp_path: Path) -> None:
     environment = Environment.create(tmp_path / "environment")
     environment.install(
         plugin_distribution("duckdb", before="print('imported')"),
@@ -103,7 +103,7 @@ def test_discover_all_finds_what_is_installed_and_imports_none_of_it(tmp_path: P
     assert seen == ["['duckdb'] ['local']", "imported", "duckdb True", "['duckdb'] []"]
 
 
-def test_a_registered_plugin_is_had_by_type_and_name(registry: PluginRegistry) -> None:
+def test_a_registered_plugin_is_available_by_type_and_name(registry: PluginRegistry) -> None:
     plugin = Example("duckdb")
 
     registry.register(COMPUTE, plugin)
@@ -113,7 +113,7 @@ def test_a_registered_plugin_is_had_by_type_and_name(registry: PluginRegistry) -
     assert plugin not in registry.list(STORAGE)
 
 
-def test_a_name_may_be_taken_once_per_type(registry: PluginRegistry) -> None:
+def test_a_name_can_be_registered_only_once_per_type(registry: PluginRegistry) -> None:
     registry.register(COMPUTE, Example("duck-db"))
     registry.register(STORAGE, Example("duck-db"))
 
@@ -132,12 +132,12 @@ def test_an_incompatible_plugin_cannot_be_registered(registry: PluginRegistry, a
     assert "duckdb" not in registry.list_all()[COMPUTE]
 
 
-def test_a_plugin_that_is_nowhere_is_not_found(registry: PluginRegistry) -> None:
+def test_getting_an_unknown_plugin_raises_not_found(registry: PluginRegistry) -> None:
     with pytest.raises(PluginNotFoundError, match="COMPUTE:nowhere"):
         registry.get(COMPUTE, "nowhere")
 
 
-def test_list_all_has_all_types_and_sorted_names(registry: PluginRegistry) -> None:
+def test_list_all_returns_all_types_and_sorted_names(registry: PluginRegistry) -> None:
     for name in ("b-example", "c-example", "a-example"):
         registry.register(COMPUTE, Example(name))
 
@@ -148,7 +148,7 @@ def test_list_all_has_all_types_and_sorted_names(registry: PluginRegistry) -> No
     assert {"a-example", "b-example", "c-example"} <= set(listed[COMPUTE])
 
 
-def test_configure_validates_fills_defaults_keeps_and_delivers(registry: PluginRegistry) -> None:
+def test_configure_validates_fills_defaults_stores_and_delivers(registry: PluginRegistry) -> None:
     plugin = Example("duckdb", schema=Settings)
     registry.register(COMPUTE, plugin)
     assert registry.get_config(COMPUTE, "duckdb") is None
@@ -161,7 +161,7 @@ def test_configure_validates_fills_defaults_keeps_and_delivers(registry: PluginR
     assert plugin.is_configured
 
 
-def test_a_refused_configuration_says_where_and_never_what(registry: PluginRegistry) -> None:
+def test_the_error_for_an_invalid_configuration_names_fields_but_no_values(registry: PluginRegistry) -> None:
     plugin = Example("duckdb", schema=Settings)
     registry.register(COMPUTE, plugin)
 
@@ -176,7 +176,7 @@ def test_a_refused_configuration_says_where_and_never_what(registry: PluginRegis
     assert plugin.received == []
 
 
-def test_a_refused_configuration_leaves_the_one_before(registry: PluginRegistry) -> None:
+def test_the_current_configuration_survives_an_invalid_configuration(registry: PluginRegistry) -> None:
     registry.register(COMPUTE, Example("duckdb", schema=Settings))
     kept = registry.configure(COMPUTE, "duckdb", {"path": "/data"})
 
@@ -186,6 +186,6 @@ def test_a_refused_configuration_leaves_the_one_before(registry: PluginRegistry)
     assert registry.get_config(COMPUTE, "duckdb") is kept
 
 
-def test_configuring_a_plugin_that_is_nowhere_is_not_found(registry: PluginRegistry) -> None:
+def test_configuring_an_unknown_plugin_raises_not_found(registry: PluginRegistry) -> None:
     with pytest.raises(PluginNotFoundError):
         registry.configure(COMPUTE, "nowhere", {})

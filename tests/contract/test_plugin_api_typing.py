@@ -1,4 +1,4 @@
-"""What mypy --strict says of plugins written against the contract: the published types are part of it."""
+"""What mypy --strict reports for plugins written against the contract, which includes the published types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARK = re.compile(r"  # type: ignore\[(?P<codes>[a-z, -]+)\]")
 
 @pytest.fixture(scope="module")
 def verdict(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, set[str]]]:
-    """By file and line, the codes of mypy's errors for both files, the marks of `rejected` taken away."""
+    """Return mypy's error codes by file and line, for both files without the marks in `rejected`."""
     folder = tmp_path_factory.mktemp("typing")
     for case in CASES.glob("*.py"):
         (folder / case.name).write_text(MARK.sub("", case.read_text()))
@@ -42,7 +42,7 @@ def test_a_plugin_of_each_kind_is_accepted(verdict: dict[str, dict[int, set[str]
     assert verdict["accepted.py"] == {}
 
 
-def test_what_breaks_the_contract_is_rejected_line_by_line(verdict: dict[str, dict[int, set[str]]]) -> None:
+def test_every_line_that_breaks_the_contract_is_rejected(verdict: dict[str, dict[int, set[str]]]) -> None:
     marked = {
         number: set(mark["codes"].split(", "))
         for number, line in enumerate((CASES / "rejected.py").read_text().splitlines(), start=1)

@@ -1,4 +1,4 @@
-"""Which plugin API versions fit which platform, frozen as plugin-api.md has it."""
+"""Which plugin API versions are compatible with a platform, frozen as plugin-api.md defines it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_the_platform_offers_plugin_api_1_0() -> None:
     assert (FLOE_PLUGIN_API_VERSION, FLOE_PLUGIN_API_MIN_VERSION) == ("1.0", "1.0")
 
 
-def test_is_compatible_is_asked_by_position_or_keyword() -> None:
+def test_is_compatible_takes_positional_and_keyword_arguments() -> None:
     assert signature(is_compatible) == "(plugin_api_version: str, platform_api_version: str) -> bool"
 
 
@@ -31,7 +31,7 @@ def test_is_compatible_is_asked_by_position_or_keyword() -> None:
         ("10.0", "10.0", True),
     ],
 )
-def test_same_major_and_a_minor_no_newer_than_the_platforms(
+def test_a_plugin_is_compatible_if_its_major_is_equal_and_its_minor_not_newer(
     plugin: str, platform: str, expected: bool
 ) -> None:
     assert is_compatible(plugin, platform) is expected
@@ -56,8 +56,8 @@ def test_same_major_and_a_minor_no_newer_than_the_platforms(
     ],
 )
 @pytest.mark.parametrize("side", ["plugin", "platform"])
-def test_anything_but_x_y_is_a_value_error_that_shows_the_text(text: str, side: str) -> None:
-    with pytest.raises(ValueError) as refused:  # noqa: PT011 - what it must show is compared below
+def test_a_version_that_is_not_x_y_raises_a_value_error_that_shows_it(text: str, side: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 - the message is checked below
         is_compatible(text, "1.0") if side == "plugin" else is_compatible("1.0", text)
 
     assert repr(text) in str(refused.value)

@@ -1,7 +1,7 @@
-"""`COMPUTE:duckdb` is a plugin's name in floe_core's errors, `compute/duckdb` in all that the operator shows.
+"""floe_core's errors call a plugin `COMPUTE:duckdb`; everything the operator shows calls it `compute/duckdb`.
 
-What the host answers is shown by the operator, too. A `PluginId` knows both forms (`str(plugin)` and
-`plugin.slug`), so that the wrong one is soon written: this reads every text that is put together.
+The operator also shows the plugin host's answers. A `PluginId` has both forms (`str(plugin)` and
+`plugin.slug`) and the wrong form is easily used, so these tests check every text that is built from a plugin.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def _if_plugin(shown: ast.expr) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_what_the_operator_shows_names_a_plugin_by_its_slug(path: Path) -> None:
+def test_texts_that_the_operator_shows_name_a_plugin_by_its_slug(path: Path) -> None:
     assert [*_plugins_put_into_text(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize(
     "code", ['f"{plugin} fails"', 'f"{claim.id}"', "str(self.plugin)", '", ".join(map(str, plugin))']
 )
-def test_the_wrong_form_would_be_found(code: str) -> None:
+def test_the_wrong_form_is_found(code: str) -> None:
     assert [*_plugins_put_into_text(code)]
 
 
-def test_a_plugin_has_these_two_names() -> None:
+def test_a_plugin_id_has_both_forms() -> None:
     plugin = PluginId(PluginType.TELEMETRY_BACKEND, "otel")
     assert (str(plugin), plugin.slug) == ("TELEMETRY_BACKEND:otel", "telemetry-backend/otel")

@@ -1,4 +1,4 @@
-"""One control plane for the session, with the CRD and an audit log; a namespace for each test."""
+"""One control plane for the session, with the CRD and an audit log, and a namespace for each test."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _AUDITED = (
 
 
 def control_plane_options(folder: Path) -> dict[str, Any]:
-    """Of a control plane with an audit log in the folder, of the Kubernetes that is to be tried."""
-    # The minor version: the oldest and the newest that localcluster knows are supported.
+    """Return the options of a control plane with the Kubernetes under test and an audit log in the folder."""
+    # A minor version; the oldest and the newest that localcluster knows are supported.
     version = os.environ.get("FLOE_KUBERNETES", DEFAULT_VERSION)
     return {"version": version, **audited(folder, _AUDITED)}
 
@@ -46,26 +46,26 @@ def audit(localcluster: LocalCluster, localcluster_options: dict[str, Any]) -> A
 
 @pytest.fixture(scope="session")
 def cluster(localcluster: LocalCluster) -> LocalCluster:
-    """The session's control plane, with the CRD installed."""
+    """Return the session's control plane, with the CRD installed."""
     install_crd(localcluster)
     return localcluster
 
 
 @pytest.fixture
 def namespace(cluster: LocalCluster) -> str:
-    """A namespace of the test's own."""
+    """Return the test's own namespace."""
     return new_namespace(cluster)
 
 
 @pytest.fixture
 def floeplugins(cluster: LocalCluster, namespace: str) -> FloePlugins:
-    """The FloePlugins of the test's namespace."""
+    """Return the FloePlugins of the test's namespace."""
     return FloePlugins(cluster.kubeconfig, namespace)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    """An empty environment for plugins."""
+    """Return an empty environment for plugins."""
     return Environment.create(tmp_path / "plugins")
 
 
@@ -76,7 +76,7 @@ StartOperator = Callable[..., OperatorProcess]
 def start_operator(
     cluster: LocalCluster, namespace: str, environment: Environment, tmp_path: Path
 ) -> Iterator[StartOperator]:
-    """Starts operators on the test's namespace and environment; they end with the test."""
+    """Start operators on the test's namespace and environment, and stop them with the test."""
     with ExitStack() as running:
 
         def start(*flags: str, kubeconfig: Path | None = None, **more: Any) -> OperatorProcess:

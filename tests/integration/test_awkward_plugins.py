@@ -1,4 +1,4 @@
-"""Plugins whose schemas and names are awkward, and two operators on one namespace, on a real API server."""
+"""Plugins with awkward schemas and names, and two operators on one namespace, on a real API server."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def plugins(standing: Standing) -> FloePlugins:
         ("compute-good", "Ready", "Ready", ""),
     ],
 )
-def test_each_awkward_plugin_is_judged(
+def test_each_awkward_plugin_is_assessed(
     plugins: FloePlugins, name: str, kind: str, reason: str, words: str
 ) -> None:
     def judged() -> bool:
@@ -89,7 +89,7 @@ def test_each_awkward_plugin_is_judged(
     eventually(judged, within=60)
 
 
-def test_a_recursive_schema_is_judged_at_every_depth(plugins: FloePlugins) -> None:
+def test_a_recursive_schema_is_enforced_at_every_depth(plugins: FloePlugins) -> None:
     plugins.merge(
         "compute-recursive",
         {"spec": {"config": {"name": "a", "children": [{"name": "b", "children": [{"nam": "c"}]}]}}},
@@ -103,7 +103,7 @@ def test_a_recursive_schema_is_judged_at_every_depth(plugins: FloePlugins) -> No
     assert "plain-sight" not in message
 
 
-def test_a_schema_and_a_description_that_are_too_large_are_left_out_or_cut(plugins: FloePlugins) -> None:
+def test_a_schema_that_is_too_large_is_left_out_and_a_long_description_is_cut(plugins: FloePlugins) -> None:
     plugins.until("compute-large-schema", "Ready", "Ready")
     large, chatty = plugins.get("compute-large-schema"), plugins.get("compute-chatty")
     assert large is not None
@@ -121,7 +121,7 @@ def test_a_slow_schema_delays_no_other_object(plugins: FloePlugins) -> None:
     plugins.until("compute-slow-schema", "Ready", "Ready")
 
 
-def test_of_two_operators_on_one_namespace_one_writes_and_the_other_takes_over(
+def test_one_of_two_operators_on_a_namespace_writes_and_the_other_takes_over(
     environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, audit: Audit
 ) -> None:
     environment.install(plugin_distribution("one", config="word: str = 'none'"))
@@ -133,7 +133,7 @@ def test_of_two_operators_on_one_namespace_one_writes_and_the_other_takes_over(
         floeplugins.merge("compute-one", {"spec": {"config": {"word": f"word-{number}"}}})
         floeplugins.until("compute-one", "Ready", "Ready")
     writes = Counter(audit.writes(namespace=floeplugins.namespace, since=since))
-    # The mirror, its first status (loading may be shown before), and one for each change.
+    # The mirror; its first status, perhaps after one that shows loading; and a status for each change.
     assert writes["patch", "compute-one"] == 1
     assert 6 <= writes["patch", "compute-one/status"] <= 7
     first.stop()

@@ -1,4 +1,4 @@
-"""Clusters that are not as they should be: no CRD, no API server, no rights, a namespace that goes."""
+"""Clusters in a bad state: no CRD, no API server, no permissions, a namespace that is being deleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.ports import free_port
 
 PLUGINS = ("compute-one", "compute-two")
 ALONE = "--no-leader-elect"
-"""Restarts do not wait for the Lease of the one before; the Lease has tests of its own."""
+"""Restarts do not wait for the Lease of the previous operator; the Lease has its own tests."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def localcluster_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def cluster(localcluster_options: dict[str, Any]) -> Iterator[LocalCluster]:
-    """A control plane that these tests may take apart; it has no CRD at first."""
+    """Yield a control plane that these tests may take apart; it has no CRD at first."""
     with LocalCluster(controller_manager=True, **localcluster_options) as cluster:
         yield cluster
 
@@ -61,7 +61,7 @@ def are_ready(floeplugins: FloePlugins, *, within: float = 60) -> None:
 
 
 def complaints(operator: OperatorProcess, *, skip: int = 0) -> list[str]:
-    """What was logged as a warning or worse, or as an exception, behind the first `skip` lines."""
+    """Return what was logged as a warning or worse, or as an exception, after the first `skip` lines."""
     return [
         json.dumps(line)
         for line in operator.lines()[skip:]
@@ -73,10 +73,10 @@ def has_no_traceback(operator: OperatorProcess) -> bool:
     return not operator.logged("Traceback") and not operator.logged('"exception"')
 
 
-def test_a_crd_that_is_missing_is_said_and_waited_for_and_may_go_and_come_back(
+def test_a_missing_crd_is_reported_and_waited_for_at_the_start_and_after_its_deletion(
     cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
 ) -> None:
-    # A CRD that comes late must not wait for the next scan.
+    # A CRD that is installed late must be noticed before the next scan.
     operator = start_operator(ALONE, "--scan-interval", "1h")
     eventually(lambda: operator.logged("floeplugins.floe.dev is not installed", "kubectl apply"))
     install_crd(cluster)
@@ -96,7 +96,7 @@ def test_a_crd_that_is_missing_is_said_and_waited_for_and_may_go_and_come_back(
     assert len(complaints(operator)) < 15, complaints(operator)
 
 
-def test_a_terminating_namespace_ends_the_attempts_quietly_and_a_new_one_of_that_name_is_served(
+def test_a_terminating_namespace_causes_no_complaints_and_a_new_one_with_its_name_is_served(
     cluster: LocalCluster, namespace: str, floeplugins: FloePlugins, start_operator: StartOperator
 ) -> None:
     install_crd(cluster)
@@ -110,7 +110,9 @@ def test_a_terminating_namespace_ends_the_attempts_quietly_and_a_new_one_of_that
     cluster.kubectl("apply", "--namespace", namespace, "-f", "-", input=json.dumps(holder))
     said = len(operator.lines())
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-    eventually(lambda: not floeplugins.all(), within=60, saying="the objects go with their namespace")
+    eventually(
+        lambda: not floeplugins.all(), within=60, saying="the objects are deleted with their namespace"
+    )
     phase = "jsonpath={.status.phase}"
     assert cluster.kubectl("get", "namespace", namespace, "-o", phase) == "Terminating"
     time_for_scans(operator)
@@ -122,7 +124,7 @@ def test_a_terminating_namespace_ends_the_attempts_quietly_and_a_new_one_of_that
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
     eventually(lambda: complaints(operator, skip=said))
     time_for_scans(operator)
-    # Once for each kind of write.
+    # One line for each kind of write.
     told = complaints(operator, skip=said)
     assert all(f"the namespace {namespace} does not exist" in line for line in told), told
     assert len(told) <= 3, told
@@ -131,14 +133,14 @@ def test_a_terminating_namespace_ends_the_attempts_quietly_and_a_new_one_of_that
 
 
 def time_for_scans(operator: OperatorProcess) -> None:
-    """Lets the operator, which scans each second, do so some times."""
+    """Give the operator, which scans every second, time for a few scans."""
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
         assert operator.process.poll() is None
         time.sleep(0.1)
 
 
-def test_an_api_server_that_is_not_there_is_said_and_waited_for_at_the_start_and_later(
+def test_an_unreachable_api_server_is_reported_and_waited_for_at_the_start_and_later(
     cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
 ) -> None:
     install_crd(cluster)
@@ -165,7 +167,11 @@ def test_an_api_server_that_is_not_there_is_said_and_waited_for_at_the_start_and
 
 
 def page(port: int, path: str) -> tuple[int, str]:
-    """A page of the operator; AssertionError where there is none yet."""
+    """Return the HTTP code and the text of a page of the operator.
+
+    Raises:
+        AssertionError: The operator does not serve pages yet.
+    """
     try:
         with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
             return answer.status, answer.read().decode()
@@ -176,12 +182,12 @@ def page(port: int, path: str) -> tuple[int, str]:
         raise AssertionError(str(error)) from None
 
 
-def test_an_outage_shows_in_readiness_and_metrics_while_the_process_is_well(
+def test_an_outage_shows_in_readiness_and_metrics_while_the_process_stays_healthy(
     cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
 ) -> None:
     install_crd(cluster)
     port = free_port()
-    # Nothing but the watch asks the API server for anything meanwhile.
+    # With this interval only the watch sends requests to the API server during the outage.
     start_operator(ALONE, "--scan-interval", "1h", "--http-port", str(port))
     are_ready(floeplugins)
     eventually(lambda: page(port, "readyz")[0] == 200)
@@ -219,7 +225,7 @@ def test_after_an_outage_that_outlasts_the_lease_one_operator_leads(
     stopped = time.monotonic()
     try:
         assert leader.process.wait(60) == 1
-        assert leader.logged("the lead is lost")
+        assert leader.logged("leadership lost")
         leader.start()  # as the kubelet does
         eventually(lambda: page(leading, "readyz")[0] == 503)
         eventually(lambda: time.monotonic() - stopped > Timing().duration + 1)
@@ -241,11 +247,11 @@ def test_after_an_outage_that_outlasts_the_lease_one_operator_leads(
 KUBECONFIGS = {
     "missing": None,
     "empty": b"",
-    "no YAML": b"{ [",
-    "no text": b"\xff\xfe\x00\x01",
+    "not YAML": b"{ [",
+    "not text": b"\xff\xfe\x00\x01",
     "a list": b"- a\n- b\n",
     "no current context": b"apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n",
-    "a context that leads nowhere": b"""
+    "a context that names an unknown cluster": b"""
 apiVersion: v1
 kind: Config
 current-context: a
@@ -257,7 +263,9 @@ users: []
 
 
 @pytest.mark.parametrize("content", KUBECONFIGS.values(), ids=KUBECONFIGS)
-def test_a_wrong_kubeconfig_ends_the_start_with_one_line(tmp_path: Path, content: bytes | None) -> None:
+def test_an_unusable_kubeconfig_ends_the_start_with_one_log_line(
+    tmp_path: Path, content: bytes | None
+) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     if content is not None:
         kubeconfig.write_bytes(content)
@@ -277,7 +285,7 @@ def test_a_wrong_kubeconfig_ends_the_start_with_one_line(tmp_path: Path, content
     assert "KUBECONFIG" in said["reason"]
 
 
-def test_credentials_that_are_not_accepted_are_said_and_waited_for(
+def test_rejected_credentials_are_reported_and_the_token_is_not_logged(
     cluster: LocalCluster, namespace: str, start_operator: StartOperator, tmp_path: Path
 ) -> None:
     kubeconfig = tmp_path / "kubeconfig"
@@ -297,7 +305,7 @@ OTHER_RIGHTS = (
 
 
 @pytest.mark.parametrize("missing", RIGHTS, ids="-".join)
-def test_a_missing_right_is_named_and_missed_until_it_is_given(
+def test_a_missing_permission_is_named_and_plugins_are_ready_once_it_is_granted(
     cluster: LocalCluster,
     namespace: str,
     floeplugins: FloePlugins,
@@ -328,7 +336,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("resource", SOURCES)
-def test_a_source_that_may_not_be_watched_costs_only_those_who_use_it(
+def test_a_source_that_cannot_be_watched_affects_only_the_objects_that_use_it(
     cluster: LocalCluster,
     namespace: str,
     floeplugins: FloePlugins,
@@ -343,15 +351,15 @@ def test_a_source_that_may_not_be_watched_costs_only_those_who_use_it(
     operator = start_operator(ALONE, kubeconfig=grant(cluster, namespace, user, [*rights, *others]))
     are_ready(floeplugins)
     time_for_scans(operator)
-    assert not operator.logged("missing right")
+    assert not operator.logged("missing permission")
     assert audit.requests(namespace=namespace, resource=resource) == []
 
     floeplugins.apply("compute", "one", configFrom=[SOURCES[resource]])
     floeplugins.until("compute-one", "ConfigValid", "Forbidden")
-    eventually(lambda: operator.logged("missing right", "list", resource))
+    eventually(lambda: operator.logged("missing permission", "list", resource))
     floeplugins.until("compute-two", "Ready", "Ready")
 
-    # What was missing comes: the right, and then the object.
+    # Provide what is missing: the permission, and then the object.
     grant(cluster, namespace, user, [*rights, *OTHER_RIGHTS])
     missing = "SecretNotFound" if resource == "secrets" else "ConfigMapNotFound"
     floeplugins.until("compute-one", "ConfigValid", missing, within=60)
@@ -359,7 +367,7 @@ def test_a_source_that_may_not_be_watched_costs_only_those_who_use_it(
     are_ready(floeplugins)
 
 
-def test_a_killed_operator_goes_on_where_it_was_and_writes_nothing_needless(
+def test_a_restart_after_a_kill_continues_the_work_and_writes_only_what_changed(
     cluster: LocalCluster,
     floeplugins: FloePlugins,
     start_operator: StartOperator,
@@ -383,7 +391,7 @@ def test_a_killed_operator_goes_on_where_it_was_and_writes_nothing_needless(
     assert before.keys() == floeplugins.all().keys()
 
 
-def test_a_restart_over_a_settled_namespace_writes_nothing(
+def test_a_restart_in_a_settled_namespace_writes_nothing(
     cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator, audit: Audit
 ) -> None:
     install_crd(cluster)

@@ -1,4 +1,4 @@
-"""A hundred plugins on a real API server, half of them broken in every way the contract names."""
+"""A hundred plugins on a real API server; half are broken, in every way that the contract names."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ FOREIGN = tuple(
 
 @dataclass
 class Mirror:
-    """The operator at work on the hundred, and what it made of them."""
+    """An operator with the hundred plugins, and the objects that it wrote."""
 
     operator: OperatorProcess
     floeplugins: FloePlugins
     environment: Environment
     seconds: float
-    """From the operator's start until every plugin was judged that neither ends its process nor hangs."""
+    """Seconds from the operator's start until all plugins except those that end or hang were assessed."""
     objects: dict[str, dict[str, Any]]
-    """All objects, once each is judged."""
+    """All objects, after each was assessed."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def mirror(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def damage(environment: Environment) -> None:
-    """What pip would not install: files that are no text, an entry_points.txt that is a folder."""
+    """Add what pip would not install: files that are not text, an entry_points.txt that is a folder."""
     (entry_points,) = environment.site_packages.glob("foreign_entry_points*/entry_points.txt")
     entry_points.write_bytes(b"[console_scripts]\n\xff\xfe = \x80broken:main\n[floe.comp")
     (metadata,) = environment.site_packages.glob("foreign_metadata*/METADATA")
@@ -95,7 +95,7 @@ def test_five_plugins_that_end_or_hang_their_process_do_not_delay_the_others_bey
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda each: each.name)
-def test_a_broken_plugin_has_the_reason_of_the_design(mirror: Mirror, broken: Broken) -> None:
+def test_a_broken_plugin_has_the_reason_that_the_design_names(mirror: Mirror, broken: Broken) -> None:
     conditions = conditions_of(mirror.objects[broken.object_name])
     found = conditions[broken.condition]
     assert (found["status"], found["reason"]) == ("False", broken.reason), found
@@ -107,7 +107,7 @@ def test_a_broken_plugin_has_the_reason_of_the_design(mirror: Mirror, broken: Br
     assert (waits, stalls) == (not reason.stalls(has_sources=False), reason.stalls(has_sources=False))
 
 
-def test_the_good_plugins_beside_them_are_ready(mirror: Mirror) -> None:
+def test_the_good_plugins_beside_the_broken_ones_are_ready(mirror: Mirror) -> None:
     broken = {each.object_name for each in BROKEN}
     verdicts = {
         name: conditions_of(found)["Ready"] for name, found in mirror.objects.items() if name not in broken
@@ -116,12 +116,12 @@ def test_the_good_plugins_beside_them_are_ready(mirror: Mirror) -> None:
     assert {name: each for name, each in verdicts.items() if each["status"] != "True"} == {}
 
 
-def test_a_plugin_may_declare_another_name_than_its_entry_point(mirror: Mirror) -> None:
+def test_a_plugin_can_declare_a_name_that_differs_from_its_entry_point(mirror: Mirror) -> None:
     loaded = conditions_of(mirror.objects["compute-declares-another-name"])["Loaded"]
     assert "quite-different" in loaded["message"]
 
 
-def test_messages_are_bounded_and_of_one_line_whatever_a_plugin_says(mirror: Mirror) -> None:
+def test_messages_are_bounded_and_on_one_line_whatever_a_plugin_says(mirror: Mirror) -> None:
     for name, found in mirror.objects.items():
         for condition in found["status"]["conditions"]:
             message = condition["message"]
@@ -131,12 +131,14 @@ def test_messages_are_bounded_and_of_one_line_whatever_a_plugin_says(mirror: Mir
             assert condition["observedGeneration"] == found["metadata"]["generation"], (name, condition)
 
 
-def test_a_plugin_that_no_object_can_be_named_after_is_said_once_and_listed(mirror: Mirror) -> None:
-    said = [line for line in mirror.operator.lines() if line.get("message") == "a plugin gets no FloePlugin"]
+def test_a_plugin_that_no_object_can_be_named_after_is_logged_once(mirror: Mirror) -> None:
+    said = [
+        line for line in mirror.operator.lines() if line.get("message") == "plugin cannot have a FloePlugin"
+    ]
     assert sorted(line["about"] for line in said) == ["compute/" + "a" * 64, "compute/größe"]
 
 
-def test_the_list_command_shows_all_of_them_without_a_cluster(mirror: Mirror) -> None:
+def test_the_list_command_shows_every_plugin_without_a_cluster(mirror: Mirror) -> None:
     command = [sys.executable, "-m", "floe_operator", "list", "--output", "json", "--load-timeout", "2s"]
     command += ["--plugin-python", str(mirror.environment.python)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -151,18 +153,16 @@ def test_the_list_command_shows_all_of_them_without_a_cluster(mirror: Mirror) ->
 
 
 def test_damaged_foreign_distributions_hide_nothing_and_are_named(mirror: Mirror) -> None:
-    said = [
-        line for line in mirror.operator.lines() if line.get("message") == "a distribution cannot be read"
-    ]
+    said = [line for line in mirror.operator.lines() if line.get("message") == "cannot read a distribution"]
     assert any("foreign_entry_points" in line["about"] for line in said), said
     assert any("foreign_folder" in line["about"] for line in said), said
     assert len(said) == len({line["about"] for line in said}), "said more than once"
 
 
-def test_the_log_has_a_line_for_a_line_whatever_plugins_print(mirror: Mirror) -> None:
+def test_the_log_keeps_one_json_object_per_line_whatever_plugins_print(mirror: Mirror) -> None:
     lines = mirror.operator.lines()
     assert [line for line in lines if "raw" in line] == []
-    ours = [line for line in lines if line["message"] != "a plugin printed"]
+    ours = [line for line in lines if line["message"] != "plugin output"]
     assert [line for line in ours if "Traceback" in json.dumps(line) or "exception" in line] == []
     assert mirror.operator.log.stat().st_size < 20_000_000
 
@@ -187,5 +187,5 @@ def test_each_object_was_created_once_and_never_written_twice_for_one_change(
     created = [name for verb, name in writes if "/" not in name]
     assert sorted(created) == sorted(mirror.objects)
     statuses = [name for verb, name in writes if name.endswith("/status")]
-    # Loading, then the verdict; a dependent once more when what it needs is judged.
+    # Loading, then the assessment; a dependent once more after its dependency was assessed.
     assert max(statuses.count(name) for name in set(statuses)) <= 3

@@ -1,4 +1,4 @@
-"""`floe-operator validate` and the API server take and refuse the same manifests."""
+"""`floe-operator validate` and the API server accept and refuse the same manifests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.manifest_table import BAD, GOOD, spec
 
 TABLE = {**GOOD, **{what: row[0] for what, row in BAD.items()}}
 
-# One that | stands for a space in.
+# YAML scalars, in which | stands for a space.
 SCALARS = """
 y Y n yes No on True tRue 08 0777 0o17 0o9 0x1F 0b11 1_000 1__0 _1 +1 -0 9223372036854775807
 9223372036854775808 -9223372036854775809 18446744073709551616 123456789012345678901 1e20 1e21 0b1_1 0X1f
@@ -30,9 +30,9 @@ y Y n yes No on True tRue 08 0777 0o17 0o9 0x1F 0b11 1_000 1__0 _1 +1 -0 9223372
 
 @pytest.fixture(scope="module")
 def verdicts(cluster: LocalCluster) -> dict[str, subprocess.CompletedProcess[str]]:
-    """What the API server says of each manifest of the table.
+    """Return the API server's answer to each manifest of the table.
 
-    By server-side apply, as Flux and Argo CD have it; the client side's drops some nulls before.
+    Use server-side apply, as Flux and Argo CD do; client-side apply drops some nulls before it sends them.
     """
     with ThreadPoolExecutor(4) as several:
         return dict(zip(TABLE, several.map(lambda text: dry_run(cluster, text), TABLE.values()), strict=True))
@@ -57,12 +57,14 @@ def accepts(text: str) -> bool:
 
 
 @pytest.mark.parametrize("what", TABLE)
-def test_the_api_server_agrees(what: str, verdicts: dict[str, subprocess.CompletedProcess[str]]) -> None:
+def test_validate_and_the_api_server_agree_on_each_manifest(
+    what: str, verdicts: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
     said = verdicts[what]
     assert (said.returncode == 0) is accepts(TABLE[what]), said.stderr
 
 
-def test_yaml_means_the_same_to_kubectl_in_a_manifest_and_in_a_config_map(cluster: LocalCluster) -> None:
+def test_yaml_in_manifests_and_config_maps_means_what_it_means_to_kubectl(cluster: LocalCluster) -> None:
     values = [scalar.replace("|", " ") for scalar in SCALARS]
     named = {f"v{index}": value for index, value in enumerate(values)}
     lines = [f"{name}: {value}" for name, value in named.items()]
@@ -73,7 +75,7 @@ def test_yaml_means_the_same_to_kubectl_in_a_manifest_and_in_a_config_map(cluste
     (document,) = read_manifests(["-"], stdin=text.encode).documents
     read = document.value["spec"]["config"]
     assert typed(read) == typed(sent)
-    # A ConfigMap's YAML wants keys in quotes, and no tags.
+    # YAML in a ConfigMap must have string keys and no tags.
     plain = {name: value for name, value in named.items() if "!" not in value}
     moved = parse_mapping("\n".join(f"{name}: {value}" for name, value in plain.items()))
     assert typed(moved) == {name: told for name, told in typed(sent).items() if name in plain}

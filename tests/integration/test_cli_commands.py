@@ -1,4 +1,4 @@
-"""The commands of `floe-operator` that need no cluster, on an environment with real plugins."""
+"""The commands of `floe-operator` that need no cluster, in an environment with real plugins."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         plugin_distribution("x" * 64, PluginType.SECRETS, distribution="floe-secrets-long"),
         Distribution("damaged", entry_points={"floe.computes": {"hidden": "hidden:Plugin"}}),
     )
-    # pip refuses to install what a disk or an editor may spoil later.
+    # pip would refuse to install this, but a disk or an editor can damage it later.
     (created.site_packages / "damaged-0.1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff\xfe[x]\n")
     return created
 
@@ -79,7 +79,7 @@ def run_cli(
 
 @pytest.fixture
 def cli(environment: Environment, tmp_path: Path) -> Any:
-    """Runs `floe-operator` in the test's folder."""
+    """Return a function that runs `floe-operator` in the test's folder."""
     return functools.partial(run_cli, environment, tmp_path)
 
 
@@ -96,13 +96,13 @@ CLIENT_SECRET = f"configFrom: [{{{FROM_SECRET}, path: client_secret}}]"
 
 
 GOOD = {
-    "a whole configuration with its secret elsewhere": manifest(
+    "a complete configuration with its secret in a Secret": manifest(
         "identity/keycloak", f"config: {{realm: floe}}, {CLIENT_SECRET}"
     ),
-    "a mapping from a Secret may hold all that is missing": manifest(
+    "a mapping from a Secret that may contain all missing fields": manifest(
         "identity/keycloak", f"configFrom: [{{{FROM_SECRET}}}]"
     ),
-    "a mapping with a rule of its own into which a secret comes": manifest(
+    "a mapping with its own rule that gets a value from a Secret": manifest(
         "identity/keycloak",
         f"config: {{realm: floe, pool: {{}}}}, configFrom: [{{{FROM_SECRET}, path: client_secret}}, "
         f"{{{FROM_SECRET}, path: pool.password}}, {{{FROM_SECRET}, path: pool.name}}]",
@@ -114,7 +114,7 @@ GOOD = {
         "compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]"
     )
     + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: 'threads: 4'}\n",
-    "a Secret among the files is of no matter": manifest(
+    "a Secret among the files, which is ignored": manifest(
         "identity/keycloak", f"config: {{realm: floe}}, {CLIENT_SECRET}"
     )
     + f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: keycloak}}\nstringData: {{other: {MARK}}}\n",
@@ -126,22 +126,22 @@ BAD = {
         manifest("identity/keycloak", CLIENT_SECRET),
         [("spec.config.realm", "ValidationFailed/missing")],
     ),
-    "nothing where something is required": (
+    "no configuration although fields are required": (
         manifest("identity/keycloak"),
         [("spec.config.realm", "ConfigRequired"), ("spec.config.client_secret", "ConfigRequired")],
     ),
-    "a secret in plain, and the next fault in the same run": (
+    "a plaintext secret and the next fault in the same run": (
         manifest("identity/keycloak", f"config: {{client_secret: {MARK}, realm: [{MARK}]}}"),
         [
             ("spec.config.client_secret", "PlaintextSecret"),
             ("spec.config.realm", "ValidationFailed/string_type"),
         ],
     ),
-    "a secret in plain beside its reference": (
+    "a plaintext secret beside its reference": (
         manifest("identity/keycloak", f"config: {{realm: a, client_secret: {MARK}}}, {CLIENT_SECRET}"),
         [("spec.config.client_secret", "PlaintextSecret")],
     ),
-    "a secret from a ConfigMap that nobody gave": (
+    "a secret from a ConfigMap that is not among the files": (
         manifest(
             "identity/keycloak",
             "config: {realm: a}, configFrom: [{configMapKeyRef: {name: a, key: b}, path: client_secret}]",
@@ -152,7 +152,7 @@ BAD = {
         manifest("identity/keycloak", f"config: {{realm: a, pool: {{name: refused}}}}, {CLIENT_SECRET}"),
         [("spec.config.pool", "ValidationFailed/value_error")],
     ),
-    "an item of a list": (
+    "a wrong item in a list": (
         manifest("identity/keycloak", f"config: {{realm: a, hosts: [a, {{b: {MARK}}}]}}, {CLIENT_SECRET}"),
         [("spec.config.hosts.1", "ValidationFailed/string_type")],
     ),
@@ -160,7 +160,7 @@ BAD = {
         manifest("compute/duckdb", "config: {thread: 1}"),
         [("spec.config.thread", "ValidationFailed/extra_forbidden")],
     ),
-    "a path that leads to no field": (
+    "a path to a field that does not exist": (
         manifest("compute/duckdb", f"configFrom: [{{{FROM_SECRET}, path: treads}}]"),
         [("spec.configFrom[0]", "ValidationFailed/extra_forbidden")],
     ),
@@ -178,19 +178,19 @@ BAD = {
         manifest("dbt/plain", "config: {a: 1}"),
         [("spec.config", "ConfigNotAccepted")],
     ),
-    "a Secret for a plugin that takes none": (
+    "a Secret for a plugin that takes no configuration": (
         manifest("dbt/plain", CLIENT_SECRET),
         [("spec.configFrom", "ConfigNotAccepted")],
     ),
-    "a version outside of its range": (
+    "a version outside its range": (
         manifest("compute/duckdb", "version: '<1'"),
         [("spec.version", "OutsideVersionRange")],
     ),
-    "a version range that is none": (
+    "an invalid version range": (
         manifest("compute/duckdb", "version: latest"),
         [("spec.version", "InvalidVersionRange")],
     ),
-    "a plugin for another API": (manifest("dbt/future"), [("spec.name", "IncompatibleApi")]),
+    "a plugin for another plugin API version": (manifest("dbt/future"), [("spec.name", "IncompatibleApi")]),
     "a plugin that cannot be imported": (manifest("storage/broken"), [("spec.name", "ImportFailed")]),
     "a plugin that two distributions claim": (
         manifest("catalog/twice"),
@@ -210,7 +210,7 @@ BAD = {
 
 @pytest.fixture(scope="module")
 def judged(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The findings on each of the manifests, in one run: each has a file and a namespace of its own."""
+    """Return the findings on each manifest, from one run in which each has its own file and namespace."""
     folder = tmp_path_factory.mktemp("manifests")
     texts = {**GOOD, **{what: row[0] for what, row in BAD.items()}}
     for number, text in enumerate(texts.values()):
@@ -238,13 +238,13 @@ def test_a_bad_manifest_has_its_findings(what: str, judged: dict[str, Any]) -> N
     assert sorted(judged[what]) == sorted(BAD[what][1])
 
 
-def test_validate_ends_with_0_without_findings(cli: Any) -> None:
+def test_validate_exits_with_0_if_there_are_no_findings(cli: Any) -> None:
     outcome = cli("validate", "-f", "-", "--output", "json", stdin=manifest("dbt/plain"))
     assert outcome.returncode == 0, outcome.stderr
     assert json.loads(outcome.stdout)["valid"] is True
 
 
-def test_every_finding_names_file_document_line_path_rule_and_the_way_out(cli: Any, tmp_path: Path) -> None:
+def test_every_finding_names_file_document_line_path_rule_and_fix(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "apps").mkdir()
     (tmp_path / "apps" / "a.yaml").write_text(
         manifest("dbt/plain")
@@ -278,7 +278,7 @@ def test_several_files_may_follow_one_flag_or_several(cli: Any, tmp_path: Path) 
         assert "3 FloePlugins in 3 files: no findings" in outcome.stderr
 
 
-def test_plugins_that_are_not_installed_may_be_allowed(cli: Any) -> None:
+def test_a_flag_allows_plugins_that_are_not_installed(cli: Any) -> None:
     text = manifest("compute/other") + manifest("dbt/another", "version: latest")
     outcome = cli("validate", "-f", "-", "--allow-missing-plugins", "--output", "json", stdin=text)
     assert outcome.returncode == 1
@@ -286,13 +286,13 @@ def test_plugins_that_are_not_installed_may_be_allowed(cli: Any) -> None:
     assert found == [("spec.version", "InvalidVersionRange")]
 
 
-def test_a_plugin_that_is_not_installed_may_be_elsewhere(cli: Any) -> None:
+def test_the_finding_on_a_missing_plugin_names_the_flags_that_help(cli: Any) -> None:
     said = cli("validate", "-f", "-", stdin=manifest("compute/other")).stdout
     assert "--plugin-python" in said
     assert "--allow-missing-plugins" in said
 
 
-def test_that_no_plugin_is_installed_is_said_once(tmp_path: Path, cli: Any) -> None:
+def test_the_flags_that_help_are_named_once_if_no_plugin_is_installed(tmp_path: Path, cli: Any) -> None:
     empty = Environment.create(tmp_path / "empty")
     text = manifest("compute/other") + manifest("dbt/another")
     outcome = cli("validate", "-f", "-", stdin=text, FLOE_PLUGIN_PYTHON=str(empty.python))
@@ -304,7 +304,7 @@ def test_that_no_plugin_is_installed_is_said_once(tmp_path: Path, cli: Any) -> N
 @pytest.mark.parametrize(
     "data", ["{b: 'threads: 0x" + "f" * 4000 + "'}", "{b: 'threads: " + "1" * 5000 + "'}"], ids=["hex", "dec"]
 )
-def test_a_number_that_nothing_can_hold_is_a_finding(data: str, cli: Any) -> None:
+def test_a_number_with_too_many_digits_is_a_finding(data: str, cli: Any) -> None:
     config_map = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {data}\n"
     text = manifest("compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]") + config_map
     outcome = cli("validate", "-f", "-", "--output", "json", stdin=text)
@@ -314,14 +314,14 @@ def test_a_number_that_nothing_can_hold_is_a_finding(data: str, cli: Any) -> Non
     assert "Traceback" not in outcome.stderr
 
 
-def test_a_field_from_a_config_map_is_met_with_the_one_that_was_meant(cli: Any) -> None:
+def test_an_unknown_field_from_a_config_map_gets_a_suggestion(cli: Any) -> None:
     config_map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: 'treads: 4'}\n"
     text = manifest("compute/duckdb", "configFrom: [{configMapKeyRef: {name: a, key: b}}]") + config_map
     said = cli("validate", "-f", "-", stdin=text).stdout
     assert "spec.configFrom[0]: treads is not a field of the plugin's schema; did you mean threads?" in said
 
 
-def test_a_folder_without_a_floe_plugin_is_valid_and_said(cli: Any, tmp_path: Path) -> None:
+def test_a_folder_without_floe_plugins_is_valid_and_reported(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: Other\n")
     outcome = cli("validate", "-f", ".")
     assert outcome.returncode == 0
@@ -342,12 +342,12 @@ def test_a_folder_without_a_floe_plugin_is_valid_and_said(cli: Any, tmp_path: Pa
         (["schema", "nonsense", "keycloak"], "the types are compute, orchestrator"),
         (["schema", "--all"], "--all needs --dir"),
         (["schema", "dbt", "plain", "--all"], "either TYPE and NAME, or --all"),
-        (["schema", "dbt", "plain", "--dir", "x"], "--dir is for --all"),
+        (["schema", "dbt", "plain", "--dir", "x"], "--dir works only with --all"),
         ([], "validate "),
         (["lst"], "invalid choice: 'lst'"),
     ],
 )
-def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: list[str], said: str, cli: Any) -> None:
+def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(arguments: list[str], said: str, cli: Any) -> None:
     outcome = cli(*arguments, stdin=manifest("dbt/plain"))
     assert (outcome.returncode, outcome.stdout) == (2, "")
     assert said in " ".join(outcome.stderr.split())
@@ -380,7 +380,7 @@ def test_list_shows_every_plugin_and_what_is_wrong_with_it(cli: Any) -> None:
     )
 
 
-def test_list_shows_a_long_message_whole(cli: Any) -> None:
+def test_list_shows_long_messages_in_full(cli: Any) -> None:
     rows = json.loads(cli("list", "--output", "json").stdout)
     shown = cli("list").stdout.splitlines()
     messages = [" ".join(row["message"].split()) for row in rows if row["message"]]
@@ -388,7 +388,7 @@ def test_list_shows_a_long_message_whole(cli: Any) -> None:
     assert all(any(line.endswith(message) for line in shown) for message in messages)
 
 
-def test_the_variables_of_a_job_mean_the_same_to_every_command(cli: Any) -> None:
+def test_the_flags_of_a_command_have_no_environment_variables(cli: Any) -> None:
     outcome = cli("list", FLOE_OUTPUT="github", FLOE_ALL="x", FLOE_FILENAME="a", FLOE_DIR="b")
     assert (outcome.returncode, outcome.stdout.startswith("TYPE ")) == (0, True)
 
@@ -400,13 +400,13 @@ def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:
     assert "damaged" in outcome.stderr
 
 
-def test_list_of_an_empty_environment_says_so(tmp_path: Path, cli: Any) -> None:
+def test_list_reports_an_environment_without_plugins(tmp_path: Path, cli: Any) -> None:
     empty = Environment.create(tmp_path / "empty")
     outcome = cli("list", FLOE_PLUGIN_PYTHON=str(empty.python))
     assert (outcome.returncode, outcome.stdout.startswith("No plugins are installed.")) == (0, True)
 
 
-def test_schema_prints_the_schema_of_one_plugins_documents(cli: Any) -> None:
+def test_schema_prints_the_document_schema_of_one_plugin(cli: Any) -> None:
     outcome = cli("schema", "identity", "KeyCloak")
     assert outcome.returncode == 0
     schema = json.loads(outcome.stdout)
@@ -424,7 +424,7 @@ def test_schema_prints_the_schema_of_one_plugins_documents(cli: Any) -> None:
         (("catalog", "twice"), "catalog/twice cannot be loaded"),
     ],
 )
-def test_schema_of_a_plugin_that_there_is_not_ends_with_1(
+def test_schema_of_an_unknown_or_broken_plugin_exits_with_1(
     plugin: tuple[str, str], said: str, cli: Any
 ) -> None:
     outcome = cli("schema", *plugin)

@@ -1,4 +1,4 @@
-"""The API server comes back with a history that no watch can resume from (410 Gone): nothing is missed."""
+"""The API server returns with a history from which no watch can resume (410 Gone); no change is missed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support.standing import standing_operator
 _COMPACTION = "2s"
 
 
-def test_changes_in_a_history_that_was_compacted_meanwhile_are_seen(tmp_path: Path) -> None:
+def test_changes_in_a_compacted_history_are_seen(tmp_path: Path) -> None:
     compacting = (f"--etcd-compaction-interval={_COMPACTION}", "--watch-cache=false")
     with LocalCluster(api_server_flags=compacting) as cluster:
         install_crd(cluster)
         needy = plugin_distribution("needy", config="password: SecretStr = Field(min_length=8)")
         plain = plugin_distribution("plain", config="word: str = 'none'")
-        # Scans list the objects, too: they must not be what finds the changes. And a leader that is stopped
+        # Scans also list the objects, but here they must not find the changes. And a leader that is paused
         # for long would rightly end.
         flags = ("--scan-interval", "1h", "--no-leader-elect")
         with standing_operator(cluster, tmp_path, needy, plain, flags=flags) as standing:
@@ -49,13 +49,13 @@ def test_changes_in_a_history_that_was_compacted_meanwhile_are_seen(tmp_path: Pa
             plugins.until("compute-needy", "Ready", "ValidationFailed", within=60)
             plugins.until("compute-plain", "Ready", "ValidationFailed", within=60)
             assert standing.operator.process.poll() is None
-            # The operator forgot the deleted object: made anew, it is judged anew.
+            # The operator forgot the deleted object: created again, it is assessed again.
             plugins.create("storage", "elsewhere")
             plugins.until("storage-elsewhere", "Ready", "NotInstalled", within=60)
 
 
 def _compact(plugins: FloePlugins) -> None:
-    """Waits until a watch from the oldest version is refused, while new versions are made."""
+    """Create new versions until a watch from the oldest one is refused."""
     listed: Any = plugins.core.list_namespaced_config_map(plugins.namespace)
     oldest = str(listed.metadata.resource_version)
 

@@ -1,4 +1,4 @@
-"""spec.configFrom on a real API server: what is merged, what fails, how it heals, what is never read."""
+"""spec.configFrom on a real API server: what is merged, what fails, how it recovers, what is never read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ECHO = plugin_distribution(
     password: SecretStr | None = None
     nested: dict[str, object] = {}
     """,
-    # Says what it was configured with, so that a test can see it. The values are marks, not secrets.
+    # Reports its configuration, so that a test can see it. The values are marks, not secrets.
     body="""
     def health_check(self):
         config = self._config
@@ -60,7 +60,7 @@ def standing(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def plugins(standing: Standing) -> FloePlugins:
-    """Both plugins, with bare mirrors."""
+    """Return the FloePlugins, with bare mirrors of both plugins."""
     return standing.reset()
 
 
@@ -132,7 +132,7 @@ def test_optional_references_may_be_missing(plugins: FloePlugins) -> None:
     plugins.until("compute-echo", "ConfigValid", "Valid")
 
 
-def test_what_an_optional_reference_may_bring_yet_is_waited_for(plugins: FloePlugins) -> None:
+def test_fields_that_an_optional_reference_can_still_provide_are_waited_for(plugins: FloePlugins) -> None:
     plugins.until("compute-needy", "Stalled", "ConfigRequired")
     settings = secret("settings", "all", optional=True)
     plugins.merge("compute-needy", {"spec": {"configFrom": [settings]}})
@@ -143,7 +143,7 @@ def test_what_an_optional_reference_may_bring_yet_is_waited_for(plugins: FloePlu
     plugins.until("compute-needy", "Ready", "Ready")
 
 
-def test_a_secret_that_comes_changes_and_goes_is_judged_at_once_without_touching_the_object(
+def test_creating_changing_or_deleting_a_secret_takes_effect_without_touching_the_object(
     plugins: FloePlugins,
 ) -> None:
     sources = [secret("late", "url", "url"), secret("late", "password", "password")]
@@ -167,7 +167,7 @@ def test_objects_that_nobody_refers_to_are_never_read(plugins: FloePlugins, audi
     for number in range(20):
         plugins.secret(f"stranger-{number}", password="x")
         plugins.config_map(f"stranger-{number}", text="x")
-    # The watch is in order: once the change of the referred Secret is seen, the strangers were.
+    # The watch is in order: once the change of the referred Secret is seen, the strangers were seen too.
     plugins.secret("referred", password="other-word")
     eventually(lambda: "drow-rehto" in plugins.condition("compute-echo", "Healthy")[2])
     reads = audit.requests(namespace=plugins.namespace, since=since, resource=None, verb="get")
@@ -195,7 +195,7 @@ def test_the_contents_of_a_secret_that_nobody_refers_to_never_reach_the_operator
     assert base64.b64encode(mark.encode()).rstrip(b"=") not in memory
 
 
-def test_a_user_who_may_not_read_secrets_is_told_the_missing_right_and_others_go_on(
+def test_a_missing_permission_to_read_secrets_is_named_and_other_objects_are_unaffected(
     cluster: LocalCluster, environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
 ) -> None:
     environment.install(ECHO, NEEDY)
@@ -226,7 +226,7 @@ def test_a_user_who_may_not_read_secrets_is_told_the_missing_right_and_others_go
     floeplugins.until("compute-echo", "Ready", "Ready")
 
 
-def test_a_right_to_one_secret_that_is_granted_later_helps_without_a_change_of_object_or_secret(
+def test_a_permission_granted_later_takes_effect_without_a_change_of_object_or_secret(
     cluster: LocalCluster, environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
 ) -> None:
     environment.install(ECHO)
@@ -279,7 +279,7 @@ def test_yaml_that_could_harm_is_refused(plugins: FloePlugins, content: str, rea
     plugins.until("compute-echo", "ConfigValid", reason)
 
 
-def test_a_value_of_a_megabyte_is_taken_as_it_is(plugins: FloePlugins) -> None:
+def test_a_value_of_a_megabyte_is_accepted(plugins: FloePlugins) -> None:
     plugins.secret("large", password=base64.b64encode(b"x" * 700_000))
     plugins.merge("compute-echo", {"spec": {"configFrom": [secret("large", "password", "password")]}})
     plugins.until("compute-echo", "ConfigValid", "Valid")

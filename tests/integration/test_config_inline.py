@@ -1,4 +1,4 @@
-"""spec.config and spec.version on a real API server, and objects that people own through a plugin's life."""
+"""spec.config and spec.version on a real API server, and users' objects throughout the life of a plugin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.operator import FloePlugins, OperatorProcess, is_judged
 from tests.support.polling import eventually
 
 CANARY = "canary-9f3b-do-not-show"
-"""A configuration value that nothing may show."""
+"""A configuration value that must not be shown anywhere."""
 
 NAME = "compute-strict"
 DEFAULTS: dict[str, Any] = {"threads": 2}
@@ -46,7 +46,7 @@ SCHEMA = plugin_source(
 
 
 def nested(depth: int) -> dict[str, Any]:
-    """A tree of this depth, with a label that does not fit at its end."""
+    """Return a tree of this depth with a label of the wrong type at its end."""
     found: dict[str, Any] = {"label": [CANARY]}
     for _ in range(depth):
         found = {"children": [found]}
@@ -54,7 +54,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 class Running:
-    """One operator with the strict plugin and some others."""
+    """An operator with the strict plugin and some others."""
 
     def __init__(self, operator: OperatorProcess, floeplugins: FloePlugins, environment: Environment) -> None:
         self.operator = operator
@@ -62,11 +62,11 @@ class Running:
         self.environment = environment
 
     def judged(self, name: str = NAME, **spec: Any) -> dict[str, dict[str, Any]]:
-        """Puts this into the object's spec, in place of all it had, and waits for the conditions."""
+        """Replace the object's spec, wait until it is assessed and return the conditions by type."""
         there = self.floeplugins.get(name)
         assert there is not None
         cleared = {field: None for field in there["spec"] if field not in ("type", "name")}
-        # One field after the other would be judged in between; a merge would keep parts of a mapping.
+        # Fields cleared one by one would be assessed in between; a mere merge would keep parts of a mapping.
         if cleared:
             self.floeplugins.merge(name, {"spec": cleared})
         self.floeplugins.merge(name, {"spec": spec})
@@ -77,7 +77,7 @@ class Running:
             assert is_judged(found)
             return found
 
-        found = eventually(look, saying=f"{name} is judged")
+        found = eventually(look, saying=f"{name} is assessed")
         return {each["type"]: each for each in found["status"]["conditions"]}
 
 
@@ -99,38 +99,38 @@ def running(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> 
 
 FAULTY: dict[str, tuple[dict[str, Any], str, str]] = {
     "a wrong type": ({"threads": CANARY}, "ValidationFailed", "threads"),
-    "a text for a number, as JSON has it": ({"threads": [2]}, "ValidationFailed", "threads"),
+    "a list instead of a number": ({"threads": [2]}, "ValidationFailed", "threads"),
     "an unknown field": ({"threads": 2, "thread": CANARY}, "ValidationFailed", "thread"),
     "a missing field beside others": ({"mode": "slow"}, "ValidationFailed", "threads"),
     "a text that is too long": ({"threads": 2, "mode": CANARY}, "ValidationFailed", "mode"),
-    "a fault in the depth": ({"threads": 2, "tree": nested(20)}, "ValidationFailed", "tree.children.0"),
+    "a fault deep inside": ({"threads": 2, "tree": nested(20)}, "ValidationFailed", "tree.children.0"),
     "a hundred faults": (
         {"threads": 2, **{f"field-{number}": CANARY for number in range(100)}},
         "ValidationFailed",
         "field-0",
     ),
-    "a secret in plain, by its alias": ({"threads": 2, "pass-word": CANARY}, "PlaintextSecret", "pass-word"),
-    "a secret in plain, by the name that is not taken": (
+    "a plaintext secret, by its alias": ({"threads": 2, "pass-word": CANARY}, "PlaintextSecret", "pass-word"),
+    "a plaintext secret, by the name that is not accepted": (
         {"threads": 2, "password": CANARY},
         "PlaintextSecret",
         "password",
     ),
-    "a secret in plain, in a mapping in a list": (
+    "a plaintext secret, in a mapping in a list": (
         {"threads": 2, "accounts": [{"someone": CANARY}]},
         "PlaintextSecret",
         "accounts.0",
     ),
-    "a secret in plain beside a fault": (
+    "a plaintext secret beside a fault": (
         {"threads": "many", "pass-word": CANARY},
         "PlaintextSecret",
         "rotate",
     ),
-    "nothing": ({}, "ConfigRequired", "threads"),
+    "an empty configuration": ({}, "ConfigRequired", "threads"),
 }
 
 
 @pytest.mark.parametrize(("config", "reason", "says"), FAULTY.values(), ids=FAULTY)
-def test_a_faulty_configuration_is_said_by_path_and_rule_and_never_by_value(
+def test_a_faulty_configuration_is_reported_by_path_and_rule_and_never_by_value(
     running: Running, config: dict[str, Any], reason: str, says: str
 ) -> None:
     conditions = running.judged(config=config)
@@ -142,7 +142,7 @@ def test_a_faulty_configuration_is_said_by_path_and_rule_and_never_by_value(
 
 
 GOOD: dict[str, dict[str, Any]] = {
-    "what is required": DEFAULTS,
+    "only what is required": DEFAULTS,
     "everything": {**DEFAULTS, "mode": "slow", "tree": {"children": [{"label": "leaf"}]}, "free": {"a": [1]}},
     "keys that look like paths": {**DEFAULTS, "free": {"a.b": {"": 1, "ö": 2}}},
     "a deep tree": {**DEFAULTS, "tree": {"children": [{"children": [{"children": []}]}]}},
@@ -157,7 +157,7 @@ def test_a_good_configuration_makes_the_plugin_ready(running: Running, config: d
     assert not {"Stalled", "Reconciling"} & conditions.keys()
 
 
-def test_a_configuration_as_large_as_the_api_server_takes_is_judged(running: Running) -> None:
+def test_a_configuration_as_large_as_the_api_server_accepts_is_assessed(running: Running) -> None:
     filling = {f"key-{number:05}": "x" * 50 for number in range(10_000)}
     assert running.judged(config={**DEFAULTS, "free": filling})["Ready"]["status"] == "True"
     lines = "".join(f"{number:019}\n" for number in range(60_000))
@@ -169,7 +169,7 @@ def test_a_configuration_as_large_as_the_api_server_takes_is_judged(running: Run
 
 
 @pytest.mark.parametrize("depth", [65, 500])
-def test_a_configuration_that_is_nested_too_deeply_is_refused_by_its_depth(
+def test_a_configuration_that_is_nested_too_deeply_is_invalid_and_the_limit_is_named(
     running: Running, cluster: LocalCluster, depth: int
 ) -> None:
     name = create_nested(running, cluster, depth)
@@ -177,10 +177,10 @@ def test_a_configuration_that_is_nested_too_deeply_is_refused_by_its_depth(
     assert "nested deeper than 64 levels" in message
 
 
-def test_an_object_as_deeply_nested_as_the_api_server_takes_costs_itself_only(
+def test_an_object_nested_as_deeply_as_the_api_server_accepts_affects_only_itself(
     running: Running, cluster: LocalCluster
 ) -> None:
-    """The API server then takes longer for one server-side apply than a request may."""
+    """For such an object the API server needs longer for a server-side apply than a request may take."""
     name = create_nested(running, cluster, 9_000)
     running.floeplugins.until("compute-none", "Ready", "Ready")
     assert running.judged(config={**DEFAULTS, "mode": "deep"})["Ready"]["status"] == "True"
@@ -190,7 +190,7 @@ def test_an_object_as_deeply_nested_as_the_api_server_takes_costs_itself_only(
 
 
 def create_nested(running: Running, cluster: LocalCluster, depth: int) -> str:
-    """An object whose configuration Python's client could not send; its name."""
+    """Create an object whose configuration Python's client could not send, and return its name."""
     namespace = running.floeplugins.namespace
     config = '{"a":' * (depth - 1) + f'{{"a": "{CANARY}"}}' + "}" * (depth - 1)
     name = f"dbt-deep-{depth}"
@@ -206,7 +206,7 @@ def create_nested(running: Running, cluster: LocalCluster, depth: int) -> str:
 
 
 @pytest.mark.parametrize("config", ["text", ["list"], 7, True], ids=str)
-def test_a_configuration_that_is_no_mapping_is_refused_by_the_api_server(
+def test_a_configuration_that_is_not_a_mapping_is_refused_by_the_api_server(
     running: Running, config: Any
 ) -> None:
     with pytest.raises(ApiException) as refused:
@@ -234,7 +234,7 @@ RANGES = {
 
 
 @pytest.mark.parametrize(("accepted", "reason"), RANGES.items())
-def test_spec_version_is_a_specifier_set_on_the_plugins_version_and_counts_pre_releases(
+def test_spec_version_is_a_specifier_set_for_the_plugins_version_and_allows_pre_releases(
     running: Running, accepted: str, reason: str
 ) -> None:
     conditions = running.judged(config=DEFAULTS, version=accepted)
@@ -286,7 +286,7 @@ def test_an_object_follows_its_plugin_from_before_the_installation_to_after_the_
     assert (floeplugins.get("storage-late") or {})["spec"]["config"] == {"root": "/data"}
 
 
-def test_a_bare_mirror_goes_after_three_scans_and_an_object_of_somebody_stays(
+def test_a_bare_mirror_is_deleted_after_three_scans_and_a_users_object_stays(
     running: Running, audit: Audit
 ) -> None:
     floeplugins, environment = running.floeplugins, running.environment
@@ -316,7 +316,7 @@ def test_a_bare_mirror_goes_after_three_scans_and_an_object_of_somebody_stays(
 
 
 def late(version: str) -> Distribution:
-    """A storage plugin that is installed late."""
+    """Return a storage plugin that is installed late."""
     return plugin_distribution(
         "late", PluginType.STORAGE, version=version, source=plugin_source("late", version, config="root: str")
     )

@@ -1,4 +1,4 @@
-"""The way to the API server: through proxies, and with a network or a server that does not do its part."""
+"""The connection to the API server: through proxies, and with a network or a server that misbehaves."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.support.polling import eventually, eventually_async
 from tests.support.tcp_proxy import ConnectProxy, TcpProxy
 
 NAMED = "kubernetes.default.svc"
-"""A name in the API server's certificate that leads nowhere outside of a cluster."""
+"""A name in the API server's certificate that does not resolve outside a cluster."""
 
 
 def kubeconfig_of(cluster: LocalCluster, folder: Path, server: str) -> Path:
-    """The administrator's, with another way to the API server."""
+    """Write the administrator's kubeconfig with this server instead, and return its path."""
     config = json.loads(cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = server
     path = folder / "kubeconfig-elsewhere"
@@ -54,7 +54,7 @@ def test_an_operator_works_through_the_proxy_that_the_environment_names(
     kubeconfig = kubeconfig_of(cluster, tmp_path, f"https://{NAMED}:443")
     with ConnectProxy("127.0.0.1", port_of(cluster)) as proxy:
         variables = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "NO_PROXY": "elsewhere.example"}
-        # Scans list the objects, too: that the change below is seen is the watch's doing.
+        # Scans list the objects too; with this interval only the watch can see the change below.
         start_operator("--scan-interval", "1h", kubeconfig=kubeconfig, environment=variables)
         floeplugins.until("compute-duckdb", "Ready", "Ready", within=60)
         floeplugins.merge("compute-duckdb", {"spec": {"config": {"a": 1}}})
@@ -62,7 +62,7 @@ def test_an_operator_works_through_the_proxy_that_the_environment_names(
         assert {line.split()[1] for line in proxy.asked} == {f"{NAMED}:443"}
 
 
-def test_an_operator_leaves_the_proxy_aside_where_the_environment_says_so(
+def test_an_operator_bypasses_the_proxy_if_the_environment_says_so(
     cluster: LocalCluster, start_operator: StartOperator, tmp_path: Path
 ) -> None:
     kubeconfig = kubeconfig_of(cluster, tmp_path, f"https://{NAMED}:443")
@@ -83,7 +83,7 @@ async def connected(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         await connection.close()
 
 
-async def test_requests_without_an_answer_are_counted_whoever_limits_their_time(
+async def test_requests_without_an_answer_are_counted_whoever_sets_their_timeout(
     cluster: LocalCluster, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with TcpProxy("127.0.0.1", port_of(cluster)) as proxy:
@@ -143,10 +143,10 @@ async def test_a_watch_that_is_cut_off_in_an_event_ends() -> None:
 @pytest.mark.parametrize(
     "line", [b"<html>", b"[]", b"null", b'{"type": "ADDED"}', b'{"type": "ADDED", "object": []}', b"\xff"]
 )
-async def test_what_is_no_event_is_an_error(line: bytes) -> None:
+async def test_a_line_that_is_not_an_event_is_an_error(line: bytes) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(body=EVENT + line + b"\n")
 
     async with connected_to(answer) as connection:
-        with pytest.raises(Refused, match="no event"):
+        with pytest.raises(Refused, match="not an event"):
             await events_of(connection)

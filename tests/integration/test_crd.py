@@ -1,4 +1,4 @@
-"""The CRD on a real API server: what it lets in, what it says of what it does not, and what people see."""
+"""The CRD on a real API server: what it accepts, how it explains what it refuses, and what users see."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_NAME = "x" * 63
 
 
 def manifest(name: str | None = None, /, **fields: Any) -> dict[str, Any]:
-    """identity-keycloak, but for what is given."""
+    """Return a manifest of identity-keycloak, with the given fields in place of its own."""
     whole = {"type": "identity", "name": "keycloak", **fields}
     return {
         "apiVersion": "floe.dev/v1alpha1",
@@ -31,7 +31,7 @@ def manifest(name: str | None = None, /, **fields: Any) -> dict[str, Any]:
 
 
 class Namespace:
-    """kubectl in one namespace."""
+    """Runs kubectl in one namespace."""
 
     def __init__(self, cluster: LocalCluster, name: str) -> None:
         self._cluster = cluster
@@ -50,7 +50,7 @@ class Namespace:
         return refused.value.stderr
 
     def write(self, document: dict[str, Any], status: FloePluginStatus) -> dict[str, Any]:
-        """The status, as the operator writes it."""
+        """Write the status as the operator does, and return the object."""
         patch = {**document, "spec": None, "status": status.to_json()}
         del patch["spec"]
         flags = ("--server-side", "--force-conflicts", "--subresource=status")
@@ -86,7 +86,7 @@ def here(cluster: LocalCluster, namespace: str) -> Namespace:
         manifest(probe={"periodSeconds": 86_400, "timeoutSeconds": 3_600, "failureThreshold": 100}),
     ],
 )
-def test_what_keeps_the_rules_is_let_in_and_kept_as_it_is(here: Namespace, document: dict[str, Any]) -> None:
+def test_a_valid_manifest_is_accepted_and_stored_unchanged(here: Namespace, document: dict[str, Any]) -> None:
     here.apply(document, "--server-side")
     raw = here.get(document["metadata"]["name"])
     assert raw["spec"] == document["spec"]
@@ -112,7 +112,7 @@ def test_what_keeps_the_rules_is_let_in_and_kept_as_it_is(here: Namespace, docum
         (manifest(config="a"), "spec.config in body must be of type object"),
         (
             manifest(configFrom=[{}]),
-            "must be set; write an entry of configFrom for each",
+            "must be set; write one configFrom entry for each",
         ),
         (
             manifest(configFrom=[{"secretKeyRef": SECRET, "configMapKeyRef": SECRET}]),
@@ -171,14 +171,16 @@ def test_what_keeps_the_rules_is_let_in_and_kept_as_it_is(here: Namespace, docum
         (manifest(unknown=1), 'unknown field "spec.unknown"'),
     ],
 )
-def test_what_breaks_a_rule_is_refused_and_the_rule_named(
+def test_a_manifest_that_breaks_a_rule_is_refused_and_the_rule_is_named(
     here: Namespace, document: dict[str, Any], said: str
 ) -> None:
     assert said in here.refused(document, "--validate=strict")
 
 
 @pytest.mark.parametrize(("field", "value"), [("type", "compute"), ("name", "dex")])
-def test_which_plugin_an_object_stands_for_cannot_be_changed(here: Namespace, field: str, value: str) -> None:
+def test_the_plugin_that_an_object_stands_for_cannot_be_changed(
+    here: Namespace, field: str, value: str
+) -> None:
     here.apply(manifest())
     message = here.refused(manifest("identity-keycloak", **{field: value}))
     assert (
@@ -194,7 +196,7 @@ def test_a_reference_to_another_namespace_is_impossible(here: Namespace, referen
     assert here.get("identity-keycloak")["spec"]["configFrom"] == [{reference: SECRET}]
 
 
-def test_an_object_that_nobody_judged_says_so_to_those_who_wait(here: Namespace) -> None:
+def test_an_object_that_was_never_assessed_has_observed_generation_minus_one(here: Namespace) -> None:
     here.apply(manifest())
     assert here.get("identity-keycloak")["status"] == {"observedGeneration": -1}
 
@@ -206,7 +208,7 @@ def test_a_manifest_has_no_drift(here: Namespace) -> None:
     here.kubectl("diff", "-f", "-", stdin=document)
 
 
-def test_the_operators_mirror_is_its_own_and_another_managers_field_is_seen(here: Namespace) -> None:
+def test_a_mirror_is_bare_only_while_no_other_manager_owns_a_field(here: Namespace) -> None:
     here.apply(manifest(), "--server-side", f"--field-manager={FIELD_MANAGER}")
     assert is_bare(FloePlugin.parse(here.write(manifest(), judged())))
     here.apply(manifest(config={"realm": "floe"}), "--server-side", "--field-manager=gitops")
@@ -306,12 +308,12 @@ def test_objects_are_found_by_type_and_by_name(here: Namespace) -> None:
 
 
 def columns(printed: str) -> tuple[list[str], list[str]]:
-    """The header's words, and those of the only row without its age."""
+    """Return the words of the header, and those of the only row without its age."""
     header, row = (line.split() for line in printed.strip().splitlines())
     return header, [cell for index, cell in enumerate(row) if header[index] != "AGE"]
 
 
-def test_the_table_shows_what_people_look_for(here: Namespace) -> None:
+def test_kubectl_get_shows_the_plugin_its_version_and_its_readiness(here: Namespace) -> None:
     here.apply(manifest(probe={}))
     here.write(manifest(), judged(spec=spec(probe={}), probe=Checked("healthy")))
     header = ["NAME", "TYPE", "PLUGIN", "VERSION", "API", "READY", "REASON", "AGE"]
@@ -320,15 +322,15 @@ def test_the_table_shows_what_people_look_for(here: Namespace) -> None:
     wide = here.kubectl("get", "fp", "-o", "wide").splitlines()
     assert wide[0].split() == [*header, "HEALTHY", "DISTRIBUTION", "MESSAGE"]
     assert wide[1].split()[8:10] == ["True", "floe-identity-keycloak"]
-    assert wide[1].endswith("The plugin is installed, fits the platform, is configured and runs")
+    assert wide[1].endswith("The plugin is installed, compatible with the platform, configured and running")
 
 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("floeplugin", "FloePlugin shows a plugin of the floe data platform"),
+        ("floeplugin", "A FloePlugin represents a plugin of the floe data platform"),
         ("floeplugin.spec.configFrom.path", "dotted identifiers, such as"),
-        ("fp.spec.probe.periodSeconds", "60 if left out"),
+        ("fp.spec.probe.periodSeconds", "Defaults to 60"),
         ("fp.status.conditions", "Reconciling (wait"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Objects that go, or are replaced, while a reconcile is at work on them."""
+"""Objects that are deleted or replaced while a reconcile works on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "compute-slow"
 
 @pytest.fixture(scope="module")
 def diary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the validator writes what it judges, and when it has."""
+    """Return the file where the validator notes the start and the end of each validation."""
     return tmp_path_factory.mktemp("diary") / "judged"
 
 
@@ -61,7 +61,7 @@ def _uid(plugins: FloePlugins) -> str:
     return str(found["metadata"]["uid"])
 
 
-def test_an_object_that_begins_to_go_while_it_is_judged_is_not_written_any_more(
+def test_an_object_whose_deletion_begins_while_it_is_assessed_is_no_longer_written(
     plugins: FloePlugins, diary: Path, audit: Audit, standing: Standing
 ) -> None:
     metadata = {"finalizers": ["floe.dev/held-by-a-test"]}
@@ -79,7 +79,7 @@ def test_an_object_that_begins_to_go_while_it_is_judged_is_not_written_any_more(
     assert "config" not in (plugins.get(NAME) or {})["spec"]
 
 
-def test_an_object_that_is_replaced_while_it_is_judged_ends_as_its_successor_says(
+def test_an_object_that_is_replaced_while_it_is_assessed_gets_the_status_of_its_successor(
     plugins: FloePlugins, diary: Path
 ) -> None:
     plugins.merge(NAME, {"spec": {"config": {"word": "slow first"}}})

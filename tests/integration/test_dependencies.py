@@ -1,4 +1,4 @@
-"""DependenciesReady on a real API server: who waits for whom, and who is looked at again."""
+"""DependenciesReady on a real API server: which plugin waits for which, and which are reconciled again."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_each_graph_has_its_reason(plugins: FloePlugins, name: str, reason: str,
     assert words in message
 
 
-def test_a_plugin_starts_with_its_dependencies_ready_and_goes_on_when_one_stops_being(
+def test_a_plugin_starts_once_its_dependencies_are_ready_and_keeps_running_if_one_no_longer_is(
     plugins: FloePlugins,
 ) -> None:
     plugins.merge("compute-middle", {"spec": {"probe": {"periodSeconds": 1}}})
@@ -118,12 +118,12 @@ def test_a_plugin_starts_with_its_dependencies_ready_and_goes_on_when_one_stops_
     assert plugins.condition("compute-middle", "Healthy")[:2] == ("True", "Healthy")
 
 
-def test_a_dependency_that_is_deleted_for_good_is_missed_and_its_mirror_heals_it(
+def test_a_dependent_is_ready_again_once_the_mirror_of_its_deleted_dependency_is_back(
     plugins: FloePlugins,
 ) -> None:
     plugins.until("compute-asks-exactly", "Ready", "Ready")
     plugins.delete("storage-shared")
-    # The mirror comes back at once; the dependent ends where it was.
+    # The mirror comes back immediately, and the dependent ends as it was.
     plugins.until("storage-shared", "Ready", "Ready")
     plugins.until("compute-asks-exactly", "Ready", "Ready")
 
@@ -136,7 +136,7 @@ def _rounds(audit: Audit, plugins: FloePlugins, since: float, number: int) -> No
     eventually(lambda: listed() >= before + number, saying=f"{number} scans pass")
 
 
-def test_a_partial_scan_hides_no_dependency_from_those_that_need_it_and_nor_does_a_restart_in_it(
+def test_a_partial_scan_hides_no_dependency_even_after_a_restart_during_it(
     environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, audit: Audit
 ) -> None:
     environment.install(needing("base"), needing("top", "base"))
@@ -145,7 +145,7 @@ def test_a_partial_scan_hides_no_dependency_from_those_that_need_it_and_nor_does
         floeplugins.until(name, "Ready", "Ready")
     since = now()
     with hidden(environment, "floe_compute_base"):
-        eventually(lambda: operator.logged("a distribution cannot be read", "floe_compute_base"))
+        eventually(lambda: operator.logged("cannot read a distribution", "floe_compute_base"))
         _rounds(audit, floeplugins, since, 3)
         operator.stop()
         start_operator()
@@ -155,7 +155,7 @@ def test_a_partial_scan_hides_no_dependency_from_those_that_need_it_and_nor_does
     assert audit.writes(namespace=floeplugins.namespace, since=since) == []
 
 
-def test_a_cycle_is_told_to_all_its_members_once_the_last_is_loaded_and_no_scan_later(
+def test_a_cycle_is_reported_on_all_its_members_once_the_last_is_loaded_without_another_scan(
     environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, audit: Audit
 ) -> None:
     slow = plugin_distribution("slow", before="import time; time.sleep(2)", body="dependencies = ['early-a']")

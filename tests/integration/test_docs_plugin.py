@@ -20,12 +20,12 @@ PAGE = REPOSITORY / "docs" / "writing-a-plugin.md"
 
 
 OF_A_NEWCOMER = ("bash", "env", "find", "make", "sh")
-"""What the page needs of a machine beside Python: no kubectl, and nothing that this repository installs."""
+"""The programs that the page needs besides Python: no kubectl, nothing that this repository installs."""
 
 
 @pytest.fixture
 def session(tmp_path: Path, cluster: LocalCluster, namespace: str) -> Iterator[Session]:
-    """A newcomer's shell, in a folder and a namespace of its own."""
+    """Yield a newcomer's shell in its own folder and namespace."""
     kubeconfig = cluster.kubeconfig_for("author", groups=["system:masters"], namespace=namespace)
     folder = tmp_path / "work"
     folder.mkdir()
@@ -49,7 +49,7 @@ def session(tmp_path: Path, cluster: LocalCluster, namespace: str) -> Iterator[S
 
 
 def programs(folder: Path) -> Path:
-    """The folder, with links to what is on a newcomer's PATH."""
+    """Create the folder with links to what is on a newcomer's PATH, and return it."""
     folder.mkdir()
     for name in OF_A_NEWCOMER:
         found = shutil.which(name)

@@ -1,4 +1,4 @@
-"""Events on a real API server, and what `kubectl describe` makes of them."""
+"""Events on a real API server, and how `kubectl describe` shows them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def status(reason: str, message: str = "as the message says") -> FloePluginStatu
 
 
 class Story:
-    """An object, whose statuses are told of one after the other."""
+    """An object whose statuses are recorded one after the other."""
 
     def __init__(self, recorder: EventRecorder, raw: dict[str, Any]) -> None:
         self.recorder = recorder
@@ -72,7 +72,7 @@ async def until_there_are(cluster: LocalCluster, namespace: str, number: int) ->
     return await eventually_async(look)
 
 
-async def test_kubectl_describe_tells_the_story(
+async def test_kubectl_describe_shows_the_events_in_order(
     cluster: LocalCluster, namespace: str, floeplugins: FloePlugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = floeplugins.create("identity", "keycloak")
@@ -93,7 +93,7 @@ async def test_kubectl_describe_tells_the_story(
     ]
 
 
-async def test_a_repetition_is_counted_on_the_event_that_is_there(
+async def test_a_repetition_is_counted_on_the_existing_event(
     cluster: LocalCluster, namespace: str, floeplugins: FloePlugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = floeplugins.create("identity", "keycloak")
@@ -115,7 +115,7 @@ async def test_a_repetition_is_counted_on_the_event_that_is_there(
     assert "(x3 over" in described
 
 
-async def test_a_plugin_that_flaps_with_ever_new_messages_brings_few_events(
+async def test_a_plugin_that_flaps_with_ever_new_messages_causes_few_events(
     cluster: LocalCluster, namespace: str, floeplugins: FloePlugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = floeplugins.create("identity", "keycloak")
@@ -130,7 +130,7 @@ async def test_a_plugin_that_flaps_with_ever_new_messages_brings_few_events(
     assert any(event["regarding"]["name"] == "identity-okta" for event in events_of(cluster, namespace))
 
 
-async def test_a_missing_right_is_logged_once_and_disturbs_nobody(
+async def test_a_missing_permission_is_logged_once_and_the_events_are_dropped(
     cluster: LocalCluster,
     namespace: str,
     floeplugins: FloePlugins,
@@ -150,7 +150,7 @@ async def test_a_missing_right_is_logged_once_and_disturbs_nobody(
     assert said.count('must allow verb "create" on resource "events"') == 1
 
 
-async def test_what_is_not_the_leader_writes_no_event(
+async def test_an_operator_that_is_not_the_leader_writes_no_events(
     cluster: LocalCluster, namespace: str, floeplugins: FloePlugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = floeplugins.create("identity", "keycloak")

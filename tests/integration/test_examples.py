@@ -1,4 +1,4 @@
-"""The example plugins, installed by pip into an environment of their own, and the manifests beside them."""
+"""The example plugins, installed by pip into their own environment, and the example manifests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGINS = sorted((REPOSITORY / "examples" / "plugins").iterdir())
 MANIFESTS = sorted((REPOSITORY / "examples" / "manifests").glob("*.yaml"))
 
-# What `get()` says of each before anything is configured.
+# What `get()` returns or raises for each before anything is configured.
 UNCONFIGURED = {
     "CATALOG:iceberg": "IcebergCatalogPlugin",
     "COMPUTE:duckdb": "DuckDBComputePlugin",
@@ -32,7 +32,7 @@ UNCONFIGURED = {
     "TELEMETRY_BACKEND:broken": "PluginImportError",
 }
 
-# What each does once it is configured and started; `config`, `registry` and `folder` are at hand.
+# What each does once it is configured and started; `config`, `registry` and `folder` are available.
 AT_WORK = {
     "COMPUTE:duckdb": """
         from floe_core.plugins import ComputeConfig
@@ -151,7 +151,7 @@ WORKBENCH = """
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with floe_core and all example plugins, as a user installs them."""
+    """Return the Python of an environment with floe_core and all examples, as a user installs them."""
     folder = tmp_path_factory.mktemp("examples") / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     interpreter = folder / "bin" / "python"
@@ -166,7 +166,7 @@ def run(python: Path, code: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_every_example_is_installed_by_pip_beside_the_others(python: Path) -> None:
+def test_all_examples_can_be_installed_together(python: Path) -> None:
     locked.pip("--python", str(python), "check")
 
 
@@ -202,7 +202,7 @@ def test_an_example_does_its_work_once_it_is_configured(plugin: str, python: Pat
     run(python, "\n".join(map(textwrap.dedent, steps)), str(tmp_path))
 
 
-def test_the_manifests_configure_the_examples_and_one_is_wrong(python: Path) -> None:
+def test_the_manifests_configure_all_examples_except_one_that_is_wrong_on_purpose(python: Path) -> None:
     configs = {f"{spec['type']}:{spec['name']}": resolve(spec) for spec in floe_plugins()}
     code = """
         import json, sys
@@ -229,7 +229,7 @@ def test_the_manifests_configure_the_examples_and_one_is_wrong(python: Path) -> 
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
-def test_a_manifest_holds_one_object_and_its_file_bears_its_name(path: Path) -> None:
+def test_a_manifest_file_has_one_object_and_is_named_after_it(path: Path) -> None:
     [manifest] = yaml.safe_load_all(path.read_text())
 
     if manifest["kind"] == "FloePlugin":
@@ -247,13 +247,13 @@ def test_the_s3_plugin_cannot_share_an_environment_with_the_operator(python: Pat
 
 
 def of_dateutil(requirements: list[str]) -> SpecifierSet:
-    """The python-dateutil that is required, by itself and not by an extra."""
+    """Return the versions of python-dateutil that are required without any extra."""
     found = [one for one in map(Requirement, requirements) if one.name == "python-dateutil"]
     [specifier] = {one.specifier for one in found if one.marker is None}
     return specifier
 
 
-def test_the_examples_are_typed_to_the_end(python: Path, tmp_path: Path) -> None:
+def test_the_examples_pass_strict_type_checks_except_the_broken_one(python: Path, tmp_path: Path) -> None:
     for plugin in PLUGINS:  # away from the settings and the modules of this repository
         [module] = plugin.glob("*.py")
         (tmp_path / module.name).write_text(module.read_text())
@@ -278,7 +278,7 @@ def floe_plugins() -> list[dict[str, Any]]:
 
 
 def resolve(spec: dict[str, Any]) -> dict[str, Any]:
-    """The configuration as the operator would put it together from these files."""
+    """Return the configuration as the operator would merge it from these files."""
     objects = [yaml.safe_load(path.read_text()) for path in MANIFESTS]
     secrets = {each["metadata"]["name"]: each["stringData"] for each in objects if each["kind"] == "Secret"}
     config = dict(spec.get("config", {}))

@@ -1,4 +1,4 @@
-"""Plugin hosts die at bad moments; every object ends as a calm run would have left it, and nothing twice."""
+"""Plugin hosts die at bad moments; every object ends as in a calm run, and nothing happens twice."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _calls(diary: Path) -> Counter[tuple[str, str, int]]:
     return Counter((name, what, pid) for name in NAMES for what, pid in calls(diary, name))
 
 
-def test_a_host_that_dies_with_twenty_plugins_started_is_followed_by_one_that_starts_them_all_once(
+def test_after_a_host_with_twenty_started_plugins_dies_a_new_one_starts_each_of_them_once(
     standing: Standing, diary: Path, audit: Audit
 ) -> None:
     plugins = standing.plugins
@@ -78,11 +78,11 @@ def test_a_host_that_dies_with_twenty_plugins_started_is_followed_by_one_that_st
     starts = {key: count for key, count in _calls(diary).items() if key[1] == "startup"}
     assert set(starts.values()) == {1}, "started twice in one host"
     crashed = [name for _, name in audit.writes(namespace=plugins.namespace, since=since)]
-    # Those whose check was under way may have been blamed, and healed: two writes. The others are untouched.
+    # Plugins with a running check may have been blamed and then cleared: two writes. Others are untouched.
     assert all(count <= 2 for count in Counter(crashed).values())
 
 
-def test_a_host_that_dies_while_it_validates_leaves_every_object_as_a_calm_run_would(
+def test_every_object_becomes_ready_even_if_a_host_dies_while_it_validates(
     standing: Standing, audit: Audit
 ) -> None:
     plugins = standing.plugins
@@ -100,7 +100,7 @@ def test_a_host_that_dies_while_it_validates_leaves_every_object_as_a_calm_run_w
     assert all(count <= 2 for count in writes.values()), writes
 
 
-def test_the_operator_killed_at_work_is_followed_by_one_that_ends_where_the_first_would_have(
+def test_a_new_operator_completes_the_work_of_a_killed_one(
     standing: Standing,
 ) -> None:
     plugins = standing.plugins

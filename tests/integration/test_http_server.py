@@ -1,4 +1,4 @@
-"""The HTTP port: of the server alone with clients that misbehave, and of a whole operator."""
+"""The HTTP server: alone, with clients that misbehave, and in a whole operator."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_port_that_is_taken_is_an_error_that_names_the_flag() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /heal", b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"])
-async def test_a_client_that_is_slow_is_let_go(sent: bytes) -> None:
+async def test_a_slow_client_is_disconnected(sent: bytes) -> None:
     async with serve(PAGES, 0, host=LOOPBACK, limit=0.3) as port:
         with socket.create_connection((LOOPBACK, port)) as slow:
             slow.sendall(sent)
@@ -77,12 +77,12 @@ async def test_a_client_that_is_slow_is_let_go(sent: bytes) -> None:
                     pass
                 return True
 
-            await asyncio.sleep(0.4)  # reads nothing until its time is over
+            await asyncio.sleep(0.4)  # reads nothing until its time is up
             assert await asyncio.to_thread(drained)
         assert (await asyncio.to_thread(get, port, "/healthz"))[0] == 200
 
 
-async def test_those_who_hold_every_connection_do_not_keep_the_kubelet_out() -> None:
+async def test_clients_that_hold_every_connection_do_not_keep_the_kubelet_out() -> None:
     async with serve(PAGES, 0, host=LOOPBACK, limit=3600) as port:
         idle = [
             await asyncio.to_thread(socket.create_connection, (LOOPBACK, port))
@@ -145,7 +145,7 @@ def until_ready(port: int) -> None:
 
 
 def until_not_ready(port: int, *words: str) -> None:
-    """Waits until /readyz names what is missing, while /healthz finds nothing wrong."""
+    """Wait until /readyz names what is missing, while /healthz finds nothing wrong."""
 
     def named() -> bool:
         try:
@@ -160,7 +160,7 @@ def until_not_ready(port: int, *words: str) -> None:
     assert get(port, "/healthz")[0] == 200
 
 
-def test_a_scrape_tells_what_the_operator_did_and_how_the_plugins_are(
+def test_a_scrape_shows_what_the_operator_did_and_the_state_of_the_plugins(
     environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
 ) -> None:
     environment.install(DUCKDB)
@@ -237,7 +237,7 @@ def test_a_standby_is_ready_and_leads_as_soon_as_the_leader_ends(
     assert second.stop() == 0
 
 
-def test_readyz_names_the_right_to_write_that_is_missing(
+def test_readyz_names_a_missing_permission_to_write(
     cluster: LocalCluster, environment: Environment, start_operator: StartOperator, namespace: str
 ) -> None:
     environment.install(DUCKDB)

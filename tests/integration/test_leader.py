@@ -29,11 +29,11 @@ from tests.support.tcp_proxy import TcpProxy
 
 ROOT = Path(__file__).parents[2]
 SHORT = (3.0, 2.0, 0.5)
-"""Duration, renew deadline and retry of the candidates, in seconds."""
+"""Lease duration, renew deadline and retry period of the candidates, in seconds."""
 
 
 class Candidate:
-    """A candidate's process, and what it said."""
+    """The process of a candidate, and what it printed."""
 
     def __init__(self, kubeconfig: Path, namespace: str, name: str, timing: tuple[float, ...]) -> None:
         self.name = name
@@ -61,7 +61,7 @@ class Candidate:
                 put(line.strip())
 
     def says(self, word: str, within: float = 30.0) -> float:
-        """Waits for the word; when it came, on our monotonic clock."""
+        """Wait for the word and return when it came, on our monotonic clock."""
         try:
             assert self._words.get(timeout=within) == word, self.log
         except queue.Empty:
@@ -69,7 +69,7 @@ class Candidate:
         return time.monotonic()
 
     def is_quiet(self, seconds: float) -> bool:
-        """Whether it says nothing for so long."""
+        """Return True if the candidate says nothing for this long."""
         try:
             self._words.get(timeout=seconds)
         except queue.Empty:
@@ -77,7 +77,7 @@ class Candidate:
         return False
 
     def ends(self, within: float = 30.0) -> int:
-        """The exit code."""
+        """Wait for the end of the process and return its exit code."""
         code = self.process.wait(within)
         for reader in self._readers:
             reader.join(within)
@@ -103,7 +103,7 @@ def proxy(cluster: LocalCluster) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def through_proxy(cluster: LocalCluster, proxy: TcpProxy, tmp_path: Path) -> Path:
-    """The kubeconfig of a process that reaches the API server through the proxy."""
+    """Return the kubeconfig of a process that reaches the API server through the proxy."""
     config = json.loads(cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
     path = tmp_path / "kubeconfig"
@@ -116,7 +116,7 @@ Start = Callable[..., Candidate]
 
 @pytest.fixture
 def start(cluster: LocalCluster, namespace: str) -> Iterator[Start]:
-    """Starts a candidate; all are ended with the test."""
+    """Yield a function that starts a candidate; all candidates end with the test."""
     with ExitStack() as stack:
 
         def begin(name: str, kubeconfig: Path | None = None, timing: tuple[float, ...] = SHORT) -> Candidate:
@@ -141,7 +141,7 @@ def patch_lease(cluster: LocalCluster, namespace: str, **spec: Any) -> None:
 
 
 def writes(audit: Audit, namespace: str, name: str) -> list[str]:
-    """When the API server received each write of a candidate."""
+    """Return when the API server received each write of a candidate."""
     requests = audit.requests(namespace=namespace, resource="configmaps", verb="patch")
     return [
         request["requestReceivedTimestamp"]
@@ -155,14 +155,14 @@ def until_it_writes(audit: Audit, namespace: str, name: str) -> list[str]:
 
 
 def assert_one_after_the_other(audit: Audit, namespace: str, old: str, new: str) -> None:
-    """No write of the old leader reached the API server after the new one's first."""
+    """Assert that no write of the old leader reached the API server after the new leader's first one."""
     of_new = until_it_writes(audit, namespace, new)
     of_old = writes(audit, namespace, old)
     assert of_old
     assert max(of_old) < min(of_new)
 
 
-def test_one_leads_and_the_other_takes_over_as_soon_as_the_lease_is_given_back(
+def test_one_leads_and_the_other_takes_over_as_soon_as_the_lease_is_released(
     cluster: LocalCluster, namespace: str, start: Start, audit: Audit
 ) -> None:
     long = (300.0, 200.0, 0.5)
@@ -174,7 +174,7 @@ def test_one_leads_and_the_other_takes_over_as_soon_as_the_lease_is_given_back(
     first.signal(signal.SIGTERM)
     first.says("ended")
     assert first.ends() == 0
-    second.says("leading")  # long before 300 s are over
+    second.says("leading")  # long before the 300 s are over
     assert lease_of(cluster, namespace)["spec"]["leaseTransitions"] >= 1
     assert_one_after_the_other(audit, namespace, "first", "second")
 
@@ -190,7 +190,7 @@ def test_a_released_lease_names_nobody(cluster: LocalCluster, namespace: str, st
     assert spec["leaseDurationSeconds"] == 1
 
 
-def test_a_killed_leader_is_followed_when_its_lease_expires(
+def test_another_candidate_leads_once_the_lease_of_a_killed_leader_expires(
     cluster: LocalCluster, namespace: str, start: Start, audit: Audit
 ) -> None:
     first = start("first")
@@ -202,7 +202,7 @@ def test_a_killed_leader_is_followed_when_its_lease_expires(
     assert_one_after_the_other(audit, namespace, "first", "second")
 
 
-def test_a_stopped_leader_writes_nothing_when_it_goes_on(
+def test_a_paused_leader_writes_nothing_when_it_resumes(
     cluster: LocalCluster, namespace: str, start: Start, audit: Audit
 ) -> None:
     first = start("first")
@@ -214,7 +214,7 @@ def test_a_stopped_leader_writes_nothing_when_it_goes_on(
     first.signal(signal.SIGCONT)
     assert first.ends() == 1
     assert_one_after_the_other(audit, namespace, "first", "second")
-    assert "the lead is lost" in "".join(first.log)
+    assert "leadership lost" in "".join(first.log)
 
 
 def test_a_leader_whose_event_loop_hangs_ends_before_another_leads(
@@ -228,7 +228,7 @@ def test_a_leader_whose_event_loop_hangs_ends_before_another_leads(
     assert first.ends() == 1
     ended = time.monotonic()
     assert second.says("leading") >= ended
-    assert "the lead is lost" in "".join(first.log)
+    assert "leadership lost" in "".join(first.log)
 
 
 def test_a_leader_that_is_cut_off_ends_before_another_leads(
@@ -246,16 +246,18 @@ def test_a_leader_that_is_cut_off_ends_before_another_leads(
     assert_one_after_the_other(audit, namespace, "first", "second")
 
 
-def test_a_connection_that_hangs_for_a_moment_costs_nothing(
+def test_a_connection_that_hangs_for_a_moment_does_not_cost_leadership(
     cluster: LocalCluster, namespace: str, start: Start, proxy: TcpProxy, through_proxy: Path
 ) -> None:
     only = start("only", through_proxy, timing=(30.0, 20.0, 1.0))
     only.says("leading")
     proxy.hold()
-    eventually(lambda: "was not renewed" in "".join(only.log), saying="a renewal fails")
+    eventually(lambda: "Lease not renewed" in "".join(only.log), saying="a renewal fails")
     proxy.flow()
     renewed = lease_of(cluster, namespace)["spec"]["renewTime"]
-    eventually(lambda: lease_of(cluster, namespace)["spec"]["renewTime"] > renewed, saying="it goes on")
+    eventually(
+        lambda: lease_of(cluster, namespace)["spec"]["renewTime"] > renewed, saying="it is renewed again"
+    )
     assert only.process.poll() is None
 
 
@@ -264,11 +266,11 @@ def test_a_stolen_lease_ends_the_process(cluster: LocalCluster, namespace: str, 
     first.says("leading")
     patch_lease(cluster, namespace, holderIdentity="thief")
     assert first.ends() == 1
-    assert "thief holds it now" in first.log[-1], first.log
+    assert "thief holds the Lease now" in first.log[-1], first.log
 
 
 @pytest.mark.parametrize("how", ["emptied", "deleted"])
-def test_a_lease_that_somebody_tampers_with_brings_no_second_writer(
+def test_tampering_with_the_lease_causes_no_second_writer(
     how: str, cluster: LocalCluster, namespace: str, start: Start, audit: Audit
 ) -> None:
     slow = (12.0, 8.0, 3.0)
@@ -295,7 +297,7 @@ def api(cluster: LocalCluster) -> Iterator[ApiProxy]:
 
 
 class Held:
-    """Holds back the answer to the next request of a method on the Lease; the API server has done it."""
+    """Holds back the answer to the next Lease request with this method, after the API server handled it."""
 
     def __init__(self, api: ApiProxy, method: str) -> None:
         self._method = method
@@ -315,7 +317,7 @@ class Held:
         self._go_on.set()
 
 
-def test_a_lease_that_was_deleted_and_made_anew_by_another_is_lost_at_the_next_look(
+def test_leadership_is_lost_if_another_process_recreates_the_deleted_lease(
     cluster: LocalCluster, namespace: str, start: Start, api: ApiProxy, tmp_path: Path
 ) -> None:
     first = start("first", api.kubeconfig(tmp_path / "kubeconfig"), timing=(30.0, 20.0, 3.0))
@@ -334,10 +336,10 @@ def test_a_lease_that_was_deleted_and_made_anew_by_another_is_lost_at_the_next_l
     api.before = steal
     cluster.kubectl("delete", "lease", LEASE, "-n", namespace)
     assert first.ends() == 1
-    assert "thief holds it now" in first.log[-1], first.log
+    assert "thief holds the Lease now" in first.log[-1], first.log
 
 
-def test_a_lease_that_was_made_anew_without_an_answer_is_kept(
+def test_a_leader_keeps_the_lease_it_recreated_even_if_no_answer_arrives(
     cluster: LocalCluster, namespace: str, start: Start, api: ApiProxy, tmp_path: Path
 ) -> None:
     first = start("first", api.kubeconfig(tmp_path / "kubeconfig"), timing=(30.0, 12.0, 2.0))
@@ -356,9 +358,9 @@ def test_a_lease_that_was_made_anew_without_an_answer_is_kept(
 
 
 @pytest.mark.parametrize(
-    "method", [pytest.param("PUT", id="a renewal"), pytest.param("POST", id="the first one")]
+    "method", [pytest.param("PUT", id="a renewal"), pytest.param("POST", id="the creation")]
 )
-def test_a_lease_is_given_back_though_a_request_for_it_is_under_way(
+def test_a_lease_is_released_even_while_a_request_for_it_is_under_way(
     method: str, cluster: LocalCluster, namespace: str, start: Start, api: ApiProxy, tmp_path: Path
 ) -> None:
     held = Held(api, method)
@@ -401,7 +403,7 @@ def test_clocks_that_differ_by_hours_change_nothing(
     assert lease_of(cluster, namespace)["spec"]["leaseTransitions"] == 7
 
 
-def test_a_missing_right_is_named_and_the_lead_taken_once_it_is_there(
+def test_a_missing_permission_is_named_and_leadership_acquired_once_it_is_granted(
     cluster: LocalCluster, namespace: str, start: Start
 ) -> None:
     user = f"operator-{namespace}"

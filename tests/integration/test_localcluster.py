@@ -1,4 +1,4 @@
-"""The control plane of tools/localcluster: what the tests that stand on it rely on, and how it ends."""
+"""The control plane of tools/localcluster: what tests can rely on, and how it ends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENDS_WITHIN = 30.0
 
 
 def pids_of(folder: Path) -> dict[int, str]:
-    """The processes whose command lines mention a cluster's folder: its components and their supervisors."""
+    """Return the command lines that mention a cluster's folder, by pid: components and their supervisors."""
     table = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
     )
@@ -64,7 +64,7 @@ def assert_nothing_is_left(folder: Path) -> None:
 
 @contextmanager
 def python(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A Python process in a session of its own, with the first line that it prints."""
+    """Yield a Python process in its own session, and the first line that it prints."""
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -108,13 +108,13 @@ def test_only_the_owner_can_read_kubeconfigs_and_keys(localcluster: LocalCluster
     assert stat.S_IMODE(localcluster.folder.stat().st_mode) == 0o700
 
 
-def test_a_user_without_rights_is_forbidden(localcluster: LocalCluster) -> None:
+def test_a_user_without_permissions_is_refused(localcluster: LocalCluster) -> None:
     nobody = localcluster.kubeconfig_for("nobody-in-particular")
     with pytest.raises(KubectlError, match='User "nobody-in-particular" cannot list resource "secrets"'):
         localcluster.kubectl("get", "secrets", kubeconfig=nobody)
 
 
-def test_a_user_has_the_rights_of_its_groups(localcluster: LocalCluster) -> None:
+def test_a_user_has_the_permissions_of_its_groups(localcluster: LocalCluster) -> None:
     name = "localcluster-auditors"
     localcluster.kubectl("create", "clusterrole", name, "--verb=list", "--resource=configmaps")
     localcluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", "--group=auditors")
@@ -131,7 +131,7 @@ def test_a_user_has_the_rights_of_its_groups(localcluster: LocalCluster) -> None
     assert not may("create")
 
 
-def test_two_clusters_at_once_share_nothing() -> None:
+def test_two_clusters_at_the_same_time_share_nothing() -> None:
     with LocalCluster() as one, LocalCluster() as other:
         one.kubectl("create", "namespace", "only-here")
         assert one.url != other.url
@@ -142,7 +142,7 @@ def test_two_clusters_at_once_share_nothing() -> None:
 
 
 @pytest.mark.parametrize("component", ["etcd", "kube-apiserver"])
-def test_a_component_that_somebody_killed_is_started_again_with_its_data(component: str) -> None:
+def test_a_killed_component_can_be_started_again_with_its_data(component: str) -> None:
     with LocalCluster() as cluster:
         cluster.kubectl("create", "configmap", "kept")
         [pid] = component_of(cluster.folder, component)
@@ -158,7 +158,7 @@ def kept(cluster: LocalCluster) -> bool:
         return False
 
 
-def test_data_that_were_half_written_cost_their_cluster_and_not_the_next_start() -> None:
+def test_half_written_data_breaks_its_cluster_but_not_the_next_start() -> None:
     cluster = LocalCluster()
     with cluster:
         cluster.stop_api_server(kill=True)
@@ -173,7 +173,7 @@ def test_data_that_were_half_written_cost_their_cluster_and_not_the_next_start()
 
 
 def test_a_running_component_is_not_started_a_second_time() -> None:
-    with LocalCluster() as cluster, pytest.raises(RuntimeError, match="etcd runs already"):
+    with LocalCluster() as cluster, pytest.raises(RuntimeError, match="etcd is already running"):
         cluster.start_etcd()
 
 
@@ -259,15 +259,15 @@ def test_a_killed_parent_leaves_nothing_though_a_fork_of_it_lives() -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_what_a_killed_machine_left_is_removed_by_the_next_start_and_does_it_no_harm(
+def test_leftovers_of_a_machine_crash_are_removed_by_the_next_start_and_do_not_harm_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Apart from the clusters of other tests, whose starts would remove it as well.
+    # Away from the clusters of other tests, whose starts would remove it as well.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with python("-c", STARTS_A_CLUSTER.format(fork="")) as (process, line):
         left = Path(line)
-        # Supervisors first, which would clean up; on Linux their components die with them.
+        # Supervisors first, because they would clean up; on Linux their components die with them.
         for supervisor in supervisors_of(left):
             os.kill(supervisor, signal.SIGKILL)
         os.kill(process.pid, signal.SIGKILL)
@@ -329,13 +329,13 @@ def test_a_binary_that_kubebuilder_assets_lacks_is_named(
 ) -> None:
     shutil.copy(sys.executable, tmp_path / "etcd")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
-    with pytest.raises(MissingBinary, match=f"{tmp_path} has no kube-apiserver, no kubectl:"):
+    with pytest.raises(MissingBinary, match=f"{tmp_path} lacks kube-apiserver, kubectl:"):
         LocalCluster().start()
 
 
 @pytest.fixture
 def other_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that KUBEBUILDER_ASSETS names, with programs of Kubernetes 1.33."""
+    """Set KUBEBUILDER_ASSETS to a folder with programs of Kubernetes 1.33, and return the folder."""
     for name in CONTROL_PLANE:
         (tmp_path / name).write_text("#!/bin/sh\necho Kubernetes v1.33.4\n")
         (tmp_path / name).chmod(0o755)
@@ -343,13 +343,15 @@ def other_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_another_version_in_kubebuilder_assets_than_was_asked_for_is_refused(other_assets: Path) -> None:
-    says = rf"KUBEBUILDER_ASSETS={other_assets} has Kubernetes 1\.33, and 1\.37 was asked for: unset it"
+def test_kubebuilder_assets_of_another_version_than_requested_are_refused(
+    other_assets: Path,
+) -> None:
+    says = rf"KUBEBUILDER_ASSETS={other_assets} has Kubernetes 1\.33, but 1\.37 was requested: unset it"
     with pytest.raises(VersionMismatch, match=says):
         LocalCluster(version="1.37").start()
 
 
-def test_whatever_kubebuilder_assets_has_is_taken_where_no_version_was_asked_for(other_assets: Path) -> None:
+def test_any_version_in_kubebuilder_assets_is_used_if_none_is_requested(other_assets: Path) -> None:
     assert find_binaries() == find_binaries(version="1.33") == other_assets
 
 
@@ -360,7 +362,7 @@ def test_the_command_line_refuses_another_version_too(
     command = [sys.executable, "-m", "localcluster", "build", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == code
-    assert ("has Kubernetes 1.33, and 1.37 was asked for" in done.stderr) == bool(code)
+    assert ("has Kubernetes 1.33, but 1.37 was requested" in done.stderr) == bool(code)
 
 
 def test_an_api_server_in_kubebuilder_assets_that_does_not_run_is_named(other_assets: Path) -> None:
@@ -369,17 +371,17 @@ def test_an_api_server_in_kubebuilder_assets_that_does_not_run_is_named(other_as
         find_binaries(version="1.37")
 
 
-def test_a_second_look_for_binaries_builds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_second_search_for_binaries_builds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = find_binaries()
     monkeypatch.setenv("PATH", str(tmp_path))  # no Go
     assert find_binaries() == folder
 
 
-def test_an_unknown_version_of_kubernetes_is_an_error_that_names_the_known(
+def test_an_unknown_version_of_kubernetes_is_an_error_that_names_the_known_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
-    with pytest.raises(UnknownVersion, match=r"'1\.9' is none of .*1\.37"):
+    with pytest.raises(UnknownVersion, match=r"'1\.9', only .*1\.37"):
         LocalCluster(version="1.9").start()
 
 

@@ -1,4 +1,4 @@
-"""The manifests on a real API server: they render, are taken, and their Role is enough and not too much."""
+"""The manifests on a real API server: they render, are accepted, and their Role grants just enough."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Document = dict[str, Any]
 
 
 def rendered(cluster: LocalCluster, folder: Path) -> list[Document]:
-    """What `kubectl kustomize` makes of a folder."""
+    """Return the documents that `kubectl kustomize` renders from a folder."""
     return list(yaml.safe_load_all(cluster.kubectl("kustomize", str(folder))))
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, namespace: str) -> Path:
-    """An overlay of somebody's own, with another namespace and image."""
+    """Return the folder of a user's own overlay, with another namespace and image."""
     overlay = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -73,7 +73,7 @@ INSTALL = MANIFESTS.parent / "docs" / "install.md"
 
 @pytest.fixture
 def as_documented(tmp_path: Path) -> Path:
-    """The overlay of docs/install.md beside a clone, with all that the page says can be added to it."""
+    """Return the overlay of docs/install.md beside a clone, with all additions that the page describes."""
     shown = {block.title: yaml.safe_load(block.text) for block in blocks(INSTALL) if block.title}
     overlay = shown["../data-platform/kustomization.yaml"]
     for name in ("existing-namespace.yaml", "monitoring.yaml"):
@@ -86,7 +86,7 @@ def as_documented(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_overlay_of_the_page_puts_everything_into_its_namespace(
+def test_the_documented_overlay_puts_everything_into_its_namespace(
     cluster: LocalCluster, as_documented: Path
 ) -> None:
     documents = rendered(cluster, as_documented)
@@ -96,7 +96,7 @@ def test_the_overlay_of_the_page_puts_everything_into_its_namespace(
     assert {one["metadata"]["namespace"] for one in documents} == {"data-platform"}
 
 
-def test_the_overlay_of_the_page_puts_a_host_before_every_runbook(
+def test_the_documented_overlay_adds_a_host_to_every_runbook_url(
     cluster: LocalCluster, as_documented: Path
 ) -> None:
     (rules,) = [one for one in rendered(cluster, as_documented) if one["kind"] == "PrometheusRule"]
@@ -106,7 +106,7 @@ def test_the_overlay_of_the_page_puts_a_host_before_every_runbook(
     }
 
 
-def test_the_settings_of_the_page_change_the_pod(cluster: LocalCluster, tmp_path: Path) -> None:
+def test_the_documented_settings_change_the_pod(cluster: LocalCluster, tmp_path: Path) -> None:
     (settings,) = [
         block.text for block in blocks(INSTALL) if "FLOE_HOST_MEMORY" in block.text and not block.title
     ]
@@ -118,7 +118,7 @@ def test_the_settings_of_the_page_change_the_pod(cluster: LocalCluster, tmp_path
 
 
 def pod_of(cluster: LocalCluster, overlay: Path) -> Document:
-    """The pod that the Deployment would make."""
+    """Return the pod that the Deployment would create."""
     (deployment,) = [one for one in rendered(cluster, overlay) if one["kind"] == "Deployment"]
     template = deployment["spec"]["template"]
     return {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {"name": "operator"}}
@@ -150,7 +150,10 @@ Grant = Callable[[Rules], Path]
 
 @pytest.fixture
 def user(cluster: LocalCluster, namespace: str) -> Grant:
-    """The kubeconfig of a user with just some rules in the test's namespace; replaces earlier ones."""
+    """Return a function that grants a user just some rules in the test's namespace and returns a kubeconfig.
+
+    The rules replace earlier ones.
+    """
 
     def bind(rules: Rules) -> Path:
         name = f"operator-{namespace}"
@@ -181,12 +184,12 @@ SOURCES = [
 
 
 def use_everything(floeplugins: FloePlugins, environment: Environment) -> None:
-    """A plugin configured from a Secret and a ConfigMap that change, and a plugin that goes."""
+    """Configure a plugin from a Secret and a ConfigMap that change, and uninstall another plugin."""
     floeplugins.secret("words", word="one")
     floeplugins.config_map("sizes", size="size: 1")
     floeplugins.apply("compute", "alpha", configFrom=SOURCES)
     floeplugins.until("compute-alpha", "Ready", "Ready")
-    # The same turn twice makes an Event a series, which is a patch.
+    # The same change twice turns an Event into a series, which is written by a patch.
     for size, reason in (("[]", "ValidationFailed"), ("1", "Ready")) * 2:
         floeplugins.config_map("sizes", size=f"size: {size}")
         floeplugins.until("compute-alpha", "Ready", reason)
@@ -222,7 +225,7 @@ def test_the_role_is_enough_for_all_that_the_operator_does(
         cluster.kubectl("get", "lease", "floe-operator", "-n", floeplugins.namespace, "-o", "json")
     )
     assert not lease["spec"].get("holderIdentity")
-    assert not operator.logged("missing right")
+    assert not operator.logged("missing permission")
     assert not operator.logged("forbidden")
 
 
@@ -230,7 +233,7 @@ Right = tuple[str, str, str]
 
 
 def lacking(rules: Rules, missing: Collection[Right]) -> Rules:
-    """The rules but for some rights, each a group, a resource and a verb."""
+    """Return the rules without some permissions, each a group, a resource and a verb."""
     single = [
         (rule, group, resource, verb)
         for rule in rules
@@ -257,14 +260,14 @@ def lacking(rules: Rules, missing: Collection[Right]) -> Rules:
     ],
     ids=lambda rights: "-".join(f"{verb}-{resource}" for _, resource, verb in rights),
 )
-def test_rights_that_are_taken_away_are_named(
+def test_missing_permissions_are_named(
     user: Grant,
     floeplugins: FloePlugins,
     environment: Environment,
     start_operator: StartOperator,
     missing: list[Right],
 ) -> None:
-    """Those on FloePlugins: test_bad_cluster."""
+    """The permissions for FloePlugins are tested in test_bad_cluster."""
     environment.install(*PLUGINS)
     rules = rules_of_the_role()
     less = lacking(rules, missing)
@@ -275,8 +278,8 @@ def test_rights_that_are_taken_away_are_named(
     turns = itertools.cycle([("[]", "==0.1.0"), ("1", ">0.1.0")])
 
     def look() -> bool:
-        # A new reason to use each right: one plugin gets and loses its configuration again and again, and
-        # one its version, which is seen where no Secret or ConfigMap can be watched.
+        # A new reason to use each permission: one plugin repeatedly gets and loses a valid configuration,
+        # another a matching version, which is noticed even if no Secret or ConfigMap can be watched.
         size, version = next(turns)
         floeplugins.config_map("sizes", size=f"size: {size}")
         floeplugins.apply("compute", "beta", version=version)

@@ -1,4 +1,4 @@
-"""Every manifest of this repository is what the API server takes, by kubeconform and without a download."""
+"""Every manifest of this repository conforms to the API server's schemas; kubeconform downloads nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = sorted((REPOSITORY / "examples" / "manifests").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def manifests(cluster: LocalCluster) -> dict[str, list[dict[str, Any]]]:
-    """The objects of every kustomization and every example, by its place in the repository."""
+    """Return the objects of every kustomization and every example, by path in the repository."""
     kubectl = cluster.binary("kubectl")
     found = {_place(folder): rendered(folder, kubectl) for folder in FOLDERS}
     found |= {_place(file): list(yaml.safe_load_all(file.read_text())) for file in EXAMPLES}
@@ -37,7 +37,7 @@ def schemas(
     manifests: dict[str, list[dict[str, Any]]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A schema for each kind in them, as this API server publishes it."""
+    """Write a schema for each kind in the manifests, as this API server publishes it; return the folder."""
     folder = tmp_path_factory.mktemp("schemas")
     for crd in prometheus_operator_crds():
         cluster.kubectl("apply", "--server-side", "-f", str(crd))
@@ -46,7 +46,7 @@ def schemas(
     def published() -> bool:
         try:
             write_schemas(cluster, folder, kinds)
-        except KubectlError as error:  # a CRD's schema comes a moment after it
+        except KubectlError as error:  # a CRD's schema is published a moment later
             raise AssertionError(str(error)) from None
         return True
 
@@ -68,7 +68,7 @@ def conforms(
 
 
 @pytest.mark.parametrize("place", [_place(path) for path in (*FOLDERS, *EXAMPLES)])
-def test_manifests_conform(
+def test_a_manifest_conforms_to_the_schemas_of_the_api_server(
     kubeconform_program: Path,
     schemas: Path,
     manifests: dict[str, list[dict[str, Any]]],

@@ -1,4 +1,4 @@
-"""What the alerts and docs/operations.md name is what an operator serves: a real scrape, both ways."""
+"""The metrics that the alerts and docs/operations.md name are those in a real scrape, and vice versa."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUFFIXES = {"counter": "_total", "info": "_info"}
 
 @pytest.fixture
 def scrape(environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins) -> str:
-    """The page of an operator that leads, with a plugin that is not Ready."""
+    """Return the metrics of a leading operator, with a plugin that is not Ready."""
     environment.install(plugin_distribution("duckdb"))
     port = free_port()
     start_operator("--http-port", str(port))
@@ -36,7 +36,7 @@ def scrape(environment: Environment, start_operator: StartOperator, floeplugins:
     return text
 
 
-def test_the_alerts_and_the_documentation_name_metrics_and_labels_that_there_are(scrape: str) -> None:
+def test_the_alerts_and_the_documentation_name_existing_metrics_and_labels(scrape: str) -> None:
     families = list(text_string_to_metric_families(scrape))
     series = {sample.name for family in families for sample in family.samples}
     rules = [

@@ -1,4 +1,4 @@
-"""A CRD newer than the operator, as after going back a release: what cannot be read is left alone."""
+"""A CRD newer than the operator, as after going back a release: unreadable objects are left alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def audit(localcluster_options: dict[str, Any]) -> Audit:
 
 @pytest.fixture(scope="module")
 def cluster(localcluster_options: dict[str, Any]) -> Iterator[LocalCluster]:
-    """A control plane whose CRD allows twice as many sources."""
+    """Yield a control plane whose CRD allows twice as many sources."""
     path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/configFrom/maxItems"
     patch = json.dumps([{"op": "replace", "path": path, "value": 64}])
     with LocalCluster(**localcluster_options) as cluster:
@@ -73,7 +73,7 @@ def test_an_object_that_only_a_newer_crd_allows_is_neither_written_nor_run_until
 
     since = now()
     floeplugins.merge("compute-one", {"spec": _sources(40)})
-    eventually(lambda: operator.logged("does not fit the CRD", "spec.configFrom"))
+    eventually(lambda: operator.logged("does not match the CRD", "spec.configFrom"))
     eventually(lambda: "stopped" in diary.read_text())
     rounds = len(audit.requests(namespace=floeplugins.namespace, since=since, verb="list"))
     eventually(

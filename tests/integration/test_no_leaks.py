@@ -1,5 +1,8 @@
-"""No value that came from a Secret leaves the operator: marked values go in by every way, and are looked for
-in every form in statuses, events and the log at debug level."""
+"""No value from a Secret leaves the operator.
+
+Marked values enter in every way, and are searched for in every form in statuses, events and the log at debug
+level.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def says(config):
 """
 _TOKEN = "token: str\npassword: SecretStr = SecretStr('unused-default')"
 
-# What each plugin does with its configuration, and the reason that the object ends with.
+# What each plugin does with its configuration, and the reason with which its object ends.
 WAYS: dict[str, tuple[dict[str, str], str]] = {
     "wrong-type": ({"config": "token: int"}, "ValidationFailed"),
     "wrong-length": ({"config": "token: str = Field(max_length=2)"}, "ValidationFailed"),
@@ -148,12 +151,12 @@ def _marks() -> dict[str, str]:
         "long": f'MARK"{rare}\\é&=/+',
         "lines": f"MARK {rare} one\nMARK {rare} two\n",
         "short": f"{secrets.token_hex(1)}§{secrets.token_hex(1)}"[:5],
-        "signs": "".join(secrets.choice("§¤¬¶±÷¦") for _ in range(5)),
+        "symbols": "".join(secrets.choice("§¤¬¶±÷¦") for _ in range(5)),
     }
 
 
 def _forms(mark: str) -> set[str]:
-    """The forms that the design names, made here on their own."""
+    """Return the forms that the design names, computed here independently."""
     forms = set()
     for text in {mark, mark.strip(), *filter(None, map(str.strip, mark.splitlines()))}:
         raw = text.encode()
@@ -189,7 +192,7 @@ def standing(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) ->
         yield standing
 
 
-@pytest.mark.parametrize("kind", ["long", "lines", "short", "signs"])
+@pytest.mark.parametrize("kind", ["long", "lines", "short", "symbols"])
 def test_no_form_of_a_secret_is_in_any_status_event_or_log_line(standing: Standing, kind: str) -> None:
     plugins = standing.reset()
     mark = _marks()[kind]
@@ -223,14 +226,14 @@ def test_no_form_of_a_secret_is_in_any_status_event_or_log_line(standing: Standi
     }
     found = [(place, form) for place, text in places.items() for form in _forms(mark) if form in text]
     assert not found
-    # The values did get there: what was taken out of the plugins' words shows where they were.
-    instead = "withheld" if kind in ("short", "signs") else "[redacted]"
+    # The values did get there: what replaced them in the plugins' messages shows where they were.
+    instead = "withheld" if kind in ("short", "symbols") else "[redacted]"
     for name in ("constructor", "startup", "check-raises", "check-says"):
         assert instead in plugins.condition(f"compute-{name}", "Healthy")[2]
     assert instead in places["log"]
 
 
-def test_a_value_under_a_key_of_its_own_name_is_shown_nowhere(standing: Standing) -> None:
+def test_a_value_that_is_also_its_own_key_is_shown_nowhere(standing: Standing) -> None:
     plugins = standing.reset()
     mark = _marks()["long"]
     plugins.secret("keyed", content=json.dumps({mark: {mark: mark}, "token": [mark]}))
@@ -256,15 +259,15 @@ def test_what_a_plugin_says_when_it_is_stopped_is_scrubbed_though_its_object_is_
 
     def told() -> str:
         text = json.dumps(standing.operator.lines()[said:], ensure_ascii=False)
-        assert "a plugin printed" in text
-        assert "did not stop as it should" in text
+        assert "plugin output" in text
+        assert "did not stop cleanly" in text
         return text
 
     text = eventually(told)
     assert not [form for form in _forms(mark) if form in text]
 
 
-def test_what_a_plugin_says_of_plain_values_is_shown(standing: Standing) -> None:
+def test_what_a_plugin_says_about_plain_values_is_shown(standing: Standing) -> None:
     plugins = standing.reset()
     plugins.merge("compute-startup", {"spec": {"config": {"token": "plain-word"}, "probe": {}}})
     _, _, message = plugins.until("compute-startup", "Healthy", "StartupFailed")

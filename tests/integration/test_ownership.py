@@ -32,7 +32,7 @@ def plugins(standing: Standing) -> FloePlugins:
 
 
 def owned(found: dict[str, Any] | None, manager: str, subresource: str = "") -> set[str]:
-    """The fields that a manager owns, as dotted paths two levels deep."""
+    """Return the fields that a manager owns, as dotted paths two levels deep."""
     assert found is not None
     fields: set[str] = set()
     for entry in found["metadata"]["managedFields"]:
@@ -42,7 +42,7 @@ def owned(found: dict[str, Any] | None, manager: str, subresource: str = "") -> 
     return fields
 
 
-def test_a_mirror_has_type_name_and_label_of_the_operator_and_no_owner_or_finalizer(
+def test_a_mirror_has_only_type_name_and_label_from_the_operator_and_no_owner_or_finalizer(
     plugins: FloePlugins,
 ) -> None:
     found = plugins.get("compute-plain")
@@ -58,7 +58,7 @@ def test_a_mirror_has_type_name_and_label_of_the_operator_and_no_owner_or_finali
     }
 
 
-def test_server_side_apply_of_another_manager_is_left_as_it_is(plugins: FloePlugins) -> None:
+def test_fields_that_another_manager_applied_are_left_alone(plugins: FloePlugins) -> None:
     plugins.apply("compute", "plain", manager="argocd", config={"word": "theirs"})
     plugins.until("compute-plain", "Ready", "Ready")
     found = plugins.get("compute-plain")
@@ -68,7 +68,7 @@ def test_server_side_apply_of_another_manager_is_left_as_it_is(plugins: FloePlug
     assert not any("config" in field for field in owned(found, "floe-operator"))
 
 
-def test_an_object_applied_by_kubectl_over_the_mirror_keeps_what_it_says(
+def test_an_object_applied_by_kubectl_over_the_mirror_keeps_its_content(
     cluster: LocalCluster, plugins: FloePlugins
 ) -> None:
     document = manifest("compute", "plain", config={"word": "kubectl"})
@@ -84,7 +84,9 @@ def test_an_object_applied_by_kubectl_over_the_mirror_keeps_what_it_says(
     assert found["spec"]["config"] == {"word": "kubectl"}
 
 
-def test_another_value_of_the_label_stays_and_is_not_fought_over(plugins: FloePlugins, audit: Audit) -> None:
+def test_a_different_value_of_the_label_stays_and_is_not_fought_over(
+    plugins: FloePlugins, audit: Audit
+) -> None:
     plugins.merge("compute-plain", {"metadata": {"labels": {"floe.dev/plugin-type": "theirs"}}})
     plugins.merge("compute-plain", {"spec": {"config": {"word": "x"}}})
     plugins.until("compute-plain", "Ready", "Ready")
@@ -97,7 +99,7 @@ def test_another_value_of_the_label_stays_and_is_not_fought_over(plugins: FloePl
     assert found["metadata"]["labels"] == {"floe.dev/plugin-type": "theirs"}
 
 
-def test_an_object_created_by_hand_for_a_plugin_that_is_not_there_is_completed_and_stays(
+def test_an_object_created_by_hand_for_a_missing_plugin_is_completed_and_stays(
     plugins: FloePlugins,
 ) -> None:
     plugins.create("storage", "elsewhere", config={"a": 1})
@@ -122,7 +124,9 @@ def test_a_status_edited_by_hand_is_put_right(plugins: FloePlugins) -> None:
     plugins.until("compute-plain", "Loaded", "Loaded")
 
 
-def test_a_condition_added_by_hand_goes_and_one_of_another_controller_stays(plugins: FloePlugins) -> None:
+def test_a_condition_added_by_hand_is_removed_and_another_controllers_condition_stays(
+    plugins: FloePlugins,
+) -> None:
     plugins.until("compute-plain", "Ready", "Ready")
     found = plugins.get("compute-plain")
     assert found is not None
@@ -151,7 +155,7 @@ def test_a_condition_added_by_hand_goes_and_one_of_another_controller_stays(plug
     plugins.until("compute-plain", "Ready", "Ready")
 
 
-def test_a_deleted_object_comes_back_bare_and_not_half(plugins: FloePlugins) -> None:
+def test_a_deleted_object_comes_back_as_a_bare_mirror(plugins: FloePlugins) -> None:
     plugins.apply("compute", "plain", manager="flux", config={"word": "flux"})
     plugins.until("compute-plain", "Ready", "Ready")
     before = plugins.get("compute-plain")
@@ -192,7 +196,7 @@ def test_only_bare_mirrors_of_plugins_gone_for_three_scans_are_deleted(
     assert operator.process.poll() is None
 
 
-def test_a_scan_that_finds_nothing_fails_or_is_partial_deletes_nothing(
+def test_an_empty_partial_or_failed_scan_deletes_nothing(
     environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, audit: Audit
 ) -> None:
     environment.install(plugin_distribution("one"), plugin_distribution("two"))
@@ -225,7 +229,7 @@ def test_a_scan_that_finds_nothing_fails_or_is_partial_deletes_nothing(
     scans(5)
     floeplugins.until("compute-one", "Ready", "NotInstalled")
     assert set(floeplugins.all()) == {"compute-one", "compute-two"}
-    # The interpreter is gone: the scan fails, and what was judged stays.
+    # floe_core is gone from the environment: the scan fails, and the last assessment stays.
     for folder in away.glob("*.dist-info"):
         folder.rename(environment.site_packages / folder.name)
     for name in ("one", "two"):
@@ -238,7 +242,7 @@ def test_a_scan_that_finds_nothing_fails_or_is_partial_deletes_nothing(
     assert not audit.requests(namespace=floeplugins.namespace, verb="delete")
 
 
-def test_a_restart_in_the_middle_counts_absences_anew_and_writes_nothing(
+def test_an_operator_that_restarts_after_a_kill_writes_nothing(
     environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, audit: Audit
 ) -> None:
     environment.install(plugin_distribution("one"), plugin_distribution("two"))

@@ -1,4 +1,4 @@
-"""Hosts that are replaced: because distributions changed, or because of their size."""
+"""Plugin hosts that are replaced because distributions changed or because they use too much memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_nothing_changed_means_the_same_host(environment: Environment) -> 
         assert host.generation == 1
 
 
-async def test_a_plugin_installed_meanwhile_is_found_by_a_new_host(environment: Environment) -> None:
+async def test_a_plugin_installed_later_is_found_by_a_new_host(environment: Environment) -> None:
     reports = Reports()
     async with running(environment.python, reports) as host:
         await all_loaded(host)
@@ -55,7 +55,7 @@ async def test_a_plugin_installed_meanwhile_is_found_by_a_new_host(environment: 
         assert compute("two") in reports.changed
 
 
-async def test_a_plugin_uninstalled_meanwhile_is_unknown(environment: Environment) -> None:
+async def test_a_plugin_uninstalled_later_is_unknown(environment: Environment) -> None:
     environment.install(plugin_distribution("two"))
     reports = Reports()
     async with running(environment.python, reports) as host:
@@ -67,7 +67,7 @@ async def test_a_plugin_uninstalled_meanwhile_is_unknown(environment: Environmen
         assert reports.changed == [compute("two")]
 
 
-async def test_an_upgrade_is_judged_by_fresh_modules(environment: Environment) -> None:
+async def test_an_upgraded_plugin_is_loaded_from_its_new_modules(environment: Environment) -> None:
     environment.install(plugin_distribution("two", config="a: int"))
     async with running(environment.python) as host:
         await all_loaded(host)
@@ -117,7 +117,7 @@ async def test_validations_under_way_do_not_notice_a_change_of_hosts(
         assert host.generation == 2
 
 
-async def test_a_directory_that_cannot_be_listed_for_a_while_makes_nothing_forgotten(
+async def test_no_plugin_is_forgotten_while_a_directory_cannot_be_listed(
     environment: Environment, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -133,7 +133,7 @@ async def test_a_directory_that_cannot_be_listed_for_a_while_makes_nothing_forgo
         assert isinstance(host.load_state(compute("one")), Described)
 
 
-async def test_a_host_that_grew_above_its_bound_is_replaced_and_its_plugins_stopped(
+async def test_a_host_above_its_memory_limit_is_replaced_and_its_plugins_are_stopped(
     environment: Environment, tmp_path: Path
 ) -> None:
     grown = "def startup(self):\n    self.held = b'x' * 200_000_000\n"

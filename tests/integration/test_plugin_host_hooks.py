@@ -137,7 +137,7 @@ async def test_a_started_plugin_is_stopped_before_it_is_started_again(host: Plug
     [("when_made", "constructor"), ("when_started", "startup"), ("when_checked", "health_check")],
 )
 @pytest.mark.parametrize("how", ["raise", "leave"])
-async def test_what_a_hook_raises_is_told_with_its_text_apart(
+async def test_what_a_hook_raises_is_reported_with_its_text_kept_apart(
     host: PluginHost, diary: Path, when: str, hook: str, how: str
 ) -> None:
     async def start_and_check() -> None:
@@ -172,25 +172,25 @@ async def test_a_hook_that_ends_the_host_is_named(
         await live()
 
 
-async def test_an_answer_that_is_no_health_status_is_a_failed_check(host: PluginHost) -> None:
+async def test_an_answer_that_is_not_a_health_status_is_a_failed_check(host: PluginHost) -> None:
     await host.start_plugin(compute("odd"), {}, 10)
     with pytest.raises(HookFailed, match="TypeError"):
         await host.check(compute("odd"), 5)
 
 
 @pytest.mark.parametrize("character", ["x", "\\udcff", "\\0", "\\U0001f600"])
-async def test_a_health_message_that_is_too_long_is_not_carried_and_the_check_counts(
+async def test_a_health_message_that_is_too_long_is_replaced_and_the_check_still_counts(
     host: PluginHost, character: str
 ) -> None:
     for length, carried in ((65_536, True), (65_537, False), (9_000_000, False)):
         await host.start_plugin(compute("wordy"), {"character": character, "length": length}, 10)
         report = await host.check(compute("wordy"), 10)
         assert report.state == "unhealthy"
-        said = "health_check() answered with a message of more than 65536 characters"
+        said = "health_check() returned a message of more than 65536 characters"
         assert (report.message == said) is not carried
 
 
-async def test_a_configuration_that_does_not_fit_starts_nothing_and_is_not_told(host: PluginHost) -> None:
+async def test_an_invalid_configuration_starts_nothing_and_is_not_revealed(host: PluginHost) -> None:
     with pytest.raises(HookFailed) as failed:
         await host.start_plugin(compute("one"), {"diary": {"a": MARK}, MARK: 1}, 10)
     assert failed.value.failure.hook == "configure"
@@ -198,7 +198,7 @@ async def test_a_configuration_that_does_not_fit_starts_nothing_and_is_not_told(
     assert str(failed.value) == "the configuration is not valid: diary: Input should be a valid string"
 
 
-async def test_a_plugin_that_was_not_started_cannot_be_checked_and_is_stopped_already(
+async def test_a_plugin_that_was_not_started_cannot_be_checked_but_can_be_stopped(
     host: PluginHost,
 ) -> None:
     with pytest.raises(NotStarted):
@@ -206,7 +206,7 @@ async def test_a_plugin_that_was_not_started_cannot_be_checked_and_is_stopped_al
     await host.stop_plugin(compute("one"), 5)
 
 
-async def test_a_startup_that_returns_after_its_limit_is_shut_down_again(
+async def test_a_plugin_whose_startup_returns_too_late_is_shut_down_again(
     host: PluginHost, diary: Path
 ) -> None:
     with pytest.raises(HookTimedOut):
@@ -244,7 +244,7 @@ async def test_while_a_start_hangs_no_second_one_with_the_same_configuration_is_
     assert host.generation == 1
 
 
-async def test_a_start_that_hung_and_returned_is_made_again(host: PluginHost, diary: Path) -> None:
+async def test_a_start_that_hung_and_returned_can_be_repeated(host: PluginHost, diary: Path) -> None:
     slow = {"diary": str(diary), "when_started": "sleep 2"}
     with pytest.raises(HookTimedOut):
         await host.start_plugin(compute("one"), slow, 1.2)
@@ -300,7 +300,7 @@ async def test_close_stops_all_plugins_in_the_reverse_order_of_their_start(
     ]
 
 
-async def test_a_host_that_dies_takes_its_plugins_along_and_says_which(
+async def test_when_a_host_dies_its_plugins_are_reported_and_no_longer_started(
     host: PluginHost, reports: Reports, diary: Path
 ) -> None:
     for name in ("one", "two"):
@@ -326,7 +326,7 @@ async def crowd(tmp_path: Path) -> AsyncIterator[PluginHost]:
         yield host
 
 
-async def test_of_twenty_plugins_checked_at_once_the_deadly_one_is_found_and_the_others_go_on(
+async def test_one_deadly_check_among_twenty_concurrent_ones_is_found_and_the_others_go_on(
     crowd: PluginHost, diary: Path
 ) -> None:
     host, names = crowd, CROWD
@@ -334,7 +334,7 @@ async def test_of_twenty_plugins_checked_at_once_the_deadly_one_is_found_and_the
     healthy: set[str] = set()
 
     async def probe(name: str) -> None:
-        """What a reconcile does: start where it is not started, check, try again where the host is gone."""
+        """Do as a reconcile does: start the plugin if needed, check it, and try again if the host is gone."""
         config = {"diary": str(diary), "when_checked": "exit" if name == "many13" else ""}
         for _ in range(50):
             try:
@@ -357,7 +357,7 @@ async def test_of_twenty_plugins_checked_at_once_the_deadly_one_is_found_and_the
     assert all(host.is_started(compute(name)) for name in names if name != "many13")
 
 
-async def test_a_start_given_up_by_its_caller_is_stopped_or_known_to_be_started(
+async def test_a_plugin_is_known_to_be_started_even_if_the_caller_gave_up(
     host: PluginHost, diary: Path
 ) -> None:
     starting = asyncio.create_task(
@@ -373,7 +373,7 @@ async def test_a_start_given_up_by_its_caller_is_stopped_or_known_to_be_started(
     await eventually_async(started)
 
 
-def test_hook_errors_are_one_family() -> None:
+def test_hook_errors_share_one_base_class() -> None:
     assert all(issubclass(error, HookError) for error in (HookFailed, HookTimedOut, HookCrashed, NotStarted))
 
 

@@ -47,7 +47,7 @@ def environment(tmp_path: Path) -> Environment:
     ],
     ids=lambda each: each.splitlines()[-1][:40] if isinstance(each, str) else None,
 )
-async def test_a_plugin_that_ends_or_hangs_its_import_costs_only_itself(
+async def test_a_plugin_whose_import_fails_crashes_or_hangs_affects_only_itself(
     environment: Environment, code: str, reason: str, says: str
 ) -> None:
     environment.add(
@@ -60,7 +60,7 @@ async def test_a_plugin_that_ends_or_hangs_its_import_costs_only_itself(
         assert isinstance(fault, LoadFault)
         assert fault.reason == reason
         assert says in fault.message
-        assert not re.search("[A-Z_]{2,}:", fault.message), "the operator's name is compute/hostile"
+        assert not re.search("[A-Z_]{2,}:", fault.message), "the message must call the plugin compute/hostile"
         assert isinstance(await outcome(host, compute("alpha")), Described)
         assert isinstance(await outcome(host, compute("omega")), Described)
         assert (await host.validate(compute("omega"), {}, {})).reason == "NothingToConfigure"
@@ -83,7 +83,7 @@ async def test_a_plugin_that_ends_or_hangs_its_import_costs_only_itself(
         """import sys; sys.setrecursionlimit(150)""",
     ],
 )
-async def test_what_an_import_does_to_its_process_does_not_keep_it_from_loading(
+async def test_a_plugin_loads_whatever_its_import_does_to_the_process(
     environment: Environment, code: str
 ) -> None:
     environment.add(plugin_distribution("rude", before=code), plugin_distribution("then"))
@@ -126,7 +126,9 @@ async def test_a_slow_import_is_given_its_full_time_after_all_others_are_loaded(
     assert reports.changed[-1] == compute("a-slow")
 
 
-async def test_five_hostile_plugins_among_a_hundred_keep_no_other_waiting(environment: Environment) -> None:
+async def test_five_hostile_plugins_among_a_hundred_do_not_keep_the_others_waiting(
+    environment: Environment,
+) -> None:
     hostile = {
         "p10": "import os\nos._exit(1)",
         "p30": SEGMENTATION_FAULT,
@@ -189,7 +191,7 @@ async def test_a_description_too_large_for_a_message_is_a_fault_of_that_plugin(
         assert host.generation == 1
 
 
-async def test_an_import_that_lacked_a_library_is_tried_again_when_it_is_installed(
+async def test_an_import_that_lacked_a_library_is_tried_again_when_the_library_is_installed(
     environment: Environment,
 ) -> None:
     environment.add(plugin_distribution("needy", before="import late_library"))

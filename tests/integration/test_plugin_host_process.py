@@ -1,4 +1,4 @@
-"""The plugin host as a process: what it says and inherits, when it ends, and why there may be none."""
+"""The plugin host as a process: what it says and inherits, when it ends, and why it may not start."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-async def test_a_plugin_finds_a_process_of_its_own_without_the_way_to_the_cluster(
+async def test_a_plugin_runs_in_its_own_process_without_variables_that_lead_to_the_cluster(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = {
@@ -123,7 +123,7 @@ async def test_nothing_is_imported_from_the_working_directory(
 
 
 @pytest.mark.parametrize("form", ["a path with spaces", "relative", "a link to its folder"])
-async def test_the_interpreter_of_a_virtual_environment_is_taken_as_it_is_named(
+async def test_the_interpreter_of_a_virtual_environment_works_by_any_form_of_its_path(
     tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = Environment.create(tmp_path / "an environment")
@@ -148,7 +148,7 @@ async def test_what_a_plugin_prints_need_not_be_text(tmp_path: Path) -> None:
     assert reports.lines == ["caf\\xe9"]
 
 
-async def test_what_a_plugin_started_ends_with_its_host(tmp_path: Path) -> None:
+async def test_processes_that_a_plugin_started_end_with_its_host(tmp_path: Path) -> None:
     environment = Environment.create(tmp_path / "environment")
     start = "import subprocess\nprint('child', subprocess.Popen(['sleep', '600']).pid)"
     environment.add(plugin_distribution("parent", before=start))
@@ -160,7 +160,7 @@ async def test_what_a_plugin_started_ends_with_its_host(tmp_path: Path) -> None:
     eventually(lambda: not _runs(pid), saying="the child is gone")
 
 
-async def test_a_plugin_of_another_interpreters_environment_is_loaded_from_there(tmp_path: Path) -> None:
+async def test_a_plugin_is_loaded_from_the_environment_of_the_given_interpreter(tmp_path: Path) -> None:
     for version in ("0.1.0", "0.2.0"):
         environment = Environment.create(tmp_path / version)
         environment.add(plugin_distribution("same", version=version))
@@ -170,7 +170,7 @@ async def test_a_plugin_of_another_interpreters_environment_is_loaded_from_there
             assert state.description.version == version
 
 
-async def test_a_host_killed_while_nothing_is_under_way_comes_back(environment: Environment) -> None:
+async def test_a_host_killed_while_idle_comes_back(environment: Environment) -> None:
     async with running(environment.python, load_timeout=2.0) as host:
         await all_loaded(host)
         generation = host.generation
@@ -272,10 +272,12 @@ def _says_it_is(protocol: int, api: str) -> str:
         ("print('hello')", "does not begin with a handshake"),
         (_says_it_is(99, "1.0"), "speaks protocol 99"),
         (_says_it_is(PROTOCOL_VERSION, "1.10"), "floe-core 9.0 of"),
-        (_says_it_is(PROTOCOL_VERSION, "1.10"), "offers plugin API 1.10 and this operator 1.0"),
+        (_says_it_is(PROTOCOL_VERSION, "1.10"), "offers plugin API 1.10, but this operator offers 1.0"),
     ],
 )
-async def test_a_host_that_speaks_otherwise_is_a_failed_scan(tmp_path: Path, program: str, says: str) -> None:
+async def test_a_host_without_a_matching_handshake_is_a_failed_scan(
+    tmp_path: Path, program: str, says: str
+) -> None:
     python = tmp_path / "python"
     (tmp_path / "program.py").write_text(program)
     python.write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path}/program.py\n")

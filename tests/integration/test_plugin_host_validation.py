@@ -1,4 +1,4 @@
-"""Configurations judged in a plugin host: many at a time, slow and deadly validators among them."""
+"""Configurations validated in a plugin host: many at a time, some by slow and deadly validators."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         ("hostile", {"what": "raise"}, {}, "ValidationFailed", [""]),
     ],
 )
-async def test_a_configuration_is_judged_by_the_plugins_schema_and_no_value_is_told(
+async def test_a_configuration_is_validated_by_the_plugins_schema_and_no_value_is_revealed(
     host: PluginHost, name: str, config: dict[str, Any], plain: dict[str, Any], reason: str, fields: list[str]
 ) -> None:
     verdict = await host.validate(compute(name), config, plain)
@@ -103,7 +103,7 @@ async def host(environment: Environment) -> Any:
         yield host
 
 
-async def test_a_thousand_validations_side_by_side_are_all_judged(host: PluginHost) -> None:
+async def test_a_thousand_concurrent_validations_all_get_a_verdict(host: PluginHost) -> None:
     verdicts = await asyncio.gather(
         *(host.validate(compute(f"plain{n % 10:02}"), {"threads": n}, {}) for n in range(1_000))
     )
@@ -140,7 +140,7 @@ async def test_a_validation_that_ends_or_hangs_its_host_is_found_out_among_other
     assert [verdict.reason for verdict in verdicts if isinstance(verdict, Verdict)] == ["Valid"] * 40
 
 
-async def test_a_validation_that_grows_above_the_memory_bound_is_found_out(host: PluginHost) -> None:
+async def test_a_validation_that_exceeds_the_memory_limit_is_identified(host: PluginHost) -> None:
     with pytest.raises(ValidationCrashed, match="--host-memory"):
         await host.validate(compute("hostile"), {"what": "eat"}, {})
     assert (await host.validate(compute("optional"), {}, {})).reason == "Valid"
@@ -160,7 +160,7 @@ async def test_a_configuration_that_ended_a_host_does_not_end_another_one_at_eac
     assert host.generation == generation == 2
 
 
-async def test_what_hung_is_tried_again_beside_whoever_asks_and_its_verdict_is_told(
+async def test_a_validation_that_hung_is_retried_without_blocking_callers_and_its_verdict_is_reported(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(validation, "SET_ASIDE", Backoff(first=0.1, longest=3_600.0))
@@ -172,7 +172,7 @@ async def test_what_hung_is_tried_again_beside_whoever_asks_and_its_verdict_is_t
             await host.validate(compute("hostile"), waits, {})
         reports.changed.clear()
         began = time.monotonic()
-        for _ in range(20):  # the first of them begins a retry, which hangs
+        for _ in range(20):  # the first of them starts a retry, which hangs
             with pytest.raises(ValidationCrashed, match="did not return within 3 s"):
                 await host.validate(compute("hostile"), waits, {})
             await asyncio.sleep(0.01)
@@ -227,7 +227,7 @@ async def test_a_new_host_imports_only_what_a_validation_needs(tmp_path: Path) -
     assert sorted(reports.lines) == sorted(f"{name} is imported" for name in "xyyz")
 
 
-async def test_a_configuration_above_the_bound_of_a_message_is_an_error_of_that_call(
+async def test_a_configuration_too_large_for_a_message_is_an_error_of_that_call(
     host: PluginHost,
 ) -> None:
     with pytest.raises(ValidationCrashed, match="too large"):
@@ -254,7 +254,7 @@ async def test_a_verdict_of_many_faults_names_the_first_and_counts_the_rest(host
     verdict = await host.validate(compute("wordy"), {"items": [MARK] * 5_000}, {})
     assert verdict.reason == "ValidationFailed"
     assert len(verdict.faults) == MOST_ERRORS + 1
-    assert verdict.faults[-1].message == f"{5_000 - MOST_ERRORS} more faults"
+    assert verdict.faults[-1].message == f"{5_000 - MOST_ERRORS} more errors"
 
 
 @pytest.mark.parametrize(
@@ -265,16 +265,16 @@ async def test_a_verdict_of_many_faults_names_the_first_and_counts_the_rest(host
         ("careless", {f"f{n}": MARK for n in range(200)}, "PlaintextSecret"),
     ],
 )
-async def test_every_kind_of_fault_is_bounded_alike(
+async def test_the_number_of_faults_is_limited_whatever_the_reason(
     host: PluginHost, name: str, config: dict[str, Any], reason: str
 ) -> None:
     verdict = await host.validate(compute(name), config, config)
     assert verdict.reason == reason
     assert len(verdict.faults) == MOST_ERRORS + 1
-    assert verdict.faults[-1].message == f"{200 - MOST_ERRORS} more faults"
+    assert verdict.faults[-1].message == f"{200 - MOST_ERRORS} more errors"
 
 
-async def test_a_plugin_that_is_not_installed_is_gone(host: PluginHost) -> None:
+async def test_validation_for_a_plugin_that_is_not_installed_raises_plugin_gone(host: PluginHost) -> None:
     with pytest.raises(PluginGone):
         await host.validate(compute("nobody"), {}, {})
 
@@ -300,7 +300,7 @@ async def test_what_validators_print_reaches_the_log_only(environment: Environme
     assert "hi" in reports.lines
 
 
-async def test_after_close_nothing_is_judged_and_nothing_hangs(environment: Environment) -> None:
+async def test_after_close_nothing_is_validated_and_nothing_hangs(environment: Environment) -> None:
     async with running(environment.python) as host:
         await all_loaded(host)
     began = time.monotonic()
@@ -310,7 +310,7 @@ async def test_after_close_nothing_is_judged_and_nothing_hangs(environment: Envi
 
 
 def _pid(environment: Environment) -> int:
-    """The process of the present host of an environment: the youngest child that runs its interpreter."""
+    """Return the pid of an environment's current host: the youngest child that runs its interpreter."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""The prober on a real plugin host: who owns a started plugin, and when it is looked at again."""
+"""The prober on a real plugin host: who owns a started plugin, and when it is checked again."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def host(environment: Environment) -> AsyncIterator[PluginHost]:
 
 
 class Probed:
-    """A prober of one plugin, the configuration that it starts with, and what the plugin wrote down."""
+    """A prober of one plugin, the configuration that it starts with, and the calls that the plugin noted."""
 
     def __init__(self, host: PluginHost, diary: Path) -> None:
         self.config: dict[str, Any] = {"diary": str(diary)}
@@ -121,7 +121,7 @@ async def test_a_plugin_that_is_wanted_again_while_it_stops_starts_after_that(pr
     probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
     await probed.until("starts", "started", "check")
     probed.prober.drop(PLUGIN)
-    for _ in range(3):  # each begins and gives up while the first stop is under way
+    for _ in range(3):  # each starts and gives up while the first stop is under way
         probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
         await asyncio.sleep(0)
         probed.prober.drop(PLUGIN)
@@ -129,7 +129,7 @@ async def test_a_plugin_that_is_wanted_again_while_it_stops_starts_after_that(pr
     await probed.until("starts", "started", "check", "stops", "stopped", "starts", "started", "check")
 
 
-async def test_to_want_the_same_again_brings_no_check_forward(probed: Probed) -> None:
+async def test_wanting_the_same_run_again_brings_no_check_forward(probed: Probed) -> None:
     probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
     await probed.until_fact(Checked)
     for _ in range(20):
@@ -138,7 +138,7 @@ async def test_to_want_the_same_again_brings_no_check_forward(probed: Probed) ->
     assert probed.calls() == ["starts", "started", "check"]
 
 
-async def test_another_period_counts_at_once_and_restarts_nothing(probed: Probed) -> None:
+async def test_a_changed_period_takes_effect_immediately_and_restarts_nothing(probed: Probed) -> None:
     probed.prober.want(PLUGIN, Run(SELDOM, ConfigDigest(b"1")))
     await probed.until("starts", "started", "check")
     probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"1")))
@@ -153,7 +153,7 @@ async def test_another_period_counts_at_once_and_restarts_nothing(probed: Probed
         ({"start": "raise"}, StartupFailed),
     ],
 )
-async def test_a_plugin_that_fails_again_and_again_is_not_hurried_by_who_wants_it(
+async def test_a_plugin_that_fails_repeatedly_is_not_retried_sooner_because_it_is_wanted(
     probed: Probed, config: dict[str, str], fact: type[object]
 ) -> None:
     probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"1")))

@@ -22,7 +22,7 @@ FAST = {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3}
 
 @pytest.fixture(scope="module")
 def diary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the plugins write what is called, and read what they shall do."""
+    """Return the folder where the plugins note which hooks are called, and read what to do."""
     return tmp_path_factory.mktemp("diary")
 
 
@@ -40,14 +40,14 @@ def standing(
 @pytest.fixture
 def plugins(standing: Standing, diary: Path) -> FloePlugins:
     plugins = standing.reset()
-    eventually(lambda: not _running(diary), saying="the plugins of the test before stop")
+    eventually(lambda: not _running(diary), saying="the plugins of the previous test stop")
     for file in diary.iterdir():
         file.unlink()
     return plugins
 
 
 def _running(diary: Path) -> set[str]:
-    """The plugins that were started, not stopped since, in a host that lives."""
+    """Return the plugins that were started in a host that is alive, and not stopped since."""
     running = set()
     for file in diary.glob("*.log"):
         for line in file.read_text().splitlines():
@@ -69,7 +69,7 @@ def test_without_a_probe_a_plugin_is_never_constructed(plugins: FloePlugins, dia
     assert _called(diary) == []
 
 
-def test_a_probed_plugin_starts_once_is_checked_again_and_again_and_stops_with_the_probe(
+def test_a_probed_plugin_starts_once_is_checked_repeatedly_and_stops_with_the_probe(
     plugins: FloePlugins, diary: Path
 ) -> None:
     plugins.merge("compute-one", {"spec": {"probe": FAST, "config": {"word": "first"}}})
@@ -83,14 +83,14 @@ def test_a_probed_plugin_starts_once_is_checked_again_and_again_and_stops_with_t
     plugins.until("compute-one", "Ready", "Ready")
 
 
-def test_it_stops_with_its_object(plugins: FloePlugins, diary: Path) -> None:
+def test_a_probed_plugin_stops_with_its_object(plugins: FloePlugins, diary: Path) -> None:
     plugins.merge("compute-one", {"spec": {"probe": FAST}})
     plugins.until("compute-one", "Ready", "Ready")
     plugins.delete("compute-one")
     eventually(lambda: "shutdown" in _called(diary))
 
 
-def test_another_effective_config_restarts_it_and_the_same_one_does_not(
+def test_a_changed_effective_config_restarts_a_plugin_and_an_unchanged_one_does_not(
     plugins: FloePlugins, diary: Path
 ) -> None:
     source = {"configMapKeyRef": {"name": "words", "key": "word"}, "path": "word"}
@@ -108,7 +108,7 @@ def test_another_effective_config_restarts_it_and_the_same_one_does_not(
     assert calls == ["startup", "started first", "shutdown", "startup", "started second"]
 
 
-def test_one_failed_check_flips_nothing_and_the_threshold_does(
+def test_readiness_changes_at_the_failure_threshold_and_not_before(
     plugins: FloePlugins, diary: Path, audit: Audit
 ) -> None:
     plugins.merge("compute-one", {"spec": {"probe": FAST}})
@@ -136,7 +136,7 @@ def test_a_steady_failure_is_written_once(plugins: FloePlugins, diary: Path, aud
     assert not audit.writes(namespace=plugins.namespace, since=since)
 
 
-def test_a_hanging_check_is_not_doubled_and_costs_its_own_plugin_alone(
+def test_a_hanging_check_is_not_repeated_and_affects_only_its_own_plugin(
     plugins: FloePlugins, diary: Path
 ) -> None:
     for name in ("one", "two"):
@@ -152,7 +152,7 @@ def test_a_hanging_check_is_not_doubled_and_costs_its_own_plugin_alone(
 
 
 @pytest.mark.parametrize(("what", "words"), [("raise", "told to raise"), ("crash", "")])
-def test_a_startup_that_fails_is_tried_again_and_the_others_run_on(
+def test_a_startup_that_fails_is_tried_again_and_the_others_keep_running(
     plugins: FloePlugins, diary: Path, what: str, words: str
 ) -> None:
     plugins.merge("compute-two", {"spec": {"probe": FAST}})
@@ -167,7 +167,7 @@ def test_a_startup_that_fails_is_tried_again_and_the_others_run_on(
     assert plugins.condition("compute-two", "Ready")[0] == "True"
 
 
-def test_a_plugin_that_crashes_while_it_runs_says_so_and_the_others_are_started_again(
+def test_a_crash_of_a_running_plugin_is_reported_and_the_others_are_started_again(
     plugins: FloePlugins, diary: Path
 ) -> None:
     for name in ("one", "two", "three"):
@@ -183,7 +183,7 @@ def test_a_plugin_that_crashes_while_it_runs_says_so_and_the_others_are_started_
     plugins.until("compute-one", "Ready", "Ready", within=60)
 
 
-def test_a_plugin_stops_within_its_limit_when_the_operator_ends(
+def test_the_operator_ends_in_time_even_if_the_shutdown_of_a_plugin_hangs(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
     diary = tmp_path / "diary"

@@ -1,4 +1,4 @@
-"""What restarts a probed plugin, and how often: not a partial scan, once a restart or an upgrade."""
+"""What restarts a probed plugin, and how often: a restart or an upgrade once, a partial scan never."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAST = {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3}
 def probed(
     environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, tmp_path: Path
 ) -> OperatorProcess:
-    """An operator of the test's own that probes the plugin; its diary is in `tmp_path`."""
+    """Start an operator for this test that probes a plugin, whose diary is in `tmp_path`."""
     environment.install(diarist("one", tmp_path), diarist("two", tmp_path))
     operator = start_operator()
     floeplugins.until("compute-one", "Ready", "Ready")
@@ -61,7 +61,7 @@ def test_a_partial_scan_restarts_no_probed_plugin_and_writes_nothing(
         return len(audit.requests(namespace=floeplugins.namespace, verb="list", since=since))
 
     with hidden(environment, "floe_compute_one"):
-        eventually(lambda: probed.logged("a distribution cannot be read", "floe_compute_one"))
+        eventually(lambda: probed.logged("cannot read a distribution", "floe_compute_one"))
         before = rounds()
         eventually(lambda: rounds() >= before + 2)
     before = rounds()
@@ -94,7 +94,7 @@ def test_an_upgrade_restarts_a_probed_plugin_once(
 
 
 def _starts(diary: Path) -> Counter[int]:
-    """How often each process started the plugin."""
+    """Return how often each process started the plugin."""
     return Counter(pid for what, pid in calls(diary, "one") if what == "startup")
 
 

@@ -1,6 +1,6 @@
-"""Changes in quick succession with the operator's own writes: whatever comes of their news, all are judged.
+"""Changes that cross the operator's own writes: all are assessed, whatever happens to their events.
 
-No scan comes to the rescue: the interval is an hour.
+Scans cannot help: their interval is an hour.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHANGES = 200
 
 @pytest.fixture(scope="module")
 def diary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the plugin `held` writes what it judges; while there is a file `hold` in it, no verdict comes."""
+    """Return the folder where the plugin `held` notes its validations; a file `hold` there blocks them."""
     return tmp_path_factory.mktemp("diary")
 
 
@@ -54,13 +54,13 @@ def plugins(
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_a_change_made_in_one_breath_with_the_write_of_a_status_is_judged(
+def test_a_change_made_at_the_same_time_as_a_status_write_is_assessed(
     plugins: FloePlugins, diary: Path, number: int
 ) -> None:
     (diary / "hold").touch()
     plugins.merge("compute-held", {"spec": {"config": {"word": f"first-{number}"}}})
     eventually((diary / f"first-{number}").exists, every=0.01)
-    # The status is written at once now, and its answer may come before the event of this one.
+    # The status is written immediately after this, and its answer may come before this change's event.
     plugins.merge("compute-held", {"spec": {"config": {"word": f"second-{number}"}}})
     (diary / "hold").unlink()
     plugins.until("compute-held", "Ready", "Ready")
@@ -68,12 +68,14 @@ def test_a_change_made_in_one_breath_with_the_write_of_a_status_is_judged(
 
 
 def _change(plugins: FloePlugins, name: str) -> None:
-    """Each change makes another status, so that each may cross a write of it."""
+    """Change the object often, each time to a new status, so that each change can cross a status write."""
     for number in range(CHANGES):
         plugins.merge(name, {"spec": {"config": {"number": number if number % 2 else f"no {number}"}}})
 
 
-def test_every_object_ends_judged_as_it_is_however_quickly_its_spec_changes(plugins: FloePlugins) -> None:
+def test_every_object_ends_with_a_current_status_however_quickly_its_spec_changes(
+    plugins: FloePlugins,
+) -> None:
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(_change, plugins, name) for name in NAMES]:
             done.result()
@@ -90,7 +92,9 @@ def _edited() -> dict[str, Any]:
     return {"status": {"conditions": [{**condition, "lastTransitionTime": "2020-01-01T00:00:00Z"}]}}
 
 
-def test_a_status_and_a_label_ends_right_however_quickly_others_change_them(plugins: FloePlugins) -> None:
+def test_status_and_label_are_right_in_the_end_however_quickly_others_change_them(
+    plugins: FloePlugins,
+) -> None:
     for number in range(CHANGES // 4):
         plugins.merge("compute-one", {"metadata": {"labels": {"floe.dev/plugin-type": None}}})
         plugins.merge("compute-one", _edited(), subresource="status")

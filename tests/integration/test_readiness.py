@@ -1,6 +1,6 @@
 """docs/readiness.md and examples/waiting on a real API server: commands and programs that wait for plugins.
 
-No operator runs: statuses are those that `assess` gives, written where the operator writes them.
+No operator runs: the statuses are those that `assess` returns, written where the operator writes them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SECRET_CHANGED: dict[str, Any] = {"probe": Probing(changed=True)}
 
 
 def judge(floeplugins: FloePlugins, name: str = NAME, **changed: Any) -> None:
-    """Writes the status of an object by facts that make it Ready, but for what is changed."""
+    """Write the status that an object gets from the facts of a Ready plugin, with the given ones changed."""
     raw = floeplugins.get(name)
     assert raw is not None, f"there is no {name}"
     seen = FloePlugin.parse(raw)
@@ -54,7 +54,7 @@ def judge(floeplugins: FloePlugins, name: str = NAME, **changed: Any) -> None:
 
 @pytest.fixture
 def judged_all_the_time(floeplugins: FloePlugins) -> Iterator[None]:
-    """Every object of the namespace becomes Ready, as it would with an operator."""
+    """Make every object of the namespace Ready, as an operator would."""
     ended = threading.Event()
 
     def run() -> None:
@@ -69,7 +69,7 @@ def judged_all_the_time(floeplugins: FloePlugins) -> Iterator[None]:
     thread.join()
 
 
-def test_the_commands_of_the_page_print_what_it_says(
+def test_the_commands_of_the_page_print_what_the_page_says(
     cluster: LocalCluster, floeplugins: FloePlugins, judged_all_the_time: None, tmp_path: Path
 ) -> None:
     for kind, name in (("compute", "duckdb"), ("storage", "local")):
@@ -90,7 +90,7 @@ def test_the_code_of_the_page_is_that_of_the_examples(language: str) -> None:
     assert code in SOURCES[language].read_text()
 
 
-def test_kubectl_does_not_take_an_older_spec_for_the_present_one(
+def test_kubectl_wait_does_not_accept_a_condition_of_an_older_spec(
     cluster: LocalCluster, floeplugins: FloePlugins
 ) -> None:
     floeplugins.create("storage", "local")
@@ -104,7 +104,7 @@ def test_kubectl_does_not_take_an_older_spec_for_the_present_one(
     cluster.kubectl(*look)
 
 
-def test_kstatus_takes_an_object_for_done_only_once_it_is_judged(
+def test_kstatus_considers_an_object_done_only_once_it_is_assessed(
     floeplugins: FloePlugins, request: pytest.FixtureRequest
 ) -> None:
     with Judge(go_program(FOLDER, request.config), "kstatus") as kstatus:
@@ -120,7 +120,7 @@ def test_kstatus_takes_an_object_for_done_only_once_it_is_judged(
 
 
 class Waiter:
-    """One of the examples, in a namespace of its own."""
+    """One of the examples, in its own namespace."""
 
     def __init__(self, command: list[str], seconds: str, namespace: str, kubeconfig: Path) -> None:
         self._command, self._seconds, self._namespace = command, seconds, namespace
@@ -128,7 +128,7 @@ class Waiter:
         self._running = ExitStack()
 
     def start(self, name: str = NAME, *, seconds: int = 60) -> Callable[[], tuple[int, str]]:
-        """Waits for an object; what is returned waits for its end: exit status and what it said."""
+        """Start waiting for an object; return a function that waits for the exit status and the output."""
         process = subprocess.Popen(
             [*self._command, self._namespace, name, self._seconds.format(seconds)],
             env=self._environment,
@@ -151,7 +151,7 @@ class Waiter:
 
 @pytest.fixture(params=list(SOURCES))
 def waiter(cluster: LocalCluster, namespace: str, request: pytest.FixtureRequest) -> Iterator[Waiter]:
-    """Each of the examples."""
+    """Yield each of the examples in turn."""
     language = request.param
     source = SOURCES[language]
     command = (
@@ -177,7 +177,7 @@ def test_a_ready_plugin_is_not_waited_for(waiter: Waiter, floeplugins: FloePlugi
     assert waiter.start()() == READY
 
 
-def test_a_plugin_is_waited_for_from_before_its_object_is_there(
+def test_a_plugin_can_be_waited_for_before_its_object_exists(
     waiter: Waiter, floeplugins: FloePlugins, audit: Audit
 ) -> None:
     end = waiter.start()
@@ -189,7 +189,7 @@ def test_a_plugin_is_waited_for_from_before_its_object_is_there(
     assert end() == READY
 
 
-def test_a_stalled_plugin_is_given_up_at_once_with_its_reason(
+def test_the_wait_for_a_stalled_plugin_ends_immediately_with_its_reason(
     waiter: Waiter, floeplugins: FloePlugins, audit: Audit
 ) -> None:
     floeplugins.create("storage", "local")
@@ -242,7 +242,7 @@ NOT_READY: Mapping[str, Callable[[FloePlugins, str], None]] = {
 }
 
 
-def test_what_is_not_ready_yet_is_waited_for_until_the_time_is_over(
+def test_a_plugin_that_is_not_ready_is_waited_for_until_the_timeout(
     waiter: Waiter, floeplugins: FloePlugins
 ) -> None:
     for name, make in NOT_READY.items():
@@ -263,5 +263,5 @@ def test_an_outage_of_the_api_server_is_waited_out(
     cluster.start_api_server()
     judge(floeplugins)
     status, said = end()
-    # client-go may log before that its watch broke.
+    # client-go may log first that its watch broke.
     assert (status, said.splitlines()[-1:]) == (0, [f"{NAME} is ready"]), said

@@ -1,4 +1,4 @@
-"""The watch on Secrets and ConfigMaps where the API server, or a proxy before it, does not do its part."""
+"""The watch on Secrets and ConfigMaps if the API server, or a proxy in front of it, misbehaves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOOKMARK = b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"
 
 
 class Server:
-    """Lists one Secret; brings the same on every watch, and ends it."""
+    """Lists one Secret; sends the same bytes on every watch, and ends it."""
 
     def __init__(self, watch: bytes = b"") -> None:
         self.requests: collections.Counter[tuple[str, str]] = collections.Counter()
@@ -50,7 +50,7 @@ async def sources_of(server: Server) -> AsyncIterator[Sources]:
 
 
 @pytest.mark.parametrize("brought", [b"", BOOKMARK, GONE], ids=["nothing", "a bookmark", "410 Gone"])
-async def test_a_watch_that_ends_as_soon_as_it_began_is_counted_and_asked_for_ever_more_slowly(
+async def test_a_watch_that_ends_immediately_is_counted_and_restarted_ever_more_slowly(
     brought: bytes,
 ) -> None:
     server = Server(brought)
@@ -64,7 +64,7 @@ async def test_a_watch_that_ends_as_soon_as_it_began_is_counted_and_asked_for_ev
         assert server.requests["watch", "secrets"] == server.requests["list", "secrets"] == 3
 
 
-async def test_after_what_is_no_event_everything_is_listed_anew() -> None:
+async def test_after_a_line_that_is_not_an_event_everything_is_listed_again() -> None:
     server = Server(b"<html>\n")
     async with sources_of(server) as sources:
         sources.version(WORDS)

@@ -1,4 +1,4 @@
-"""A whole cluster: one of the test run's own by kind, or the one of the present context."""
+"""A whole cluster: one that kind creates for the test run, or the one of the current context."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _CLUSTER_WIDE = (
     "clusterrole/floe-plugin-viewer",
     "clusterrole/floe-plugin-editor",
 )
-"""What the tests install outside of namespaces."""
+"""What the tests install outside namespaces."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as tests see it; `name` is kind's, None where it is not kind's."""
+    """A cluster as tests see it; `name` is its name in kind, or None if it is not a kind cluster."""
 
     machine: Machine
     kubeconfig: Path
@@ -39,23 +39,27 @@ class Cluster:
     is_ours: bool
 
     def kubectl(self, *arguments: str | Path, input: str | None = None, timeout: float = 120.0) -> str:  # noqa: A002
-        """What kubectl prints; CommandError where it fails."""
+        """Return what kubectl prints.
+
+        Raises:
+            CommandError: kubectl failed or did not end in time.
+        """
         command = [self.machine.kubectl, "--kubeconfig", self.kubeconfig, *arguments]
         return run(*command, input=input, timeout=timeout)
 
     def get(self, *arguments: str) -> dict[str, Any]:
-        """What `kubectl get` finds, as JSON."""
+        """Return what `kubectl get` finds, as parsed JSON."""
         found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "--output=json"))
         return found
 
     def load(self, images: Sequence[str]) -> None:
-        """Puts docker's images into the nodes; a cluster that is not kind's must share this docker's."""
+        """Load docker's images into the nodes; a cluster that is not kind's must share docker's images."""
         if self.name is not None:
             run(self.machine.kind, "load", "docker-image", "--name", self.name, *images, timeout=300)
 
     @contextmanager
     def following(self, *arguments: str, output: Path) -> Iterator[Path]:
-        """kubectl with something that goes on (`--watch`, `--follow`); what it prints is in the file."""
+        """Run kubectl with `--watch` or `--follow` while the body runs; yield the file with its output."""
         with output.open("w") as file:
             command = [self.machine.kubectl, "--kubeconfig", str(self.kubeconfig), *arguments]
             process = subprocess.Popen(
@@ -68,7 +72,7 @@ class Cluster:
                 process.wait()
 
     def kill_container(self, namespace: str, pod: str) -> None:
-        """Kills a pod's main process, as the kernel does when memory runs out; for clusters by kind."""
+        """Kill a pod's main process, as the kernel does when memory runs out; only for kind clusters."""
         found = self.get("pod", pod, "-n", namespace)
         (container,) = found["status"]["containerStatuses"]
         identity = container["containerID"].removeprefix("containerd://")
@@ -77,12 +81,12 @@ class Cluster:
         run(self.machine.docker, "exec", node, "sh", "-c", f"kill -KILL $({inspect})")
 
     def restart_node(self) -> None:
-        """Restarts the only node, as a reboot does."""
+        """Restart the only node, as a reboot does."""
         nodes = run(self.machine.kind, "get", "nodes", "--name", str(self.name)).split()
         run(self.machine.docker, "restart", *nodes)
 
     def install_crd(self) -> None:
-        """Applies the CRD and waits until it is served."""
+        """Apply the CRD and wait until it is served."""
         self.kubectl("apply", "--server-side", "-k", REPOSITORY / "crds")
         self.kubectl("wait", "--for=condition=Established", "crd/floeplugins.floe.dev", "--timeout=60s")
         eventually(
@@ -90,18 +94,18 @@ class Cluster:
         )
 
     def remove_crd(self) -> None:
-        """Deletes the CRD, and with it every FloePlugin of the cluster."""
+        """Delete the CRD, and with it every FloePlugin of the cluster."""
         self.kubectl("delete", "-k", REPOSITORY / "crds", "--ignore-not-found", "--timeout=60s")
 
     def must_be_ours(self, what: str) -> None:
-        """Fails a test that does something which no test may do to somebody else's cluster."""
+        """Fail a test that does what no test may do to another person's cluster."""
         if not self.is_ours:
             pytest.fail(f"--cluster current: {what}; deselect this test", pytrace=False)
 
 
 @contextmanager
 def kind_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
-    """A cluster that lasts as long as the body."""
+    """Create a cluster that lasts as long as the body."""
     name, kubeconfig = f"floe-test-{uuid.uuid4().hex[:6]}", folder / "kubeconfig"
     image = ["--image", machine.node_image] if machine.node_image else []
     try:
@@ -114,9 +118,9 @@ def kind_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def current_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
-    """The cluster of the present context; its namespaces `floe-test-…` are ours, and the CRD.
+    """Yield the cluster of the current context; its namespaces `floe-test-…` and the CRD are ours.
 
-    Ends the test run where the CRD is somebody else's: tests delete it, and with it every FloePlugin.
+    End the test run if the CRD already exists: tests delete it, and with it every FloePlugin.
     """
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(run(machine.kubectl, "config", "view", "--raw", "--minify", "--flatten"))
@@ -125,8 +129,8 @@ def current_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
     cluster = Cluster(machine, kubeconfig, name if name and not prefix else None, is_ours=False)
     if there := cluster.kubectl("get", *_CLUSTER_WIDE, "--ignore-not-found", "-o", "name").split():
         pytest.exit(
-            f"--cluster current: {context} already has {', '.join(there)}, which these tests delete with all"
-            " that hangs on it; take another cluster, or delete it yourself",
+            f"--cluster current: {context} already has {', '.join(there)}, which these tests delete with"
+            " everything that depends on it; use another cluster, or delete it yourself",
             returncode=1,
         )
     try:
@@ -137,7 +141,7 @@ def current_cluster(machine: Machine, folder: Path) -> Iterator[Cluster]:
 
 
 def save_artifacts(cluster: Cluster, folder: Path) -> None:
-    """Writes what tells why a test failed: pods and their logs, Events, FloePlugins, nodes."""
+    """Write what shows why a test failed: pods and their logs, Events, Leases, FloePlugins, nodes."""
     folder.mkdir(parents=True, exist_ok=True)
     asked = {
         "pods.txt": ("describe", "pods", "-A", "-l", "app.kubernetes.io/name=floe-operator"),

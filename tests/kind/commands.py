@@ -1,4 +1,4 @@
-"""Running docker, kind and kubectl: their output, or an AssertionError that has all they said."""
+"""Runs docker, kind and kubectl: their output, or an AssertionError with everything they printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class CommandError(AssertionError):
-    """A command ended with another exit code than 0, or not in time; `eventually` tries it again."""
+    """A command ended with an exit code other than 0, or not in time; `eventually` tries it again."""
 
 
 def run(
@@ -19,7 +19,11 @@ def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> str:
-    """What a command printed to its standard output; CommandError where it fails or does not end."""
+    """Return what a command printed to its standard output.
+
+    Raises:
+        CommandError: The command failed or did not end in time.
+    """
     arguments = [str(argument) for argument in command]
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""One cluster and five images for the session; an operator in a namespace of its own for a test."""
+"""One cluster and five images for the session; an operator in its own namespace for a test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cluster",
         choices=("kind", "current"),
         default="kind",
-        help="a new cluster by kind (default), or the one of the present kubectl context",
+        help="a new kind cluster (default), or the cluster of the current kubectl context",
     )
     group.addoption(
         "--artifacts",
@@ -59,19 +59,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def note(pytestconfig: pytest.Config) -> Note:
-    """For measurements: they are shown, and decide nothing."""
+    """Return a function for measurements, which are shown and decide nothing."""
     return pytestconfig.stash[_NOTES].append
 
 
 @pytest.fixture(scope="session")
 def machine(pytestconfig: pytest.Config) -> Machine:
-    """docker, kind and kubectl."""
+    """Return the docker, kind and kubectl of this machine."""
     return find_machine(pytestconfig)
 
 
 @pytest.fixture(scope="session")
 def images(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Images:
-    """The images under test."""
+    """Build the images under test."""
     return build_images(machine, tmp_path_factory.mktemp("images"), OTHER, FORKING, CRASHING)
 
 
@@ -79,7 +79,7 @@ def images(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Images
 def cluster(
     machine: Machine, images: Images, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """The session's cluster, which has the images."""
+    """Yield the session's cluster, which has the images."""
     find = current_cluster if pytestconfig.getoption("--cluster") == "current" else kind_cluster
     with find(machine, tmp_path_factory.mktemp("cluster")) as cluster:
         cluster.load(images.names)
@@ -90,7 +90,7 @@ def cluster(
 
 @pytest.fixture
 def operator(cluster: Cluster, tmp_path: Path) -> Iterator[Deployed]:
-    """A namespace that an operator can be installed into; the CRD is there."""
+    """Yield a namespace for an operator, with the CRD already installed."""
     cluster.install_crd()
     deployed = Deployed(cluster, tmp_path)
     try:

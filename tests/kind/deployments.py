@@ -1,4 +1,4 @@
-"""The operator as the manifests install it, in a namespace of its own."""
+"""The operator as the manifests install it, in its own namespace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READY_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Process:
-    """A process of a pod, as its own processes see it."""
+    """A process of a pod, as seen from inside the pod."""
 
     pid: int
     parent: int
@@ -35,7 +35,7 @@ class Process:
 
 
 class Deployed:
-    """One installation; `apply` makes it, and changes it."""
+    """One installation, which `apply` creates and changes."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
@@ -44,11 +44,11 @@ class Deployed:
 
     @property
     def floeplugins(self) -> FloePlugins:
-        """The FloePlugins beside it."""
+        """The FloePlugins in its namespace."""
         return FloePlugins(self.cluster.kubeconfig, self.namespace)
 
     def kustomization(self, image: Image, overlay: str, manifests: Path) -> Path:
-        """An overlay as people write one: their namespace, image and settings over the manifests."""
+        """Write an overlay with a namespace, image and settings, as users do, and return its folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         name, _, tag = image.name.partition(":")
@@ -70,34 +70,34 @@ class Deployed:
     def apply(
         self, image: Image, *, overlay: str = "base", manifests: Path = MANIFESTS, force: bool = False
     ) -> None:
-        """Installs the operator, or upgrades it."""
+        """Install the operator, or upgrade it."""
         folder = self.kustomization(image, overlay, manifests)
         forced = ["--force-conflicts"] if force else []
         self.cluster.kubectl("apply", "--server-side", *forced, "-k", folder)
 
     def rolled_out(self) -> None:
-        """Waits until the Deployment is as it was applied, and nothing of an earlier one is left."""
+        """Wait until the Deployment is as it was applied, and no pod of an earlier one is left."""
         options = ["-n", self.namespace, f"--timeout={READY_SECONDS:.0f}s"]
         self.cluster.kubectl("rollout", "status", "deployment/floe-operator", *options)
         wanted = self.cluster.get("deployment", "floe-operator", "-n", self.namespace)["spec"]["replicas"]
         eventually(lambda: len(self.pods()) == wanted, within=READY_SECONDS)
 
     def uninstall(self) -> None:
-        """Deletes it with its namespace; not waited for."""
+        """Delete the operator with its namespace, without waiting."""
         self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
 
     def pods(self) -> list[dict[str, Any]]:
-        """The operator's pods, those that end included."""
+        """Return the operator's pods, including those that are ending."""
         found: list[dict[str, Any]] = self.cluster.get("pods", "-n", self.namespace, "-l", LABEL)["items"]
         return found
 
     def pod(self) -> str:
-        """The name of the only pod."""
+        """Return the name of the only pod."""
         (pod,) = self.pods()
         return str(pod["metadata"]["name"])
 
     def restarts(self) -> int:
-        """How often containers of the pods that are there now were restarted."""
+        """Return how often containers of the current pods were restarted."""
         return sum(
             status["restartCount"]
             for pod in self.pods()
@@ -105,27 +105,27 @@ class Deployed:
         )
 
     def leader(self) -> str:
-        """The pod that holds the Lease."""
+        """Return the name of the pod that holds the Lease."""
         lease = self.cluster.get("lease", "floe-operator", "-n", self.namespace)
         holder = str(lease["spec"].get("holderIdentity", "")).partition("_")[0]
         assert holder in {pod["metadata"]["name"] for pod in self.pods()}, f"{holder!r} holds the Lease"
         return holder
 
     def shell(self, script: str) -> str:
-        """What a shell script prints in the only pod."""
+        """Return what a shell script prints in the only pod."""
         return self.cluster.kubectl("exec", "-n", self.namespace, self.pod(), "--", "sh", "-c", script)
 
     def log(self) -> str:
-        """What the pods printed so far."""
+        """Return what the pods have printed so far."""
         return self.cluster.kubectl("logs", "-n", self.namespace, "-l", LABEL, "--tail=-1", "--prefix")
 
     def page(self, path: str) -> str:
-        """What the only pod answers to itself, whatever the HTTP code."""
+        """Return what the only pod answers to a request from itself, whatever the HTTP code."""
         url = f"http://127.0.0.1:8080/{path}"
         return self.cluster.kubectl("exec", "-n", self.namespace, self.pod(), "--", "python", "-c", _GET, url)
 
     def until_readyz_says(self, *words: str) -> None:
-        """Waits until the only pod runs, and its /readyz has these words."""
+        """Wait until the only pod runs and its /readyz has these words."""
 
         def look() -> bool:
             page = self.page("readyz")
@@ -135,7 +135,7 @@ class Deployed:
         eventually(look, within=READY_SECONDS, every=0.5)
 
     def seconds_to_ready(self) -> float:
-        """From the start of the only pod's container until the pod was Ready, in whole seconds."""
+        """Return the whole seconds from the start of the only pod's container until the pod was Ready."""
         status = self.pods()[0]["status"]
         (container,) = status["containerStatuses"]
         ready = next(one for one in status["conditions"] if one["type"] == "Ready")
@@ -143,26 +143,26 @@ class Deployed:
         return (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
 
     def processes(self) -> list[Process]:
-        """All of the only pod."""
+        """Return all processes of the only pod."""
         rows = (line.split(maxsplit=4) for line in self.shell(_PROCESSES).splitlines())
         return [Process(int(row[0]), int(row[1]), row[2], row[3], "".join(row[4:]).strip()) for row in rows]
 
     def process(self) -> int:
-        """The operator's own process in the only pod."""
+        """Return the pid of the operator's own process in the only pod."""
         (found,) = [one.pid for one in self.processes() if one.command.endswith("floe-operator run")]
         return found
 
     def memory(self) -> str:
-        """The resident memory of the only pod's processes."""
+        """Return a table of the resident memory of the only pod's processes, in MB."""
         return self.shell(_MEMORY).rstrip()
 
     def table(self, *options: str) -> str:
-        """What `kubectl get floeplugins` prints."""
+        """Return what `kubectl get floeplugins` prints."""
         return self.cluster.kubectl("get", "floeplugins", "-n", self.namespace, *options)
 
 
 _PROCESSES = """
-exec 2>/dev/null # some end meanwhile
+exec 2>/dev/null # some processes end before they are read
 read='/^Name:/ {n = $2} /^State:/ {s = $2} /^PPid:/ {p = $2} END {print p, s, n}'
 for process in /proc/[0-9]*; do
   status=$(awk "$read" "$process/status") || continue

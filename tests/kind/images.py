@@ -1,4 +1,4 @@
-"""The operator's images under test: built from this repository, each with other plugins."""
+"""The operator's images under test: built from this repository, each with different plugins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLE_PLUGINS = " ".join(
         "floe-core>=0.1,<0.2",
     ]
 )
-"""As the build argument PLUGINS takes them: folders, and a specifier that asks no index."""
+"""The value of the build argument PLUGINS: folders, and a specifier that needs no index."""
 
 _BUILD_SECONDS = 900.0
 # As docs/install.md shows it.
@@ -44,24 +44,24 @@ class Image:
     name: str
 
     def run(self, *arguments: str, entrypoint: str | None = None, options: Sequence[str] = ()) -> str:
-        """What a container of it prints, with nothing writable and no network."""
+        """Return what a container of the image prints, with nothing writable and no network."""
         entry = ["--entrypoint", entrypoint] if entrypoint else []
         sandbox = ["--rm", "--read-only", "--network=none"]
         return run(self.docker, "run", *sandbox, *options, *entry, self.name, *arguments)
 
     def shell(self, script: str, *options: str) -> str:
-        """What a shell script prints in it."""
+        """Return what a shell script prints in the image."""
         return self.run("-c", script, entrypoint="sh", options=options)
 
     def inspect(self) -> dict[str, Any]:
-        """What docker says of it."""
+        """Return docker's description of the image."""
         found: list[dict[str, Any]] = json.loads(run(self.docker, "image", "inspect", self.name))
         return found[0]
 
 
 @dataclass(frozen=True)
 class Images:
-    """All that the tests need."""
+    """All images that the tests need."""
 
     bare: Image
     """No plugins."""
@@ -72,7 +72,7 @@ class Images:
     forking: Image
     """A plugin that leaves processes behind."""
     crashing: Image
-    """Plugins each of which takes its process down when it is imported."""
+    """Plugins that each end their process when they are imported."""
 
     @property
     def names(self) -> list[str]:
@@ -87,7 +87,7 @@ def build_images(
     forking: Distribution,
     crashing: Sequence[Distribution],
 ) -> Images:
-    """Builds them; docker's cache makes the second time short."""
+    """Build the images; docker's cache makes the second time short."""
     bare = _build(machine, "test", plugins="")
     return Images(
         bare=bare,
@@ -99,7 +99,7 @@ def build_images(
 
 
 def add_plugins(base: Image, tag: str, folder: Path, distributions: Sequence[Distribution]) -> Image:
-    """An image with plugins on top of another one."""
+    """Build an image with plugins on top of another image."""
     for distribution in distributions:
         distribution.build(folder / "wheels")
     (folder / "Dockerfile").write_text(_ADDED.format(base=base.name))

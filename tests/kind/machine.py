@@ -1,7 +1,7 @@
-"""What this machine has of docker, kind and kubectl, and which images to start from.
+"""The docker, kind and kubectl of this machine, and the images to start from.
 
-Where FLOE_KIND_NODE names the folder of the scripts `kind-node` and `python-base`, they make the node image
-and the Dockerfile's base image, for machines that reach no container registry. Elsewhere kind pulls its own
+If FLOE_KIND_NODE names the folder of the scripts `kind-node` and `python-base`, they make the node image and
+the Dockerfile's base image, for machines that cannot reach a container registry. Otherwise kind pulls its own
 node image, and the Dockerfile its default base. The scripts get the Go that localcluster finds or installs.
 """
 
@@ -26,13 +26,13 @@ from tests.kind.commands import CommandError, run
 from tests.support.go_programs import uncaptured
 
 SCRIPTS_SECONDS = 1800.0
-"""The first run builds Kubernetes."""
+"""The time limit of a script; its first run builds Kubernetes."""
 _GO: GoVersion = (1, 26, 2)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The programs, and the images where they are not the defaults."""
+    """The programs, and the images that replace the defaults."""
 
     docker: str
     kind: str
@@ -42,7 +42,7 @@ class Machine:
 
 
 def find_machine(config: pytest.Config) -> Machine:
-    """Ends the test run where something is missing: none of these tests can say anything then."""
+    """Return this machine; end the test run if something is missing, because no test could work then."""
     path, node_image, base_image = os.environ["PATH"], None, None
     if scripts := os.environ.get("FLOE_KIND_NODE"):
         with uncaptured(config):
@@ -68,12 +68,12 @@ def find_machine(config: pytest.Config) -> Machine:
 
 
 def _made_by(scripts: Path, name: str) -> tuple[str, str]:
-    """Runs a script: the image that it made, and the folder where it put programs, if any."""
+    """Run a script and return the image that it made and the folder where it put programs, if any."""
     try:
         said = _output_of(scripts / name)
     except (OSError, CommandError, ToolchainError) as error:
         pytest.exit(f"FLOE_KIND_NODE={scripts}: {error}", returncode=1)
-    # Its last words: `kind-node: IMAGE is ready; kind and kubectl are in FOLDER`.
+    # It ends with `kind-node: IMAGE is ready; kind and kubectl are in FOLDER`.
     ready = re.search(rf"^{name}: (\S+) is ready(?:; kind and kubectl are in (\S+))?$", said, re.MULTILINE)
     if ready is None:
         pytest.exit(f"{name} did not say which image is ready:\n{said}", returncode=1)
@@ -81,7 +81,11 @@ def _made_by(scripts: Path, name: str) -> tuple[str, str]:
 
 
 def _output_of(script: Path) -> str:
-    """All that a script says, with its latest line shown meanwhile; CommandError where it fails."""
+    """Return everything that a script prints, and show its latest line while it runs.
+
+    Raises:
+        CommandError: The script failed or did not end in time.
+    """
     path = f"{find_go(_GO).parent}{os.pathsep}{os.environ['PATH']}"
     progress = Progress(f"running {script.name} (the first time up to 10 minutes)")
     deadline = time.monotonic() + SCRIPTS_SECONDS
@@ -112,5 +116,5 @@ def _output_of(script: Path) -> str:
 
 
 def _text(log: IO[str]) -> str:
-    # By the descriptor's own position the script writes on; this must not move it.
+    # The script writes at the position of this descriptor, so reading must not move it.
     return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")

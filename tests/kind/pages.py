@@ -1,4 +1,4 @@
-"""The commands of docs/, run as a reader pastes them; test_docs and test_not_ready use it."""
+"""The commands of docs/, run as a reader pastes them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ INSTALL, OPERATIONS, UPGRADE = (
 )
 _FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _COMMENT = "\0"
-"""Stands for the `#` of a comment in a block, which is no heading."""
+"""Stands for the `#` of a comment in a block, which is not a heading."""
 _SECONDS = 900.0
 
 
 def section(page: Path, heading: str) -> str:
-    """What stands below a heading, up to the next one of any level."""
+    """Return the text below a heading, up to the next heading of any level."""
     found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", _hidden(page), re.MULTILINE | re.DOTALL)
     assert found is not None, f"{page} has no heading {heading}"
     return found[1].replace(_COMMENT, "#")
 
 
 def scripts(page: Path, heading: str) -> list[str]:
-    """The shell blocks below a heading."""
+    """Return the shell blocks below a heading."""
     return [text for language, _, text in _FENCE.findall(section(page, heading)) if language == "sh"]
 
 
 def files(page: Path, heading: str) -> dict[str, str]:
-    """The blocks below a heading that are files, by their paths."""
+    """Return the blocks below a heading that are files, by their paths."""
     return {title: text for _, title, text in _FENCE.findall(section(page, heading)) if title}
 
 
@@ -45,7 +45,7 @@ def _hidden(page: Path) -> str:
 
 
 class Shell:
-    """bash in a folder, with this cluster as the present one; `instead_of` is what a test has others for."""
+    """Runs bash in a folder with this cluster as the current one; `instead_of` maps words to a test's own."""
 
     def __init__(self, cluster: Cluster, folder: Path, instead_of: Mapping[str, str]) -> None:
         machine = cluster.machine
@@ -58,13 +58,13 @@ class Shell:
         self._instead_of = instead_of
 
     def run(self, script: str) -> str:
-        """What a script prints, each of whose commands must succeed."""
+        """Run a script, each of whose commands must succeed, and return what it prints."""
         command = ("bash", "-euo", "pipefail", "-c", self._adapted(script))
         return run(*command, timeout=_SECONDS, environment=self._environment, folder=self._folder)
 
     @contextmanager
     def background(self, command: str) -> Iterator[None]:
-        """A command that goes on while the body runs."""
+        """Run a command while the body runs."""
         process = subprocess.Popen(
             ["bash", "-c", f"exec {self._adapted(command)}"],
             stdin=subprocess.DEVNULL,

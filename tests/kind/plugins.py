@@ -1,4 +1,4 @@
-"""The plugins that are in the images beside those of examples/plugins."""
+"""The plugins that are in the images besides those of examples/plugins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FORKING = plugin_distribution(
     "forks",
     before=f"""\
     import subprocess
-    # A daemon: its parent ends, and nobody that the plugin knows waits for it.
+    # A daemon: its parent ends, and no process that the plugin knows waits for it.
     subprocess.run(["setsid", "sh", "-c", "{LEFT_BEHIND} &"], check=True)
     """,
 )

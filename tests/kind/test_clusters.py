@@ -1,4 +1,4 @@
-"""A cluster of somebody's own is safe from these tests."""
+"""A user's own cluster is safe from these tests."""
 
 from __future__ import annotations
 

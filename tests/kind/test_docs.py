@@ -15,7 +15,7 @@ from tests.kind.pages import INSTALL, UPGRADE, Shell, files, scripts
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
 
-# What a clone has of the things that the pages use.
+# The parts of a clone that the pages use.
 _CLONE = [
     ".dockerignore",
     "Dockerfile",
@@ -29,7 +29,7 @@ _CLONE = [
     "pyproject.toml",
     "requirements",
 ]
-# The plugins of the pages, and those of the image under test, which docker has in its cache.
+# The plugins that the pages name, and those of the image under test, which docker has in its cache.
 _OF_THE_PAGES = (
     'PLUGINS="floe-compute-duckdb==0.1.0 floe-identity-keycloak==0.1.0"',
     'PLUGINS="./examples/plugins/floe-compute-duckdb ./examples/plugins/floe-identity-jwt"',
@@ -53,8 +53,8 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(cluster: Cluster, clone: Path) -> Iterator[Shell]:
-    """A reader's, in the clone, on a cluster that has nothing of ours yet."""
-    cluster.must_be_ours("the pages use namespaces that may be somebody's")
+    """Yield a reader's shell in the clone, on a cluster where nothing of ours is installed yet."""
+    cluster.must_be_ours("the pages use namespaces that may be in use")
     cluster.remove_crd()
     base = cluster.machine.base_image
     instead_of = {
@@ -71,18 +71,18 @@ def shell(cluster: Cluster, clone: Path) -> Iterator[Shell]:
         cluster.kubectl("delete", "namespace", *_NAMESPACES, "--ignore-not-found", "--timeout=90s")
 
 
-def test_installing_upgrading_and_uninstalling_as_the_pages_say(
+def test_installing_upgrading_and_uninstalling_work_as_the_pages_say(
     shell: Shell, cluster: Cluster, clone: Path
 ) -> None:
-    (build,) = scripts(INSTALL, "1. An image with your plugins")
+    (build,) = scripts(INSTALL, "1. Build an image with your plugins")
     shell.run(build)
     cluster.load(["registry.example/floe-operator:1"])
-    for script in scripts(INSTALL, "2. The CRD"):
+    for script in scripts(INSTALL, "2. Install the CRD"):
         shell.run(script)
-    for path, text in files(INSTALL, "3. The operator").items():
+    for path, text in files(INSTALL, "3. Install the operator").items():
         (clone / path).parent.mkdir(exist_ok=True)
         (clone / path).write_text(text)
-    (install,) = scripts(INSTALL, "3. The operator")
+    (install,) = scripts(INSTALL, "3. Install the operator")
     shell.run(install)
     floeplugins = FloePlugins(cluster.kubeconfig, "data-platform")
     floeplugins.until("compute-duckdb", "Ready", "Ready", within=60)
@@ -102,8 +102,8 @@ def test_installing_upgrading_and_uninstalling_as_the_pages_say(
             cluster.kubectl("get", what)
 
 
-def test_trying_it_on_a_machine_of_ones_own(shell: Shell) -> None:
-    (script,) = scripts(INSTALL, "On a machine of your own")
+def test_trying_the_operator_on_your_own_machine_works_as_the_page_says(shell: Shell) -> None:
+    (script,) = scripts(INSTALL, "On your own machine")
     shell.run(script)
 
     def look() -> bool:

@@ -1,4 +1,4 @@
-"""One operator with the plugins of examples/plugins, from before there is a CRD."""
+"""One operator with the plugins of examples/plugins, installed before the CRD."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REASONS = {
 
 @pytest.fixture(scope="module")
 def running(cluster: Cluster, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """Installed before the CRD; it waits for it."""
+    """Yield an operator that was installed before the CRD and waited for it."""
     cluster.remove_crd()
     deployed = Deployed(cluster, tmp_path_factory.mktemp("examples"))
     try:
@@ -44,7 +44,7 @@ def running(cluster: Cluster, images: Images, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def configured(running: Deployed, note: Note) -> Deployed:
-    """With examples/manifests applied, and all judged."""
+    """Return the operator with examples/manifests applied and all objects assessed."""
     running.cluster.kubectl("apply", "-n", running.namespace, "-f", REPOSITORY / "examples" / "manifests")
 
     def look() -> bool:
@@ -58,18 +58,18 @@ def configured(running: Deployed, note: Note) -> Deployed:
     return running
 
 
-def test_manifests_that_come_before_the_crd_are_no_error(running: Deployed) -> None:
+def test_an_operator_installed_before_the_crd_waits_without_a_restart(running: Deployed) -> None:
     assert running.restarts() == 0
     running.floeplugins.until_judged(len(REASONS), within=60)
 
 
-def test_every_plugin_is_judged_as_it_deserves(configured: Deployed) -> None:
+def test_every_plugin_has_the_expected_reason_and_a_row_in_the_table(configured: Deployed) -> None:
     table = configured.table()
     assert table.split()[:7] == ["NAME", "TYPE", "PLUGIN", "VERSION", "API", "READY", "REASON"]
     assert {line.split()[0] for line in table.splitlines()[1:]} == set(REASONS)
 
 
-def test_a_rotated_secret_is_judged_at_once_and_never_shown(configured: Deployed) -> None:
+def test_a_rotated_secret_takes_effect_and_is_never_shown(configured: Deployed) -> None:
     floeplugins, short = configured.floeplugins, "2short"
     floeplugins.secret("floe-identity-jwt", **{"signing-key": short})
     floeplugins.until("identity-jwt", "Ready", "ValidationFailed")
@@ -81,7 +81,7 @@ def test_a_rotated_secret_is_judged_at_once_and_never_shown(configured: Deployed
     assert "rotated-" not in told
 
 
-def test_events_tell_what_happened(configured: Deployed) -> None:
+def test_events_show_why_a_plugin_is_not_ready(configured: Deployed) -> None:
     def look() -> bool:
         told = configured.cluster.kubectl("describe", "floeplugin", "storage-s3", "-n", configured.namespace)
         assert "ValidationFailed" in told.partition("Events:")[2], told
@@ -90,7 +90,7 @@ def test_events_tell_what_happened(configured: Deployed) -> None:
     eventually(look)
 
 
-def test_the_service_leads_to_the_metrics(configured: Deployed) -> None:
+def test_the_service_serves_the_metrics(configured: Deployed) -> None:
     path = f"/api/v1/namespaces/{configured.namespace}/services/floe-operator:metrics/proxy/metrics"
     families = {
         family.name
@@ -99,7 +99,7 @@ def test_the_service_leads_to_the_metrics(configured: Deployed) -> None:
     assert {"floe_operator_leader", "floe_operator_reconcile_duration_seconds"} <= families
 
 
-def test_whoever_may_view_or_edit_the_namespace_may_do_so_with_floeplugins(configured: Deployed) -> None:
+def test_the_roles_view_and_edit_of_a_namespace_include_floeplugins(configured: Deployed) -> None:
     cluster, namespace = configured.cluster, configured.namespace
     cluster.kubectl("apply", "-k", ACCESS)
     may = {"view": {"get": "yes", "patch": "no"}, "edit": {"get": "yes", "patch": "yes"}}
@@ -118,7 +118,7 @@ def test_whoever_may_view_or_edit_the_namespace_may_do_so_with_floeplugins(confi
 
 
 def may_i(cluster: Cluster, namespace: str, verb: str, user: str) -> str:
-    """`yes` or `no`."""
+    """Return `yes` or `no`."""
     try:
         return cluster.kubectl("auth", "can-i", verb, "floeplugins", "-n", namespace, f"--as={user}").strip()
     except CommandError:
@@ -150,8 +150,10 @@ def test_a_full_tmp_stops_nothing(configured: Deployed) -> None:
     assert "full" in configured.shell("ls /tmp")
 
 
-def test_uninstalling_the_operator_leaves_the_objects_and_nothing_holds_them(configured: Deployed) -> None:
-    """As docs/install.md does it. The last one: the operator is gone then."""
+def test_uninstalling_the_operator_leaves_the_objects_and_nothing_blocks_their_deletion(
+    configured: Deployed,
+) -> None:
+    """Follows docs/install.md. This is the last test, because the operator is gone afterwards."""
     cluster, namespace = configured.cluster, configured.namespace
     options = ["-n", namespace, "-l", "app.kubernetes.io/name=floe-operator", "--timeout=60s"]
     cluster.kubectl("delete", "deployment", "--cascade=foreground", *options)

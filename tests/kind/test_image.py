@@ -1,4 +1,4 @@
-"""The image by itself: what is in it, what is not, and how plugins get into it."""
+"""The image by itself: what is in it, what is not, and how plugins are added to it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.support.distributions import Distribution
 from tests.support.operator import manifest
 
 ADDED_BYTES = 75_000_000
-"""What the operator may add to a slim Python image of some 125 MB, for a whole of 200 MB."""
+"""What the operator may add to a slim Python image of about 125 MB, for a total of 200 MB."""
 WHOLE_BYTES = 200_000_000
 _VERSION_OF = "import importlib.metadata as m; print(m.version('{}'))"
 
 
-def test_it_runs_as_a_numeric_user_other_than_root(images: Images) -> None:
-    """A kubelet can check runAsNonRoot of a number only."""
+def test_the_image_runs_as_a_numeric_user_other_than_root(images: Images) -> None:
+    """The kubelet can check runAsNonRoot only if the user is a number."""
     assert images.bare.inspect()["Config"]["User"] == "65532:65532"
 
 
-def test_it_carries_the_labels_of_the_oci(images: Images) -> None:
+def test_the_image_has_the_oci_labels(images: Images) -> None:
     labels = images.bare.inspect()["Config"]["Labels"]
     named = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
     assert (
@@ -41,17 +41,17 @@ def test_it_carries_the_labels_of_the_oci(images: Images) -> None:
     assert named["description"]
 
 
-def test_it_is_small(images: Images, machine: Machine, note: Note) -> None:
+def test_the_image_stays_below_its_size_limits(images: Images, machine: Machine, note: Note) -> None:
     added = int(images.bare.shell("du -sxb /opt/floe").split()[0])
     whole = images.bare.inspect()["Size"]
     note(f"image: {whole / 1e6:.0f} MB, of which the operator's {added / 1e6:.0f} MB")
     assert added < ADDED_BYTES
-    # Of a stand-in for the default base only what is added says something.
+    # If the base is a stand-in for the default one, only what is added is meaningful.
     assert machine.base_image or whole < WHOLE_BYTES
 
 
 @pytest.mark.parametrize("program", ["gcc", "cc", "make", "git", "go"])
-def test_no_compiler_is_left_inside(images: Images, program: str) -> None:
+def test_no_build_tool_is_left_inside(images: Images, program: str) -> None:
     assert images.examples.shell(f"command -v {program} || true") == ""
 
 
@@ -60,7 +60,7 @@ def test_nothing_of_the_build_is_left_inside(images: Images) -> None:
     assert images.examples.shell(f"find / -xdev \\( {left} \\) 2>/dev/null || true") == ""
 
 
-def test_pip_and_python_are_the_plugins(images: Images) -> None:
+def test_pip_and_python_are_those_of_the_plugins_environment(images: Images) -> None:
     assert "/opt/floe/plugins/" in images.bare.shell("pip --version")
     assert images.bare.shell("command -v python").strip() == "/opt/floe/plugins/bin/python"
 
@@ -76,8 +76,8 @@ def test_the_process_cannot_change_its_own_code(images: Images) -> None:
     assert "denied" in images.bare.run("-c", script, entrypoint="sh", options=["--read-only=false"])
 
 
-def test_plugins_whose_requirements_clash_with_the_operators_are_at_home(images: Images) -> None:
-    """botocore wants python-dateutil < 3, the operator's client of Kubernetes >= 3."""
+def test_plugins_whose_requirements_conflict_with_the_operators_can_be_loaded(images: Images) -> None:
+    """The plugins' botocore needs python-dateutil < 3, the operator's Kubernetes client needs >= 3."""
     ask = f'-c "{_VERSION_OF.format("python-dateutil")}"'
     theirs, ours = (
         Version(images.examples.shell(f"/opt/floe/{name}/bin/python {ask}").strip())
@@ -88,11 +88,11 @@ def test_plugins_whose_requirements_clash_with_the_operators_are_at_home(images:
     assert {row["name"]: row["status"] for row in listed}["s3"] == "Loaded"
 
 
-def test_without_plugins_it_says_so(images: Images) -> None:
+def test_an_image_without_plugins_says_so(images: Images) -> None:
     assert images.bare.run("list").startswith("No plugins are installed.")
 
 
-def test_it_judges_manifests_for_pipelines(images: Images) -> None:
+def test_the_image_validates_manifests_for_pipelines(images: Images) -> None:
     plugin = manifest("storage", "s3", config={"buckett": "x"})
     with pytest.raises(CommandError, match="did you mean bucket"):
         images.examples.shell(f"echo '{json.dumps(plugin)}' | floe-operator validate -f -")

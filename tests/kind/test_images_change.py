@@ -1,4 +1,4 @@
-"""The objects when the operator's image is replaced by one with other plugins, with none, with bad ones."""
+"""What happens to objects if the operator's image is replaced by one with other, no or bad plugins."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.kind.images import Images
 from tests.support.polling import eventually
 
 READY_SECONDS = 10.0
-"""Several times what it takes on a busy machine."""
+"""Several times as long as it takes on a busy machine."""
 
 
-def test_the_mirrors_follow_the_image_and_peoples_objects_stay(
+def test_the_mirrors_follow_the_image_and_users_objects_stay(
     operator: Deployed, images: Images, note: Note
 ) -> None:
     operator.apply(images.examples)
@@ -60,7 +60,9 @@ def test_an_image_without_plugins_runs_and_deletes_nothing(operator: Deployed, i
     assert operator.restarts() == 0
 
 
-def test_plugins_that_all_crash_cost_only_themselves(operator: Deployed, images: Images) -> None:
+def test_an_image_whose_plugins_all_crash_does_not_restart_the_operator(
+    operator: Deployed, images: Images
+) -> None:
     operator.apply(images.crashing)
     operator.rolled_out()
     for name in ("compute-aborts", "compute-exits", "compute-segfaults"):

@@ -1,4 +1,4 @@
-"""An operator that runs and is not Ready: people can ask it why, and it is in nobody's way."""
+"""An operator that runs but is not Ready: users can ask it why, and it does not block a node drain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MISSING = "the CRD floeplugins.floe.dev is not installed"
 
 @pytest.fixture
 def waiting(cluster: Cluster, images: Images, tmp_path: Path) -> Iterator[Deployed]:
-    """Without the CRD."""
+    """Yield an operator that waits for the missing CRD."""
     cluster.remove_crd()
     deployed = Deployed(cluster, tmp_path)
     try:
@@ -31,8 +31,10 @@ def waiting(cluster: Cluster, images: Images, tmp_path: Path) -> Iterator[Deploy
         deployed.uninstall()
 
 
-def test_it_tells_why_by_the_runbooks_own_commands(waiting: Deployed, tmp_path: Path) -> None:
-    (script,) = scripts(OPERATIONS, "Is it well?")
+def test_the_commands_of_the_runbook_show_why_the_operator_is_not_ready(
+    waiting: Deployed, tmp_path: Path
+) -> None:
+    (script,) = scripts(OPERATIONS, "Check the operator's health")
     forward, ask = script.strip().splitlines()[-2:]
     port = free_port()
     ours = {
@@ -51,7 +53,7 @@ def test_it_tells_why_by_the_runbooks_own_commands(waiting: Deployed, tmp_path: 
         eventually(look)
 
 
-def test_its_metrics_say_so_through_the_service(waiting: Deployed) -> None:
+def test_the_service_serves_the_metrics_of_an_operator_that_is_not_ready(waiting: Deployed) -> None:
     path = f"/api/v1/namespaces/{waiting.namespace}/services/floe-operator:metrics/proxy/metrics"
 
     def look() -> bool:
@@ -61,7 +63,7 @@ def test_its_metrics_say_so_through_the_service(waiting: Deployed) -> None:
     eventually(look)
 
 
-def test_it_does_not_keep_its_node_from_being_drained(waiting: Deployed) -> None:
+def test_an_operator_that_is_not_ready_does_not_block_a_node_drain(waiting: Deployed) -> None:
     cluster, namespace, pod = waiting.cluster, waiting.namespace, waiting.pod()
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
     eviction = {
@@ -70,6 +72,6 @@ def test_it_does_not_keep_its_node_from_being_drained(waiting: Deployed) -> None
         "metadata": {"name": pod, "namespace": namespace},
     }
 
-    # Until the disruption controller has counted the pods it asks to be asked again.
+    # Until the disruption controller has counted the pods, the API server asks to try again later.
     eventually(lambda: cluster.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction)))
     cluster.kubectl("wait", "--for=delete", f"pod/{pod}", "-n", namespace, "--timeout=60s")

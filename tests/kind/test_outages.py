@@ -48,7 +48,7 @@ def test_a_leader_that_is_told_to_end_releases_the_lease_for_another(
         operator.cluster.kubectl("delete", "pod", ended, "-n", operator.namespace, "--wait=false")
 
         def look() -> bool:
-            # Each renewal is a line; a Lease that ran out would go from hand to hand without being nobody's.
+            # Each renewal is a line; an expired Lease would change hands without a line that names nobody.
             seen = [line.strip().partition("_")[0] for line in holders.read_text().splitlines()]
             changes = [one for one, before in zip(seen, [None, *seen], strict=False) if one != before]
             assert changes[:2] == [ended, ""] or changes[:2] == [ended, "<none>"], changes
@@ -62,7 +62,7 @@ def test_a_leader_that_is_told_to_end_releases_the_lease_for_another(
 def test_after_a_reboot_of_the_node_everything_is_as_before(
     operator: Deployed, cluster: Cluster, images: Images, note: Note
 ) -> None:
-    cluster.must_be_ours("somebody else's node is not rebooted")
+    cluster.must_be_ours("this test reboots the node")
     operator.apply(images.other)
     operator.rolled_out()
     floeplugins = operator.floeplugins
@@ -75,7 +75,7 @@ def test_after_a_reboot_of_the_node_everything_is_as_before(
     eventually(lambda: operator.restarts() > 0, within=180, every=1.0)
     operator.rolled_out()
     note(f"the operator is Ready {time.monotonic() - restarted:.0f} s after the reboot")
-    # The plugin is started anew, as the metrics of the new process say.
+    # The plugin is started again once the new process leads, as its metrics show.
     eventually(lambda: "floe_operator_leader 1.0" in operator.page("metrics"), within=60)
     floeplugins.until("compute-other", "Healthy", "Healthy", within=60)
     after = floeplugins.get("compute-other") or {}
@@ -83,6 +83,6 @@ def test_after_a_reboot_of_the_node_everything_is_as_before(
 
 
 def identity(found: dict[str, Any]) -> tuple[str, Any, dict[str, str]]:
-    """The object, its spec, and since when its conditions are as they are."""
+    """Return the object's uid, its spec, and when each of its conditions last changed."""
     since = {one["type"]: one["lastTransitionTime"] for one in found["status"]["conditions"]}
     return found["metadata"]["uid"], found["spec"], since

@@ -1,4 +1,4 @@
-"""The processes of the pod: what plugins leave behind, and an operator told to end while it starts."""
+"""The processes of the pod: what plugins leave behind, and an operator told to stop while it starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.kind.images import Images
 from tests.kind.plugins import LEFT_BEHIND
 from tests.support.polling import eventually
 
-# Below terminationGracePeriodSeconds, after which the kubelet kills what does not listen.
+# Below terminationGracePeriodSeconds, after which the kubelet kills processes that have not ended.
 ENDS_WITHIN = 25.0
 _THROTTLED = {"limits": {"cpu": "50m"}, "requests": {"cpu": "50m"}}
 
@@ -19,7 +19,9 @@ def left_behind(operator: Deployed) -> list[Process]:
     return [one for one in operator.processes() if one.command == LEFT_BEHIND]
 
 
-def test_what_a_plugin_leaves_behind_is_reaped_by_the_pods_init(operator: Deployed, images: Images) -> None:
+def test_processes_that_a_plugin_leaves_behind_are_reaped_by_the_pods_init(
+    operator: Deployed, images: Images
+) -> None:
     operator.apply(images.forking)
     operator.rolled_out()
     operator.floeplugins.until("compute-forks", "Ready", "Ready", within=60)
@@ -38,7 +40,7 @@ def test_what_a_plugin_leaves_behind_is_reaped_by_the_pods_init(operator: Deploy
     assert operator.restarts() == 0
 
 
-def test_an_operator_that_is_killed_takes_its_plugin_host_along(operator: Deployed, images: Images) -> None:
+def test_a_plugin_host_ends_with_an_operator_that_is_killed(operator: Deployed, images: Images) -> None:
     operator.apply(images.forking)
     operator.rolled_out()
     operator.floeplugins.until("compute-forks", "Ready", "Ready", within=60)
@@ -55,8 +57,10 @@ def test_an_operator_that_is_killed_takes_its_plugin_host_along(operator: Deploy
     eventually(look)
 
 
-def test_an_operator_that_is_told_to_end_while_it_starts_ends(operator: Deployed, images: Images) -> None:
-    """With so little CPU its imports take many seconds, in which it cannot listen to signals yet."""
+def test_an_operator_that_is_told_to_stop_while_it_starts_ends_in_time(
+    operator: Deployed, images: Images
+) -> None:
+    """With so little CPU the imports take many seconds, during which it cannot react to signals yet."""
     cluster, namespace = operator.cluster, operator.namespace
     operator.apply(images.other)
     operator.rolled_out()

@@ -18,11 +18,11 @@ CONFIG = {"size": 3}
 
 
 def previous_manifests(folder: Path) -> Path:
-    """The manifests of the previous commit."""
+    """Extract the manifests of the previous commit and return their folder."""
     command = ["git", "-C", str(REPOSITORY), "archive", "HEAD~1", "manifests", "crds"]
     done = subprocess.run(command, capture_output=True, check=False)
     said = done.stderr.decode(errors="replace")
-    assert done.returncode == 0, f"the previous commit is needed, from a clone that has it:\n{said}"
+    assert done.returncode == 0, f"this test needs a clone that has the previous commit:\n{said}"
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder / "manifests"
@@ -56,8 +56,10 @@ def test_upgrading_and_going_back_keeps_every_object_and_its_config(
     floeplugins.until("compute-other", "Ready", "ValidationFailed", within=60)
 
 
-def test_a_rollout_that_was_undone_is_taken_over_again_by_force(operator: Deployed, images: Images) -> None:
-    """As docs/upgrade.md says."""
+def test_after_an_undone_rollout_the_manifests_must_be_applied_by_force_once(
+    operator: Deployed, images: Images
+) -> None:
+    """Follows docs/upgrade.md."""
     for image in (images.bare, images.other):
         operator.apply(image)
         operator.rolled_out()
@@ -73,5 +75,5 @@ def test_a_rollout_that_was_undone_is_taken_over_again_by_force(operator: Deploy
 
 
 def kept(found: dict[str, Any]) -> tuple[str, Any]:
-    """What an upgrade must leave alone."""
+    """Return what an upgrade must leave alone."""
     return found["metadata"]["uid"], found["spec"]

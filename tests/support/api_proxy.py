@@ -1,4 +1,4 @@
-"""An API server seen through a proxy that a test can step into: before a request, or before its answer."""
+"""A proxy to an API server in which a test can intervene: before a request, or before its answer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kubernetes import client, config
 from tests.support.control_planes import write_kubeconfig
 
 Step = Callable[[str, str], None]
-"""Told of a request's method and path; what it does, or how long it takes, is up to it."""
+"""Receives a request's method and path; can do anything and take any time."""
 
 
 class ApiProxy:
-    """Use it with `with`. It has the rights of the kubeconfig, and asks nobody for any."""
+    """A context manager. The proxy has the kubeconfig's permissions and requires no credentials itself."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self._api: client.ApiClient = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
@@ -41,7 +41,7 @@ class ApiProxy:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name is given
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class defines the name
                 pass
 
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
@@ -49,7 +49,7 @@ class ApiProxy:
         self._server = _Server(("127.0.0.1", 0), Handler)
 
     def kubeconfig(self, path: Path) -> Path:
-        """Writes a kubeconfig that leads here."""
+        """Write a kubeconfig that points to this proxy, and return its path."""
         server = f"http://127.0.0.1:{self._server.server_port}"
         return write_kubeconfig(path, {"server": server})
 
@@ -77,4 +77,4 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away meanwhile is no error."""
+        """Ignore errors of clients that have disconnected."""

@@ -1,4 +1,4 @@
-"""The audit log of an API server, as tests and benchmarks read it: who sent which request, and when."""
+"""The audit log of an API server: who sent which request, and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.operator import PLURAL
 from tests.support.polling import eventually
 
 _GIVEN_UP_AFTER = 10.0
-"""Seconds after which a request that has not ended is not waited for: its API server died."""
+"""Seconds after which an unfinished request is no longer waited for: its API server has died."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Audit:
         verb: str | None = None,
         user_agent: str = "floe-operator",
     ) -> list[dict[str, Any]]:
-        """Return the operator's requests in a namespace since a moment (Unix time), narrowed down.
+        """Return the operator's requests in a namespace after `since` (Unix time) that match the arguments.
 
-        The effect of a request can be seen before its end is logged, but not before its beginning is.
-        So this waits for the end of every request that has begun, except for watches.
+        The effect of a request can be visible before its end is logged, but not before its start is.
+        So this waits for the end of every request that has started, except for watches.
         """
 
         def ended() -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ class Audit:
                 if resource not in (None, reference.get("resource")) or verb not in (None, event["verb"]):
                     continue
                 if _received(event) > since:
-                    requests[event["auditID"]] = event  # the last stage of a request stands
+                    requests[event["auditID"]] = event  # the last stage of a request counts
             pending = [event for event in requests.values() if _is_pending(event)]
             assert not pending, f"{len(pending)} requests have not ended, such as {pending[0]}"
             return [event for event in requests.values() if event["stage"] != "RequestReceived"]
@@ -55,7 +55,7 @@ class Audit:
         return eventually(ended)
 
     def writes(self, *, namespace: str, since: float = 0.0) -> list[tuple[str, str]]:
-        """Return the operator's writes: verb and object (with `/status` for that subresource)."""
+        """Return the operator's writes as (verb, object name) pairs, with `/status` for that subresource."""
         return [
             (event["verb"], "/".join(filter(None, (reference.get("name"), reference.get("subresource")))))
             for event in self.requests(namespace=namespace, since=since)
@@ -79,5 +79,5 @@ def _received(event: dict[str, Any]) -> float:
 
 
 def now() -> float:
-    """Return the present moment as `Audit` takes it: Unix time."""
+    """Return the current time in the form that `Audit` expects: Unix time."""
     return time.time()

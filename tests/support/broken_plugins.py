@@ -1,6 +1,6 @@
-"""A hundred plugins: fifty that are broken, each in a way of its own, and fifty that are not.
+"""A hundred plugins: fifty that are broken, each in its own way, and fifty that are not.
 
-The good ones do what makes a careless host stumble: they print megabytes, close descriptors, change sys.path.
+The good plugins do what trips up a careless host: they print megabytes, close descriptors, change sys.path.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ HUNDRED = 100
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin with its first condition that is not True, and why."""
+    """A broken plugin: its first condition that is not True, and the reason."""
 
     name: str
     condition: str
     reason: str
     distributions: tuple[Distribution, ...]
     says: str = ""
-    """What the condition's message has to name."""
+    """A text that the condition's message must contain."""
     ends_or_hangs: bool = False
 
     @property
@@ -98,7 +98,7 @@ BROKEN = (
     _import("hangs", "import threading\nthreading.Event().wait()", "--load-timeout", "LoadTimedOut"),
     _import("hangs-with-the-gil", _HOLDS_THE_GIL, "--load-timeout", "LoadTimedOut"),
     # The import raises.
-    _loads_badly("no-attribute", "ImportFailed", "", "leads to nothing"),
+    _loads_badly("no-attribute", "ImportFailed", "", ":Plugin does not exist"),
     Broken(
         "no-module",
         "Loaded",
@@ -123,7 +123,7 @@ BROKEN = (
     ),
     _import("long-error", "raise ValueError('\\udcff\\n' + 'x' * 4_000_000)", "ValueError"),
     _import("prints-and-raises", "print('y' * 4_000_000)\nraise LookupError", "LookupError"),
-    # What was imported is no plugin.
+    # The imported object is not a plugin.
     _loads_badly("no-class", "NotAPlugin", "Plugin = object()", "object"),
     _loads_badly("no-subclass", "NotAPlugin", "class Plugin: ...", "PluginMetadata"),
     _loads_badly(
@@ -155,7 +155,7 @@ BROKEN = (
     _entry_point("empty-value", ""),
     _entry_point("no-reference", "this is: not a reference"),
     _entry_point("no-class-named", "some_module"),
-    # The versions do not fit.
+    # The versions are incompatible or malformed.
     _versions("next-major", "0.1.0", "2.0", "IncompatibleApi", "2.0"),
     _versions("next-minor", "0.1.0", "1.1", "IncompatibleApi", "1.1"),
     _versions("last-major", "0.1.0", "0.9", "IncompatibleApi", "0.9"),
@@ -166,13 +166,13 @@ BROKEN = (
     _api("api-other-digits", "\u0661.\u0660"),
     _own_version("version-word", "newest"),
     _own_version("version-two-parts", "1.0"),
-    # The configuration.
+    # The configuration is required or its schema is broken.
     _config("config-required", "ConfigRequired", "realm", config="realm: str"),
     _config(
         "schema-raises", "SchemaFailed", "RuntimeError", body=f"def get_config_schema(self):\n    {_RAISES}"
     ),
     _config("schema-no-model", "SchemaFailed", "model", body="def get_config_schema(self):\n    return dict"),
-    # The dependencies.
+    # The dependencies cannot be satisfied.
     _needs("needs-missing", ["not-installed"], "DependencyMissing", "not-installed"),
     _needs("needs-either", ["everywhere"], "DependencyAmbiguous", "everywhere"),
     _needs("needs-itself", ["compute/needs-itself"], "DependencyCycle", "needs-itself"),
@@ -206,7 +206,7 @@ _HARMLESS = {
 
 
 def good_plugins() -> list[Distribution]:
-    """Fifty distributions of one good plugin each."""
+    """Return fifty distributions of one good plugin each."""
     found = [
         plugin_distribution(name, source=plugin_source(name, before=before))
         for name, before in _STUMBLING_BLOCKS.items()
@@ -228,4 +228,4 @@ UNNAMEABLE = (
     plugin_distribution("größe", distribution="floe-unnameable-letters"),
     plugin_distribution("a" * 64, distribution="floe-unnameable-length"),
 )
-"""Good plugins whose names no object can have."""
+"""Good plugins whose names an object cannot have."""

@@ -1,9 +1,10 @@
-"""A process that stands for an operator: leads when it can, and writes for as long as it leads.
+"""A process that stands in for an operator: becomes the leader when it can, and writes while it leads.
 
     python -m tests.support.candidate NAMESPACE NAME DURATION RENEW_DEADLINE RETRY
 
-It says on standard output what it does, a word a line, and patches the ConfigMap `writes-NAME` all the time.
-Its log goes to standard error. SIGTERM ends it cleanly, SIGUSR1 blocks its event loop for good.
+It prints its state to standard output, one word per line. As the leader it keeps patching the ConfigMap
+`writes-NAME`. Its log goes to standard error. SIGTERM stops it cleanly; SIGUSR1 blocks its event loop for an
+hour.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tests do to a control plane: the CRD, namespaces, and users with just some rights."""
+"""Set-up of a control plane for tests: the CRD, namespaces, and users with limited permissions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CRD = Path(__file__).parents[2] / "crds" / "floeplugins.floe.dev.yaml"
 
 
 def audited(folder: Path, rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The options of a LocalCluster that writes its audit log, by these rules, into the folder."""
+    """Return the options of a LocalCluster that writes its audit log, by these rules, into the folder."""
     policy = folder / "policy.json"
     policy.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": list(rules)}))
     return {"audit_log": folder / "audit.log", "audit_policy": policy}
 
 
 def write_kubeconfig(path: Path, cluster: Mapping[str, str], user: Mapping[str, str] | None = None) -> Path:
-    """A kubeconfig of one cluster and one user, nobody if there is none."""
+    """Write a kubeconfig with one cluster and one user (without credentials by default); return its path."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -36,7 +36,7 @@ def write_kubeconfig(path: Path, cluster: Mapping[str, str], user: Mapping[str, 
 
 
 def install_crd(cluster: LocalCluster) -> None:
-    """Applies the CRD and waits until it is served."""
+    """Apply the CRD and wait until the API server serves it."""
     cluster.kubectl("apply", "--server-side", "-f", str(CRD))
     cluster.kubectl("wait", "--for=condition=Established", "crd/floeplugins.floe.dev", "--timeout=30s")
     eventually(
@@ -45,12 +45,12 @@ def install_crd(cluster: LocalCluster) -> None:
 
 
 def remove_crd(cluster: LocalCluster) -> None:
-    """Deletes the CRD, and with it every FloePlugin."""
+    """Delete the CRD, and with it every FloePlugin."""
     cluster.kubectl("delete", "crd", "floeplugins.floe.dev", "--timeout=60s")
 
 
 def new_namespace(cluster: LocalCluster) -> str:
-    """Creates a namespace of a new name."""
+    """Create a namespace with a new name, and return the name."""
     name = f"test-{uuid.uuid4().hex[:10]}"
     cluster.kubectl("create", "namespace", name)
     return name
@@ -59,7 +59,7 @@ def new_namespace(cluster: LocalCluster) -> str:
 def grant(
     cluster: LocalCluster, namespace: str, user: str, rules: Iterable[tuple[str, str, Iterable[str]]]
 ) -> Path:
-    """The kubeconfig of a user with just these rights: API group, resource, verbs. Replaces earlier ones."""
+    """Replace a user's permissions with (API group, resource, verbs) rules; return the user's kubeconfig."""
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",

@@ -1,4 +1,4 @@
-"""A plugin that writes down which of its hooks are called, and does in each what it is told meanwhile."""
+"""A plugin that records calls of its hooks in a diary, and does in each hook what a test tells it to do."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tests.support.distributions import Distribution, plugin_distribution
 
 
 def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
-    """The compute plugin `name`, whose diary is `<name>.log` in the folder `diary`.
+    """Return the compute plugin `name`, whose diary is `<name>.log` in the folder `diary`.
 
-    A line is what was called and the process that it was called in: `startup 4711`, `started <word> 4711`
-    when it is over, `check`, `checked`, `shutdown`. Its configuration is a `word`, which takes `validating`
-    seconds to validate. What a hook shall do, `tell` says.
+    A line has the called hook and its process: `startup 4711`, `started <word> 4711` when the startup has
+    finished, `check`, `checked`, `shutdown`. The configuration is a `word`, which takes `validating` seconds
+    to validate. `tell` determines what a hook does.
     """
     return plugin_distribution(
         name,
@@ -54,15 +54,15 @@ def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
 
 
 def tell(diary: Path, hook: str, text: str, name: str = "one") -> None:
-    """What the next `startup`, `check` or `shutdown` does: `raise`, `hang`, `crash`, `sleep 1.5`.
+    """Make `startup`, `check` or `shutdown` do this from now on: `raise`, `hang`, `crash` or `sleep 1.5`.
 
-    A check may be told a health state, too; an empty text is nothing special.
+    A check can also be told a health state; an empty text restores the normal behaviour.
     """
     (diary / f"{name}.{hook}").write_text(text)
 
 
 def calls(diary: Path, name: str) -> list[tuple[str, int]]:
-    """The lines of a plugin's diary: what was called, and in which process."""
+    """Return the lines of a plugin's diary, as a list of (hook, process id) pairs."""
     file = diary / f"{name}.log"
     lines = file.read_text().splitlines() if file.exists() else []
     return [(what, int(pid)) for what, _, pid in (line.rpartition(" ") for line in lines)]

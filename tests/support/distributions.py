@@ -1,8 +1,8 @@
-"""Real distributions for tests: wheels made in a moment, and environments that pip installs them into.
+"""Real distributions for tests: quickly built wheels, and environments that pip installs them into.
 
 `Distribution` describes a wheel, `plugin_source` writes the module of a minimal good plugin,
 `plugin_distribution` does both for the usual case, and `Environment` is a virtual environment that sees
-floe_core and its requirements and nothing else of the environment the tests run in.
+floe_core and its requirements and nothing else of the environment in which the tests run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Distribution:
-    """A wheel to be: its metadata, its entry points by group, and its modules by path."""
+    """The description of a wheel: its metadata, its entry points by group, and its modules by path."""
 
     name: str
     version: str = "0.1.0"
@@ -38,10 +38,10 @@ class Distribution:
     modules: Mapping[str, str] = field(default_factory=dict)
     requires: Sequence[str] = ()
     entry_points_txt: bytes | None = None
-    """The file as it is, in place of `entry_points`: for damaged ones."""
+    """The raw content of the file, instead of `entry_points`: for damaged files."""
 
     def build(self, folder: Path) -> Path:
-        """Writes the wheel into `folder`, byte for byte the same each time; its path."""
+        """Write the wheel into `folder`, always byte for byte the same, and return its path."""
         stem = f"{re.sub(r'[-_.]+', '_', self.name)}-{self.version}"
         info = f"{stem}.dist-info"
         files = {path: source.encode() for path, source in self.modules.items()}
@@ -65,7 +65,7 @@ class Distribution:
         return wheel
 
     def unpack(self, folder: Path) -> None:
-        """Puts into `folder` what pip would: a moment's work, where it is not pip that matters."""
+        """Put into `folder` what pip would put there: faster, for tests that do not depend on pip."""
         with tempfile.TemporaryDirectory() as wheels, zipfile.ZipFile(self.build(Path(wheels))) as archive:
             archive.extractall(folder)
 
@@ -83,7 +83,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment of its own, into which real pip installs."""
+    """A separate virtual environment, into which the real pip installs."""
 
     folder: Path
     python: Path
@@ -91,7 +91,7 @@ class Environment:
 
     @classmethod
     def create(cls, folder: Path, base_python: str = sys.executable) -> Environment:
-        """A new one in `folder`. `base_python` is an interpreter that has floe_core's requirements."""
+        """Create an environment in `folder`; `base_python` is a Python that has floe_core's requirements."""
         requirements = _requirements(base_python)
         subprocess.run([base_python, "-m", "venv", "--without-pip", folder], check=True)
         version = ".".join(map(str, requirements.python))
@@ -107,22 +107,22 @@ class Environment:
         return environment
 
     def install(self, *distributions: Distribution) -> None:
-        """Builds the wheels and installs them by one call of pip, over what is there of the same names."""
+        """Build the wheels and install them in one call of pip, replacing distributions of the same names."""
         wheels = [distribution.build(self.folder / "wheels") for distribution in distributions]
         options = ["--no-index", "--no-deps", "--no-compile", "--force-reinstall"]
         self._pip("install", *options, *map(str, wheels))
 
     def add(self, *distributions: Distribution) -> None:
-        """Unpacks distributions that are new to the environment, without pip."""
+        """Unpack distributions that are new to the environment, without pip."""
         for distribution in distributions:
             distribution.unpack(self.site_packages)
 
     def uninstall(self, *names: str) -> None:
-        """Removes distributions, as pip does."""
+        """Remove distributions with pip."""
         self._pip("uninstall", "--yes", *names)
 
     def run(self, code: str, *, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Runs Python code in a fresh process of the environment; whatever its exit code."""
+        """Run Python code in a new process of the environment; any exit code is accepted."""
         arguments = [str(self.python), "-c", textwrap.dedent(code)]
         return subprocess.run(arguments, capture_output=True, text=True, timeout=timeout, check=False)
 
@@ -144,7 +144,10 @@ def plugin_distribution(
     distribution: str | None = None,
     **plugin: str,
 ) -> Distribution:
-    """A distribution `floe-<type>-<name>` of one plugin; `source` or the words of `plugin_source`."""
+    """Return a distribution of one plugin, from `source` or from arguments of `plugin_source`.
+
+    It is called `floe-<type>-<name>` by default.
+    """
     distribution = distribution or f"floe-{plugin_type.slug}-{name}"
     module = re.sub(r"\W+", "_", distribution)
     text = source if source is not None else plugin_source(name, version, **plugin)
@@ -162,10 +165,10 @@ def plugin_source(
     config: str = "",
     body: str = "",
 ) -> str:
-    """The module of a minimal good plugin.
+    """Return the source of the module of a minimal good plugin.
 
-    `before` stands at the head of the module; `config` is the body of a pydantic model `Config`, which
-    makes it the schema; `body` is added to the plugin's class (hooks, `dependencies`, a constructor).
+    `before` is put at the top of the module; `config` is the body of a pydantic model `Config`, which
+    becomes the schema; `body` is added to the plugin's class (hooks, `dependencies`, a constructor).
     """
     parts = [
         "from pydantic import BaseModel, Field, SecretBytes, SecretStr\n",
@@ -194,7 +197,7 @@ class _Requirements:
     entries: tuple[Path, ...]
 
 
-# Run by the base interpreter, whose compiled packages only it can load.
+# Run by the base interpreter, since no other interpreter can load its compiled packages.
 _LIST_REQUIREMENTS = """
 import importlib.metadata, json, sys
 from packaging.requirements import Requirement

@@ -1,8 +1,8 @@
-"""The code blocks of a Markdown page: files that it names, and commands with what they print.
+"""The code blocks of a Markdown page: files, and commands with their output.
 
-A fence with a title (```` ```python title="try_it.py" ````) is a file; one of `console` holds commands behind
-`$ `, each followed by its output; one of `sh` prepares the reader's shell. `Session` writes and runs them
-in the page's order.
+A block with a title (```` ```python title="try_it.py" ````) is a file; a `console` block has commands after
+`$ `, each followed by its output; an `sh` block prepares the reader's shell. `Session` writes and runs the
+blocks in the order of the page.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ _FENCE = re.compile(
     r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
 )
 _VARYING = re.compile(r"[0-9]+(m?s|m|h)")
-"""Ages and durations: any other stands for them."""
+"""Ages and durations: they all count as equal."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fence of a page."""
+    """A code block of a page."""
 
     language: str
     title: str | None
     text: str
 
     def commands(self) -> Iterator[tuple[str, str]]:
-        """Each command of a console block, with what the page says that it prints."""
+        """Yield each command of a console block with the output that the page shows."""
         for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             yield command, output
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fences of a page, in its order."""
+    """Return the code blocks of a page, in order."""
     return [
         Block(found["language"], found["title"], found["text"]) for found in _FENCE.finditer(page.read_text())
     ]
 
 
 class Session:
-    """A folder in which a page's blocks are written and run; `close` ends what runs in the background.
+    """A folder in which a page's blocks are written and run; `close` stops what runs in the background.
 
-    `instead_of` has paths of the page that a test must not write to, and what stands in for them.
+    `instead_of` maps paths on the page that a test must not write to, to their replacements.
     """
 
     def __init__(
@@ -63,7 +63,11 @@ class Session:
         self._background: list[subprocess.Popen[bytes]] = []
 
     def follow(self, block: Block) -> None:
-        """Does what a reader of the block would do; AssertionError where it does not go as the page says."""
+        """Do what a reader of the block would do.
+
+        Raises:
+            AssertionError: The result is not what the page shows.
+        """
         if block.title is not None:
             path = self._folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +81,7 @@ class Session:
             self._run(command, output)
 
     def close(self) -> None:
-        """Ends background commands, the latest first."""
+        """Stop background commands, the latest first."""
         for process in reversed(self._background):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
@@ -89,7 +93,7 @@ class Session:
         return text
 
     def _prepare(self, script: str) -> None:
-        """Runs the lines and keeps the variables that they export."""
+        """Run the lines and keep the variables that they export."""
         variables = self._folder / ".variables"
         done = subprocess.run(
             ["bash", "-ec", f'{script}\nenv -0 > "$0"', variables],
@@ -117,7 +121,7 @@ class Session:
                         start_new_session=True,
                     )
                 )
-        elif command.startswith("kubectl get"):  # a reader looks again until it is there
+        elif command.startswith("kubectl get"):  # a reader repeats the command until the object exists
             eventually(lambda: self._check(command, output), within=60, every=0.5, saying=command)
         else:
             self._check(command, output)

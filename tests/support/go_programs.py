@@ -1,6 +1,6 @@
-"""Builds this repository's Go programs, once for each state of their sources, into the user's cache folder.
+"""Builds this repository's Go programs into the user's cache folder, once for each state of their sources.
 
-Go is the one on PATH or, where that is missing or too old, the wheel that localcluster installs.
+Go is taken from PATH or, if it is missing there or too old, from the wheel that localcluster installs.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _SOURCES = ("*.go", "go.mod", "go.sum")
 
 
 def go_program(folder: Path, config: pytest.Config, package: str = ".", *, tags: str = "") -> Path:
-    """The program of a main package, by default the folder's own, as the folder's go.mod pins it.
+    """Return the program of a main package (by default the folder's own) that the folder's go.mod pins.
 
-    Its first build takes minutes, and shows it. `tags` are build constraints, separated by commas.
+    The first build takes minutes and shows its progress. `tags` are build constraints, separated by commas.
     """
     name = _name(folder) if package == "." else package.rpartition("/")[2]
     binary = cache_folder().with_name("floe") / f"{name}-{_digest(folder, package, tags)}"
@@ -41,7 +41,7 @@ def go_program(folder: Path, config: pytest.Config, package: str = ".", *, tags:
 
 
 def go_module(folder: Path, module: str) -> Path:
-    """The files of a module that the folder's go.mod pins, in Go's own cache."""
+    """Return the folder, in Go's own cache, of a module that `folder`'s go.mod pins."""
     done = subprocess.run(
         [find_go(_minimum_go(folder)), "mod", "download", "-json", module],
         cwd=folder,
@@ -81,7 +81,7 @@ _ENVIRONMENT = {
     "GOTOOLCHAIN": "local",
     "GOWORK": "off",
 }
-"""Over the caller's own, which may set up proxies and caches: what is built is what is pinned."""
+"""Overrides the caller's environment, which can set proxies and caches, so that pinned versions are built."""
 
 
 def _digest(folder: Path, package: str, tags: str) -> str:
@@ -113,7 +113,7 @@ def _version(go: Path) -> str:
 
 @contextmanager
 def uncaptured(config: pytest.Config) -> Iterator[None]:
-    """Lets what the body prints be seen while it runs."""
+    """Show what the body prints while it runs."""
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is None:
         yield

@@ -1,4 +1,4 @@
-"""promtool and kubeconform, built from the modules that tools/gotools pins."""
+"""promtool and kubeconform, built from the modules that tools/gotools pins, and CRDs to check against."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 
 
 def promtool(config: pytest.Config) -> Path:
-    """Without service discovery, which makes up half of its build and is of no use here."""
+    """Return promtool, built without service discovery, which is half of the build and not needed here."""
     package = "github.com/prometheus/prometheus/cmd/promtool"
     return go_program(_TOOLS, config, package, tags="remove_all_sd")
 
 
 def kubeconform(config: pytest.Config) -> Path:
-    """Checks manifests against JSON schemas."""
+    """Return kubeconform, which checks manifests against JSON schemas."""
     return go_program(_TOOLS, config, "github.com/yannh/kubeconform/cmd/kubeconform")
 
 
 def prometheus_operator_crds() -> list[Path]:
-    """The CRDs of what manifests/overlays/monitoring has."""
+    """Return the files of the CRDs that manifests/overlays/monitoring uses."""
     module = go_module(REPOSITORY / "tools" / "prometheus-operator-crds", _PROMETHEUS_OPERATOR)
     folder = module / "example" / "prometheus-operator-crd"
     return [folder / f"monitoring.coreos.com_{name}.yaml" for name in ("servicemonitors", "prometheusrules")]
 
 
 def output_of(program: Path, *arguments: str | Path, cwd: Path) -> tuple[int, str]:
-    """Its exit code and what it said."""
+    """Run a program and return its exit code and its output."""
     done = subprocess.run([program, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""An API server that behaves as no good one does, on loopback: for what a real one cannot be made to do."""
+"""A misbehaving API server on loopback, for behaviour that a real API server cannot be made to show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def connected_to(answer: Answer) -> AsyncIterator[Connection]:
-    """A connection to a server that answers every request so."""
+    """Yield a connection to a server that answers every request with `answer`."""
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(application, host="127.0.0.1") as server:
@@ -30,4 +30,4 @@ async def connected_to(answer: Answer) -> AsyncIterator[Connection]:
 
 
 async def _nothing() -> None:
-    """There are no credentials to renew."""
+    """Do nothing: there are no credentials to renew."""

@@ -1,4 +1,4 @@
-"""What the tools that wait make of an object: asked of tools/kstatus, a line for a line."""
+"""How tools that wait for an object assess it: asks tools/kstatus, which answers each line with a line."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FOLDER = Path(__file__).resolve().parents[2] / "tools" / "kstatus"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Current, Healthy or the like, and why."""
+    """A status such as Current or Healthy, and why."""
 
     status: str
     message: str
 
 
 class Judge:
-    """The running program; its arguments say which tool judges."""
+    """The running program; its arguments select the tool that assesses."""
 
     def __init__(self, program: Path, *arguments: str | Path) -> None:
         self._process = subprocess.Popen(
@@ -34,7 +34,11 @@ class Judge:
         )
 
     def __call__(self, manifest: Mapping[str, Any]) -> Verdict:
-        """The verdict on one object; AssertionError with the program's words if it cannot say."""
+        """Return the verdict on one object.
+
+        Raises:
+            AssertionError: The program has no verdict; the message has its standard error.
+        """
         pipes = self._process
         assert pipes.stdin is not None
         assert pipes.stdout is not None

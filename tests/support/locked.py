@@ -1,6 +1,6 @@
 """What tests install with pip: the requirements of a lock, and distributions of this repository.
 
-With FLOE_NEWEST=1 (`make test-newest`) the newest releases take the place of the locks.
+With FLOE_NEWEST=1 (`make test-newest`) the newest releases replace the locks.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ NEWEST = os.environ.get("FLOE_NEWEST") == "1"
 
 
 def install(python: Path, lock: str, *projects: Path) -> None:
-    """Install the requirements of `requirements/<lock>.txt`, and projects whose requirements these are."""
+    """Install the requirements of `requirements/<lock>.txt`, and the projects that need them."""
     with tempfile.TemporaryDirectory() as folder:
-        # By the hatchling of the environment that runs the tests: pip would fetch another.
+        # Build with the hatchling of the environment that runs the tests; pip would fetch another version.
         pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, *map(str, projects))
         wheels = list(map(str, Path(folder).glob("*.whl")))
         into = ("--python", str(python), "install", "--no-compile")
@@ -30,7 +30,7 @@ def install(python: Path, lock: str, *projects: Path) -> None:
 
 
 def offline_index(folder: Path, *locks: str) -> dict[str, str]:
-    """Return the environment in which pip finds what these locks name, in `folder`, and nothing else."""
+    """Download what these locks name to `folder`; return variables with which pip finds nothing else."""
     if NEWEST:
         return {}
     requirements = [word for lock in locks for word in ("--requirement", str(_file(lock)))]
@@ -39,7 +39,11 @@ def offline_index(folder: Path, *locks: str) -> dict[str, str]:
 
 
 def pip(*arguments: str) -> None:
-    """Run pip. Raises: AssertionError, with all that it said."""
+    """Run pip.
+
+    Raises:
+        AssertionError: pip failed; the message has its output.
+    """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, f"pip {' '.join(arguments)}\n{done.stdout}{done.stderr}"

@@ -1,4 +1,4 @@
-"""FloePlugin manifests, good and bad: the unit tests and the API server judge the same table."""
+"""FloePlugin manifests, good and bad, that our own validation and the API server must assess the same way."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ _SPEC = f"{GOOD_HEAD}spec: {{type: identity, name: keycloak"
 
 
 def spec(more: str = "") -> str:
-    """A manifest whose spec has `more` besides type and name."""
+    """Return a manifest whose spec has `more` besides type and name."""
     return f"{_SPEC}{', ' + more if more else ''}}}\n"
 
 
 def source(text: str) -> str:
-    """A manifest with one entry of configFrom."""
+    """Return a manifest with one entry in configFrom."""
     return spec(f"configFrom: [{text}]")
 
 
 def plugin(type_: str, name: str, *, called: str | None = None) -> str:
-    """A manifest of some plugin, under the object's right name or another."""
+    """Return a manifest of a plugin; the object has the right name unless `called` gives another."""
     named = f"{type_}-{name}" if called is None else called
     return f"{HEAD}metadata: {{name: {named}}}\nspec: {{type: {type_}, name: {name}}}\n"
 
 
 def metadata(text: str) -> str:
-    """A manifest with `text` in its metadata."""
+    """Return a manifest with `text` in its metadata."""
     return f"{HEAD}metadata: {{name: identity-keycloak, {text}}}\nspec: {{type: identity, name: keycloak}}\n"
 
 
 GOOD = {
-    "the least there can be": spec(),
+    "the smallest manifest": spec(),
     "free configuration": spec("config: {realm: floe, nested: {list: [1, a, {b: null}]}, empty: null}"),
     "an empty configuration": spec("config: {}"),
     "nulls in metadata": metadata("labels: null, annotations: {a: null}, creationTimestamp: null"),
-    "a null for status": spec().rstrip("\n") + "\nstatus: null\n",
+    "null for status": spec().rstrip("\n") + "\nstatus: null\n",
     "a version range": spec("version: '>=0.1.0a1,<0.2'"),
-    "a whole number written with a point": spec("probe: {periodSeconds: 60.0}"),
+    "a whole number with a decimal point": spec("probe: {periodSeconds: 60.0}"),
     "a whole number in octal": spec("probe: {periodSeconds: 0o17}"),
     "a number with an exponent": spec("probe: {periodSeconds: 6e1}"),
     "a probe at its lower bounds": spec("probe: {periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 1}"),
@@ -48,13 +48,13 @@ GOOD = {
         "labels: {app.kubernetes.io/name: floe}, annotations: {note: 'any text: at all'}"
     ),
     "an empty label": metadata("labels: {team: ''}"),
-    "an annotation's key in upper case": metadata("annotations: {Example.com/Note: a}"),
-    "a status that nobody reads": spec().rstrip("\n") + "\nstatus: {observedGeneration: 3, conditions: []}\n",
+    "an annotation key in upper case": metadata("annotations: {Example.com/Note: a}"),
+    "a status that is ignored": spec().rstrip("\n") + "\nstatus: {observedGeneration: 3, conditions: []}\n",
     "a status out of bounds": spec().rstrip("\n") + "\nstatus: {observedGeneration: -5, version: null}\n",
     "a name with digits and hyphens": plugin("telemetry-backend", "a-1-b"),
     "the longest name": plugin("dbt", "x" * 63),
     "an anchor and a merge": spec("config: {a: &a {b: 1}, c: {<<: *a, d: 2}}"),
-    "keys that are no text": spec("config: {1: a, true: b, 1.5: c}"),
+    "keys that are not text": spec("config: {1: a, true: b, 1.5: c}"),
     "a tag of another tool": spec("config: {a: !vault b, c: !set {d: e}}"),
     "a date in the configuration": spec("config: {day: 2026-01-31, time: 10:30}"),
     "a namespace": metadata("namespace: default"),
@@ -63,8 +63,8 @@ GOOD = {
 BAD: dict[str, tuple[str, str, str]] = {
     # what is wrong: (manifest, path of the finding, its rule)
     "no spec": (GOOD_HEAD, "spec", "FieldValueRequired"),
-    "a null for spec": (f"{GOOD_HEAD}spec: null\n", "spec", "FieldValueTypeInvalid"),
-    "a text for spec": (f"{GOOD_HEAD}spec: text\n", "spec", "FieldValueTypeInvalid"),
+    "null for spec": (f"{GOOD_HEAD}spec: null\n", "spec", "FieldValueTypeInvalid"),
+    "text for spec": (f"{GOOD_HEAD}spec: text\n", "spec", "FieldValueTypeInvalid"),
     "no type": (f"{GOOD_HEAD}spec: {{name: keycloak}}\n", "spec.type", "FieldValueRequired"),
     "no name": (f"{GOOD_HEAD}spec: {{type: identity}}\n", "spec.name", "FieldValueRequired"),
     "no name in metadata": (
@@ -83,12 +83,12 @@ BAD: dict[str, tuple[str, str, str]] = {
         "spec.name",
         "FieldValueInvalid",
     ),
-    "a name with a newline at its end": (
+    "a name with a trailing newline": (
         f'{HEAD}metadata: {{name: identity-keycloak}}\nspec: {{type: identity, name: "keycloak\\n"}}\n',
         "spec.name",
         "FieldValueInvalid",
     ),
-    "a name too long": (
+    "a name that is too long": (
         plugin("dbt", "x" * 64),
         "spec.name",
         "FieldValueTooLong",
@@ -108,30 +108,30 @@ BAD: dict[str, tuple[str, str, str]] = {
         "metadata.name",
         "FieldValueInvalid",
     ),
-    "an unknown field of spec": (spec("configs: {}"), "spec.configs", "UnknownField"),
+    "an unknown field in spec": (spec("configs: {}"), "spec.configs", "UnknownField"),
     "an unknown field beside spec": (spec().rstrip("\n") + "\nspecs: {}\n", "specs", "UnknownField"),
-    "an unknown field of metadata": (metadata("label: {}"), "metadata.label", "UnknownField"),
-    "an unknown field of status": (
+    "an unknown field in metadata": (metadata("label: {}"), "metadata.label", "UnknownField"),
+    "an unknown field in status": (
         spec().rstrip("\n") + "\nstatus: {ready: true}\n",
         "status.ready",
         "UnknownField",
     ),
-    "an unknown field of a reference": (
+    "an unknown field in a reference": (
         source("{secretKeyRef: {name: a, key: b, namespace: other}}"),
         "spec.configFrom[0].secretKeyRef.namespace",
         "UnknownField",
     ),
-    "a null for a field": (spec("version: null"), "spec.version", "FieldValueTypeInvalid"),
-    "a null for config": (spec("config: null"), "spec.config", "FieldValueTypeInvalid"),
+    "null for a field": (spec("version: null"), "spec.version", "FieldValueTypeInvalid"),
+    "null for config": (spec("config: null"), "spec.config", "FieldValueTypeInvalid"),
     "a status of another type": (
         spec().rstrip("\n") + "\nstatus: {observedGeneration: three}\n",
         "status.observedGeneration",
         "FieldValueTypeInvalid",
     ),
     "a list for config": (spec("config: []"), "spec.config", "FieldValueTypeInvalid"),
-    "a text for config": (spec("config: hunter2"), "spec.config", "FieldValueTypeInvalid"),
+    "text for config": (spec("config: hunter2"), "spec.config", "FieldValueTypeInvalid"),
     "a mapping for configFrom": (spec("configFrom: {}"), "spec.configFrom", "FieldValueTypeInvalid"),
-    "a null in configFrom": (source("null"), "spec.configFrom[0]", "FieldValueTypeInvalid"),
+    "null in configFrom": (source("null"), "spec.configFrom[0]", "FieldValueTypeInvalid"),
     "no reference": (source("{path: a}"), "spec.configFrom[0]", "FieldValueInvalid"),
     "two references": (
         source("{secretKeyRef: {name: a, key: b}, configMapKeyRef: {name: a, key: b}}"),
@@ -143,22 +143,22 @@ BAD: dict[str, tuple[str, str, str]] = {
         "spec.configFrom[0].secretKeyRef.key",
         "FieldValueRequired",
     ),
-    "a null for a key": (
+    "null for a key": (
         source("{secretKeyRef: {name: a, key: null}}"),
         "spec.configFrom[0].secretKeyRef.key",
         "FieldValueTypeInvalid",
     ),
-    "a reference by a name that no object has": (
+    "a reference to a name that no object can have": (
         source("{secretKeyRef: {name: A_b, key: b}}"),
         "spec.configFrom[0].secretKeyRef.name",
         "FieldValueInvalid",
     ),
-    "a key that no Secret has": (
+    "a key that no Secret can have": (
         source("{secretKeyRef: {name: a, key: 'b/c'}}"),
         "spec.configFrom[0].secretKeyRef.key",
         "FieldValueInvalid",
     ),
-    "optional as a text": (
+    "text for optional": (
         source("{secretKeyRef: {name: a, key: b, optional: 'yes'}}"),
         "spec.configFrom[0].secretKeyRef.optional",
         "FieldValueTypeInvalid",
@@ -173,23 +173,23 @@ BAD: dict[str, tuple[str, str, str]] = {
         "spec.configFrom[0].path",
         "FieldValueInvalid",
     ),
-    "33 entries of configFrom": (
+    "33 entries in configFrom": (
         spec(f"configFrom: [{', '.join(['{secretKeyRef: {name: a, key: b}}'] * 33)}]"),
         "spec.configFrom",
         "FieldValueTooMany",
     ),
     "a period of zero": (spec("probe: {periodSeconds: 0}"), "spec.probe.periodSeconds", "FieldValueInvalid"),
-    "a period above its bound": (
+    "a period above its upper bound": (
         spec("probe: {periodSeconds: 86401}"),
         "spec.probe.periodSeconds",
         "FieldValueInvalid",
     ),
-    "a period as a text": (
+    "text for a period": (
         spec("probe: {periodSeconds: 60s}"),
         "spec.probe.periodSeconds",
         "FieldValueTypeInvalid",
     ),
-    "a period that is no whole number": (
+    "a period that is not a whole number": (
         spec("probe: {periodSeconds: 1.5}"),
         "spec.probe.periodSeconds",
         "FieldValueTypeInvalid",
@@ -200,21 +200,21 @@ BAD: dict[str, tuple[str, str, str]] = {
         "FieldValueTypeInvalid",
     ),
     "a number for a version": (spec("version: 0.1"), "spec.version", "FieldValueTypeInvalid"),
-    "a version too long": (spec(f"version: '{'>=1,' * 70}'"), "spec.version", "FieldValueTooLong"),
+    "a version that is too long": (spec(f"version: '{'>=1,' * 70}'"), "spec.version", "FieldValueTooLong"),
     "a number for a label": (metadata("labels: {a: 1}"), "metadata.labels.a", "FieldValueTypeInvalid"),
     "a label with a space": (metadata("labels: {a: b c}"), "metadata.labels.a", "FieldValueInvalid"),
-    "a label's key with a space": (metadata("labels: {a b: c}"), "metadata.labels", "FieldValueInvalid"),
+    "a label key with a space": (metadata("labels: {a b: c}"), "metadata.labels", "FieldValueInvalid"),
     "true for an annotation": (
         metadata("annotations: {a: yes}"),
         "metadata.annotations.a",
         "FieldValueTypeInvalid",
     ),
-    "an unknown version of the API": (spec().replace("v1alpha1", "v1"), "apiVersion", "UnknownKind"),
+    "an unknown API version": (spec().replace("v1alpha1", "v1"), "apiVersion", "UnknownKind"),
     "another group": (spec().replace("floe.dev", "floe.io"), "apiVersion", "UnknownKind"),
-    "another kind of the group": (spec().replace("FloePlugin", "FloePlugins"), "kind", "UnknownKind"),
+    "another kind in the group": (spec().replace("FloePlugin", "FloePlugins"), "kind", "UnknownKind"),
     "no kind": (spec().replace("kind: FloePlugin\n", ""), "kind", "UnknownKind"),
     "no apiVersion": (spec().replace("apiVersion: floe.dev/v1alpha1\n", ""), "apiVersion", "UnknownKind"),
     "a number that is not finite": (spec("config: {a: .inf}"), "", "InvalidYAML"),
-    "an alias to nothing": (spec("config: {a: *b}"), "", "InvalidYAML"),
-    "a flow that does not end": (f"{GOOD_HEAD}spec: {{type: identity\n", "", "InvalidYAML"),
+    "an alias without an anchor": (spec("config: {a: *b}"), "", "InvalidYAML"),
+    "an unclosed flow mapping": (f"{GOOD_HEAD}spec: {{type: identity\n", "", "InvalidYAML"),
 }

@@ -14,17 +14,17 @@ FOLDERS = sorted(
     for folder in ("crds", "manifests")
     for file in (REPOSITORY / folder).rglob("kustomization.yaml")
 )
-"""Every folder that `kubectl apply -k` takes."""
+"""Every folder that `kubectl apply -k` accepts."""
 
 
 def rendered(folder: Path, kubectl: Path) -> list[dict[str, Any]]:
-    """The objects of a folder."""
+    """Return the objects of a folder."""
     done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"kubectl kustomize {folder} failed:\n{done.stderr}"
     return [dict(each) for each in yaml.safe_load_all(done.stdout)]
 
 
 def one_of(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    """The only object of a kind."""
+    """Return the only object of a kind."""
     (found,) = [each for each in objects if each["kind"] == kind]
     return found

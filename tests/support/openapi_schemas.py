@@ -1,8 +1,8 @@
-"""JSON schema files for kubeconform, out of what an API server of any version says of its own resources.
+"""JSON schema files for kubeconform, made from the OpenAPI documents of an API server of any version.
 
-An API server publishes OpenAPI v3 for every group it serves, those of CRDs included. kubeconform wants a file
-for each kind. Both are JSON schema but for this: unknown fields, which the API server drops or refuses, are
-errors here.
+An API server publishes OpenAPI v3 for every group that it serves, including those of CRDs. kubeconform needs
+a file for each kind. Both are JSON schema, with one difference: unknown fields, which the API server drops or
+refuses, are errors here.
 """
 
 from __future__ import annotations
@@ -15,24 +15,28 @@ from typing import Any, NamedTuple
 from localcluster import LocalCluster
 
 LOCATION = "{{.ResourceKind}}{{.KindSuffix}}.json"
-"""The files' names, for kubeconform's -schema-location."""
+"""The names of the files, for kubeconform's -schema-location."""
 
 
 class Kind(NamedTuple):
-    """A kind and its API version, as manifests have them."""
+    """A kind and its API version, as written in manifests."""
 
     api_version: str
     name: str
 
     @property
     def file(self) -> str:
-        """As kubeconform makes it of LOCATION: `deployment-apps-v1.json`, of a group its first word."""
+        """The file name that LOCATION gives, with only the group's first word: `deployment-apps-v1.json`."""
         group, _, version = self.api_version.rpartition("/")
         return "-".join(filter(None, (self.name, group.partition(".")[0], version))).lower() + ".json"
 
 
 def write_schemas(cluster: LocalCluster, folder: Path, kinds: Collection[Kind]) -> None:
-    """Writes the schema of each of these kinds; AssertionError where the API server serves no such kind."""
+    """Write the schema of each of these kinds.
+
+    Raises:
+        AssertionError: The API server does not serve a kind.
+    """
     for api_version in {kind.api_version for kind in kinds}:
         path = f"apis/{api_version}" if "/" in api_version else f"api/{api_version}"
         document = json.loads(cluster.kubectl("get", "--raw", f"/openapi/v3/{path}"))
@@ -52,7 +56,7 @@ def _served(schemas: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:
 
 
 def _strict(schema: Any) -> Any:
-    """The same, with objects that have no other fields than those that are named."""
+    """Return the same schema, except that its objects can only have the fields that it names."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""A real operator process, and the FloePlugins of one namespace as tests look at them."""
+"""A real operator process, and access to the FloePlugins of one namespace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUP, VERSION, PLURAL = "floe.dev", "v1alpha1", "floeplugins"
 
 
 class OperatorProcess:
-    """`floe-operator run` as users start it; its log goes to a file."""
+    """`floe-operator run`, started as users start it; its log is written to a file."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class OperatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Starts it; the log is appended to."""
+        """Start the operator, which appends to the log."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
@@ -62,22 +62,22 @@ class OperatorProcess:
         return self._process
 
     def stop(self, *, within: float = 40.0) -> int:
-        """Ends it as a kubelet does; its exit code."""
+        """Stop the operator as a kubelet does, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within)
 
     def kill(self) -> None:
-        """Ends it at once, as the kernel does."""
+        """Kill the operator immediately, as the kernel does."""
         self.process.kill()
         self.process.wait()
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it logged so far; a line that is no JSON stands under `raw`."""
+        """Return the log so far; a line that is not a JSON object becomes `{"raw": line}`."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return [_parsed(line) for line in text.splitlines() if line.strip()]
 
     def logged(self, *words: str) -> bool:
-        """Whether one line of the log has all these words."""
+        """Return True if a single line of the log contains all these words."""
         return any(all(word in json.dumps(line) for word in words) for line in self.lines())
 
     def __enter__(self) -> Self:
@@ -117,7 +117,7 @@ class FloePlugins:
         self.core = client.CoreV1Api(self._api)
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """One object; None where there is none."""
+        """Return an object, or None if it does not exist."""
         try:
             found: Any = self.custom.get_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, PLURAL, name
@@ -129,12 +129,12 @@ class FloePlugins:
         return dict(found)
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """Every object, by name."""
+        """Return every object, by name."""
         listed: Any = self.custom.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)
         return {item["metadata"]["name"]: item for item in listed["items"]}
 
     def create(self, kind: str, name: str, **spec: Any) -> dict[str, Any]:
-        """Creates the object of a plugin with the rest of a spec."""
+        """Create the object of a plugin, with these further fields of the spec."""
         body = manifest(kind, name, **spec)
         created: Any = self.custom.create_namespaced_custom_object(
             GROUP, VERSION, self.namespace, PLURAL, body
@@ -144,7 +144,7 @@ class FloePlugins:
     def apply(
         self, kind: str, name: str, *, manager: str = "gitops", force: bool = False, **spec: Any
     ) -> dict[str, Any]:
-        """Applies the object of a plugin server-side, as a GitOps tool does."""
+        """Apply the object of a plugin server-side, as a GitOps tool does."""
         return self._patch(
             f"{kind}-{name}",
             manifest(kind, name, **spec),
@@ -154,28 +154,32 @@ class FloePlugins:
         )
 
     def merge(self, name: str, body: Mapping[str, Any], *, subresource: str = "") -> dict[str, Any]:
-        """A JSON merge patch, as `kubectl patch --type merge` sends it."""
+        """Send a JSON merge patch, as `kubectl patch --type merge` does."""
         return self._patch(
             name, body, "application/merge-patch+json", "kubectl-patch", subresource=subresource
         )
 
     def delete(self, name: str) -> None:
-        """Deletes one object."""
+        """Delete an object."""
         self.custom.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
 
     def secret(self, name: str, **data: str | bytes) -> None:
-        """Creates a Secret, or replaces what it holds."""
+        """Create a Secret, or replace its data."""
         encoded = {key: _base64(value) for key, value in data.items()}
         body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), data=encoded)
         self._create_or_replace("secret", name, body)
 
     def config_map(self, name: str, **data: str) -> None:
-        """Creates a ConfigMap, or replaces what it holds."""
+        """Create a ConfigMap, or replace its data."""
         body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data=data)
         self._create_or_replace("config_map", name, body)
 
     def condition(self, name: str, kind: str) -> tuple[str, str, str]:
-        """Status, reason and message of a condition; AssertionError where there is none (yet)."""
+        """Return status, reason and message of a condition.
+
+        Raises:
+            AssertionError: The object or the condition does not exist (yet).
+        """
         found = self.get(name)
         assert found is not None, f"there is no {name}"
         conditions = {one["type"]: one for one in found.get("status", {}).get("conditions", ())}
@@ -186,7 +190,7 @@ class FloePlugins:
     def until(
         self, name: str, kind: str, reason: str, *, within: float = 30.0, current: bool = True
     ) -> tuple[str, str, str]:
-        """Waits until a condition has a reason at the object's present generation; the condition."""
+        """Wait until a condition has a reason at the object's current generation; return the condition."""
 
         def look() -> tuple[str, str, str]:
             found = self.get(name)
@@ -194,7 +198,7 @@ class FloePlugins:
             status = found.get("status", {})
             if current:
                 observed, generation = status.get("observedGeneration"), found["metadata"]["generation"]
-                assert observed == generation, f"generation {observed} of {generation} is judged"
+                assert observed == generation, f"generation {observed} of {generation} is assessed"
             condition = self.condition(name, kind)
             assert condition[1] == reason, f"{kind} of {name} is {condition}"
             return condition
@@ -204,18 +208,18 @@ class FloePlugins:
     def until_all(
         self, check: Callable[[dict[str, Any]], bool], names: Sequence[str], *, within: float
     ) -> None:
-        """Waits until every named object is there and passes the check."""
+        """Wait until every named object exists and passes the check."""
 
         def look() -> bool:
             present = self.all()
             missing = [name for name in names if name not in present or not check(present[name])]
-            assert not missing, f"{len(missing)} of {len(names)} are not there yet, such as {missing[:5]}"
+            assert not missing, f"{len(missing)} of {len(names)} are not ready yet, such as {missing[:5]}"
             return True
 
         eventually(look, within=within, every=0.3)
 
     def until_labelled(self, name: str) -> dict[str, Any]:
-        """Waits for the operator's label, which an object that others made gets after its judgement."""
+        """Wait for the operator's label, which objects created by others get after their first assessment."""
 
         def look() -> dict[str, Any] | None:
             found = self.get(name)
@@ -227,7 +231,7 @@ class FloePlugins:
     def until_judged(
         self, count: int, *, apart_from: Collection[str] = (), within: float
     ) -> dict[str, dict[str, Any]]:
-        """Waits until so many objects have a Ready that is not Unknown, those named aside; these objects."""
+        """Wait until `count` objects, except `apart_from`, have a Ready other than Unknown; return them."""
 
         def look() -> dict[str, dict[str, Any]]:
             judged = {
@@ -235,7 +239,7 @@ class FloePlugins:
                 for name, found in self.all().items()
                 if name not in apart_from and is_judged(found)
             }
-            assert len(judged) >= count, f"{len(judged)} of {count} are judged"
+            assert len(judged) >= count, f"{len(judged)} of {count} are assessed"
             return judged
 
         return eventually(look, within=within, every=0.2)
@@ -278,7 +282,7 @@ class FloePlugins:
 
 
 def manifest(kind: str, name: str, **spec: Any) -> dict[str, Any]:
-    """The manifest of a FloePlugin."""
+    """Return the manifest of a FloePlugin."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "FloePlugin",
@@ -288,7 +292,7 @@ def manifest(kind: str, name: str, **spec: Any) -> dict[str, Any]:
 
 
 def ready_reason(found: Mapping[str, Any]) -> str:
-    """The reason of an object's Ready at its present generation; empty where it is not judged."""
+    """Return the reason of an object's Ready at its current generation, or "" if it is not assessed yet."""
     status = found.get("status", {})
     if status.get("observedGeneration") != found["metadata"]["generation"]:
         return ""
@@ -296,7 +300,7 @@ def ready_reason(found: Mapping[str, Any]) -> str:
 
 
 def is_judged(found: Mapping[str, Any]) -> bool:
-    """Whether an object's Ready is True or False at its present generation."""
+    """Return True if an object's Ready is True or False at its current generation."""
     status = found.get("status", {})
     return status.get("observedGeneration") == found["metadata"]["generation"] and any(
         one["type"] == "Ready" and one["status"] != "Unknown" for one in status.get("conditions", ())

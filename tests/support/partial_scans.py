@@ -1,4 +1,4 @@
-"""Scans that cannot see everything, for the length of a block."""
+"""Scans that cannot see every distribution while a block runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.distributions import Environment
 
 @contextmanager
 def hidden(environment: Environment, distribution: str) -> Iterator[None]:
-    """A distribution is not there, but one of its name that cannot be read; afterwards it is as it was.
+    """Replace a distribution with an unreadable distribution of the same name; restore it afterwards.
 
-    Its own folder is moved and not changed, for its time of change would make it another release.
+    Its folder is moved and not changed, because a new modification time would make it another release.
     """
     (folder,) = environment.site_packages.glob(f"{distribution}-*.dist-info")
     damaged = environment.site_packages / f"{distribution}-0.0.dist-info"

@@ -1,4 +1,4 @@
-"""Plugin hosts for tests: one that runs for the length of a block, and what it reported meanwhile."""
+"""Plugin hosts for tests: a host that runs while a block runs, and what it reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 @dataclass
 class Reports:
-    """What a host said of its own."""
+    """What a plugin host reported without being asked."""
 
     lines: list[str] = field(default_factory=list)
     changed: list[PluginId] = field(default_factory=list)
@@ -34,7 +34,7 @@ async def running(
     load_timeout: float = 10.0,
     memory_limit: int = 1024 * MIB,
 ) -> AsyncIterator[PluginHost]:
-    """A plugin host that has scanned once."""
+    """Yield a plugin host that has scanned once."""
     reports = reports or Reports()
     host = PluginHost(
         python=str(python),
@@ -54,7 +54,7 @@ async def running(
 
 
 async def outcome(host: PluginHost, plugin: PluginId, *, within: float = 60.0) -> Described | LoadFault:
-    """How the plugin loaded, once that is known."""
+    """Wait until the plugin has loaded or failed to load, and return the outcome."""
 
     async def known() -> Described | LoadFault:
         state = host.load_state(plugin)
@@ -65,7 +65,7 @@ async def outcome(host: PluginHost, plugin: PluginId, *, within: float = 60.0) -
 
 
 async def all_loaded(host: PluginHost, *, within: float = 60.0) -> None:
-    """Waits until every plugin of the last scan was judged."""
+    """Wait until no plugin of the last scan is still loading."""
 
     async def none_loading() -> bool:
         assert not host.loading(), f"still loading: {sorted(map(str, host.loading()))}"
@@ -75,5 +75,5 @@ async def all_loaded(host: PluginHost, *, within: float = 60.0) -> None:
 
 
 def compute(name: str) -> PluginId:
-    """The compute plugin of a name."""
+    """Return the id of the compute plugin with this name."""
     return PluginId(PluginType.COMPUTE, name)

@@ -1,4 +1,4 @@
-"""Waiting in tests: call until it holds, by a deadline, and say at the deadline what was last seen."""
+"""Waiting in tests: call a check until it holds, and report at the deadline what it saw last."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ T = TypeVar("T")
 def eventually(
     check: Callable[[], T | None], *, within: float = 30.0, every: float = 0.05, saying: str = ""
 ) -> T:
-    """What `check` returns, once it raises no AssertionError and returns neither None nor False.
+    """Call `check` until it raises no AssertionError and returns neither None nor False; return its result.
 
-    AssertionError after `within` seconds; any other exception of `check` passes through at once.
+    Any other exception of `check` passes through immediately.
+
+    Raises:
+        AssertionError: `check` did not hold within `within` seconds.
     """
     deadline = time.monotonic() + within
     while True:
@@ -35,7 +38,7 @@ def eventually(
 async def eventually_async(
     check: Callable[[], Awaitable[T | None]], *, within: float = 30.0, every: float = 0.05, saying: str = ""
 ) -> T:
-    """The same as `eventually`, for a coroutine function; one call may not outlast the deadline either."""
+    """Do the same as `eventually` for a coroutine function, and end a call that outlasts the deadline."""
     deadline = time.monotonic() + within
     seen = "the first call did not return"
     while True:
@@ -58,7 +61,7 @@ async def eventually_async(
 
 
 class _DeadlineError(Exception):
-    """Stands for a TimeoutError of the check's own, which is not ours."""
+    """Replaces a TimeoutError that the check itself raised, so that it is not taken for ours."""
 
 
 async def _call(check: Callable[[], Awaitable[T]]) -> T:

@@ -1,4 +1,4 @@
-"""What tests look at in running processes (Linux)."""
+"""Inspection of running processes (Linux)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def memory_of(pid: int) -> bytes:
-    """All writable memory of a process."""
+    """Return all writable memory of a process."""
     parts = []
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
@@ -23,14 +23,14 @@ def memory_of(pid: int) -> bytes:
 
 
 def plugin_hosts(operator: int) -> list[int]:
-    """The pids of an operator's plugin hosts."""
+    """Return the pids of an operator's plugin hosts."""
     found = []
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             parent = next(line for line in status.read_text().splitlines() if line.startswith("PPid:"))
             command = (status.parent / "cmdline").read_bytes()
         except (OSError, StopIteration):
-            continue  # it ended meanwhile
+            continue  # the process has ended
         if int(parent.split()[1]) == operator and b"floe_core.host" in command:
             found.append(int(status.parent.name))
     return found

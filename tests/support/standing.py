@@ -1,4 +1,4 @@
-"""An operator that stands for a whole module of tests, each of which begins with bare mirrors."""
+"""An operator that runs for a whole module of tests; each test starts with bare mirrors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Standing:
     mirrors: frozenset[str]
 
     def reset(self) -> FloePlugins:
-        """Deletes every object, Secret and ConfigMap, and waits until the bare mirrors are back."""
+        """Delete every object, Secret and ConfigMap, and wait until the bare mirrors are back."""
         before = {name: found["metadata"]["uid"] for name, found in self.plugins.all().items()}
         for name in before:
             self.plugins.delete(name)
@@ -40,8 +40,8 @@ class Standing:
             ]
             unjudged = [name for name, found in present.items() if not found["status"].get("conditions")]
             assert not old, f"not deleted yet: {old}"
-            assert not unjudged, f"not judged yet: {unjudged}"
-            assert present.keys() == self.mirrors, f"not as at the start: {present.keys() ^ self.mirrors}"
+            assert not unjudged, f"not assessed yet: {unjudged}"
+            assert present.keys() == self.mirrors, f"missing or unexpected: {present.keys() ^ self.mirrors}"
             return True
 
         eventually(judged_anew)
@@ -52,7 +52,7 @@ class Standing:
 def standing_operator(
     cluster: LocalCluster, folder: Path, *distributions: Distribution, flags: tuple[str, ...] = ()
 ) -> Iterator[Standing]:
-    """Runs an operator with these plugins in a namespace of its own, until every mirror is there."""
+    """Run an operator with these plugins in its own namespace, and yield it once every mirror exists."""
     namespace = f"test-{uuid.uuid4().hex[:10]}"
     cluster.kubectl("create", "namespace", namespace)
     environment = Environment.create(folder / "plugins")

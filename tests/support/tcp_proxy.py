@@ -1,4 +1,4 @@
-"""Proxies on loopback: one that is told to hold bytes back (a network that hangs), and an HTTP proxy."""
+"""Proxies on loopback: a TCP proxy that can hold bytes back (a hanging network), and an HTTP proxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class TcpProxy:
-    """Use it with `with`; `port` is where it listens."""
+    """A context manager; `port` is the port that the proxy listens on."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -22,11 +22,11 @@ class TcpProxy:
         self.port: int = self._listener.getsockname()[1]
 
     def hold(self) -> None:
-        """Passes nothing on from now on; connections stay open, and new ones are accepted."""
+        """Stop passing bytes on; connections stay open, and new connections are accepted."""
         self._flowing.clear()
 
     def flow(self) -> None:
-        """Passes on what was held back, and what comes."""
+        """Pass on the bytes that were held back, and all later bytes."""
         self._flowing.set()
 
     def __enter__(self) -> Self:
@@ -54,7 +54,7 @@ class TcpProxy:
                     threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
 
     def _begin(self, near: socket.socket) -> None:
-        """What is said before bytes are passed on."""
+        """Talk to the client before bytes are passed on."""
 
     def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -67,7 +67,7 @@ class TcpProxy:
 
 
 class ConnectProxy(TcpProxy):
-    """A proxy as HTTPS_PROXY names one: whatever host it is asked for, it connects to the same."""
+    """A proxy for HTTPS_PROXY that always connects to the same host, whatever host the client asks for."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)

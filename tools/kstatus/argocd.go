@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// What Argo CD opens for a health check: neither string nor math, io or debug.
+// The Lua libraries that Argo CD opens for a health check: not string, math, io or debug.
 var libraries = map[string]lua.LGFunction{
 	lua.LoadLibName: lua.OpenPackage,
 	lua.BaseLibName: lua.OpenBase,
@@ -21,15 +21,15 @@ var healthStatuses = map[string]bool{
 	"Healthy": true, "Progressing": true, "Degraded": true, "Suspended": true, "Missing": true, "Unknown": true,
 }
 
-// byArgoCD judges as Argo CD does (util/lua and its gitops engine) with a customization of a resource's
-// health. Argo CD's own module is not imported, for it replaces half of Kubernetes' modules.
+// byArgoCD assesses an object as Argo CD does (util/lua and its gitops engine) with a custom resource
+// health check. Argo CD's own module is not imported because it replaces half of Kubernetes' modules.
 func byArgoCD(file string) (Judge, error) {
 	script, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	return func(object *unstructured.Unstructured) (Verdict, error) {
-		// Argo CD asks no script about an object that is being deleted.
+		// Argo CD does not run the script for an object that is being deleted.
 		if object.GetDeletionTimestamp() != nil {
 			return Verdict{Status: "Progressing", Message: "Pending deletion"}, nil
 		}
@@ -62,12 +62,12 @@ func runHealthCheck(script string, object *unstructured.Unstructured) (Verdict, 
 		Message: lua.LVAsString(result.RawGetString("message")),
 	}
 	if !healthStatuses[verdict.Status] {
-		return Verdict{}, fmt.Errorf("%q is no health status", verdict.Status)
+		return Verdict{}, fmt.Errorf("%q is not a health status", verdict.Status)
 	}
 	return verdict, nil
 }
 
-// toLua converts a value as Argo CD does; its numbers are all floating point.
+// toLua converts a value as Argo CD does; all numbers become floating point.
 func toLua(state *lua.LState, value any) lua.LValue {
 	switch value := value.(type) {
 	case bool:

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// byFlux judges as Flux's kustomize-controller does with `spec.healthCheckExprs`.
+// byFlux assesses an object as Flux's kustomize-controller does with `spec.healthCheckExprs`.
 func byFlux(file string) (Judge, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -1,10 +1,10 @@
-// kstatus says what tools that wait for Kubernetes objects make of them.
+// kstatus prints how tools that wait for Kubernetes objects assess them.
 //
-// It reads objects from standard input, a JSON object a line, and prints a line for each:
-// {"status": "...", "message": "..."}. Who judges is its first argument:
+// It reads objects from standard input, one JSON object per line, and prints one line for each:
+// {"status": "...", "message": "..."}. The first argument selects the tool:
 //
 //	kstatus kstatus                the kstatus library, as `flux`, Flux and kpt use it
-//	kstatus argocd health.lua      a health check of Argo CD, given what Argo CD gives it
+//	kstatus argocd health.lua      an Argo CD health check, with the input Argo CD gives it
 //	kstatus flux health.json       a healthCheckExprs entry of a Flux Kustomization
 package main
 
@@ -19,13 +19,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Verdict is what a tool makes of an object.
+// Verdict is a tool's assessment of an object.
 type Verdict struct {
 	Status  string `json:"status"`
 	Message string `json:"message"`
 }
 
-// Judge is one of the tools.
+// Judge assesses an object as one of the tools does.
 type Judge func(*unstructured.Unstructured) (Verdict, error)
 
 func main() {
@@ -60,7 +60,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 }
 
 func judgeLine(judge Judge, line []byte) (Verdict, error) {
-	// It makes integers int64, as clients of an API server do; json.Unmarshal would not.
+	// UnmarshalJSON makes integers int64, as API server clients do; json.Unmarshal would not.
 	object := &unstructured.Unstructured{}
 	if err := object.UnmarshalJSON(line); err != nil {
 		return Verdict{}, err

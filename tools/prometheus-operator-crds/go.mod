@@ -1,4 +1,4 @@
-// Not to be built: the tests take the CRDs of ServiceMonitor and PrometheusRule out of this module.
+// Never built: the tests take the ServiceMonitor and PrometheusRule CRDs from this module.
 module floe.dev/prometheus-operator-crds
 
 go 1.24.0

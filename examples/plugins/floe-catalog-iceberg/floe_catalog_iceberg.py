@@ -1,4 +1,4 @@
-"""PyIceberg's SQL catalog as a catalog plugin, on a SQLite file."""
+"""PyIceberg's SQL catalog in a SQLite file, as a catalog plugin."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from floe_core.plugins import Catalog
 
 
 class IcebergCatalogConfig(BaseModel):
-    """Where the catalog's own database lies, and where its tables' files do."""
+    """The locations of the catalog's own database and of its tables' files."""
 
     model_config = ConfigDict(extra="forbid")
 
     database: Path = Field(description="The SQLite file")
-    warehouse: str = Field(pattern="^[a-z0-9]+://", description="The URI below which tables are written")
+    warehouse: str = Field(pattern="^[a-z0-9]+://", description="The URI under which tables are written")
 
 
 class ConnectedCatalog:
-    """PyIceberg's catalog under the contract's names: tables are dotted texts here, tuples there."""
+    """PyIceberg's catalog behind the contract's methods: table names are dotted strings instead of tuples."""
 
     def __init__(self, catalog: SqlCatalog) -> None:
         self._catalog = catalog
@@ -38,7 +38,7 @@ class ConnectedCatalog:
 
 
 class IcebergCatalogPlugin(CatalogPlugin):
-    """Starts after the storage plugin `local`: whoever keeps files in a folder needs the folder first."""
+    """Starts after the storage plugin `local`, because the folder must exist before files are kept in it."""
 
     name = "iceberg"
     version = "0.1.0"
@@ -75,7 +75,7 @@ class IcebergCatalogPlugin(CatalogPlugin):
         self._started.create_namespace(namespace, properties or {})
 
     def vend_credentials(self, table_path: str, operations: list[str]) -> dict[str, Any]:
-        return {}  # files in a folder need none
+        return {}  # files in a folder need no credentials
 
     @property
     def _started(self) -> SqlCatalog:

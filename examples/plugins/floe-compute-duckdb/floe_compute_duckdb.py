@@ -1,4 +1,4 @@
-"""DuckDB as a compute plugin: an engine in the process, with a file or memory behind it."""
+"""DuckDB as a compute plugin: an engine inside the process, backed by a file or by memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from floe_core.plugins import CatalogConfig, ComputeConfig, ConnectionResult, Re
 
 
 class DuckDBConfig(BaseModel):
-    """What FloePlugin.spec.config may hold; unknown fields are refused, so that a typo is seen."""
+    """The fields of FloePlugin.spec.config; unknown fields are rejected, so that typos are noticed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,12 +23,12 @@ class DuckDBConfig(BaseModel):
 
 
 class DuckDBComputePlugin(ComputePlugin):
-    """Works without a configuration too: every field has a default."""
+    """Also works without a configuration: every field has a default."""
 
     name = "duckdb"
     version = "0.1.0"
     floe_api_version = "1.0"
-    description = "SQL in the process, by DuckDB"
+    description = "SQL inside the process, with DuckDB"
     is_self_hosted = True
 
     def __init__(self, config: DuckDBConfig | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A plugin that is ahead of its platform: shown as IncompatibleApi, and never constructed."""
+"""A plugin that is newer than its platform: reported as IncompatibleApi and never constructed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FutureComputePlugin(ComputePlugin):
     name = "future"
     version = "0.1.0"
     floe_api_version = "2.0"
-    description = "For a platform that is still to come"
+    description = "For a platform that does not exist yet"
     is_self_hosted = False
 
     def generate_dbt_profile(self, config: ComputeConfig) -> dict[str, Any]:

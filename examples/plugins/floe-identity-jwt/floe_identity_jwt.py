@@ -1,4 +1,4 @@
-"""JSON Web Tokens as an identity plugin: issued and checked with one shared key, without a server."""
+"""An identity plugin that issues and validates JSON Web Tokens with one shared key, without a server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from floe_core.plugins import TokenValidationResult, UserInfo
 
 
 class JWTConfig(BaseModel):
-    """Secret fields come from a Secret, by `configFrom`; in `spec.config` they are refused."""
+    """Secret fields come from a Secret through `configFrom`; they are rejected in `spec.config`."""
 
     model_config = ConfigDict(extra="forbid")
 
     issuer: str
     audience: str = "floe"
-    signing_key: SecretStr = Field(min_length=32, description="The HMAC key, shared with who checks tokens")
+    signing_key: SecretStr = Field(min_length=32, description="The HMAC key, shared with token validators")
     lifetime_seconds: int = Field(default=3600, ge=1)
     clients: dict[str, SecretStr] = Field(default={}, description="Client secrets by client id")
 

@@ -14,15 +14,15 @@ from floe_core.plugins import FileIO
 
 
 class LocalStorageConfig(BaseModel):
-    """`root` is required: without a configuration the plugin is installed, and not Ready."""
+    """`root` is required: without a configuration the plugin is installed but not Ready."""
 
     model_config = ConfigDict(extra="forbid")
 
-    root: Path = Field(description="The folder that holds the warehouse, made where it is missing")
+    root: Path = Field(description="The folder that contains the warehouse, created if it is missing")
 
 
 class LocalStoragePlugin(StoragePlugin):
-    """Made without arguments and configured afterwards, as many published plugins are."""
+    """A plugin that is constructed without arguments and configured afterwards, like many published ones."""
 
     name = "local"
     version = "0.1.0"
@@ -40,7 +40,7 @@ class LocalStoragePlugin(StoragePlugin):
     def health_check(self) -> HealthStatus:
         if os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
             return HealthStatus(HealthState.HEALTHY)
-        return HealthStatus(HealthState.UNHEALTHY, "the root folder cannot be written")
+        return HealthStatus(HealthState.UNHEALTHY, "the root folder is missing or not accessible")
 
     def get_pyiceberg_fileio(self) -> FileIO:
         return FsspecFileIO({})

@@ -1,4 +1,4 @@
-"""S3, or what speaks its protocol, as a storage plugin."""
+"""A storage plugin for S3 and for services that speak its protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from floe_core.plugins import FileIO
 
 
 class S3Config(BaseModel):
-    """Without the two keys boto3 looks for credentials as it always does (AWS_*, a role, a profile)."""
+    """Without the two keys, boto3 looks for credentials as usual (AWS_*, a role, a profile)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,7 +31,7 @@ class S3Config(BaseModel):
 
 
 class S3StoragePlugin(StoragePlugin):
-    """Its constructor requires its configuration."""
+    """A plugin whose constructor requires its configuration."""
 
     name = "s3"
     version = "0.1.0"
@@ -79,7 +79,7 @@ class S3StoragePlugin(StoragePlugin):
 
 
 class S3FileIO:
-    """Opens files as PyIceberg wants them, whole objects at a time."""
+    """Opens S3 objects as files for PyIceberg; always reads and writes whole objects."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -95,7 +95,7 @@ class S3FileIO:
 
 
 class S3File(InputFile, OutputFile):
-    """One object."""
+    """An S3 object as a file."""
 
     def __init__(self, location: str, client: Any) -> None:
         super().__init__(location)
@@ -126,7 +126,7 @@ class S3File(InputFile, OutputFile):
 
 
 class _Upload(BytesIO):
-    """Becomes an object when it is closed."""
+    """A buffer that is uploaded as an S3 object when it is closed."""
 
     def __init__(self, client: Any, location: str) -> None:
         super().__init__()

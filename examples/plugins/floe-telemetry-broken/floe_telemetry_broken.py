@@ -1,6 +1,6 @@
-"""A plugin whose import fails, as one does whose wheel was built without one of its modules.
+"""A plugin whose import fails, as if its wheel had been built without one of its modules.
 
-Shown as ImportFailed with the error that Python gives; every other plugin works.
+It is reported as ImportFailed, with Python's own error; every other plugin works.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from floe_core import TelemetryBackendPlugin
 
 
 class BrokenTelemetryBackendPlugin(TelemetryBackendPlugin):
-    """Never seen."""
+    """Never defined: the import above fails first."""
 
     name = "broken"
     version = "0.1.0"

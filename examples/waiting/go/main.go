@@ -22,7 +22,7 @@ import (
 
 var floePlugins = schema.GroupVersionResource{Group: "floe.dev", Version: "v1alpha1", Resource: "floeplugins"}
 
-// FloePlugin is as much of one as it takes to wait for it.
+// FloePlugin has the fields needed to wait for a plugin.
 type FloePlugin struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Status            struct {
@@ -31,22 +31,22 @@ type FloePlugin struct {
 	} `json:"status"`
 }
 
-// IsReady says whether the plugin can be used as its spec is now. An error says that waiting is of no use.
+// IsReady reports whether the plugin can be used with its current spec. An error means that waiting will not help.
 func IsReady(plugin *FloePlugin) (bool, error) {
 	conditions := plugin.Status.Conditions
 	if plugin.DeletionTimestamp != nil || plugin.Status.ObservedGeneration != plugin.Generation {
-		return false, nil // the conditions are those of another spec
+		return false, nil // being deleted, or the conditions belong to an earlier spec
 	}
 	if stalled := meta.FindStatusCondition(conditions, "Stalled"); stalled != nil {
 		return false, fmt.Errorf("%s is stalled: %s: %s", plugin.Name, stalled.Reason, stalled.Message)
 	}
 	if meta.FindStatusCondition(conditions, "Reconciling") != nil {
-		return false, nil // beside Ready=True: a changed Secret is being tried
+		return false, nil // even with Ready=True: a change, such as a new Secret value, is being tried
 	}
 	return meta.IsStatusConditionTrue(conditions, "Ready"), nil
 }
 
-// WaitUntilReady returns when the plugin is ready, stalled (an error), or ctx ends (an error).
+// WaitUntilReady waits until the plugin is ready. It returns an error if the plugin is stalled or ctx ends.
 func WaitUntilReady(ctx context.Context, client dynamic.Interface, namespace, name string) error {
 	objects := client.Resource(floePlugins).Namespace(namespace)
 	only := func(options metav1.ListOptions) metav1.ListOptions {
@@ -63,7 +63,7 @@ func WaitUntilReady(ctx context.Context, client dynamic.Interface, namespace, na
 	}
 	ready := func(event watch.Event) (bool, error) {
 		if event.Type == watch.Deleted {
-			return false, nil // the operator brings back the object of an installed plugin
+			return false, nil // the operator recreates the object of an installed plugin
 		}
 		var plugin FloePlugin
 		content := event.Object.(*unstructured.Unstructured).Object
@@ -72,7 +72,7 @@ func WaitUntilReady(ctx context.Context, client dynamic.Interface, namespace, na
 		}
 		return IsReady(&plugin)
 	}
-	// It lists, watches, and begins again where a watch ends.
+	// UntilWithSync lists and watches, and starts again when a watch ends.
 	_, err := watchtools.UntilWithSync(ctx, lister, &unstructured.Unstructured{}, nil, ready)
 	return err
 }

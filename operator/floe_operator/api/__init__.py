@@ -1,1 +1,1 @@
-"""The only door to the API server: no other part of the operator has a client of it."""
+"""All access to the API server: no other part of the operator has a client for it."""

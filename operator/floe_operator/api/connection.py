@@ -1,4 +1,4 @@
-"""The way to the API server: one set of credentials, for our own calls and for kopf's watch."""
+"""The connection to the API server: one set of credentials for our own requests and for kopf's watch."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from floe_operator.api.proxies import environment_proxy
 from floe_operator.settings import service_account_namespace
 
 _DEEPEST_JSON = 10_000
-"""Levels that the API server decodes (sigs.k8s.io/json); the standard library's parser is recursive."""
+"""Levels of nesting that the API server decodes (sigs.k8s.io/json); Python's own parser is recursive."""
 
 REQUEST_TIMEOUT = 30.0
-"""Seconds that one request may take, unless the caller says otherwise."""
+"""Seconds that one request may take by default."""
 STREAM_SILENCE = 90.0
-"""Seconds without a byte after which a watch counts as cut off; bookmarks come about each minute."""
+"""Seconds without a byte after which a watch counts as broken; bookmarks arrive about once a minute."""
 
 
 class Connection:
-    """Requests to the API server, and the credentials behind them."""
+    """Sends requests to the API server and holds the credentials for them."""
 
     def __init__(
         self, configuration: client.Configuration, namespace: str, renew: Callable[[], Awaitable[None]]
@@ -40,13 +40,13 @@ class Connection:
         self._client = client.ApiClient(configuration)
         self._client.user_agent = "floe-operator"
         self.namespace = namespace
-        """The namespace that the kubeconfig's context or the pod's ServiceAccount names."""
+        """The namespace of the kubeconfig's context or of the pod's ServiceAccount."""
         self.time_to_write: Callable[[], float] = lambda: math.inf
-        """For how many seconds from now writes may be sent; leader election says."""
+        """Returns for how many seconds from now writes may be sent; leader election decides that."""
         self.on_answer: Callable[[str, str], None] = lambda method, code: None
-        """Told of each request's method and the answer's HTTP code, or why there was none."""
+        """Called for each request with its method and the answer's HTTP code, or why there was no answer."""
         self.on_write: Callable[[str], None] = lambda kind: None
-        """Told of each write that the API server took."""
+        """Called with the kind of each write that the API server accepted."""
 
     @property
     def server(self) -> str:
@@ -64,16 +64,19 @@ class Connection:
         accept: str = "application/json",
         timeout: float = REQUEST_TIMEOUT,
     ) -> dict[str, Any]:
-        """The answer's JSON object; raises a ClusterError.
+        """Send a request and return the JSON object in the answer.
 
-        `timeout` bounds all of it, in seconds: new credentials and the second try with them included.
+        `timeout` limits the whole call, in seconds, including a retry with new credentials.
+
+        Raises:
+            ClusterError: The request failed.
         """
         try:
             async with asyncio.timeout(timeout):
                 try:
                     payload = await self._read(method, path, query, body, content_type, accept)
                 except errors.Unauthorized:
-                    # Tokens of credential plugins run out: ask for new ones, once.
+                    # Tokens from credential plugins expire: get a new one, once.
                     await self._renew()
                     payload = await self._read(method, path, query, body, content_type, accept)
         except TimeoutError:
@@ -83,10 +86,10 @@ class Connection:
             ) from None
         try:
             found = json.loads(payload)
-        except ValueError:  # a proxy's page, perhaps
+        except ValueError:  # perhaps a proxy's error page
             found = None
         if not isinstance(found, dict):
-            raise errors.Refused(f"{method} {path} was not answered by a JSON object")
+            raise errors.Refused(f"the answer to {method} {path} is not a JSON object")
         return found
 
     async def write(
@@ -99,13 +102,15 @@ class Connection:
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         content_type: str = "application/json",
     ) -> dict[str, Any]:
-        """As `request`, for what only the leader may send: NotLeading where it does not lead (any more).
+        """Send a request, as `request` does, that only the leader may send.
 
-        Nothing is sent, and nothing goes on to be sent, beyond `time_to_write` as it is now. `kind` is for
-        those who count writes.
+        The request is abandoned when `time_to_write`, as it is now, is over. `kind` is for counting writes.
+
+        Raises:
+            NotLeading: This operator is not the leader, or no longer.
         """
         if (left := self.time_to_write()) <= 0:
-            raise errors.NotLeading("this operator does not lead: nothing was sent")
+            raise errors.NotLeading("this operator is not the leader: nothing was sent")
         limit = min(left, REQUEST_TIMEOUT)
         answer = await self.request(
             method, path, query=query, body=body, content_type=content_type, timeout=limit
@@ -150,10 +155,13 @@ class Connection:
         timeout: float,
         silence: float = STREAM_SILENCE,
     ) -> AsyncIterator[dict[str, Any]]:
-        """The events of a watch, until the server ends it or the connection breaks; raises a ClusterError.
+        """Yield the events of a watch until the server ends it or the connection breaks.
 
-        A connection on which nothing came for `silence` seconds counts as broken. Refused for what is no
-        event: whoever asks again from the version before it would meet it again.
+        A connection on which nothing arrives for `silence` seconds counts as broken.
+
+        Raises:
+            Refused: A line is not an event; watching again from the version before it would fail again.
+            ClusterError: The request failed.
         """
         try:
             method, url, headers, _, _ = await self._client.param_serialize(
@@ -179,7 +187,9 @@ class Connection:
         except (TimeoutError, aiohttp.ClientError):
             return
         except ValueError as error:
-            raise errors.Refused(f"GET {path} brought what is no event: {type(error).__name__}") from None
+            raise errors.Refused(
+                f"GET {path} sent a line that is not an event: {type(error).__name__}"
+            ) from None
         finally:
             answer.close()
 
@@ -187,7 +197,7 @@ class Connection:
         return errors.ClusterUnreachable(f"the API server at {self.server} cannot be reached: {error}")
 
     async def for_kopf(self) -> kopf.ConnectionInfo:
-        """The same credentials, as kopf takes them; read anew at each call, since tokens rotate."""
+        """Return the same credentials for kopf, read again at each call because tokens rotate."""
         configuration = self._configuration
         key = await configuration.get_api_key_with_prefix("BearerToken")
         scheme, _, token = (key or "").partition(" ")
@@ -207,17 +217,21 @@ class Connection:
         )
 
     async def close(self) -> None:
-        """Gives the connections back."""
+        """Close the connections."""
         await self._client.close()  # type: ignore[no-untyped-call]
 
 
 async def connect() -> Connection:
-    """The way that the pod's ServiceAccount or the kubeconfig shows; ClusterConfigError where it is none."""
-    # One object as deeply nested as the API server takes it must not end the listing or kopf's watch.
+    """Return a connection that uses the pod's ServiceAccount or the kubeconfig.
+
+    Raises:
+        ClusterConfigError: There is no usable configuration.
+    """
+    # An object nested as deeply as the API server allows must not break the listing or kopf's watch.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 2 * _DEEPEST_JSON))
     configuration = client.Configuration()
     configuration.connection_pool_maxsize = 64
-    # aiohttp would read the environment and ~/.netrc anew for each request, in a thread.
+    # Otherwise aiohttp would read the environment and ~/.netrc for each request, in a thread.
     configuration.client_session_kwargs = {"trust_env": False}
     namespace = service_account_namespace()
 
@@ -232,10 +246,10 @@ async def connect() -> Connection:
                 persist_config=False,
             )
             return str((loader.current_context.get("context") or {}).get("namespace") or "default")
-        except Exception as error:  # noqa: BLE001 -- the loader raises whatever a damaged file makes it raise
+        except Exception as error:  # noqa: BLE001 -- a damaged file can make the loader raise anything
             raise errors.ClusterConfigError(
-                f"no usable configuration of a cluster: {' '.join(str(error).split())} "
-                f"({type(error).__name__}; KUBECONFIG names the file, and `kubectl version` tries it)"
+                f"no usable cluster configuration: {' '.join(str(error).split())} "
+                f"({type(error).__name__}; set KUBECONFIG to the file and test it with `kubectl version`)"
             ) from None
 
     async def renew() -> None:
@@ -249,13 +263,13 @@ async def connect() -> Connection:
 def _event(line: bytes) -> dict[str, Any]:
     event = json.loads(line)
     if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
-        raise ValueError("no event")
+        raise ValueError("not an event")
     return event
 
 
 def _kubeconfig() -> str:
-    """The files that kubectl would read; the client looks at the variable only when it is imported."""
+    """Return the files that kubectl would read; the client reads KUBECONFIG only when it is imported."""
     files = os.environ.get("KUBECONFIG") or "~/.kube/config"
     if not any(Path(file).expanduser().is_file() for file in files.split(os.pathsep)):
-        raise FileNotFoundError(f"there is no file {files}, and this is no pod either")
+        raise FileNotFoundError(f"the file {files} does not exist, and this process does not run in a pod")
     return files

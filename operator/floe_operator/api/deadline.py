@@ -1,6 +1,6 @@
-"""Until when this process leads, and the thread that ends the process then, whatever the event loop does.
+"""The deadline of this process's leadership, and a thread that ends the process when the deadline passes.
 
-The caller must put it off at each renewal.
+The thread works even while the event loop is blocked. The caller must put off the deadline at each renewal.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NoReturn
 import structlog
 
 _GOODBYE_SECONDS = 0.5
-"""How long the last log line may take."""
+"""Seconds that the last log line may take."""
 _LOOK_SECONDS = 1.0
-"""How often the watchdog looks at least: its waits stand still while the machine sleeps."""
+"""Maximum seconds between two checks by the watchdog, whose waits do not count time the machine sleeps."""
 
 _goodbye_begun = threading.Lock()
-"""Held, for good, by the first that ends the process: its reason is the one that counts."""
+"""Held forever by the first thread that ends the process, so that only its reason is logged."""
 
 _CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -26,32 +26,32 @@ _log = structlog.get_logger(__name__)
 
 
 def since_boot() -> float:
-    """Seconds on a clock that nobody sets, and that goes on while the machine sleeps (on Linux)."""
+    """Return the seconds on a clock that cannot be set and that, on Linux, runs while the machine sleeps."""
     return time.clock_gettime(_CLOCK)
 
 
 class Deadline:
-    """Until when this process leads, by `since_boot`; read by the watchdog's thread, too."""
+    """The `since_boot` time until which this process leads; the watchdog's thread reads it too."""
 
     def __init__(self) -> None:
         self._at: float | None = None
 
     def left(self) -> float:
-        """Seconds until then; 0 or less where it is over or never began."""
+        """Return the seconds of leadership left; 0 or less if it is over or never began."""
         at = self._at
         return at - since_boot() if at is not None else 0.0
 
     def put_off(self, at: float) -> None:
-        """The lead lasts until then."""
+        """Extend leadership until `at`."""
         self._at = at
 
     def clear(self) -> None:
-        """The lead is over."""
+        """End leadership."""
         self._at = None
 
 
 class Watchdog:
-    """A thread that ends the process when the deadline passes, whatever the event loop does."""
+    """A thread that ends the process when the deadline passes, even while the event loop is blocked."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -59,26 +59,26 @@ class Watchdog:
         threading.Thread(target=self._watch, name="leader watchdog", daemon=True).start()
 
     def stop(self) -> None:
-        """The lead is given up on purpose."""
+        """Stop watching, so that leadership can be released on purpose."""
         self._stopped.set()
 
     def _watch(self) -> None:
         while not self._stopped.wait(min(_LOOK_SECONDS, max(0.0, self._deadline.left()))):
             if self._deadline.left() <= 0 and not self._stopped.is_set():
-                end_process("it was not renewed in time")
+                end_process("the Lease was not renewed in time")
 
 
 def end_process(why: str) -> NoReturn:
-    """Ends the process now: no clean-up, which could write. Exit code 1.
+    """End the process immediately with exit code 1 and without clean-up, which could still write.
 
-    Logs `why`, unless another thread has begun to end the process for a reason of its own.
+    Log `why`, unless another thread has begun to end the process for its own reason.
     """
     try:
         if _goodbye_begun.acquire(blocking=False):
-            # In a thread: another one may hold the log's lock, or nobody may read the log.
+            # In a thread, because logging can block: on a lock held by another thread, or on a full pipe.
             goodbye = threading.Thread(
                 target=_log.critical,
-                args=("the lead is lost: the process ends",),
+                args=("leadership lost: ending the process",),
                 kwargs={"reason": why},
                 daemon=True,
             )

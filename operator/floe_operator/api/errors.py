@@ -1,15 +1,15 @@
-"""What can go wrong with a call to the API server, told apart by what helps.
+"""What can go wrong with a request to the API server, classified by what helps.
 
 ClusterError
-├── ClusterConfigError      no usable kubeconfig; nothing but the user helps
-├── ClusterUnreachable      nobody answers, or not now; a retry helps
-├── Unauthorized            credentials are not accepted
-├── MissingRight            RBAC lacks a verb on a resource, both named
-├── NotFound                the object, or its kind, is not there
-├── Conflict                another manager owns the field, or the object is not the one that was meant
+├── ClusterConfigError      no usable kubeconfig; only the user can fix it
+├── ClusterUnreachable      no answer, or none for now; a retry helps
+├── Unauthorized            the credentials are not accepted
+├── MissingRight            RBAC does not allow a verb on a resource; the error names both
+├── NotFound                the object or its kind does not exist
+├── Conflict                another field manager owns the field, or the object is not the intended one
 ├── NamespaceTerminating    nothing can be created in the namespace any more
-├── NotLeading              another operator may lead: nothing is sent
-└── Refused                 any other answer, as the API server words it
+├── NotLeading              another operator might lead, so nothing is sent
+└── Refused                 any other answer, in the API server's words
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from floe_operator.rules.results import RetryableError
 
 
 class ClusterError(RetryableError):
-    """The base: each of them is worth another try, later."""
+    """Base class; each of these errors is worth a retry later."""
 
 
 class ClusterConfigError(ClusterError):
-    """There is no usable way to the cluster."""
+    """There is no usable configuration for the cluster."""
 
 
 class ClusterUnreachable(ClusterError):
-    """The API server does not answer, or asks to come back later."""
+    """The API server does not answer, or asks for a retry later."""
 
 
 class Unauthorized(ClusterError):
@@ -39,28 +39,28 @@ class Unauthorized(ClusterError):
 
 
 class MissingRight(ClusterError):
-    """RBAC forbids it; the message says which rule would allow it."""
+    """RBAC forbids the request; the message says which rule would allow it."""
 
     def __init__(self, message: str, *, right: str) -> None:
         super().__init__(message)
         self.right = right
-        """The verb and resource that are missing, as `patch floeplugins/status`."""
+        """The missing verb and resource, for example `patch floeplugins/status`."""
 
 
 class NotFound(ClusterError):
-    """The object is not there."""
+    """The object does not exist."""
 
 
 class Conflict(ClusterError):
-    """The object changed under us, or another manager owns a field that we would set."""
+    """The object changed under us, or another field manager owns a field we wanted to set."""
 
 
 class NamespaceTerminating(ClusterError):
-    """The namespace is going away."""
+    """The namespace is being deleted."""
 
 
 class NotLeading(ClusterError):
-    """Only the leader writes."""
+    """Only the leader may write."""
 
 
 class Refused(ClusterError):
@@ -77,7 +77,7 @@ _FORBIDDEN = re.compile(
 
 
 def from_status(code: int, body: bytes, retry_after: str | None = None) -> ClusterError:
-    """The error of an answer, from its HTTP code and its metav1.Status."""
+    """Return the error for an answer, based on its HTTP code and its metav1.Status."""
     status = _parse(body)
     message = " ".join(str(status.get("message") or f"HTTP {code}").split())[:1000]
     details = status.get("details") or {}
@@ -98,9 +98,9 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
         return NamespaceTerminating(message) if "NamespaceTerminating" in causes else Conflict(message)
     if code == 429 or code >= 500:
         return ClusterUnreachable(
-            f"the API server says {code}: {message}", after=_seconds(retry_after, details)
+            f"the API server answered {code}: {message}", after=_seconds(retry_after, details)
         )
-    return Refused(f"the API server refuses ({code}): {message}")
+    return Refused(f"the API server refuses the request ({code}): {message}")
 
 
 def _forbidden(message: str) -> ClusterError:
@@ -111,7 +111,8 @@ def _forbidden(message: str) -> ClusterError:
     right = f"{verb} {resource}"
     where = f'a Role in namespace "{namespace}"' if namespace else "a ClusterRole"
     return MissingRight(
-        f'missing right: {where} must allow verb "{verb}" on resource "{resource}" of API group "{group}"',
+        f'missing permission: {where} must allow verb "{verb}" '
+        f'on resource "{resource}" of API group "{group}"',
         right=right,
     )
 
@@ -126,6 +127,6 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 def _seconds(header: str | None, details: dict[str, Any]) -> float | None:
     for value in (header, details.get("retryAfterSeconds")):
-        with contextlib.suppress(TypeError, ValueError):  # a date, or nothing
+        with contextlib.suppress(TypeError, ValueError):  # a date, or missing
             return min(60.0, float(value or "nothing"))
     return None

@@ -1,8 +1,8 @@
-"""Events that tell the story of a FloePlugin: one for each transition of its Ready condition.
+"""Events about FloePlugins: one for each transition of an object's Ready condition.
 
-Recording never waits; what is recorded is written beside all else, and can fail without harm. As client-go's
-recorder does, a repetition becomes a count on the Event that is there (a series). Messages are the
-conditions' own, which are scrubbed already.
+Recording never waits; Events are written in the background, and a failure does no harm. As in client-go's
+recorder, a repetition increases a count on the existing Event (a series). Messages are those of the
+conditions, which are scrubbed already.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from floe_operator.said import Said
 CONTROLLER = "floe.dev/floe-operator"
 ACTION = "Judge"
 RIGHTS = ("create", "patch")
-"""What the operator does with events of API group events.k8s.io; manifests/base grants just this."""
+"""The verbs that the operator needs on events (events.k8s.io); manifests/base grants only these."""
 EVENTS_PER_SECOND = 20
 SERIES_SECONDS = 600.0
-"""How long after an Event the same is a repetition of it."""
+"""Seconds after an Event during which an equal Event counts as a repetition."""
 PER_OBJECT = 20
-"""How many Events an object may bring in that time; a plugin that flaps with ever new messages ends there."""
+"""Maximum number of Events per object in that time; limits a plugin that flaps with changing messages."""
 
 _WAITING = 2_000
 _KNOWN = 10_000
@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Transition(NamedTuple):
-    """What an Event says; equal ones are repetitions."""
+    """The content of an Event; equal transitions are repetitions."""
 
     plugin: str
     namespace: str
@@ -56,10 +56,10 @@ class Transition(NamedTuple):
 
 
 def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | None:
-    """What to tell of a status that replaced the one of `seen`; None where Ready stayed as it was.
+    """Return the transition to report when `status` replaces the status of `seen`, or None if there is none.
 
-    Ready turns when its status or reason does. Unknown is for what was not judged yet: nothing to tell of.
-    A plugin that merely nobody has configured so far is no reason for a warning.
+    Only a new status or reason of Ready is reported. Unknown means not assessed yet and is not reported.
+    A plugin nobody has configured yet is not worth a warning.
     """
     before = seen.status.condition("Ready") if seen.status is not None else None
     now = status.condition("Ready")
@@ -94,7 +94,7 @@ class _Told:
 
 
 class EventRecorder:
-    """Writes Events in the background; bounded in memory and rate."""
+    """Writes Events in the background, limited in memory and rate."""
 
     def __init__(self, connection: Connection, *, instance: str | None = None) -> None:
         self._connection = connection
@@ -104,10 +104,10 @@ class EventRecorder:
         self._some = asyncio.Event()
         self._said: Said[str] = Said()
         self.dropped = 0
-        """How many transitions got no Event: there were too many, or the API server did not take it."""
+        """Number of transitions without an Event: there were too many, or the Event could not be written."""
 
     def record(self, seen: FloePlugin, status: FloePluginStatus) -> None:
-        """Tells of a status that was written over that of `seen`. Never raises, never waits."""
+        """Record that `status` replaced the status of `seen`; never raise, never wait."""
         transition = transition_of(seen, status)
         if transition is None:
             return
@@ -117,13 +117,13 @@ class EventRecorder:
             waiting.last = now
         elif len(self._waiting) >= _WAITING:
             self.dropped += 1
-            self._say_once("there are more Events than can be written")
+            self._say_once("too many Events at the same time")
         else:
             self._waiting[transition] = _Waiting(seen.metadata.resource_version, 1, now)
             self._some.set()
 
     async def run(self) -> None:
-        """Writes what is recorded, until it is cancelled."""
+        """Write the recorded Events until cancelled."""
         while True:
             await self._some.wait()
             while self._waiting:
@@ -145,8 +145,8 @@ class EventRecorder:
             except errors.ClusterError as error:
                 self._say_once(str(error))
                 break
-            except Exception:  # noqa: BLE001 -- a bug of ours must not end the operator for the sake of an Event
-                _log.exception("an Event was not written", plugin=transition.plugin)
+            except Exception:  # noqa: BLE001 -- a bug here must not end the operator
+                _log.exception("Event not written", plugin=transition.plugin)
                 break
         self.dropped += 1
 
@@ -165,7 +165,7 @@ class EventRecorder:
         self._told[transition] = _Told(body["metadata"]["name"], waiting.times, time.monotonic())
 
     async def _repeat(self, transition: Transition, told: _Told, waiting: _Waiting) -> bool:
-        """Counts a repetition on the Event that is there; False where it is gone."""
+        """Count a repetition on the existing Event; return False if the Event is gone."""
         count = told.count + waiting.times
         try:
             await self._connection.write(
@@ -182,22 +182,22 @@ class EventRecorder:
         return True
 
     def _forget_old(self) -> None:
-        """The oldest come first; those that are no series any more go, and more than there is room for."""
+        """Forget the oldest Events: those that are too old to be repeated, and those above the limit."""
         horizon = time.monotonic() - SERIES_SECONDS
         while self._told and (len(self._told) > _KNOWN or next(iter(self._told.values())).at < horizon):
             self._told.popitem(last=False)
 
     def _say_once(self, reason: str) -> None:
         if self._said.is_new(reason):
-            _log.warning("Events cannot be written", reason=reason)
+            _log.warning("cannot write Events", reason=reason)
 
 
 def event(transition: Transition, resource_version: str, at: datetime, instance: str) -> dict[str, Any]:
-    """The Event of a transition, as the API server takes it."""
+    """Return the Event of a transition, as the API server expects it."""
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        # Names in the order of time: kubectl describe lists Events of this API by name.
+        # Names sort by time: kubectl describe lists Events of this API by name.
         "metadata": {"name": f"{transition.name}.{time.time_ns():016x}", "namespace": transition.namespace},
         "eventTime": micro_time(at),
         "reportingController": CONTROLLER,
@@ -218,7 +218,7 @@ def event(transition: Transition, resource_version: str, at: datetime, instance:
 
 
 def series(count: int, last: datetime) -> dict[str, Any]:
-    """What says that an Event happened several times."""
+    """Return the `series` of an Event that happened `count` times, most recently at `last`."""
     return {"count": count, "lastObservedTime": micro_time(last)}
 
 

@@ -1,7 +1,7 @@
-"""Every request about FloePlugins but the watch, in one namespace.
+"""All requests about the FloePlugins of one namespace, except the watch.
 
-Server-side apply under two field managers: one for what the operator puts into an object (never forced), one
-for the status (forced, since nobody else may write it). Writes share one rate limit.
+Server-side apply uses two field managers: one for what the operator puts into an object (never forced), and
+one for the status (forced, since nobody else may write it). Writes share one rate limit.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ RIGHTS = (
     ("delete", PLURAL),
     ("patch", f"{PLURAL}/status"),
 )
-"""What the operator does with FloePlugins; manifests/base grants just this."""
+"""The (verb, resource) pairs that the operator needs; manifests/base grants only these."""
 
 _log = structlog.get_logger(__name__)
 
 _PAGE = 250
 _QUICK_SECONDS = 10.0
-"""For an answer that the API server has at hand."""
+"""Timeout, in seconds, of a request that the API server can answer immediately."""
 _REFUSAL_SECONDS = 180.0
-"""For how long a refusal counts that was not met again; a write that is still wanted is tried anew sooner."""
+"""Seconds for which a refusal counts if it does not recur; a write that is still needed is retried sooner."""
 _APPLY = "application/apply-patch+yaml"
 
 
@@ -60,12 +60,12 @@ class FloePlugins:
 
     @property
     def refusals(self) -> dict[str, str]:
-        """The kinds of writes that lack a right, or the namespace, and what would help."""
+        """The kinds of writes that fail for lack of a permission or the namespace, and how to fix each."""
         horizon = time.monotonic() - _REFUSAL_SECONDS
         return {kind: reason for kind, (reason, at) in self._refusals.items() if at > horizon}
 
     async def is_served(self) -> bool:
-        """Whether the API server knows FloePlugins: whether the CRD is installed and established."""
+        """Return True if the API server serves FloePlugins: the CRD is installed and established."""
         try:
             found = await self._connection.request("GET", f"/apis/{GROUP}/{VERSION}", timeout=_QUICK_SECONDS)
         except errors.NotFound:
@@ -74,7 +74,7 @@ class FloePlugins:
         return {PLURAL, f"{PLURAL}/status"} <= served
 
     async def missing_rights(self) -> list[str]:
-        """What the operator's Role lacks, as `patch floeplugins/status`; asks the API server itself."""
+        """Ask the API server which permissions are missing; return them like `patch floeplugins/status`."""
 
         async def allowed(verb: str, resource: str) -> bool:
             name, _, subresource = resource.partition("/")
@@ -96,7 +96,7 @@ class FloePlugins:
         return [f"{verb} {resource}" for (verb, resource), yes in asked if not yes]
 
     async def list(self) -> AsyncIterator[dict[str, Any]]:
-        """All objects of the namespace, as they were at one moment."""
+        """Yield all objects of the namespace, as they were at one moment."""
         query = {"limit": str(_PAGE)}
         while True:
             page = await self._connection.request("GET", self._collection, query=query)
@@ -107,10 +107,10 @@ class FloePlugins:
             query = {"limit": str(_PAGE), "continue": more}
 
     async def apply(self, plugin: PluginId, *, uid: str | None) -> dict[str, Any]:
-        """Puts type, name and label into the object of that uid, or creates it; takes no field from another.
+        """Apply type, name and label to the object with this uid, or create it; never take over a field.
 
-        Conflict where another manager holds a field with another value, or where the object is not the one
-        of that uid any more.
+        Raises:
+            Conflict: Another field manager set a field to a different value, or the uid has changed.
         """
         labels = {TYPE_LABEL: plugin.plugin_type.slug}
         metadata: dict[str, Any] = {"name": object_name(plugin), "labels": labels}
@@ -132,7 +132,12 @@ class FloePlugins:
         )
 
     async def apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes the status of the object with that uid; NotFound or Conflict if it is another by now."""
+        """Write the status of the object with this uid.
+
+        Raises:
+            NotFound: The object no longer exists.
+            Conflict: Another object has taken its place.
+        """
         body = {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": KIND,
@@ -149,7 +154,11 @@ class FloePlugins:
         )
 
     async def patch_status(self, plugin: PluginId, patch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Sends a JSON patch (RFC 6902) to the status; Refused where the version it tests for is gone."""
+        """Send a JSON patch (RFC 6902) to the status.
+
+        Raises:
+            Refused: The object no longer has the version that the patch tests for.
+        """
         return await self._write(
             "status",
             "PATCH",
@@ -160,7 +169,11 @@ class FloePlugins:
         )
 
     async def delete(self, plugin: PluginId, *, uid: str, resource_version: str) -> None:
-        """Deletes the object only as it was seen; Conflict where it changed since."""
+        """Delete the object if it is still as it was seen.
+
+        Raises:
+            Conflict: The object has changed since.
+        """
         await self._write(
             "deletion",
             "DELETE",
@@ -180,7 +193,7 @@ class FloePlugins:
             self._refusals[kind] = str(error), time.monotonic()
             raise
         except (errors.ClusterUnreachable, errors.NotLeading):
-            raise  # says nothing of rights
+            raise  # says nothing about permissions
         except errors.ClusterError as error:
             if isinstance(error, errors.NotFound) and str(error).startswith("namespaces "):
                 self._refused_without_namespace(kind)
@@ -191,9 +204,9 @@ class FloePlugins:
         return answer
 
     def _refused_without_namespace(self, kind: str) -> None:
-        reason = f"the namespace {self.namespace} does not exist: create it, or see --namespace"
+        reason = f"the namespace {self.namespace} does not exist: create it, or change --namespace"
         if self.refusals.get(kind) != reason:
-            _log.warning("FloePlugins cannot be written", reason=reason)
+            _log.warning("cannot write FloePlugins", reason=reason)
         self._refusals[kind] = reason, time.monotonic()
 
 

@@ -1,19 +1,19 @@
-"""Leader election on a Lease: one operator of a namespace writes, the others stand by.
+"""Leader election on a Lease: one operator per namespace writes, the others stand by.
 
-Acquire the lead before anything that writes is started, release it when that has ended, and ask `time_left`
-before each write. What is guaranteed then, and what is not:
+Acquire the Lease before starting anything that writes, release it after all of that has ended, and check
+`time_left` before each write. This guarantees the following, and no more:
 
-- A leader stops writing `renew_deadline` after it *sent* its last successful renewal; another one starts
-  no earlier than `duration` after it *saw* that renewal. Each counts on a clock of its own that nobody sets,
-  so clocks that differ do not matter; clocks that run at a different speed do, beyond half. On Linux the
-  leader's goes on while its machine sleeps: one that is woken up leads no more. Elsewhere it may go
-  on believing that it leads until its next renewal.
-- No write is sent after that, and writes under way are abandoned, even if the process was stopped or its
-  event loop blocked meanwhile: the time is checked where a write begins, each write is limited to what is
-  left, and a thread ends the process. Beyond that is only what has left the process already: the Lease API
-  has no fencing, so a request that the network holds back can arrive late. It carries a uid and is applied
-  on the server's side, or has preconditions; the next judgement corrects it.
-- Somebody who overwrites the Lease by hand is noticed at the next renewal, `retry` later at the most.
+- A leader stops writing `renew_deadline` seconds after it *sent* its last successful renewal; another process
+  starts no earlier than `duration` seconds after it *saw* that renewal. Each uses its own clock, which cannot
+  be set, so the clocks can show different times, but their speeds must not differ by more than half. On Linux
+  the leader's clock runs while its machine sleeps, so a leader whose machine slept too long no longer leads
+  when it wakes up. On other systems it might believe that it leads until its next renewal.
+- After its time has run out, a leader sends no write and abandons writes in progress, even if the process was
+  suspended or its event loop blocked: the time is checked when a write begins, each write is limited to the
+  time left, and a thread ends the process. Only a request already on its way can arrive late, because the
+  Lease API has no fencing and the network can delay a request. Such a request carries a uid and uses
+  server-side apply, or has preconditions; the next assessment corrects what it wrote.
+- If a user overwrites the Lease, the leader notices at its next renewal, at most `retry` seconds later.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from floe_operator.said import Said
 
 LEASE = "floe-operator"
 RIGHTS = ("get", "create", "update")
-"""What the operator does with leases; manifests/base grants just this."""
+"""The verbs that the operator needs on leases; manifests/base grants only these."""
 
 _SPREAD = 0.25
-"""By how much a standby varies its pauses, so that several do not ask in step."""
+"""Maximum fraction added to a standby's pauses, so that standbys read the Lease at different times."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Elector:
-    """One candidate for the lead of a namespace.
+    """A candidate for the leadership of one namespace.
 
-    `connection` is to be its own: a pool full of other requests that hang must not hold up a renewal.
+    `connection` must not be shared: other requests that hang in its pool must not delay a renewal.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Elector:
         self._renewals: asyncio.Task[None] | None = None
         self._said: Said[str] = Said()
         self._has_asked = False
-        """Whether the Lease may name this one."""
-        self.obstacle = "the Lease has not been looked at yet"
-        """Why this one neither leads nor knows who does, for people; empty where it does."""
+        """Whether the Lease might name this candidate."""
+        self.obstacle = "the Lease has not been read yet"
+        """Why this candidate neither leads nor knows who does, worded for users; otherwise empty."""
 
     @property
     def is_leader(self) -> bool:
@@ -82,15 +82,18 @@ class Elector:
 
     @property
     def holder(self) -> str:
-        """Who leads, as far as is known; empty where nobody does."""
+        """The identity of the leader, as far as known; empty if nobody leads."""
         return self.identity if self.is_leader else self._observer.holder
 
     def time_left(self) -> float:
-        """For how many seconds from now this process may write; 0 or less where it does not lead."""
+        """Return the seconds for which this process may still write; 0 or less if it does not lead."""
         return self._deadline.left()
 
     async def acquire(self) -> None:
-        """Waits for the lead; from then on it is renewed until `release`. Losing it ends the process."""
+        """Wait for leadership, then renew the Lease in the background until `release`.
+
+        Losing leadership ends the process.
+        """
         while True:
             pause = self._timing.retry * random.uniform(1.0, 1.0 + _SPREAD)  # noqa: S311 -- jitter
             try:
@@ -114,7 +117,7 @@ class Elector:
             log("not leading", reason=why)
 
     async def release(self) -> None:
-        """Lets the next one lead at once, if this one does: the last thing that the process sends."""
+        """Release the Lease if held, so that the next leader need not wait; this is the last request sent."""
         limit = self._timing.retry
         if self._renewals is not None and self._watchdog is not None:
             self._renewals.cancel()
@@ -127,14 +130,14 @@ class Elector:
         try:
             released = await self._give_back(limit)
         except errors.ClusterError as error:
-            # It costs the next one the rest of the Lease's time.
-            _log.warning("the Lease was not released", reason=str(error))
+            # The next leader has to wait until the Lease expires.
+            _log.warning("Lease not released", reason=str(error))
         else:
             if released:
-                _log.info("the Lease was released", lease=LEASE)
+                _log.info("Lease released", lease=LEASE)
 
     async def _attempt(self) -> float | None:
-        """Takes the lead if it is to be had: None then, else for how long another may hold it."""
+        """Try to become the leader; return None, or the seconds another operator might still lead."""
         lease = await self._read(self._timing.retry)
         step, wait = self._observer.decide(lease, time.monotonic())
         if step is Step.WAIT:
@@ -146,27 +149,25 @@ class Elector:
             await self._write(self._timing.retry)
         except errors.Conflict:
             self._has_asked = False
-            return 0.0  # somebody was faster; look again soon
+            return 0.0  # another operator was faster; look again soon
         self._deadline.put_off(started + self._timing.renew_deadline)
         return None
 
     async def _keep(self) -> None:
-        """Renews until it is cancelled."""
+        """Renew the Lease until cancelled."""
         reason, pause = "", self._timing.retry
         while True:
             await asyncio.sleep(pause)
             started = since_boot()
             if (left := self.time_left()) <= 0:
-                self._lose(reason or "it was not renewed in time")
+                self._lose(reason or "the Lease was not renewed in time")
             try:
-                # No longer than a retry takes: a connection that hangs leaves time for another one.
+                # At most `retry` seconds, so that a hanging request leaves time for another attempt.
                 await self._renew(min(left, self._timing.retry))
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the Lease was not renewed
+            except Exception as error:  # noqa: BLE001 -- whatever happened, the Lease was not renewed
                 reason = str(error)
                 if self._said.is_new("not renewed", reason):
-                    _log.warning(
-                        "the Lease was not renewed", reason=reason, seconds_left=round(self.time_left(), 1)
-                    )
+                    _log.warning("Lease not renewed", reason=reason, seconds_left=round(self.time_left(), 1))
                 pause = max(0.0, min(self._timing.retry / 4, self.time_left()))
             else:
                 reason, pause = "", self._timing.retry
@@ -182,16 +183,16 @@ class Elector:
             except errors.ClusterUnreachable:
                 raise
             except errors.ClusterError:
-                # An earlier renewal's answer was lost, or somebody edited the Lease, deleted it, or took it.
+                # The answer to an earlier renewal was lost, or someone edited, deleted or took the Lease.
                 pass
         lease = await self._read(until - since_boot())
         if lease is not None and lease.holder != self.identity:
-            self._lose(f"{lease.holder or 'nobody'} holds it now")
+            self._lose(f"{lease.holder or 'nobody'} holds the Lease now")
         self._lease = lease or Lease(metadata=_fresh(self._lease))
         await self._write(until - since_boot())
 
     async def _give_back(self, limit: float) -> bool:
-        """Releases the Lease if it names this one; a request that was cancelled may have made it do so."""
+        """Release the Lease if it names this candidate; even a cancelled request might have written this."""
         until = since_boot() + limit
         lease = self._lease if self._renewals and self._lease.is_stored else await self._read(limit)
         while lease is not None and lease.holder == self.identity:
@@ -216,7 +217,11 @@ class Elector:
             return None
 
     async def _write(self, limit: float) -> None:
-        """Makes the Lease name this one; Conflict if anybody wrote since it was read."""
+        """Make the Lease name this candidate.
+
+        Raises:
+            Conflict: Someone has written the Lease since it was read.
+        """
         body = self._lease.held_by(self.identity, self._timing.duration, datetime.now(UTC))
         if self._lease.is_stored:
             await self._put(body, limit)
@@ -230,20 +235,20 @@ class Elector:
 
 
 class NoElection:
-    """Stands for an Elector where election is off: this one leads, whoever else may."""
+    """Replaces the Elector if leader election is off: this process always leads, even if others do too."""
 
     is_leader = True
     obstacle = ""
 
     def time_left(self) -> float:
-        """For ever."""
+        """Return infinity."""
         return math.inf
 
     async def acquire(self) -> None:
-        """At once."""
+        """Return immediately."""
 
     async def release(self) -> None:
-        """Nothing is held."""
+        """Do nothing, because no Lease is held."""
 
 
 def _fresh(lease: Lease) -> dict[str, Any]:

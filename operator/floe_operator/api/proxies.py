@@ -1,4 +1,4 @@
-"""Which proxy of the environment leads to the API server, by the rules that kubectl follows."""
+"""The proxy that the environment sets for the API server, by the rules that kubectl follows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 
 
 def environment_proxy(server: str) -> str | None:
-    """The proxy that HTTPS_PROXY and NO_PROXY name for the API server, as kubectl takes them.
+    """Return the proxy that HTTPS_PROXY and NO_PROXY set for the API server, as kubectl reads them.
 
     Rules: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
     """
@@ -22,7 +22,7 @@ def environment_proxy(server: str) -> str | None:
 
 
 def _needs_no_proxy(host: str) -> bool:
-    """What urllib does not know: a loopback address never does, and NO_PROXY may name ranges of addresses."""
+    """Return True for loopback addresses and for the address ranges in NO_PROXY, which urllib ignores."""
     if host == "localhost":
         return True
     try:
@@ -34,5 +34,5 @@ def _needs_no_proxy(host: str) -> bool:
 
 def _networks(no_proxy: str) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     for entry in no_proxy.split(","):
-        with contextlib.suppress(ValueError):  # a host, then
+        with contextlib.suppress(ValueError):  # a host name
             yield ipaddress.ip_network(entry.strip(), strict=False)

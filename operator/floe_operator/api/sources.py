@@ -1,8 +1,8 @@
-"""Secrets and ConfigMaps: a watch on their metadata, and reads of single ones by name.
+"""Secrets and ConfigMaps: a watch on their metadata, and reads of single objects by name.
 
-The watch asks for PartialObjectMetadata, and of that keeps the name and resourceVersion alone: annotations
-carry contents, too (kubectl's last-applied configuration). Contents are read when a reconcile needs them and
-kept by nobody here. A kind that nobody ever asked for is not watched, so that the right to it may be missing.
+The watch asks for PartialObjectMetadata and keeps only the name and resourceVersion: annotations can hold
+contents too (kubectl's last-applied configuration). Contents are read when a reconcile needs them and are not
+kept here. A kind that nobody has asked for is not watched, so it needs no permission.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PAGE = 500
 _WATCH_SECONDS = 300
 _BACKOFF = Backoff(first=2.0, longest=15.0)
 _SHORT_SECONDS = 1.0
-"""A watch that brings nothing and ends sooner did not work, as client-go has it, too."""
+"""Seconds below which a watch without an event counts as failed, as in client-go."""
 
 _Kind = Literal["Secret", "ConfigMap"]
 _KINDS: tuple[_Kind, ...] = ("Secret", "ConfigMap")
@@ -49,12 +49,12 @@ class Sources:
         self._wanted = {kind: asyncio.Event() for kind in _KINDS}
         self._said: Said[_Kind] = Said()
         self.restarts = 0
-        """How often a watch failed; its ordinary end, after some minutes, is not counted."""
+        """How often a watch failed; its normal end, after some minutes, does not count."""
 
     def version(self, source: SourceObject) -> str | None:
-        """Changes with the object (empty where there is none); None while no watch tells.
+        """Return the object's resourceVersion, or an empty string if the object does not exist.
 
-        The first time that somebody asks, the watch on objects of that kind begins.
+        None means that its kind is not watched at the moment. The first call for a kind starts the watch.
         """
         self._wanted[source.kind].set()
         if source.kind not in self._in_step:
@@ -62,7 +62,7 @@ class Sources:
         return self._versions[source.kind].get(source.name, "")
 
     async def read(self, source: SourceObject) -> Contents:
-        """What the object holds now."""
+        """Return what the object contains now."""
         path = f"/api/v1/namespaces/{self._namespace}/{source.resource}/{source.name}"
         try:
             found = await self._connection.request("GET", path)
@@ -76,13 +76,13 @@ class Sources:
         return {**texts, **_decoded(found.get("binaryData"))}
 
     async def run(self) -> None:
-        """Watches until it is cancelled; a kind that may not be watched is tried again now and then."""
+        """Watch until cancelled; if the permission for a kind is missing, retry from time to time."""
         async with asyncio.TaskGroup() as group:
             for kind in _KINDS:
                 group.create_task(self._follow(kind), name=f"watch {kind}s")
 
     async def _follow(self, kind: _Kind) -> None:
-        """Lists and watches a kind; again when that fails, ever more slowly if it fails at once."""
+        """List and watch a kind; after a failure start again, with growing pauses if it soon fails again."""
         await self._wanted[kind].wait()
         clock = asyncio.get_running_loop().time
         failures = 0
@@ -109,11 +109,11 @@ class Sources:
     def _say(self, kind: _Kind, reason: str) -> None:
         if self._said.is_new(kind, reason):
             _log.warning(
-                "sources are not watched: changes are seen at the next scan only", kind=kind, reason=reason
+                "cannot watch sources: changes are noticed only at the next scan", kind=kind, reason=reason
             )
 
     async def _list(self, kind: _Kind) -> str:
-        """Takes all of a kind in, tells of every difference; the resourceVersion of the listing."""
+        """List all objects of a kind, report every difference, and return the listing's resourceVersion."""
         seen: dict[str, str] = {}
         query = {"limit": str(_PAGE)}
         while True:
@@ -132,7 +132,7 @@ class Sources:
         return str(metadata.get("resourceVersion", ""))
 
     async def _watch(self, kind: _Kind, version: str) -> str:
-        """Follows the changes since a version, until the server ends the stream; the last version seen."""
+        """Follow changes since a version until the server ends the stream; return the last version seen."""
         query = {
             "watch": "1",
             "resourceVersion": version,
@@ -148,7 +148,7 @@ class Sources:
             what, seen = event.get("type"), event["object"]
             if what == "ERROR":
                 if seen.get("code") == 410:
-                    raise _Expired("the history since the last version is gone")
+                    raise _Expired("the resource version is too old")
                 raise errors.ClusterUnreachable(f"the watch on {kind}s ended: {seen.get('message')}")
             name, version = _name_and_version(seen)
             if what == "BOOKMARK":
@@ -168,11 +168,11 @@ class Sources:
 
 
 class _Expired(errors.ClusterError):
-    """The history since the version is gone: list again."""
+    """The resource version is too old; list again."""
 
 
 def _delay(fault: errors.ClusterError, failures: int) -> float:
-    """Seconds until the next try, after so many failures in a row."""
+    """Return the seconds until the next attempt, after this many failures in a row."""
     if isinstance(fault, errors.MissingRight):
         return _BACKOFF.longest
     if isinstance(fault, _Expired) and failures == 1:

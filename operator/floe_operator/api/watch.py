@@ -1,9 +1,9 @@
-"""The watch on FloePlugins: kopf's, in a thread of its own, turned into plain calls on our event loop.
+"""The watch on FloePlugins: kopf in its own thread, its events turned into plain calls on our event loop.
 
-kopf ends, and cancels every task of its loop, when the CRD goes away, when its right to watch does, or when
-a stream breaks in a way it does not know; so it gets a loop that holds nothing of ours. We wait for the CRD
-before each start, since kopf looks for it only once. kopf's handlers swallow exceptions: nothing that can
-fail happens in them.
+kopf ends, and cancels every task of its loop, when the CRD is deleted, when it may no longer watch, or when a
+stream breaks in a way it does not know. So it gets a loop that runs none of our tasks. We wait for the
+CRD before each start, since kopf looks for it only once. kopf's handlers swallow exceptions, so nothing that
+can fail happens in them.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from floe_operator.rules.resource import GROUP, PLURAL, VERSION
 from floe_operator.said import Said
 
 RETRY_SECONDS = 2.0
-"""How long to wait between two looks for the CRD, or before a broken watch starts again."""
+"""Seconds between two checks for the CRD, or before a broken watch is restarted."""
 
 _REMIND_SECONDS = 60.0
 _PULSE_SECONDS = 10.0
-"""How often the API server is asked for a sign of life: kopf tries to reach it for ever and tells nobody."""
+"""Seconds between two checks that the API server answers: kopf retries forever and does not report it."""
 _BACKOFFS = (1, 1, 2, 3, *9 * (5,))
-"""Seconds between kopf's tries of one request; its own grow to 21 s, which an outage would last longer."""
+"""Seconds between kopf's attempts at one request; its defaults grow to 21 s, which would prolong outages."""
 _END_SECONDS = 3.0
-"""What kopf gets to end when we do."""
+"""Seconds that kopf gets to end when the operator ends."""
 
 _NO_CRD = f"the CRD {PLURAL}.{GROUP} is not installed: kubectl apply --server-side -k crds"
 
 _log = structlog.get_logger(__name__)
 
 OnEvent = Callable[[str | None, Mapping[str, Any]], None]
-"""Told of each event: its type (None for an object of the first listing) and the object."""
+"""Called with each event's type (None for an object of the first listing) and its object."""
 
 
 class Watch:
-    """Keeps a watch on the FloePlugins of one namespace, for as long as it runs."""
+    """Keeps a watch on the FloePlugins of one namespace while `run` runs."""
 
     def __init__(
         self,
@@ -61,19 +61,19 @@ class Watch:
         self._on_event = on_event
         self._on_gone = on_gone
         self.established = False
-        """Whether a watch runs (or is being set up by kopf), as far as the API server can be reached."""
+        """Whether a watch runs, or kopf is setting it up, and the API server can be reached."""
         self.starts = 0
-        """How often a watch was started."""
+        """Number of times a watch was started."""
         self.obstacle = "the watch has not started yet"
-        """Why there is no watch, for people."""
+        """Why there is no watch, for users."""
         self._heartbeat: float | None = None
 
     def silence(self) -> float:
-        """For how many seconds kopf's event loop has not turned; 0 where it need not."""
+        """Return for how many seconds kopf's event loop has not run; 0 if it does not have to."""
         return time.monotonic() - self._heartbeat if self._heartbeat is not None else 0.0
 
     async def run(self) -> None:
-        """Watches until it is cancelled."""
+        """Watch until cancelled."""
         while True:
             await self._wait_until_possible()
             self.established, self.obstacle = True, ""
@@ -89,11 +89,11 @@ class Watch:
                 self.established = False
             self._heartbeat = None
             self.obstacle = f"the watch ended: {ended}"
-            _log.warning("the watch on FloePlugins ended and will be started again", reason=ended)
+            _log.warning("the watch on FloePlugins ended, restarting it", reason=ended)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _feel_pulse(self) -> None:
-        """While kopf runs: says whether it can have anything to watch."""
+        """Check repeatedly, while kopf runs, whether there is anything it can watch."""
         while True:
             await asyncio.sleep(_PULSE_SECONDS)
             try:
@@ -101,9 +101,9 @@ class Watch:
             except errors.ClusterError as error:
                 obstacle = str(error)
             if obstacle and self.established:
-                _log.warning("FloePlugins are not watched for now", reason=obstacle)
+                _log.warning("cannot watch FloePlugins", reason=obstacle)
             elif self.obstacle and not obstacle:
-                _log.info("FloePlugins are watched again")
+                _log.info("watching FloePlugins again")
             self.established, self.obstacle = not obstacle, obstacle
 
     async def _wait_until_possible(self) -> None:
@@ -111,11 +111,11 @@ class Watch:
         while (obstacle := await self._find_obstacle()) is not None:
             self.obstacle = obstacle
             if said.is_new("obstacle", obstacle):
-                _log.warning("waiting for FloePlugins to be served", reason=obstacle)
+                _log.warning("waiting for the API server to serve FloePlugins", reason=obstacle)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _find_obstacle(self) -> str | None:
-        """What stands in the way of a watch, as a sentence; None where nothing does."""
+        """Return a sentence that says why a watch is impossible, or None if it is possible."""
         try:
             if not await self._floeplugins.is_served():
                 self._on_gone()
@@ -126,16 +126,16 @@ class Watch:
         if not rights:
             return None
         sentence = (
-            f"missing right: a Role in namespace {self._floeplugins.namespace!r} must allow "
+            f"missing permission: a Role in namespace {self._floeplugins.namespace!r} must allow "
             f"{', '.join(rights)} of API group {GROUP!r}"
         )
         if any(right.split()[0] in ("list", "watch") for right in rights):
             return sentence
-        _log.warning("some of the work will fail", reason=sentence)
+        _log.warning("some operations will fail", reason=sentence)
         return None
 
     async def _kopf(self) -> str:
-        """Runs kopf until it ends or we are cancelled; why it ended."""
+        """Run kopf until it ends or we are cancelled; return why it ended."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[str] = loop.create_future()
         stop = threading.Event()
@@ -148,12 +148,12 @@ class Watch:
             reason = "kopf ended"
             try:
                 asyncio.run(self._operator(loop, stop))
-            except BaseException as error:  # noqa: BLE001 -- the thread must always say that it ended
+            except BaseException as error:  # noqa: BLE001 -- the thread must always report its end
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-            with contextlib.suppress(RuntimeError):  # our loop did not wait for us
+            with contextlib.suppress(RuntimeError):  # our loop has been closed
                 loop.call_soon_threadsafe(tell, reason)
 
-        # A daemon: a stream that hangs must not keep the process from ending.
+        # A daemon thread: a hanging stream must not keep the process from ending.
         thread = threading.Thread(target=work, name="kopf", daemon=True)
         thread.start()
         try:
@@ -185,7 +185,7 @@ class Watch:
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def seen(event: Mapping[str, Any], **_: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # our loop did not wait for us
+            with contextlib.suppress(RuntimeError):  # our loop has been closed
                 ours.call_soon_threadsafe(self._on_event, event["type"], event["object"])
 
         try:
@@ -197,11 +197,11 @@ class Watch:
                 stop_flag=stop,
             )
         finally:
-            stop.set()  # a thread of the loop's executor waits for it, and the loop's end for that thread
+            stop.set()  # an executor thread waits for it, and the loop's end waits for that thread
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
-    """Keeps nothing: kopf would copy each object to see what changed, for handlers that we have none of."""
+    """Keeps nothing: kopf would copy each object to find changes for handlers that we do not have."""
 
     def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
         return kopf.BodyEssence()

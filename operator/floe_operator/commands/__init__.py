@@ -1,1 +1,1 @@
-"""What each command of `floe-operator` does."""
+"""The commands of `floe-operator`."""

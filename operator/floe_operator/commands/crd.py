@@ -1,6 +1,6 @@
-"""The CRD that comes with this package, as a JSON schema of what the API server's strict validation takes.
+"""The CRD in this package, as a JSON schema of what the API server's strict validation accepts.
 
-Pure but for reading the package's own file.
+Pure except for reading the package's own file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ METADATA: Mapping[str, Any] = {
         },
         "namespace": {
             **_TEXT,
-            "description": "The namespace of the operator that is to judge the plugin.",
+            "description": "The namespace of the operator that assesses the plugin.",
             "maxLength": 63,
             "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
         },
@@ -64,7 +64,7 @@ METADATA: Mapping[str, Any] = {
 
 @functools.cache
 def openapi_schema() -> Mapping[str, Any]:
-    """The CRD's own schema of a FloePlugin."""
+    """Return the CRD's own schema of a FloePlugin."""
     text = (files("floe_operator") / "crd.yaml").read_text(encoding="utf-8")
     version: Mapping[str, Any] = yaml.safe_load(text)["spec"]["versions"][0]
     schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
@@ -72,10 +72,10 @@ def openapi_schema() -> Mapping[str, Any]:
 
 
 def json_schema(openapi: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:
-    """A part of the CRD's schema as a JSON schema; `strict` refuses unknown fields.
+    """Return a part of the CRD's schema as a JSON schema; `strict` rejects unknown fields.
 
-    Rules in CEL, defaults and list types have no form there. The patterns mean the same to Go, to ECMAScript
-    and, but for a newline at the end, to Python.
+    JSON Schema cannot express CEL rules, defaults and list types. The patterns mean the same in Go, in
+    ECMAScript and, except for a newline at the end, in Python.
     """
     schema: dict[str, Any] = {key: openapi[key] for key in _KEPT if key in openapi}
     if "properties" in openapi:

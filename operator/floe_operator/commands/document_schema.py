@@ -1,7 +1,7 @@
 """JSON schemas of whole FloePlugin documents, for editors and for kubeconform. Pure.
 
-Draft-07: what yaml-language-server and kubeconform both take in full. Within spec.config nothing is required,
-as configFrom may give it, and a secret may not stand there at all.
+They use draft-07, which yaml-language-server and kubeconform both support in full. Nothing inside spec.config
+is required, because configFrom can supply it, and secrets are not allowed there at all.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _DROPPED = (
 )
 _DATA = ("default", "const", "enum", "examples")
 _BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_NOT_HERE = "A secret: it does not belong here, refer to it by spec.configFrom."
+_NOT_HERE = "A secret does not belong here; refer to it in spec.configFrom."
 
 
 def document_schema(plugin: PluginId, description: Description) -> dict[str, Any]:
-    """The schema of the documents of one plugin."""
+    """Return the schema of one plugin's documents."""
     name = object_name(plugin)
     schema = _any_plugin()
     schema["title"] = f"{KIND} {name}"
@@ -49,7 +49,7 @@ def document_schema(plugin: PluginId, description: Description) -> dict[str, Any
 
 
 def kind_schema(plugins: Mapping[PluginId, Description]) -> dict[str, Any]:
-    """One schema for every FloePlugin: of the plugins that are known, the configuration is checked, too."""
+    """Return one schema for all FloePlugins, which also checks the configuration of known plugins."""
     schema = _any_plugin()
     definitions: dict[str, Any] = {}
     rules = []
@@ -73,7 +73,7 @@ def kind_schema(plugins: Mapping[PluginId, Description]) -> dict[str, Any]:
 
 
 def _any_plugin() -> dict[str, Any]:
-    """The CRD's part; unknown fields are refused but in metadata and status."""
+    """Return the part that the CRD defines; it rejects unknown fields except in metadata and status."""
     openapi = openapi_schema()
     schema = json_schema(openapi)
     properties = schema["properties"]
@@ -91,7 +91,7 @@ def _any_plugin() -> dict[str, Any]:
             "annotations": texts,
         },
     }
-    # The CRD's rules in CEL, as far as JSON schema can say them; the name's is each plugin's own.
+    # The CRD's CEL rules, as far as JSON Schema can express them; each plugin adds its own rule on the name.
     source = properties["spec"]["properties"]["configFrom"]["items"]
     source["oneOf"] = [{"required": ["secretKeyRef"]}, {"required": ["configMapKeyRef"]}]
     properties["status"] = json_schema(openapi["properties"]["status"], strict=False)
@@ -104,7 +104,7 @@ def _any_plugin() -> dict[str, Any]:
 
 
 def _config(description: Description, *, root: str, prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The schema of spec.config where it stands at `root`, and its definitions with their names."""
+    """Return the schema of spec.config, to be placed at `root`, and its definitions by name."""
     given = description.config_schema
     if given is None:
         if description.takes_config:
@@ -116,7 +116,7 @@ def _config(description: Description, *, root: str, prefix: str) -> tuple[dict[s
 
 
 class _Translation:
-    """From pydantic's 2020-12 to draft-07, moved to another place, for a part of a configuration."""
+    """Translates a configuration's schema from pydantic's 2020-12 to draft-07, and adapts its references."""
 
     def __init__(self, root: str, prefix: str) -> None:
         self._root = root
@@ -141,7 +141,7 @@ class _Translation:
         reference = done.pop("$ref", None)
         if reference is None:
             return done
-        # Beside $ref, draft-07 passes over everything.
+        # Draft-07 ignores everything beside $ref.
         return (
             {**done, "allOf": [*done.get("allOf", []), {"$ref": reference}]} if done else {"$ref": reference}
         )
@@ -151,7 +151,7 @@ class _Translation:
             case "$ref":
                 return {"$ref": self._moved(str(value))}
             case "oneOf":
-                # Without `required`, a value may fit several.
+                # Without `required`, a value can match several alternatives.
                 return {"anyOf": self(value)}
             case "prefixItems":
                 return {"items": self(value), "additionalItems": self(schema.get("items", True))}

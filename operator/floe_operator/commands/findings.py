@@ -1,4 +1,4 @@
-"""What is wrong with manifests, and the three forms in which it is said. Pure."""
+"""What is wrong with manifests, and the three formats in which it is reported. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where something stands: a file, a document in it (from 1), a line if known, and the object there."""
+    """A location: a file, a document in it (counted from 1), a line if known, and the object there."""
 
     file: str
     document: int
@@ -20,10 +20,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: where, at which dotted path, against which rule, and what is wrong and would mend it.
+    """One fault: its place, its dotted path, the rule it breaks, what is wrong and how to fix it.
 
-    A rule is a cause of the API server (FieldValueRequired), a reason of a condition (PlaintextSecret; after
-    a slash, pydantic's type of a fault), or a rule of manifests (InvalidYAML, DuplicateObject).
+    A rule is an API server cause (FieldValueRequired), the reason of a condition (PlaintextSecret; pydantic's
+    error type can follow after a slash), or a rule on manifests (InvalidYAML, DuplicateObject).
     """
 
     place: Place
@@ -34,30 +34,30 @@ class Finding:
 
 @dataclass(frozen=True)
 class Tally:
-    """How much was looked at."""
+    """How much was checked."""
 
     files: int
     plugins: int
 
     def sentence(self, findings: int) -> str:
-        """For people, at the end."""
+        """Return the closing summary, for people."""
         looked = f"{_count(self.plugins, 'FloePlugin')} in {_count(self.files, 'file')}"
         return f"{looked}: {_count(findings, 'finding') if findings else 'no findings'}"
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """By file, document and line, each once."""
+    """Return the findings sorted by file, document and line, without duplicates."""
     unique = dict.fromkeys(findings)
     return sorted(unique, key=lambda one: (one.place.file, one.place.document, one.place.line or 0))
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """A line each: file, line, document, object, path, message, rule."""
+    """Return one line per finding: file, line, document, object, path, message, rule."""
     return "\n".join(_line(finding) for finding in findings)
 
 
 def as_json(findings: Sequence[Finding], tally: Tally) -> str:
-    """One JSON object for programs."""
+    """Return one JSON object, for programs."""
     return json.dumps(
         {
             "valid": not findings,
@@ -83,7 +83,7 @@ def as_json(findings: Sequence[Finding], tally: Tally) -> str:
 
 
 def as_github(findings: Sequence[Finding]) -> str:
-    """Workflow commands, which GitHub shows beside the line.
+    """Return workflow commands, which GitHub shows beside the line.
 
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
     """

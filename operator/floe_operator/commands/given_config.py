@@ -1,7 +1,7 @@
-"""The configuration of a FloePlugin as far as a manifest's files tell it: Secrets stay unknown.
+"""The configuration of a FloePlugin as far as the manifest files contain it; Secrets stay unknown.
 
-Pure. ConfigMaps among the files count as the operator would read them. What comes from elsewhere is unknown:
-faults at, below and on account of such a path cannot be told.
+Pure. ConfigMaps among the files are read as the operator would read them. Values from elsewhere are unknown,
+so a fault is not certain if it is at or below the path of such a value, or depends on it.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from floe_operator.rules.facts import ConfigSourceFault
 from floe_operator.rules.resource import FloePluginSpec
 
 _CERTAIN_ABOVE_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument", "plaintext_secret")
-"""Faults of a mapping that stand whatever is yet to come into it."""
+"""Types of faults in a mapping that remain, whatever unknown values are merged into it."""
 _STAND_IN = b"{}"
-"""In place of an unknown content: at the root a mapping with nothing in it, at a path a text."""
+"""Replaces unknown content: an empty mapping at the root, text at a path."""
 
 ConfigMaps = Mapping[str, Mapping[str, Sequence[Mapping[str, bytes]]]]
-"""The contents of ConfigMaps by name and namespace (empty where a manifest names none)."""
+"""The contents of ConfigMaps by name, then by namespace (empty if the manifest names no namespace)."""
 
 
 @dataclass(frozen=True)
 class GivenConfig:
-    """What is known of a configuration."""
+    """What is known about a configuration."""
 
     config: dict[str, Any] = field(repr=False)
-    """Without the unknown values."""
+    """The configuration without the unknown values."""
     shape: dict[str, Any] = field(repr=False)
-    """With a stand-in for each unknown value: only whether there may be one can be judged by it."""
+    """The configuration with a stand-in for each unknown value, only to check whether it is allowed there."""
     plain: dict[str, Any] = field(repr=False)
-    """The part that stands in plain; what a ConfigMap gives is plain, known or not."""
+    """The part given in plain text; values from a ConfigMap are plain, known or not."""
     unknown: tuple[tuple[str, ...], ...]
     """The paths of unknown values."""
     unknown_root: bool
-    """Whether more is merged at the root."""
+    """Whether unknown content is merged at the root."""
 
     def is_certain(self, fault: ConfigFault) -> bool:
-        """Whether the fault stands whatever the unknown values are."""
+        """Return whether the fault holds whatever the unknown values are."""
         keys = tuple(fault.field.split(".")) if fault.field else ()
         if self.unknown_root and (fault.type == MISSING or not keys):
             return fault.type in _CERTAIN_ABOVE_UNKNOWN
@@ -64,13 +64,13 @@ class GivenConfig:
         return True
 
     def is_about_unknown(self, fault: ConfigFault) -> bool:
-        """Whether the fault is that there is no place for an unknown value."""
+        """Return whether the fault is that an unknown value is not allowed at its path."""
         keys = tuple(fault.field.split("."))
         return fault.type in _CERTAIN_ABOVE_UNKNOWN and any(_matches(path, keys) for path in self.unknown)
 
 
 def config_maps(documents: Iterable[Document]) -> ConfigMaps:
-    """The ConfigMaps among the documents; one whose data are of no use is passed over."""
+    """Return the ConfigMaps among the documents, ignoring those whose data is unusable."""
     found: dict[str, dict[str, list[Mapping[str, bytes]]]] = {}
     for document in documents:
         if document.kind == "ConfigMap" and document.api_version == "v1":
@@ -81,7 +81,7 @@ def config_maps(documents: Iterable[Document]) -> ConfigMaps:
 
 
 def given_config(spec: FloePluginSpec, namespace: str, known: ConfigMaps) -> GivenConfig | ConfigSourceFault:
-    """Merges what is known in the operator's order; the first source that cannot be merged is the fault."""
+    """Merge the known values in the operator's order; if a source fails, return the fault of the first."""
     unknown = [
         source for source in spec.config_from if _known(source_object(source), namespace, known) is None
     ]
@@ -100,7 +100,7 @@ def given_config(spec: FloePluginSpec, namespace: str, known: ConfigMaps) -> Giv
 
 
 def without(value: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
-    """A copy without what stands at the dotted paths."""
+    """Return a copy without the values at the dotted paths."""
     rest = copy.deepcopy(value)
     for path in paths:
         _remove(rest, path.split("."))
@@ -121,7 +121,7 @@ def _remove(value: Any, keys: Sequence[str]) -> None:
 
 
 def _matches(keys: Sequence[str], beginning: Sequence[str]) -> bool:
-    """Whether a path begins with another."""
+    """Return whether `keys` begins with `beginning`; `*` matches any key."""
     return len(keys) >= len(beginning) and all(
         one == other or "*" in (one, other) for one, other in zip(keys, beginning, strict=False)
     )
@@ -135,7 +135,7 @@ def _contents(each: SourceObject, spec: FloePluginSpec, namespace: str, known: C
 
 
 def _known(source: SourceObject, namespace: str, known: ConfigMaps) -> Mapping[str, bytes] | None:
-    """The one ConfigMap that is meant; without a namespace, in whichever it is."""
+    """Return the data if exactly one ConfigMap matches, else None; a missing namespace matches any."""
     if source.kind != "ConfigMap":
         return None
     meant = [

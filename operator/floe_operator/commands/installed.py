@@ -1,4 +1,4 @@
-"""What the commands that need no cluster know of the installed plugins: one scan, one plugin host."""
+"""The installed plugins, for commands that need no cluster: one scan, one plugin host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RETRY_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 
 
-NONE_INSTALLED = "No plugins are installed. --plugin-python names the Python of another environment."
+NONE_INSTALLED = "No plugins are installed. Use --plugin-python to name the Python of another environment."
 
 
 class InstalledPlugins:
@@ -34,11 +34,11 @@ class InstalledPlugins:
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be read; plugins may be missing for it."""
+        """What could not be read; plugins might be missing because of it."""
         return [f"{unreadable.where}: {unreadable.detail}" for unreadable in self.scan.unreadable]
 
     async def loaded(self, plugins: Iterable[PluginId]) -> dict[PluginId, LoadState]:
-        """How each of these plugins loaded, once that is known."""
+        """Return the load state of each of these plugins, once it is known."""
         states: dict[PluginId, LoadState] = {}
         for plugin in plugins:
             states[plugin] = await self._state(plugin)
@@ -55,7 +55,7 @@ class InstalledPlugins:
     async def validate(
         self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
     ) -> Verdict:
-        """As the host does; it is asked again while it is being replaced."""
+        """Validate a configuration in the host, retrying while the host is being replaced."""
         for _ in range(_ATTEMPTS - 1):
             with suppress(HostUnavailable):
                 return await self._host.validate(plugin, config, plain)
@@ -65,7 +65,11 @@ class InstalledPlugins:
 
 @asynccontextmanager
 async def installed_plugins(settings: PluginEnvironment) -> AsyncIterator[InstalledPlugins]:
-    """Scans the environment, and has its plugins ready to be asked; ScanFailed says what to mend."""
+    """Scan the environment and yield its plugins.
+
+    Raises:
+        ScanFailed: The environment cannot be scanned; the detail says how to fix it.
+    """
     changed = asyncio.Event()
     host = PluginHost(
         python=str(settings.plugin_python),
@@ -84,6 +88,6 @@ async def installed_plugins(settings: PluginEnvironment) -> AsyncIterator[Instal
 
 
 def warn(messages: Iterable[str]) -> None:
-    """Remarks that are no part of the answer."""
+    """Print messages that are not part of the answer."""
     for message in messages:
         print(f"warning: {message}", file=sys.stderr)  # noqa: T201

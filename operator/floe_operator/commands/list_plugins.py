@@ -1,4 +1,7 @@
-"""`floe-operator list`: what is installed and whether it fits, as a table or as JSON; no cluster needed."""
+"""`floe-operator list`: the installed plugins and whether they are compatible, as a table or as JSON.
+
+Needs no cluster.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +26,18 @@ from floe_operator.rules.versions import check_versions
 from floe_operator.settings import CommandSettings
 
 _WIDEST = 100
-"""Characters of a column; the last, the message, is as long as it likes."""
+"""The maximum number of characters in a column; the last column, the message, has no limit."""
 
 
 class ListSettings(CommandSettings):
-    """What `list` takes."""
+    """The settings of `list`."""
 
-    output: Literal["table", "json"] = Field(default="table", description="The form of the answer.")
+    output: Literal["table", "json"] = Field(default="table", description="Output format.")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One plugin, as `--output json` shows it; absent values are empty.
+    """One plugin, as `--output json` shows it; missing values are empty.
 
     `status` is Loaded, or the reason that keeps the plugin's object from becoming Ready.
     """
@@ -50,7 +53,7 @@ class Row:
 
 
 async def list_plugins(settings: ListSettings) -> int:
-    """Prints every plugin of the environment; exit code 2 where the environment cannot be scanned."""
+    """Print every plugin in the environment; return exit code 2 if the environment cannot be scanned."""
     try:
         async with installed_plugins(settings) as installed:
             rows = await _rows(installed)
@@ -105,12 +108,12 @@ def _distribution(found: FoundPlugin) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """For programs."""
+    """Return the rows as JSON, for programs."""
     return json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
 
 
 def as_table(rows: Sequence[Row]) -> str:
-    """For people."""
+    """Return the rows as a table, for people."""
     if not rows:
         return NONE_INSTALLED
     head = ("TYPE", "NAME", "VERSION", "API", "STATUS", "DISTRIBUTION", "MESSAGE")

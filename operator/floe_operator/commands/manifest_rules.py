@@ -1,7 +1,7 @@
-"""One FloePlugin of a manifest against the CRD: what the API server would refuse, before it is asked.
+"""Checks a FloePlugin in a manifest against the CRD: what the API server would reject, before it is asked.
 
-Pure. The rules are the CRD's, its CEL rules are written out below; the causes are named as the API server
-names them. No message quotes a value: people do put secrets into the wrong place.
+Pure. The rules are the CRD's, with its CEL rules written out below; causes have the names that the API server
+gives them. No message quotes a value, because people do put secrets in the wrong place.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ CEL_RULES = (
     "has(self.secretKeyRef) != has(self.configMapKeyRef)",
     "self == oldSelf",
 )
-"""The CRD's rules that are judged here; the last is about an update, which a manifest alone cannot break."""
+"""The CRD's CEL rules checked here; the last one is about updates, so a manifest alone cannot break it."""
 
 _HINTS = {
-    "metadata.name": "name the object by spec.type, a hyphen and spec.name",
-    "metadata.namespace": "write a namespace: lower case letters, digits and '-', at most 63 characters",
-    "metadata.labels": "write letters, digits, '-', '_' and '.', at most 63 of them",
-    "metadata.annotations": "write an annotation's key as Kubernetes takes it",
+    "metadata.name": "join spec.type and spec.name with a hyphen",
+    "metadata.namespace": "use lower case letters, digits and '-', at most 63 characters",
+    "metadata.labels": "use letters, digits, '-', '_' and '.', at most 63 characters",
+    "metadata.annotations": "use annotation keys that Kubernetes accepts",
     "spec.name": "write the entry point's name in lower case, with a hyphen for each run of '-', '_' and '.'",
-    "spec.configFrom[].path": "write dotted identifiers, such as credentials.client_secret",
-    "name": "write the name of an object of the same namespace",
-    "key": "write a key of its data: letters, digits, '-', '_' and '.'",
+    "spec.configFrom[].path": "use dotted identifiers, such as credentials.client_secret",
+    "name": "use the name of an object in the same namespace",
+    "key": "use a key of its data: letters, digits, '-', '_' and '.'",
 }
 _LOOSE = ("metadata", "status")
 _TYPES = {
@@ -51,12 +51,12 @@ _TYPES = {
 
 
 def is_floe_plugin(document: Document) -> bool:
-    """Whether the document means to be a FloePlugin, well or badly."""
+    """Return whether the document is meant to be a FloePlugin, valid or not."""
     return document.kind == KIND or document.api_version.partition("/")[0] == GROUP
 
 
 def manifest_findings(document: Document) -> list[Finding]:
-    """What the API server would refuse."""
+    """Return what the API server would reject."""
     unknown = list(_unknown_kind(document))
     if unknown:
         return unknown
@@ -73,7 +73,7 @@ def _unknown_kind(document: Document) -> Iterator[Finding]:
     for field, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
         if document.value.get(field) != wanted:
             yield Finding(
-                document.place(field), field, "UnknownKind", f"it is no {KIND}; write {field}: {wanted}"
+                document.place(field), field, "UnknownKind", f"this is not a {KIND}; write {field}: {wanted}"
             )
 
 
@@ -82,21 +82,21 @@ def _schema() -> Mapping[str, Any]:
     schema = json_schema(openapi_schema())
     schema["properties"]["metadata"] = METADATA
     schema["required"] = ["metadata", *schema["required"]]
-    # Whoever applies an object cannot set a status: of that, only names and types are looked at.
+    # Applying an object cannot set its status, so only field names and types are checked there.
     schema["properties"]["status"] = _shape(schema["properties"]["status"])
     return schema
 
 
 @functools.cache
 def _validator() -> Draft202012Validator:
-    # Imported here: `run` need not carry it for as long as it lives.
+    # Imported here so that `run` does not keep it in memory.
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(_to_the_end(_schema()))
 
 
 def _to_the_end(schema: Any) -> Any:
-    """Python's `$` passes a newline at the end."""
+    """Make patterns match up to the very end; Python's `$` allows a newline there."""
     if isinstance(schema, Mapping):
         return {
             key: f"{value[:-1]}\\Z"
@@ -117,7 +117,7 @@ def _shape(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """In metadata and status a null is nothing; elsewhere server-side apply refuses it."""
+    """Drop nulls, which count as unset in metadata and status; elsewhere server-side apply rejects them."""
     if isinstance(value, Mapping):
         return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
@@ -141,15 +141,15 @@ def _explained(document: Document, error: ValidationError) -> Iterator[Finding]:
 
 
 def _known(value: Any) -> Any:
-    """What jsonschema types as perhaps unset."""
+    """Return the value, which jsonschema types as possibly unset."""
     return value
 
 
 def _said(rule: str, bound: Any, path: Sequence[str | int], value: Any) -> tuple[str, str]:
-    """The cause and the message."""
+    """Return the cause and the message."""
     match rule:
         case "type":
-            is_null = ", and is null; remove the line" if value is None else ""
+            is_null = ", not null; remove the line" if value is None else ""
             return "FieldValueTypeInvalid", f"it must be {_TYPES.get(bound, bound)}{is_null}"
         case "enum":
             return "FieldValueNotSupported", _not_one_of(value, bound)
@@ -165,7 +165,7 @@ def _said(rule: str, bound: Any, path: Sequence[str | int], value: Any) -> tuple
             return "FieldValueInvalid", f"it must be at least {bound}"
         case "maximum":
             return "FieldValueInvalid", f"it must be at most {bound}"
-    return "FieldValueInvalid", f"it breaks the rule {rule} of the CRD"
+    return "FieldValueInvalid", f"it breaks the CRD's rule {rule}"
 
 
 def _finding(document: Document, path: Sequence[str | int], rule: str, message: str) -> Finding:
@@ -178,15 +178,13 @@ def _unknown_field(name: str, known: Mapping[str, Any]) -> str:
     )
     meant = next((each for each in known if close and each.lower() == close[0].lower()), "")
     advice = f"did you mean {meant}?" if meant else f"remove it, or use {listing(known, most=9, word='or')}"
-    return f"there is no such field; {advice}"
+    return f"unknown field; {advice}"
 
 
 def _not_one_of(value: Any, choices: Sequence[Any]) -> str:
     meant = get_close_matches(str(value).lower().replace("_", "-"), [str(each) for each in choices], n=1)
-    advice = (
-        f"did you mean {meant[0]}?" if meant else f"write {listing(map(str, choices), most=20, word='or')}"
-    )
-    return f"it is not one of the values that there are; {advice}"
+    advice = f"did you mean {meant[0]}?" if meant else f"use {listing(map(str, choices), most=20, word='or')}"
+    return f"it is not an allowed value; {advice}"
 
 
 def _no_match(path: Sequence[str | int], value: Any) -> str:
@@ -196,12 +194,12 @@ def _no_match(path: Sequence[str | int], value: Any) -> str:
         _HINTS.get(known)
         or _HINTS.get(parent)
         or _HINTS.get(str(path[-1]))
-        or "write it in the form that is due"
+        or "write it in the required format"
     )
     if known == "spec.name":
         plugin = PluginId(PluginType.COMPUTE, normalize_name(str(value)))
         hint += f": {plugin.name}" if is_nameable(plugin) else ""
-    return f"it has a form that is not allowed; {hint}"
+    return f"its format is invalid; {hint}"
 
 
 def _name_rule(document: Document, value: Mapping[str, Any]) -> Iterator[Finding]:

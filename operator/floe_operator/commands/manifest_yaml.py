@@ -1,6 +1,6 @@
-"""The documents of one YAML or JSON text, as kubectl reads them: JSON values, with the line of each part.
+"""Reads the documents of a YAML or JSON text as kubectl does: JSON values, with the line of each part.
 
-Pure. Messages name a line and never what stands in it: a text may hold Secrets.
+Pure. Messages name a line but never quote it, because the text can hold Secrets.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ Path = tuple[str | int, ...]
 """The keys and indexes that lead to a part of a document."""
 
 DEEPEST = 200
-"""Levels of nesting, aliases followed."""
+"""The most levels of nesting, counted through aliases."""
 LARGEST = 1_000_000
-"""Values in a document, aliases followed; no API server takes that many."""
+"""The most values in a document, counted through aliases; no API server accepts that many."""
 
 _JSON_NESTING = re.compile(r"""\"(?:[^"\\]++|\\.)*+\"?|[\[{]|[\]}]""", re.DOTALL)
 _QUOTED = re.compile(r"""'[^'<][^']+'|"[^"]{2,}\"""")
 
 
 class UnreadableText(ValueError):
-    """The text, from `line` on, is no YAML (or JSON) that an API server would be sent."""
+    """From `line` on, the text is not YAML (or JSON) that could be sent to an API server."""
 
     def __init__(self, line: int | None, detail: str) -> None:
         self.line = line
@@ -48,14 +48,14 @@ class UnreadableText(ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """A document, its number (from 1) and where each of its parts stands."""
+    """A document, its number (from 1) and the line of each of its parts."""
 
     number: int
     value: Any = field(repr=False)
     _node: yaml.Node | None = field(default=None, repr=False)
 
     def line(self, path: Path = ()) -> int | None:
-        """The line of the part that a path leads to, or of the last one on the way that is there."""
+        """Return the line of the part at a path, or of the last existing part on the way to it."""
         node = self._node
         line = line_of(node) if node is not None else None
         for step in path:
@@ -67,9 +67,12 @@ class Part:
 
 
 def read_yaml(text: str) -> Iterator[Part]:
-    """The documents that are not empty; those before a fault come before UnreadableText is raised.
+    """Yield the documents that are not empty.
 
-    No document of a text comes that is nested too deeply anywhere.
+    If the text is nested too deeply anywhere, no document is yielded.
+
+    Raises:
+        UnreadableText: The text has a fault; the documents before it have been yielded.
     """
     numbers = 0
     try:
@@ -82,7 +85,7 @@ def read_yaml(text: str) -> Iterator[Part]:
         raise UnreadableText(fault.line, f"it {fault.detail}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = _QUOTED.sub("a text", error.problem or error.context or "it cannot be parsed")
+        problem = _QUOTED.sub("some text", error.problem or error.context or "it cannot be parsed")
         raise UnreadableText(mark.line + 1 if mark else None, problem) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else None
@@ -90,7 +93,7 @@ def read_yaml(text: str) -> Iterator[Part]:
 
 
 def read_json(text: str) -> Iterator[Part]:
-    """The one document of a JSON text."""
+    """Yield the only document of a JSON text."""
     _check_json_depth(text)
     try:
         value = json.loads(
@@ -99,13 +102,13 @@ def read_json(text: str) -> Iterator[Part]:
     except json.JSONDecodeError as error:
         raise UnreadableText(error.lineno, error.msg[:1].lower() + error.msg[1:]) from None
     node = None
-    with suppress(yaml.YAMLError):  # JSON that is no YAML has no lines
+    with suppress(yaml.YAMLError):  # the lines of JSON that is not YAML are unknown
         node = next(_composed(text.replace("\t", " ")), None)
     yield Part(1, value, node)
 
 
 def _check_json_depth(text: str) -> None:
-    """Refuse what Python's parser may not bear: how deep that is depends on the Python."""
+    """Reject nesting that Python's parser might not survive; its own limit depends on the Python version."""
     depth = 0
     for token in _JSON_NESTING.finditer(text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
@@ -134,7 +137,7 @@ def _composed(text: str) -> Iterator[yaml.Node]:
 
 
 def _check_depth(text: str) -> None:
-    """A text that is no YAML passes: whoever composes it hears why."""
+    """Reject text that is nested too deeply; invalid YAML passes, because composing it reports the fault."""
     with suppress(yaml.YAMLError):
         for _ in events(text, DEEPEST):
             pass
@@ -142,7 +145,7 @@ def _check_depth(text: str) -> None:
 
 def _value(node: yaml.Node) -> Any:
     _measure(node, 0, {})
-    # Every node is built from the tree that was composed; the constructor needs no text.
+    # Every value is built from the composed tree; the constructor needs no text.
     builder = _Loader("")
     try:
         return builder.construct_document(node)
@@ -151,9 +154,10 @@ def _value(node: yaml.Node) -> Any:
 
 
 def _measure(node: yaml.Node, depth: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """Return how many values and levels a node stands for, aliases followed.
+    """Return how many values and levels a node has, counted through aliases.
 
-    Raises: YamlFault: a duplicate key, or more of either than is allowed.
+    Raises:
+        YamlFault: A key is repeated, or there are too many values or levels.
     """
     line = line_of(node)
     size, levels = known.get(id(node), (1, int(isinstance(node, yaml.CollectionNode))))
@@ -171,7 +175,7 @@ def _measure(node: yaml.Node, depth: int, known: dict[int, tuple[int, int]]) -> 
         values, below = _measure(each, depth + 1, known)
         size, levels = size + values, max(levels, below + 1)
     if size > LARGEST:
-        raise YamlFault(line, f"stands for more than {LARGEST:,} values")
+        raise YamlFault(line, f"expands to more than {LARGEST:,} values")
     known[id(node)] = size, levels
     return size, levels
 
@@ -183,14 +187,14 @@ def _check_keys(node: yaml.MappingNode) -> None:
         if not isinstance(key, yaml.ScalarNode) or key.tag == NULL:
             raise YamlFault(line, "has a key that is not text")
         if key.tag != MERGE and key.value in seen:
-            raise YamlFault(line, "gives a key a second time")
+            raise YamlFault(line, "repeats a key")
         seen.add(key.value)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     built = dict(pairs)
     if len(built) != len(pairs):
-        raise UnreadableText(None, "it gives a key a second time")
+        raise UnreadableText(None, "it repeats a key")
     return built
 
 
@@ -202,18 +206,18 @@ def _number(text: str) -> int | float:
 
 
 class _Loader(ValueLoader):
-    """As sigs.k8s.io/yaml does: merge keys are followed, other tools' tags passed over, keys made text."""
+    """Builds values like sigs.k8s.io/yaml: follows merge keys, ignores other tools' tags, makes keys text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         self.flatten_mapping(node)
-        # Not by PyYAML's own: to Python, the keys true and 1 are the same.
+        # Not with PyYAML's own method: to Python, the keys true and 1 are equal.
         return {
             _key(self.construct_object(key)): self.construct_object(value, deep=deep)
             for key, value in node.value
         }
 
     def construct_untagged(self, node: yaml.Node) -> Any:
-        """Tags of other tools: kubectl passes over them."""
+        """Build a value with another tool's tag, which kubectl ignores."""
         if isinstance(node, yaml.MappingNode):
             return self.construct_mapping(node, deep=True)
         if isinstance(node, yaml.SequenceNode):

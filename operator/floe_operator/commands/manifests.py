@@ -1,6 +1,6 @@
-"""Reads manifests: the documents of files, folders and standard input, lists taken apart.
+"""Reads manifests: the objects in files, folders and standard input, including the items of lists.
 
-A file that cannot be named is the caller's fault (UsageError); one that cannot be understood is a finding.
+A file that cannot be read is the caller's mistake (UsageError); a file that cannot be parsed is a finding.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 
 
 class UsageError(Exception):
-    """What was asked for cannot be read."""
+    """A requested file or folder cannot be read."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One object of a manifest: a document, or an item of a list in one."""
+    """One object of a manifest: a document, or an item of a document that is a list."""
 
     file: str
     part: manifest_yaml.Part = field(repr=False)
     value: Mapping[str, Any] = field(repr=False)
     prefix: manifest_yaml.Path = ()
-    """What leads from the document to the object; empty where they are the same."""
+    """The path from the document to the object; empty if they are the same."""
 
     @property
     def kind(self) -> str:
-        """The kind, empty where there is none."""
+        """The kind, empty if there is none."""
         return _text(self.value.get("kind"))
 
     @property
     def api_version(self) -> str:
-        """The apiVersion, empty where there is none."""
+        """The apiVersion, empty if there is none."""
         return _text(self.value.get("apiVersion"))
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """The metadata, empty where there are none."""
+        """The metadata, empty if there is none."""
         found = self.value.get("metadata")
         return found if isinstance(found, Mapping) else {}
 
     @property
     def name(self) -> str:
-        """metadata.name, empty where there is none."""
+        """metadata.name, empty if there is none."""
         return _text(self.metadata.get("name"))
 
     @property
     def namespace(self) -> str:
-        """metadata.namespace, empty where there is none."""
+        """metadata.namespace, empty if there is none."""
         return _text(self.metadata.get("namespace"))
 
     def place(self, *path: str | int) -> Place:
-        """Where a part of the object stands."""
+        """Return the place of a part of the object."""
         return Place(
             self.file, self.part.number, self.part.line((*self.prefix, *path)), self.namespace, self.name
         )
@@ -67,7 +67,7 @@ class Document:
 
 @dataclass
 class Manifests:
-    """What was read."""
+    """What was read from the manifests."""
 
     documents: list[Document] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -77,7 +77,11 @@ class Manifests:
 def read_manifests(
     names: Iterable[str], *, stdin: Callable[[], bytes] = lambda: sys.stdin.buffer.read()
 ) -> Manifests:
-    """Every object in the named files and folders; `-` is standard input. UsageError for what is not."""
+    """Return every object in the named files and folders; `-` is standard input.
+
+    Raises:
+        UsageError: A file or folder does not exist or cannot be read.
+    """
     read = Manifests()
     seen: set[Path] = set()
     for name in names:
@@ -91,7 +95,7 @@ def read_manifests(
             try:
                 content = path.read_bytes()
             except OSError as error:
-                raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+                raise UsageError(f"cannot read {path}: {error.strerror}") from None
             _take(read, str(path), content)
     return read
 
@@ -107,11 +111,11 @@ def _files(name: str) -> Iterator[Path]:
         else:
             raise UsageError(f"{name} does not exist")
     except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}") from None
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
 
 
 def _is_hidden(path: Path) -> bool:
-    """.git, .venv and the like hold nothing that is applied."""
+    """Return True for .git, .venv and the like, which hold nothing to apply."""
     return any(part.startswith(".") for part in path.parts)
 
 
@@ -129,7 +133,7 @@ def _take(read: Manifests, file: str, content: bytes) -> None:
         read.findings.append(Finding(place, "", "NotText", "the file is not UTF-8 text; save it as UTF-8"))
     except manifest_yaml.UnreadableText as error:
         language = "JSON" if file.endswith(".json") else "YAML"
-        message = f"the document cannot be read: {error.detail}; correct the {language}"
+        message = f"cannot read the document: {error.detail}; fix the {language}"
         read.findings.append(Finding(Place(file, number + 1, error.line), "", f"Invalid{language}", message))
 
 

@@ -1,7 +1,7 @@
-"""One FloePlugin of a manifest against its plugin: is it installed, does it fit, is it well configured?
+"""Checks a FloePlugin in a manifest against its plugin: is it installed, compatible and correctly configured?
 
-Takes manifests that fit the CRD. The rules are the reasons of the object's conditions, and the words theirs,
-so that people see here what `kubectl get` would tell them later.
+Expects manifests that match the CRD. Rules and messages are the reasons and messages of the object's
+conditions, so that people see here what `kubectl get` would show them later.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from floe_operator.rules.versions import check_versions
 
 
 class PluginRules:
-    """Judges FloePlugins by the installed plugins and the ConfigMaps that were given beside them."""
+    """Assesses FloePlugins against the installed plugins and the ConfigMaps given with them."""
 
     def __init__(self, installed: InstalledPlugins, known: ConfigMaps, *, allow_missing: bool) -> None:
         self._installed = installed
@@ -40,7 +40,7 @@ class PluginRules:
         self._allow_missing = allow_missing
 
     async def findings(self, document: Document, spec: FloePluginSpec) -> list[Finding]:
-        """What would keep the object from becoming Ready, as far as files can tell."""
+        """Return what would keep the object from becoming Ready, as far as files can show it."""
         found = _Findings(document, spec)
         given = given_config(spec, document.namespace, self._known)
         if isinstance(given, ConfigSourceFault):
@@ -55,7 +55,9 @@ class PluginRules:
                 await self._configuration(found, given, description)
             except ValidationCrashed as error:
                 found.add(
-                    ("spec", "config"), "ValidationCrashed", f"{error.detail}; install another release of it"
+                    ("spec", "config"),
+                    "ValidationCrashed",
+                    f"{error.detail}; install another release of the plugin",
                 )
             except PluginHostError as error:
                 found.add(("spec", "config"), "ValidationCrashed", f"{error}; try again")
@@ -66,7 +68,9 @@ class PluginRules:
         if plugin in self._installed.broken:
             claim = self._installed.broken[plugin]
             found.add(
-                ("spec", "name"), claim.reason, f"{claim.detail}; correct or uninstall what declares it"
+                ("spec", "name"),
+                claim.reason,
+                f"{claim.detail}; fix or uninstall a distribution that declares it",
             )
         elif plugin not in self._installed.found:
             if not self._allow_missing:
@@ -82,14 +86,14 @@ class PluginRules:
         for verdict in await self._verdicts(found.spec.plugin, given.config, given.plain):
             found.verdict(verdict, given, description)
         if given.unknown:
-            # All of it as plain, so that a field that there is not is named.
+            # Pass everything as plain, so that an unknown field is named.
             for verdict in await self._verdicts(found.spec.plugin, given.shape, given.shape):
                 found.shape(verdict, given, description)
 
     async def _verdicts(
         self, plugin: PluginId, config: dict[str, Any], plain: dict[str, Any]
     ) -> list[Verdict]:
-        """PlaintextSecret is judged first and alone; what else is wrong shall be seen in the same run."""
+        """Return the verdict; PlaintextSecret hides other faults, so then add the verdict on the rest."""
         verdict = await self._installed.validate(plugin, config, plain)
         if verdict.reason != "PlaintextSecret":
             return [verdict]
@@ -117,7 +121,7 @@ class _Findings:
         try:
             SpecifierSet(self.spec.version or "")
         except InvalidSpecifier:
-            message = "it is no version range; write it as Python packaging does, such as >=0.1,<0.2"
+            message = "it is not a version range; write it as Python packaging does, for example >=0.1,<0.2"
             self.add(("spec", "version"), "InvalidVersionRange", message)
 
     def versions(self, description: Description) -> None:
@@ -145,13 +149,13 @@ class _Findings:
                 for fault in verdict.faults:
                     self._fault(verdict.reason, fault, description)
             case _:
-                # Where something is yet to come, it is not that nothing is configured.
+                # If some values are unknown, it is not certain that nothing is configured.
                 reason = "ValidationFailed" if given.unknown or given.unknown_root else verdict.reason
                 for fault in filter(given.is_certain, verdict.faults):
                     self._fault(reason, fault, description)
 
     def shape(self, verdict: Verdict, given: GivenConfig, description: Description) -> None:
-        """Of what is judged with stand-ins, only that there is no place for one."""
+        """Add, from a verdict on stand-ins, only the faults about values not allowed at their paths."""
         if verdict.reason == "ConfigNotAccepted":
             self._not_accepted()
         for fault in verdict.faults:
@@ -180,7 +184,7 @@ class _Findings:
 
 
 def _steps(config: Any, keys: Sequence[str]) -> list[str | int]:
-    """The path into the manifest: an index where there is a list."""
+    """Return the path into the manifest, with an index for each step into a list."""
     steps: list[str | int] = ["spec", "config"]
     for key in keys:
         step: str | int = int(key) if isinstance(config, list) and key.isdecimal() else key
@@ -198,6 +202,6 @@ def _not_installed(plugin: PluginId, found: Mapping[PluginId, Any]) -> str:
     advice = "install its distribution"
     if meant:
         advice = f"did you mean {meant[0]}?"
-    elif found:  # else it is said once, for all
-        advice += ", or name its environment by --plugin-python (or pass --allow-missing-plugins)"
-    return f"no {plugin.slug} is installed; {advice}"
+    elif found:  # otherwise a single warning covers all
+        advice += ", name its environment with --plugin-python, or pass --allow-missing-plugins"
+    return f"{plugin.slug} is not installed; {advice}"

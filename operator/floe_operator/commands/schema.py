@@ -23,27 +23,28 @@ from floe_operator.rules.sentences import listing
 from floe_operator.settings import CommandSettings
 
 KIND_FILE = f"{KIND.lower()}_{VERSION}.json"
-"""As kubeconform and the CRDs catalogue name the file of a kind."""
+"""The file name that kubeconform and the CRDs catalogue use for a kind."""
 
 
 class SchemaSettings(CommandSettings):
-    """What `schema` takes."""
+    """The settings of `schema`."""
 
     plugin_type: CliPositionalArg[str | None] = Field(
-        default=None, description="The kind of plugin, such as compute."
+        default=None, description="The plugin's type, such as compute."
     )
     plugin_name: CliPositionalArg[str | None] = Field(
         default=None, description="The plugin's name, such as duckdb."
     )
-    all: bool = Field(default=False, description="Write the schemas of all installed plugins, into --dir.")
+    all: bool = Field(default=False, description="Write the schemas of all installed plugins to --dir.")
     dir: Path | None = Field(
         default=None,
-        description=f"The folder for --all: {GROUP}/{KIND_FILE} for all, {GROUP}/TYPE-NAME.json for each.",
+        description=f"The folder for --all: {GROUP}/{KIND_FILE} for all plugins, "
+        f"{GROUP}/TYPE-NAME.json for each.",
     )
 
 
 async def schema(settings: SchemaSettings) -> int:
-    """Prints one schema, or writes all."""
+    """Print one schema, or write all."""
     try:
         plugin = _asked_for(settings)
         async with installed_plugins(settings) as installed:
@@ -60,7 +61,7 @@ async def schema(settings: SchemaSettings) -> int:
     except ScanFailed as error:
         return _say(error.detail, 2)
     except OSError as error:
-        return _say(f"{error.filename} cannot be written: {error.strerror}", 2)
+        return _say(f"cannot write {error.filename}: {error.strerror}", 2)
 
 
 class _WrongCall(Exception):
@@ -72,7 +73,7 @@ class _NoSuchPlugin(Exception):
 
 
 def _asked_for(settings: SchemaSettings) -> PluginId | None:
-    """The plugin; None for all."""
+    """Return the requested plugin, or None for all."""
     if settings.all:
         if settings.plugin_type is not None:
             raise _WrongCall("give either TYPE and NAME, or --all")
@@ -80,10 +81,10 @@ def _asked_for(settings: SchemaSettings) -> PluginId | None:
             raise _WrongCall("--all needs --dir, the folder to write to")
         return None
     if settings.dir is not None:
-        raise _WrongCall("--dir is for --all")
+        raise _WrongCall("--dir works only with --all")
     if settings.plugin_type is None or settings.plugin_name is None:
         raise _WrongCall(
-            "give TYPE and NAME of a plugin, or --all and --dir; floe-operator list shows what there is"
+            "give TYPE and NAME of a plugin, or --all and --dir; floe-operator list shows the plugins"
         )
     try:
         return plugin_id(PluginType.from_slug(settings.plugin_type), settings.plugin_name)
@@ -91,14 +92,14 @@ def _asked_for(settings: SchemaSettings) -> PluginId | None:
         slugs = [each.slug for each in PluginType]
         meant = get_close_matches(settings.plugin_type.lower().replace("_", "-"), slugs, n=1)
         advice = f"did you mean {meant[0]}?" if meant else f"the types are {listing(slugs, most=20)}"
-        raise _WrongCall(f"there is no plugin type {settings.plugin_type!r}; {advice}") from None
+        raise _WrongCall(f"unknown plugin type {settings.plugin_type!r}; {advice}") from None
 
 
 async def _description(installed: InstalledPlugins, plugin: PluginId) -> Description:
     if plugin in installed.broken:
         raise _NoSuchPlugin(f"{plugin.slug} cannot be loaded: {installed.broken[plugin].detail}")
     if plugin not in installed.found:
-        raise _NoSuchPlugin(f"no plugin {plugin.slug} is installed; {_near(plugin, installed.found)}")
+        raise _NoSuchPlugin(f"{plugin.slug} is not installed; {_near(plugin, installed.found)}")
     state = (await installed.loaded([plugin]))[plugin]
     if not isinstance(state, Described):
         raise _NoSuchPlugin(f"{plugin.slug} cannot be loaded: {_why(state)}")
@@ -113,11 +114,11 @@ def _near(plugin: PluginId, found: Iterable[PluginId]) -> str:
     meant = same_name or get_close_matches(plugin.slug, slugs, n=3)
     if meant:
         return f"did you mean {listing(meant, word='or')}?"
-    return f"installed are {listing(slugs, most=20)}" if slugs else "none is"
+    return f"the installed plugins are {listing(slugs, most=20)}" if slugs else "no plugins are installed"
 
 
 async def _write_all(installed: InstalledPlugins, folder: Path) -> int:
-    """Every plugin that an object can stand for; one that cannot be loaded is left out, and said."""
+    """Write the schema of every plugin that can have an object; warn about those that cannot be loaded."""
     target = folder / GROUP
     target.mkdir(parents=True, exist_ok=True)
     nameable = sorted(filter(is_nameable, installed.found), key=object_name)
@@ -126,16 +127,16 @@ async def _write_all(installed: InstalledPlugins, folder: Path) -> int:
         if isinstance(state, Described):
             known[plugin] = state.description
         else:
-            warn([f"{plugin.slug} cannot be loaded, and gets no schema: {_why(state)}"])
+            warn([f"{plugin.slug} cannot be loaded and gets no schema: {_why(state)}"])
     _write(target / KIND_FILE, kind_schema(known))
     for plugin, description in known.items():
         _write(target / f"{object_name(plugin)}.json", document_schema(plugin, description))
-    print(f"{len(known) + 1} schemas are in {target}", file=sys.stderr)  # noqa: T201
+    print(f"wrote {len(known) + 1} schemas to {target}", file=sys.stderr)  # noqa: T201
     return 0
 
 
 def _why(state: object) -> str:
-    return state.message if isinstance(state, LoadFault) else "its import did not end"
+    return state.message if isinstance(state, LoadFault) else "its import did not finish"
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

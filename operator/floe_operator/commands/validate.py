@@ -1,7 +1,8 @@
-"""`floe-operator validate`: the manifests of a GitOps repository, judged without a cluster.
+"""`floe-operator validate`: checks the manifests of a GitOps repository without a cluster.
 
-First as the API server would (manifest_rules), then by the installed plugins (plugin_rules). Answers go to
-standard output, remarks to standard error. Exit code 0 without findings, 1 with, 2 where nothing was judged.
+Checks first as the API server would (manifest_rules), then against the installed plugins (plugin_rules).
+Findings go to standard output, warnings to standard error. The exit code is 0 without findings, 1 with
+findings, 2 if nothing was checked.
 """
 
 from __future__ import annotations
@@ -28,30 +29,30 @@ _AT_ONCE = 8
 
 
 def _names(value: Any) -> Any:
-    """As kubectl takes it: several in one word, with commas between."""
+    """Accept a comma-separated list, as kubectl does."""
     return [name for name in value.split(",") if name] if isinstance(value, str) else value
 
 
 class ValidateSettings(CommandSettings):
-    """What `validate` takes."""
+    """The settings of `validate`."""
 
     model_config = SettingsConfigDict(cli_shortcuts={"filename": "f"})
 
     filename: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         min_length=1,
-        description="Files, folders (every *.yaml, *.yml and *.json below), or - for standard input.",
+        description="Files, folders (every *.yaml, *.yml and *.json below them), or - for standard input.",
     )
     output: Literal["text", "json", "github"] = Field(
-        default="text", description="The form of the answer; github annotates the lines of a pull request."
+        default="text", description="Output format; github annotates the lines of a pull request."
     )
     allow_missing_plugins: bool = Field(
         default=False,
-        description="Check plugins that are not installed here only as the API server would.",
+        description="For plugins that are not installed here, check only what the API server would.",
     )
 
 
 async def validate(settings: ValidateSettings) -> int:
-    """Prints what is wrong with the FloePlugins in the files."""
+    """Print what is wrong with the FloePlugins in the files."""
     try:
         read = read_manifests(settings.filename)
         plugins = [document for document in read.documents if is_floe_plugin(document)]
@@ -88,7 +89,7 @@ async def _plugin_findings(
     async with installed_plugins(settings) as installed:
         warn(installed.warnings)
         if not installed.scan.plugins and not settings.allow_missing_plugins:
-            warn([f"{NONE_INSTALLED} --allow-missing-plugins does without them."])
+            warn([f"{NONE_INSTALLED} Use --allow-missing-plugins to check without them."])
         rules = PluginRules(installed, known, allow_missing=settings.allow_missing_plugins)
 
         async def check(document: Document) -> list[Finding]:
@@ -107,7 +108,7 @@ def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
         if before is not document:
             place = before.place()
             where = f"{place.file}, document {place.document}"
-            message = f"the same object is in {where}; keep one of the two"
+            message = f"the same object is also in {where}; keep only one"
             yield Finding(document.place("metadata", "name"), "metadata.name", "DuplicateObject", message)
 
 
@@ -122,7 +123,7 @@ def _answer(findings: Sequence[Finding], tally: Tally, output: str) -> None:
     if output != "json":
         print(tally.sentence(len(findings)), file=sys.stderr)  # noqa: T201
     if not tally.plugins and not findings:
-        warn(["there is no FloePlugin in what was given; is it the right folder?"])
+        warn(["there is no FloePlugin in the given files; is this the right folder?"])
 
 
 def _print_lines(text: str) -> None:

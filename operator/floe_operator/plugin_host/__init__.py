@@ -1,7 +1,7 @@
 """The plugin host as the operator sees it: `PluginHost`, its states and its errors.
 
-Plugin code runs in a process of its own (`python -m floe_core.host`). This package starts that process,
-replaces it when it dies, hangs, grows or has stale modules, and remembers what its plugins said.
+Plugin code runs in its own process (`python -m floe_core.host`). This package starts that process, replaces
+it when it dies, hangs, uses too much memory or has stale modules, and remembers what its plugins reported.
 """
 
 from __future__ import annotations

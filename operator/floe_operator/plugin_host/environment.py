@@ -1,6 +1,6 @@
-"""The environment variables that a plugin host gets: the operator's own, without the way to the cluster.
+"""The environment variables of a plugin host: the operator's own, without access to the cluster.
 
-Pure. This is tidiness, not a wall: a plugin runs as the operator's user and can read the operator's files.
+Pure. This is tidiness, not a security boundary: a plugin runs as the operator's user and can read its files.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _SERVICE_LINK = re.compile(
 
 
 def plugin_environment(own: Mapping[str, str]) -> dict[str, str]:
-    """`own` without KUBERNETES_*, KUBECONFIG, FLOE_* and the links that Kubernetes makes for Services.
+    """Return `own` without KUBERNETES_*, KUBECONFIG, FLOE_* and the links Kubernetes makes for Services.
 
-    The names of service links: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    Names of service links: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     """
     services = {name.removesuffix(_SERVICE_HOST) for name in own if name.endswith(_SERVICE_HOST)}
     return {

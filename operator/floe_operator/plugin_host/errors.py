@@ -1,17 +1,17 @@
 """Why the plugin host could not do what it was asked.
 
 PluginHostError
-├── ScanFailed          what is installed is not known; the detail says what to mend
-├── HostUnavailable     no host answered; ask again later
-├── PluginGone          the plugin is not installed any more
-├── ValidationCrashed   judging the configuration ended the host or did not return: the plugin's fault
+├── ScanFailed          what is installed is unknown; the detail says how to fix it
+├── HostUnavailable     no host answered; retry later
+├── PluginGone          the plugin is no longer installed
+├── ValidationCrashed   the configuration could not be assessed: the host ended, hung or met a limit
 └── HookError           a hook of a started (or starting) plugin
     ├── HookFailed      it raised
-    ├── HookTimedOut    it did not return in time; the host was left as it is
+    ├── HookTimedOut    it did not return in time
     ├── HookCrashed     it ended the host
-    └── NotStarted      the host that had started the plugin is gone; start it again
+    └── NotStarted      the host that had started the plugin is gone; start the plugin again
 
-Messages hold no configuration value and no text of a plugin: that is in `HookFailed.failure` alone.
+Messages contain no configuration values and no plugin text; plugin text is only in `HookFailed.failure`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from floe_core.host.protocol import HookFailure
 
 
 class PluginHostError(Exception):
-    """The base of what the plugin host raises."""
+    """Base class of the errors that the plugin host raises."""
 
 
 class ScanFailed(PluginHostError):
@@ -32,15 +32,15 @@ class ScanFailed(PluginHostError):
 
 
 class HostUnavailable(PluginHostError):
-    """No host could answer, through no fault of the plugin; a retry helps."""
+    """No host could answer; a retry helps."""
 
 
 class PluginGone(PluginHostError):
-    """The plugin is not installed any more; the next scan will say so."""
+    """The plugin is no longer installed; the next scan will report that."""
 
 
 class ValidationCrashed(PluginHostError):
-    """The plugin's schema or validators ended the host, or did not return in time."""
+    """The plugin's schema or validators ended the host, did not return in time, or exceeded a limit."""
 
     def __init__(self, detail: str) -> None:
         self.detail = detail
@@ -48,7 +48,7 @@ class ValidationCrashed(PluginHostError):
 
 
 class HookError(PluginHostError):
-    """A hook of a plugin did not do its work."""
+    """A hook of a plugin did not do its job."""
 
 
 class HookFailed(HookError):
@@ -68,4 +68,4 @@ class HookCrashed(HookError):
 
 
 class NotStarted(HookError):
-    """The plugin is not started in the present host."""
+    """The plugin is not started in the current host."""

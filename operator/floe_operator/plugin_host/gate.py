@@ -1,4 +1,4 @@
-"""Many calls side by side, or one alone: how a suspect runs with nobody else to blame."""
+"""Lets many calls run side by side, or one call alone, so that a suspect runs with nothing else to blame."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 
 class Gate:
-    """A lock that many share, or one has alone.
+    """A lock that many calls share or one call holds alone.
 
-    Who wants to be alone waits for a calm moment and holds up nobody meanwhile: a call that takes long must
-    not cost the others.
+    A call that wants to be alone waits until no other call runs, and blocks none while it waits: a slow call
+    must not hold up the others.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Gate:
 
     @contextlib.asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Side by side with all others that share."""
+        """Hold the lock, side by side with all others that share it."""
         async with self._changed:
             await self._changed.wait_for(lambda: not self._alone)
             self._sharing += 1
@@ -33,7 +33,11 @@ class Gate:
 
     @contextlib.asynccontextmanager
     async def alone(self, limit: float) -> AsyncIterator[None]:
-        """With nobody else; TimeoutError if no calm moment comes within `limit` seconds."""
+        """Hold the lock alone.
+
+        Raises:
+            TimeoutError: The lock did not become free within `limit` seconds.
+        """
         async with asyncio.timeout(limit), self._changed:
             await self._changed.wait_for(lambda: not self._alone and not self._sharing)
             self._alone = True

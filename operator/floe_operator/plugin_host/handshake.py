@@ -1,4 +1,4 @@
-"""The first words of a host, and what to tell people where there are none. Pure."""
+"""The first message of a host, and what to tell users if there is none. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from floe_operator.plugin_host.rpc import MalformedLineError, parse_message
 
 
 class HostStartError(Exception):
-    """No host can be had from the interpreter; the message names what would mend it."""
+    """No host can be started; the message says how to fix it."""
 
 
 def handshake(python: str, line: bytes) -> Handshake:
-    """The host's first message; HostStartError for another one, another protocol or another plugin API.
+    """Return the host's first message.
 
-    Its registry decides which plugins fit by the API of its own floe-core, so that must be the operator's.
+    The host's registry uses the plugin API version of its own floe-core to decide which plugins fit, so that
+    version must be the operator's.
+
+    Raises:
+        HostStartError: The first message is not a handshake, or has another protocol or plugin API version.
     """
     try:
         message = parse_message(line)
@@ -30,19 +34,20 @@ def handshake(python: str, line: bytes) -> Handshake:
         raise HostStartError(f"{python} -m floe_core.host does not begin with a handshake") from None
     if said.protocol != PROTOCOL_VERSION:
         raise HostStartError(
-            f"floe-core {said.floe_core} of {python} speaks protocol {said.protocol} and this operator "
-            f"protocol {PROTOCOL_VERSION}: install the floe-core there that the operator has"
+            f"floe-core {said.floe_core} of {python} speaks protocol {said.protocol}, but this "
+            f"operator speaks protocol {PROTOCOL_VERSION}: install the operator's version of floe-core there"
         )
     if said.platform_api_version != FLOE_PLUGIN_API_VERSION:
         raise HostStartError(
-            f"floe-core {said.floe_core} of {python} offers plugin API {said.platform_api_version} and this "
-            f"operator {FLOE_PLUGIN_API_VERSION}: install the floe-core there that the operator has"
+            f"floe-core {said.floe_core} of {python} offers plugin API {said.platform_api_version}, but "
+            f"this operator offers {FLOE_PLUGIN_API_VERSION}: "
+            "install the operator's version of floe-core there"
         )
     return said
 
 
 def why_not_executed(python: str, error: OSError) -> str:
-    """Why the interpreter did not become a process."""
+    """Return why the interpreter could not be started."""
     setting = "--plugin-python must name the Python of an environment that has floe-core and the plugins"
     if error.errno == errno.ENOENT:
         return f"The interpreter {python} does not exist; {setting}"
@@ -50,11 +55,11 @@ def why_not_executed(python: str, error: OSError) -> str:
 
 
 def why_not_ready(python: str, how_it_ended: str, last_lines: Sequence[str]) -> str:
-    """Why the process ended before its handshake."""
+    """Return why the process ended before its handshake."""
     if any("No module named" in line and "floe_core" in line for line in last_lines):
         return (
             f"The environment of {python} has no floe-core with a plugin host: install it there "
             f"({python} -m pip install floe-core)"
         )
     said = f": {last_lines[-1][:300]}" if last_lines else ""
-    return f"{python} -m floe_core.host did not get ready; {how_it_ended}{said}"
+    return f"{python} -m floe_core.host did not become ready; {how_it_ended}{said}"

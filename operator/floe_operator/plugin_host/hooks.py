@@ -1,7 +1,7 @@
-"""Starts, checks and stops plugins in the present host.
+"""Starts, checks and stops plugins in the current host.
 
-A hook that does not return costs its own call only; a hook that ends the host is found out by running those
-under suspicion with nothing else under way.
+A hook that does not return costs only its own call. To find out which hook ended the host, the suspects run
+again with nothing else under way.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from floe_operator.plugin_host.triage import Diagnosis, triage
 
 _CALM_LIMIT = 10.0
 _START, _CHECK, _STOP = "the constructor, configure() or startup()", "health_check()", "shutdown()"
-"""What runs in each of the calls, as messages name it."""
+"""What each of the calls runs, as messages name it."""
 
 
 class Hooks:
-    """The life of plugins in the present host."""
+    """Runs the hooks of plugins in the current host."""
 
     def __init__(self, supervisor: Supervisor, importing: Importing, gate: Gate) -> None:
         self._supervisor = supervisor
@@ -50,15 +50,15 @@ class Hooks:
         self._suspects: set[PluginId] = set()
 
     def is_started(self, plugin: PluginId) -> bool:
-        """Whether the present host has started the plugin."""
+        """Return True if the current host has started the plugin."""
         host = self._supervisor.host
         return host is not None and plugin in host.started
 
     async def start(self, plugin: PluginId, config: Mapping[str, Any], limit: float) -> None:
-        """Constructs, configures and starts; a plugin that is started already is stopped first.
+        """Construct, configure and start the plugin, stopping it first if it is already started.
 
-        While a start with the same configuration hangs, HookTimedOut at once: one thread and one instance
-        of the plugin wait in this host for whatever it is, not one more at each attempt.
+        While a start with the same configuration hangs, raise HookTimedOut without another attempt: one
+        thread and one instance of the plugin hang in this host, not one more for each attempt.
         """
         host = await self._host()
         if host.predecessor is not None:
@@ -70,7 +70,7 @@ class Hooks:
         params = json.dumps({**json_params(plugin), "config": config})
         start = plugin, digest_of(params)
         if start in host.hung_starts:
-            with contextlib.suppress(HookError):  # what runs with another configuration
+            with contextlib.suppress(HookError):  # the plugin may run with another configuration
                 await self.stop(plugin, limit)
             raise _timed_out(_START, limit)
         host.started.discard(plugin)
@@ -82,7 +82,7 @@ class Hooks:
             except HookTimedOut:
                 host.hung_starts[start] = call
                 call.add_done_callback(lambda _: host.hung_starts.pop(start, None))
-                # Should it return yet, it is to be stopped again.
+                # If the start returns after all, the plugin must be stopped again.
                 with contextlib.suppress(HostLost):
                     host.send("stop", plugin, json.dumps(json_params(plugin)))
                 raise
@@ -91,7 +91,7 @@ class Hooks:
         host.started.add(plugin)
 
     async def check(self, plugin: PluginId, limit: float) -> HealthReport:
-        """Asks for the plugin's health. While an earlier check hangs no second one starts."""
+        """Run the plugin's health check, or wait for an earlier one that is still running."""
         host = await self._host()
         if plugin not in host.started:
             raise NotStarted(f"{plugin.slug} is not started")
@@ -105,11 +105,11 @@ class Hooks:
         try:
             return HealthReport.model_validate(answer)
         except ValidationError:
-            host.condemn(f"it sent a health report of {plugin.slug} of no known form")
+            host.condemn(f"it sent a malformed health report of {plugin.slug}")
             raise HostUnavailable(f"The health report of {plugin.slug} cannot be read") from None
 
     async def stop(self, plugin: PluginId, limit: float) -> None:
-        """Stops the plugin; one that is not started is stopped already."""
+        """Stop the plugin, if it is started."""
         host = self._supervisor.host
         if host is None or plugin not in host.started:
             return
@@ -135,9 +135,7 @@ class Hooks:
                         self._gate.alone(_CALM_LIMIT) if suspect else self._gate.shared()
                     )
                 except TimeoutError:
-                    raise HostUnavailable(
-                        f"{plugin.slug} waits for a moment in which it can run alone"
-                    ) from None
+                    raise HostUnavailable(f"{plugin.slug} is waiting until it can run alone") from None
                 yield
         except HostLost as lost:
             raise self._error_of(plugin, hook, lost, alone=suspect) from None
@@ -145,7 +143,7 @@ class Hooks:
             raise HostUnavailable(f"The configuration of {plugin.slug} is too large: {error}") from None
 
     def _error_of(self, plugin: PluginId, hook: str, lost: HostLost, *, alone: bool) -> PluginHostError:
-        """What the end of the host means for this hook; unless it is unharmed, it runs alone next."""
+        """Return the hook's error after its host ended; unless it is unharmed, the plugin runs alone next."""
         diagnosis = triage(lost.blame, hung=lost.hung, alone=alone)
         if diagnosis is not Diagnosis.UNHARMED:
             self._suspects.add(plugin)
@@ -168,7 +166,7 @@ class Hooks:
             raise _timed_out(hook, limit) from None
         except RpcError as error:
             if error.code == NOT_FOUND:
-                raise PluginGone(f"{plugin.slug} is not installed any more") from None
+                raise PluginGone(f"{plugin.slug} is no longer installed") from None
             if error.code == HOOK_FAILED:
                 raise _failed(error, hook) from None
             raise HostUnavailable(f"{hook} cannot be called: {error}") from None
@@ -182,4 +180,4 @@ def _failed(error: RpcError, hook: str) -> HookFailed | HostUnavailable:
     try:
         return HookFailed(HookFailure.model_validate(error.data))
     except ValidationError:
-        return HostUnavailable(f"{hook} failed, and why cannot be read")
+        return HostUnavailable(f"{hook} failed, and the reason cannot be read")

@@ -1,6 +1,6 @@
-"""One plugin host from its start to its end: a process, a connection to it, and who is to blame for its end.
+"""One plugin host from start to end: its process, the connection to it, and what is to blame for its end.
 
-Starting, replacing and choosing the moment of a call are left to others.
+When to start or replace a host, and when to call it, is left to others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from floe_operator.plugin_host.triage import Blame
 START_LIMIT = 30.0
 SCAN_LIMIT = 30.0
 _PING_LIMIT = 1.0
-"""The last second of a call's time, in which the host has to show that it answers at all."""
+"""The last second of a call's time, in which the host must show that it answers at all."""
 _KILL_LIMIT = 10.0
 _LAST_ANSWERS_LIMIT = 0.5
 
@@ -39,54 +39,58 @@ class HostLost(Exception):
         self.how = how
         self.blame = blame
         self.hung = hung
-        """It was killed because it did not answer any more."""
+        """Whether it was killed because it stopped answering."""
         super().__init__(how)
 
 
 class CallTimedOut(Exception):
-    """The call did not return in time, while the host answers others: the call itself is at fault."""
+    """The call did not return in time, but the host answers others: the call itself is at fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
     how: str
     blame: Blame | None
-    """None: decided by how many calls were under way."""
+    """If None, the number of calls under way decides."""
     hung: bool = False
 
 
 class Host:
-    """A host that said it is ready."""
+    """A host that has said it is ready."""
 
     def __init__(self, process: HostProcess, said: Handshake) -> None:
         self.said = said
         self.process = process
         self.installed: ScanResult
-        """What it found when it was new: no module in it is older."""
+        """What it found when it was new; every module in it was imported later."""
         self.lost = asyncio.Event()
         self.imports = asyncio.Lock()
-        """Held by the one import that is under way."""
+        """Held during an import; only one runs at a time."""
         self.imported: set[PluginId] = set()
         self.started: set[PluginId] = set()
         self.checks: dict[PluginId, asyncio.Future[Any]] = {}
-        """The last check of each started plugin, which may hang yet."""
+        """The last check of each started plugin, which might still be hanging."""
         self.hung_starts: dict[tuple[PluginId, bytes], asyncio.Future[Any]] = {}
-        """The starts that nobody waits for any more and that have not returned, by plugin and parameters."""
+        """Starts that have not returned and that nobody waits for any longer, by plugin and digest."""
         self.predecessor: asyncio.Task[None] | None = None
-        """Ends when the plugins of the host before this one are stopped."""
+        """Ends when the plugins of the previous host have stopped."""
         self.ended_idle = False
-        """Whether it ended of its own while it had nothing to do."""
+        """Whether it ended by itself while it had nothing to do."""
         self._connection = RpcConnection(process.writer.write)
         self._at_work: dict[asyncio.Future[Any], PluginId] = {}
         self._end: _End | None = None
         self.life = asyncio.create_task(self._live(), name=f"plugin-host-{process.pid}")
-        """Ends a little after `lost` is set: then nothing of the host is left."""
+        """Ends shortly after `lost` is set, when nothing of the host is left."""
 
     @classmethod
     async def start(
         cls, python: str, *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
     ) -> Host:
-        """A new host that knows what is installed; HostStartError if none can be had."""
+        """Start a host and scan what is installed.
+
+        Raises:
+            HostStartError: No host could be started, or its environment could not be scanned.
+        """
         try:
             process = await HostProcess.start(python, on_line=on_line, on_left_out=on_left_out)
         except OSError as error:
@@ -104,58 +108,65 @@ class Host:
             host.condemn("it could not scan its environment", Blame.INNOCENT)
             raise HostStartError(f"The environment of {python} cannot be scanned: {error}") from error
         except BaseException:
-            host.condemn("its start was given up", Blame.INNOCENT)
+            host.condemn("its start was abandoned", Blame.INNOCENT)
             raise
         return host
 
     @property
     def is_ending(self) -> bool:
-        """Whether it takes no calls any more."""
+        """Whether it no longer accepts calls."""
         return self._end is not None or self.lost.is_set()
 
     @property
     def how_it_ended(self) -> str:
-        """A clause: `it was killed by SIGSEGV`."""
+        """How it ended, as a clause: `it was killed by SIGSEGV`."""
         return self._end.how if self._end else self.process.how_it_ended
 
     async def scan(self) -> ScanResult:
-        """What is installed now."""
+        """Return what is installed now."""
         raw = await self._wait(self._connection_call("scan", None), SCAN_LIMIT)
         try:
             return ScanResult.model_validate(raw)
         except ValidationError:
-            raise self.condemn("it sent a scan of no known form", Blame.INNOCENT) from None
+            raise self.condemn("it sent a malformed scan result", Blame.INNOCENT) from None
 
     async def call(self, method: str, plugin: PluginId, params: str, limit: float) -> Any:
-        """Runs a plugin's code; `params` is JSON text, `limit` seconds.
+        """Run a plugin's code and return the result; `params` is JSON text, `limit` is in seconds.
 
-        HostLost, CallTimedOut or RpcError; RequestTooLargeError before anything is sent.
+        Raises:
+            HostLost: The host ended before it answered.
+            CallTimedOut: The call did not return within `limit`, but the host still answers.
+            RpcError: The host answered with an error.
+            RequestTooLargeError: The call is too large; nothing was sent.
         """
         return await self._wait(self.send(method, plugin, params), limit)
 
     def send(self, method: str, plugin: PluginId, params: str) -> asyncio.Future[Any]:
-        """Makes the call without waiting for its answer."""
+        """Send the call without waiting for its answer."""
         answer = self._connection_call(method, params)
         self._at_work[answer] = plugin
         answer.add_done_callback(lambda done: self._at_work.pop(done, None))
         return answer
 
     async def answer_to(self, call: asyncio.Future[Any], limit: float) -> Any:
-        """Waits for the answer to a call that was sent, as `call` does."""
+        """Wait for the answer to a call that was sent, as `call` does."""
         return await self._wait(call, limit)
 
     def condemn(self, how: str, blame: Blame | None = None, *, hung: bool = False) -> HostLost:
-        """Kills the host. `blame` is for the calls under way, and decided by their number unless given."""
+        """Kill the host, and return the error for the caller to raise.
+
+        `blame` applies to the calls under way; if it is None, their number decides.
+        """
         if self._end is None:
             self._end = _End(how, blame, hung)
         self.process.kill()
         return HostLost(how, Blame.INNOCENT)
 
     async def retire(self, limit: float, blame: Blame = Blame.INNOCENT) -> None:
-        """Has the host stop its plugins and end; kills it after `limit` seconds. It takes no more calls."""
+        """Have the host stop its plugins and end; kill it after `limit` seconds. It accepts no more calls."""
         if self._end is None:
             self._end = _End("it was replaced", blame)
-            # The rest of the time is for its own end.
+            # The rest of the time is for the process to end.
             shutdown = self._connection.call("shutdown", f'{{"timeout":{0.9 * limit}}}')
             shutdown.add_done_callback(lambda done: done.cancelled() or done.exception())
         if not await self.process.wait(limit):
@@ -168,21 +179,21 @@ class Host:
         return self._connection.call(method, params)
 
     async def _wait(self, call: asyncio.Future[Any], limit: float) -> Any:
-        # Not wait_for: it would cancel the call, which is under way whether anybody waits or not.
+        # Not wait_for, which would cancel the call: it stays under way whether or not anybody waits.
         await asyncio.wait([call], timeout=max(0.0, limit - _PING_LIMIT))
         if not call.done() and await self._answers_beside(call) and not call.done():
             raise CallTimedOut
         if not call.done():
-            self.condemn("it did not answer any more", hung=True)
+            self.condemn("it stopped answering", hung=True)
             await asyncio.wait([call], timeout=_KILL_LIMIT)
         if not call.done():
             raise HostLost("it cannot be killed", Blame.SUSPECT)
         return call.result()
 
     async def _answers_beside(self, call: asyncio.Future[Any]) -> bool:
-        """Waits for the call a last time; whether the host still answers.
+        """Wait for the call a last time, and return True if the host still answers.
 
-        A plugin that holds the interpreter's lock keeps it from that.
+        A plugin that holds the interpreter's lock keeps the host from answering.
         """
         try:
             ping = self._connection_call("ping", None)
@@ -199,7 +210,7 @@ class Host:
             if not ended.done() and not await self.process.wait(_LAST_ANSWERS_LIMIT):
                 self.condemn(_fault_of(reading))
                 await self.process.wait(_KILL_LIMIT)
-            # What it answered before it ended may still be in the pipe, whose end a grandchild may put off.
+            # Its last answers may still be in the pipe, which a grandchild can keep open.
             await asyncio.wait([reading], timeout=_LAST_ANSWERS_LIMIT)
         finally:
             reading.cancel()
@@ -219,7 +230,10 @@ class Host:
         self._connection.fail(lambda: HostLost(end.how, blame, hung=end.hung))
 
     def _blame(self, at_work: list[PluginId]) -> Blame:
-        """A started plugin may have threads of its own, and the kernel or a person may kill a process."""
+        """Return CAUSE if only the one call under way can have ended the host, else SUSPECT.
+
+        A started plugin can have its own threads, and the kernel or a person can kill a process.
+        """
         killed_by_others = self._end is None and self.process.was_killed
         if len(at_work) != 1 or self.started - set(at_work) or killed_by_others:
             return Blame.SUSPECT
@@ -241,7 +255,7 @@ async def _first_words(python: str, process: HostProcess) -> Handshake:
                 await process.ended.wait()
                 await process.drain_output(_LAST_ANSWERS_LIMIT)
     except TimeoutError:
-        raise HostStartError(f"{python} -m floe_core.host did not get ready in {START_LIMIT:g} s") from None
+        raise HostStartError(f"{python} -m floe_core.host was not ready within {START_LIMIT:g} s") from None
     except ValueError:
         line = b"\n"
     if not line:

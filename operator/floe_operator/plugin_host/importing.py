@@ -1,8 +1,8 @@
-"""Brings plugins into hosts, one import at a time, and learns from each how the plugin loads.
+"""Imports plugins into hosts, one at a time, and learns from each import how the plugin loads.
 
-A first pass gives every plugin a short time, so that those that hang delay the others little; those that did
-not return are tried again alone, with the full time, when all others are done. A plugin that is needed in the
-present host is imported on demand.
+A first pass gives every plugin a short time, so that plugins that hang hardly delay the others. Imports that
+did not return are retried alone, with the full time, when all others are done. A plugin that is needed in the
+current host is imported on demand.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ FIRST_PASS_LIMIT = 3.0
 
 
 class SuspectImport(Exception):
-    """The host ended with this import and other calls under way; only alone will it be known who did it."""
+    """The host ended with this import and other calls under way; only retrying it alone shows the culprit."""
 
 
 class Importing:
-    """The passes over all plugins, and imports on demand."""
+    """Imports all plugins in passes, and single plugins on demand."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class Importing:
         self._tried: dict[PluginId, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
-        """A scan may have brought work."""
+        """Look for work that a scan may have brought."""
         self._more.set()
 
     async def run(self) -> None:
-        """Loads what is due, until cancelled."""
+        """Load what is due, until cancelled."""
         try:
             while True:
                 self._more.clear()
@@ -80,7 +80,7 @@ class Importing:
                 task.cancel()
 
     async def _wait_for_more(self) -> None:
-        # What is being tried has its retry time in the past until it is recorded, and wakes us then.
+        # While a plugin is being tried, its retry time is in the past; recording the outcome wakes us.
         retry = None if self._tried else self._knowledge.next_retry()
         try:
             async with asyncio.timeout_at(retry):
@@ -116,7 +116,7 @@ class Importing:
                 order, lambda host: self.into(host, plugin, self._load_timeout, final=True)
             )
         except (HostUnavailable, PluginGone, HostLost, CallTimedOut):
-            pass  # recorded, as far as there was an outcome
+            pass  # the outcome, if any, is recorded
         except HostStartError:
             await asyncio.sleep(FIRST_PASS_LIMIT)
         finally:
@@ -124,9 +124,12 @@ class Importing:
             self._more.set()
 
     async def on_demand(self, host: Host, plugin: PluginId) -> None:
-        """Brings a plugin that was loaded before into the present host, if it is not there yet.
+        """Import a plugin that was loaded before into the current host, unless the host already has it.
 
-        HostUnavailable if it cannot be, now; PluginGone; SuspectImport.
+        Raises:
+            HostUnavailable: The plugin cannot be imported now.
+            PluginGone: The plugin is no longer installed.
+            SuspectImport: The host ended with this import and other calls under way.
         """
         if plugin in host.imported:
             return
@@ -135,13 +138,16 @@ class Importing:
         await self.into(host, plugin, self._load_timeout)
 
     async def into_trial(self, host: Host, plugin: PluginId) -> None:
-        """Brings a plugin into a host that has no other call under way; raises as `Trials.run` has it."""
+        """Import a plugin into a host that has no other call under way; raise what `into` raises."""
         await self.into(host, plugin, self._load_timeout, final=True)
 
     async def into(self, host: Host, plugin: PluginId, limit: float, *, final: bool = False) -> None:
-        """One import, and what it tells of the plugin. `final`: nothing else is under way in this host.
+        """Import a plugin and record the outcome. `final`: nothing else is under way in this host.
 
-        Raises HostUnavailable where the plugin did not get into the host, through its fault or another's.
+        Raises:
+            HostUnavailable: The plugin was not imported, through its own fault or another's.
+            PluginGone: The plugin is no longer installed.
+            SuspectImport: The host ended with this import and other calls under way; never raised if `final`.
         """
         async with host.imports:
             if plugin in host.imported:
@@ -192,7 +198,7 @@ class Importing:
             case Diagnosis.CRASHED:
                 self._record(plugin, crashed(plugin, lost.how), fingerprint)
             case Diagnosis.SUSPECT if lost.hung and limit < self._load_timeout:
-                self._did_not_return(plugin, limit, fingerprint, final=final)  # it is tried alone anyway
+                self._did_not_return(plugin, limit, fingerprint, final=final)  # it is retried alone anyway
             case Diagnosis.SUSPECT:
                 raise SuspectImport
 
@@ -211,20 +217,20 @@ class Importing:
 
 
 def crashed(plugin: PluginId, how: str) -> LoadFault:
-    """The plugin's import ended its host."""
+    """Return the fault of a plugin whose import ended its host."""
     return LoadFault(
         "CrashedOnLoad",
-        f"Importing {plugin.slug} ended the plugin host: {how}; it is set aside, and tried again now and "
-        "then and whenever a distribution changes",
+        f"Importing {plugin.slug} ended the plugin host: {how}; the plugin is set aside and "
+        "retried from time to time, and whenever a distribution changes",
     )
 
 
 def timed_out_after(plugin: PluginId, limit: float) -> LoadFault:
-    """The plugin's import did not return."""
+    """Return the fault of a plugin whose import did not return."""
     return LoadFault(
         "LoadTimedOut",
-        f"Importing {plugin.slug} did not return within {limit:g} s (--load-timeout); it is set aside, and "
-        "tried again now and then and whenever a distribution changes",
+        f"Importing {plugin.slug} did not return within {limit:g} s (--load-timeout); the plugin is set "
+        "aside and retried from time to time, and whenever a distribution changes",
     )
 
 
@@ -237,15 +243,15 @@ def _outcome(plugin: PluginId, answer: object) -> Described | LoadFault:
 
 def _fault(plugin: PluginId, error: RpcError) -> LoadFault:
     if error.code == NOT_FOUND:
-        raise PluginGone(f"{plugin.slug} is not installed any more")
+        raise PluginGone(f"{plugin.slug} is no longer installed")
     if error.code == LOAD_FAILED:
         try:
             failure = LoadFailure.model_validate(error.data)
         except ValidationError:
-            return LoadFault("ImportFailed", f"{plugin.slug} does not load, and why not cannot be read")
+            return LoadFault("ImportFailed", f"{plugin.slug} does not load, and the reason cannot be read")
         return LoadFault(failure.reason, failure.summary, failure.plugin_text)
     if error.code == ANSWER_TOO_LARGE:
-        return LoadFault("NotAPlugin", f"The description of {plugin.slug} is larger than a message may be")
+        return LoadFault("NotAPlugin", f"The description of {plugin.slug} is too large for a message")
     return LoadFault("NotAPlugin", f"{plugin.slug} cannot be described: {error}")
 
 

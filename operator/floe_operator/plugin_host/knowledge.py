@@ -1,7 +1,8 @@
-"""What is known of each plugin's loading, and when it is to be tried again. No I/O.
+"""What is known about the loading of each plugin, and when to retry it. No I/O.
 
-A description belongs to the distribution it came from and outlives hosts; a failure is tried again when any
-distribution changed, since what was missing may have come, and a crash or time-out now and then besides.
+A description belongs to the distribution it came from and outlives hosts. A failure is retried when any
+distribution has changed, since what was missing may be installed now; a crash or timeout is also retried from
+time to time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from floe_operator.rules.backoff import Backoff
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 
 SET_ASIDE = Backoff(first=60.0, longest=3_600.0)
-"""The pauses between attempts at a plugin that was set aside."""
+"""The pauses between retries of a plugin that was set aside."""
 
 _SET_ASIDE = ("CrashedOnLoad", "LoadTimedOut")
 
@@ -25,7 +26,7 @@ class _Known:
     found: FoundPlugin
     state: LoadState
     due: bool = True
-    """Whether it is to be imported by the next pass."""
+    """Whether the next pass should import it."""
     failures: int = 0
     retry_at: float | None = None
 
@@ -38,9 +39,9 @@ class Knowledge:
         self._fingerprint: str | None = None
 
     def accept(self, scan: ScanResult, now: float) -> set[PluginId]:
-        """Takes a scan that ended at `now` (seconds, monotonic); the plugins whose state is another now.
+        """Record a scan that ended at `now` (seconds, monotonic), and return the plugins whose state changed.
 
-        A partial scan makes nothing be forgotten: what it misses may be there.
+        After a partial scan no plugin is forgotten: what the scan missed may still be installed.
         """
         changed: set[PluginId] = set()
         found = {each.plugin: each for each in scan.plugins}
@@ -67,35 +68,35 @@ class Knowledge:
         return changed
 
     def state(self, plugin: PluginId) -> LoadState | None:
-        """What is known of a plugin; None where the last scan did not find it."""
+        """Return what is known about a plugin, or None if the last scan did not find it."""
         known = self._known.get(plugin)
         return known.state if known else None
 
     def fingerprint(self, plugin: PluginId) -> str | None:
-        """The fingerprint of the plugin's distribution."""
+        """Return the fingerprint of the plugin's distribution."""
         known = self._known.get(plugin)
         return known.found.fingerprint if known else None
 
     def due(self, besides: Collection[PluginId] = ()) -> PluginId | None:
-        """The plugin that the pass is to import next; `besides` those that are being tried elsewhere."""
+        """Return the plugin to import next, ignoring `besides`: plugins that are being tried elsewhere."""
         return next((each for each, known in self._known.items() if known.due and each not in besides), None)
 
     def leave_out(self, plugin: PluginId) -> None:
-        """Imports the plugin no more until the next scan: a newer host does not know it."""
+        """Skip the plugin until the next scan; the new host does not know it."""
         if known := self._known.get(plugin):
             known.due = False
 
     def is_set_aside(self, plugin: PluginId) -> bool:
-        """Whether the plugin crashed or hung when it was imported, so that it may be only tried alone."""
+        """Return True if the plugin's import crashed or hung, so that it must only be tried alone."""
         state = self.state(plugin)
         return isinstance(state, LoadFault) and state.reason in _SET_ASIDE
 
     def due_again(self, now: float) -> list[PluginId]:
-        """The plugins that were set aside and whose time has come; `now` in seconds, monotonic."""
+        """Return the plugins that were set aside and are due for a retry; `now` is in seconds, monotonic."""
         return [each for each, at in self._retries().items() if at <= now]
 
     def next_retry(self) -> float | None:
-        """When the next plugin that was set aside is to be tried again."""
+        """Return when the next plugin that was set aside should be retried."""
         return min(self._retries().values(), default=None)
 
     def _retries(self) -> Mapping[PluginId, float]:
@@ -104,9 +105,10 @@ class Knowledge:
     def record(
         self, plugin: PluginId, state: Described | LoadFault, fingerprint: str | None, now: float
     ) -> bool:
-        """Takes the outcome of an import; whether the plugin's state is another now.
+        """Record the outcome of an import, and return True if the plugin's state changed.
 
-        `fingerprint` is the distribution's when the import began: the outcome of an older one is dropped.
+        `fingerprint` is that of the distribution when the import began; the outcome of an older distribution
+        is dropped.
         """
         known = self._known.get(plugin)
         if known is None or known.found.fingerprint != fingerprint:
@@ -123,14 +125,15 @@ class Knowledge:
         return changed
 
     def loading(self) -> set[PluginId]:
-        """The plugins that no import has judged yet."""
+        """Return the plugins whose import has not ended yet."""
         return {each for each, known in self._known.items() if isinstance(known.state, Loading)}
 
 
 def needs_new_host(host: ScanResult, now: ScanResult) -> bool:
-    """Whether a host that found `host` when it was new has modules that are stale, now that `now` is found.
+    """Return True if a host whose first scan was `host` has stale modules, given the latest scan `now`.
 
-    What a partial scan misses is no reason: a directory that cannot be listed for a moment replaces no host.
+    What a partial scan misses does not count: a directory that briefly cannot be listed must not replace a
+    host.
     """
     if host.complete and now.complete:
         return host.fingerprint != now.fingerprint

@@ -1,6 +1,6 @@
-"""What a plugin host prints, as lines: bounded in length and in number, so that no plugin floods the log.
+"""What a plugin host prints, as lines: limited in length and number, so that no plugin floods the log.
 
-What a line says is a plugin's text and may hold anything: whoever takes the lines scrubs them.
+A line is a plugin's text and can contain anything; whoever receives the lines must scrub them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _CHUNK = 64 * 1024
 
 
 class Output:
-    """Reads a pipe for as long as anybody holds it, and hands on the lines within the bounds.
+    """Reads a pipe as long as any process holds it open, and passes on the lines within the limits.
 
-    A line above its bound is left out whole: its scrubbed half might be the half that gives a secret away.
+    A line above the limit is left out entirely: if it were cut, scrubbing might miss half a secret.
     """
 
     def __init__(self, on_line: Callable[[str], None], on_left_out: Callable[[int], None]) -> None:
@@ -33,11 +33,11 @@ class Output:
 
     @property
     def last_lines(self) -> tuple[str, ...]:
-        """What was printed last, for a host that ended before it could speak."""
+        """The last lines printed, to explain why a host ended before its handshake."""
         return tuple(self._last)
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Reads until the end of the pipe."""
+        """Read until the end of the pipe."""
         loop = asyncio.get_running_loop()
         while chunk := await stream.read(_CHUNK):
             self.feed(chunk, loop.time())
@@ -46,7 +46,7 @@ class Output:
         self._report_left_out()
 
     def feed(self, chunk: bytes, now: float) -> None:
-        """Takes what was read at `now` (seconds, monotonic)."""
+        """Process what was read at `now` (seconds, monotonic)."""
         first, *others = chunk.split(b"\n")
         self._extend(first)
         for piece in others:

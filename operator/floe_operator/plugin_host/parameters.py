@@ -1,4 +1,4 @@
-"""The parameters of the calls to a plugin host, and digests of them. No I/O."""
+"""The parameters of calls to a plugin host, and digests of them. No I/O."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _KEY = secrets.token_bytes(16)
 
 
 def json_params(plugin: PluginId) -> Mapping[str, Any]:
-    """The parameters that name a plugin."""
+    """Return the parameters that name a plugin."""
     return {"type": plugin.plugin_type.slug, "name": plugin.name}
 
 
 def digest_of(params: str) -> bytes:
-    """Tells parameters apart without keeping them: a configuration may stand there."""
+    """Return a digest that tells parameters apart without keeping them: they can hold a configuration."""
     return hashlib.blake2b(params.encode(), key=_KEY, digest_size=16).digest()

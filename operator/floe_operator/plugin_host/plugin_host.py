@@ -1,6 +1,6 @@
-"""The plugins as the rest of the operator sees them: what is installed, how it loads, what it says.
+"""The plugins as the rest of the operator sees them: what is installed, how it loads, what it reports.
 
-Wires the parts of this package. Nothing else has a plugin's code run.
+Wires the parts of this package. Nothing else runs plugin code.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _log = structlog.get_logger(__name__)
 
 
 def log_line(line: str) -> None:
-    """Logs what a plugin printed, as it is."""
-    _log.info("a plugin printed", text=line)
+    """Log a line that a plugin printed, unchanged."""
+    _log.info("plugin output", text=line)
 
 
 class PluginHost:
-    """The environment of one interpreter, its plugins run in processes of their own.
+    """The environment of one interpreter, whose plugins run in separate processes.
 
-    `on_change` gets the plugins whose load state changed, those that a host had started that is gone, and
-    those whose validation crashed and does no more; `on_output` gets each line that plugins print. Both are
+    `on_change` gets the plugins whose load state changed, those started by a host that is gone, and those
+    whose validation crashed before and now works; `on_output` gets each line that plugins print. Both are
     called on the event loop and must not raise.
     """
 
@@ -75,16 +75,16 @@ class PluginHost:
 
     @property
     def generation(self) -> int:
-        """How many hosts there were: what an earlier one had started is gone."""
+        """The number of hosts so far; what an earlier host had started is gone."""
         return self._supervisor.generation
 
     def resident_bytes(self) -> int | None:
-        """The memory that the present host has resident; None where none runs, or nobody tells."""
+        """Return the current host's resident memory in bytes, or None if no host runs or it is unknown."""
         host = self._supervisor.host
         return host.process.resident_bytes() if host is not None else None
 
     async def run(self) -> None:
-        """Loads plugins and keeps a host alive, until cancelled."""
+        """Load plugins and keep a host alive, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._supervisor.keep_alive(), name="plugin-host-supervisor")
             group.create_task(self._supervisor.watch_memory(), name="plugin-host-memory")
@@ -92,7 +92,7 @@ class PluginHost:
             group.create_task(self._importing.run(), name="plugin-host-importing")
 
     async def close(self, timeout: float = 10.0) -> None:
-        """Stops all plugins and ends the host, within `timeout` seconds. `run` is to be cancelled before."""
+        """Stop all plugins and end the host, within `timeout` seconds; `run` must be cancelled before."""
         for task in self._under_way:
             task.cancel()
         self._validation.close()
@@ -102,7 +102,11 @@ class PluginHost:
             await asyncio.wait(self._lives)
 
     async def scan(self) -> ScanResult:
-        """What is installed now; when it changed, a new host takes over. ScanFailed says what to mend."""
+        """Return what is installed now; if it changed, a new host takes over.
+
+        Raises:
+            ScanFailed: What is installed is unknown; the detail says how to fix it.
+        """
         async with self._scanning:
             try:
                 result = await self._scan()
@@ -121,7 +125,7 @@ class PluginHost:
         except (HostLost, CallTimedOut, RpcError) as error:
             if not isinstance(error, HostLost):
                 host.condemn("it could not scan its environment", Blame.SUSPECT)
-            # A plugin may have spoilt the process; a new one answers, or says why not.
+            # A plugin may have broken the process; a new process answers, or its error says why it cannot.
             return (await self._supervisor.current()).installed
         if not needs_new_host(host.installed, result):
             # A thousand plugins are a few megabytes: one copy is enough while nothing changes.
@@ -130,24 +134,27 @@ class PluginHost:
         return (await self._supervisor.current()).installed
 
     def load_state(self, plugin: PluginId) -> LoadState | None:
-        """How the plugin loaded, from memory; None where the last scan found no such plugin."""
+        """Return the load state from memory, or None if the last scan found no such plugin."""
         return self._knowledge.state(plugin)
 
     def loading(self) -> set[PluginId]:
-        """The plugins that no import has judged yet."""
+        """Return the plugins whose import has not ended yet."""
         return self._knowledge.loading()
 
     async def validate(
         self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
     ) -> Verdict:
-        """What the plugin's schema says of `config`, of which `plain` did not come from a Secret.
+        """Return the schema's verdict on `config`; `plain` is the part of it that is not from a Secret.
 
-        ValidationCrashed where the plugin's code ends or hangs the host, PluginGone, HostUnavailable.
+        Raises:
+            ValidationCrashed: The plugin's code ended or hung the host, or a limit was exceeded.
+            PluginGone: The plugin is no longer installed.
+            HostUnavailable: No host could answer; retry later.
         """
         return await self._finish(self._validation.validate(plugin, config, plain))
 
     def is_started(self, plugin: PluginId) -> bool:
-        """Whether the plugin is started in the present host."""
+        """Return True if the plugin is started in the current host."""
         return self._hooks.is_started(plugin)
 
     async def start_plugin(
@@ -156,18 +163,31 @@ class PluginHost:
         config: Mapping[str, Any],
         timeout: float,
     ) -> None:
-        """Constructs, configures and starts the plugin; one that is started already is stopped before.
+        """Construct, configure and start the plugin, stopping it first if it is already started.
 
-        A HookError, PluginGone or HostUnavailable.
+        Raises:
+            HookError: A hook did not do its job.
+            PluginGone: The plugin is no longer installed.
+            HostUnavailable: No host could answer; retry later.
         """
         await self._finish(self._hooks.start(plugin, config, timeout))
 
     async def check(self, plugin: PluginId, timeout: float) -> HealthReport:
-        """The plugin's health. A HookError (NotStarted where its host is gone) or HostUnavailable."""
+        """Return the plugin's health.
+
+        Raises:
+            HookError: The hook did not do its job; NotStarted if the plugin's host is gone.
+            HostUnavailable: No host could answer; retry later.
+        """
         return await self._finish(self._hooks.check(plugin, timeout))
 
     async def stop_plugin(self, plugin: PluginId, timeout: float) -> None:
-        """Stops the plugin, and forgets it whatever becomes of that. A HookError or HostUnavailable."""
+        """Stop the plugin, and forget it whether or not that succeeds.
+
+        Raises:
+            HookError: The hook did not do its job.
+            HostUnavailable: No host could answer.
+        """
         await self._finish(self._hooks.stop(plugin, timeout))
 
     async def _start_host(self) -> Host:
@@ -182,7 +202,7 @@ class PluginHost:
             self._on_change(forgotten)
 
     async def _finish(self, call: Coroutine[Any, Any, T]) -> T:
-        """A call goes on when its caller is cancelled: plugin code is under way, and needs its clock."""
+        """Finish a call even if its caller is cancelled: plugin code is running and needs its time limit."""
         task = asyncio.create_task(call)
         self._under_way.add(task)
         task.add_done_callback(self._forget)
@@ -200,4 +220,4 @@ class PluginHost:
 
 
 def _log_left_out(lines: int) -> None:
-    _log.warning("a plugin printed more than is logged", lines=lines)
+    _log.warning("plugin output truncated", lines=lines)

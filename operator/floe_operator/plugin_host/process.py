@@ -1,6 +1,6 @@
-"""The process of a plugin host: starts it, reads what it prints, sees it end, kills it with all it started.
+"""The process of a plugin host: starts it, reads its output, notices its end, kills it and all it started.
 
-Knows nothing of what is said on the pipes.
+Knows nothing about the messages on the pipes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.output import Output
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-# As `python -m floe_core.host`, which before Python 3.11 would import from the working directory first. That
-# is no place to take floe_core or a plugin from, nor is it for the variable that forbids it to processes
-# which plugins start.
+# Like `python -m floe_core.host`, but without the working directory on sys.path: floe_core and plugins must
+# not come from there. Python 3.10 has no -P, and processes that plugins start would inherit PYTHONSAFEPATH.
 _PROGRAM = (
     "import sys; getattr(sys.flags, 'safe_path', False) or sys.path.pop(0); "
     "from floe_core.host.__main__ import main; main()"
@@ -30,7 +29,7 @@ _PROGRAM = (
 
 
 class HostProcess:
-    """A running `python -m floe_core.host` in a session of its own."""
+    """A running `python -m floe_core.host` in its own session."""
 
     def __init__(self, popen: subprocess.Popen[bytes], output: Output) -> None:
         self.pid = popen.pid
@@ -47,7 +46,11 @@ class HostProcess:
     async def start(
         cls, python: str, *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
     ) -> HostProcess:
-        """Starts one; OSError where the interpreter cannot be run."""
+        """Start a process.
+
+        Raises:
+            OSError: The interpreter cannot be run.
+        """
         popen = subprocess.Popen(  # noqa: ASYNC220 - returns once the interpreter is executed
             [python, "-X", "faulthandler", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
@@ -93,12 +96,12 @@ class HostProcess:
 
     @property
     def was_killed(self) -> bool:
-        """Whether it ended by SIGKILL, which a process seldom sends to itself."""
+        """Whether it was ended by SIGKILL, which a process rarely sends to itself."""
         return self._exit_code == -signal.SIGKILL
 
     @property
     def how_it_ended(self) -> str:
-        """A clause: `it was killed by SIGSEGV`, `it exited with status 3`."""
+        """How it ended, as a clause: `it was killed by SIGSEGV`, `it exited with status 3`."""
         code = self._exit_code
         if code is None:
             return "it is running"
@@ -110,39 +113,39 @@ class HostProcess:
             return f"it was killed by signal {-code}"
 
     def kill(self) -> None:
-        """Kills the process and all it started in its session; `ended` says when it is gone."""
+        """Kill the process and all it started in its session; `ended` is set when it is gone."""
         if self._popen.returncode is None:
             _kill_group(self.pid)
 
     async def wait(self, limit: float) -> bool:
-        """Whether the process ended within `limit` seconds, whoever else holds its pipes."""
+        """Return True if the process ends within `limit` seconds, even if others still hold its pipes."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), limit)
         return self.ended.is_set()
 
     async def drain_output(self, limit: float) -> None:
-        """Waits for the end of what was printed, which a process that the host started may put off."""
+        """Wait up to `limit` seconds for the end of the output, which a child of the host can delay."""
         if self._reading is not None:
             await asyncio.wait([self._reading], timeout=limit)
 
     async def release(self) -> None:
-        """Lets go of the pipes."""
+        """Close the pipes."""
         if self._reading is not None:
             self._reading.cancel()
         for transport in self._transports:
             if transport.is_closing():
                 continue
             if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()  # nobody reads what is not written yet
+                transport.abort()  # nobody will read what is not written yet
             else:
                 transport.close()
-        await asyncio.sleep(0)  # transports close their files in the loop's next round
+        await asyncio.sleep(0)  # transports close their files in the loop's next iteration
         for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
             if pipe is not None:
-                pipe.close()  # a start that was given up made no transport of it
+                pipe.close()  # an abandoned start may have no transport for it
 
     def resident_bytes(self) -> int | None:
-        """The memory that the process has resident; None where the system does not tell."""
+        """Return the resident memory of the process in bytes, or None if the system does not report it."""
         try:
             pages = int(Path(f"/proc/{self.pid}/statm").read_bytes().split()[1])
         except (OSError, ValueError, IndexError):
@@ -153,13 +156,13 @@ class HostProcess:
 def _await(
     popen: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, on_end: Callable[[int], None]
 ) -> None:
-    """A thread: the end of the process, then of what is left of its group, then the news."""
+    """Wait in a thread for the process to end, kill the rest of its group, then report the exit code."""
     if hasattr(os, "waitid"):
-        # Not reaped yet: its pid, which is its group's id, cannot be another's.
+        # Not reaped yet, so its pid, which is also its group's id, cannot be reused.
         os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOWAIT)
         _kill_group(popen.pid)
     exit_code = popen.wait()
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
         loop.call_soon_threadsafe(on_end, exit_code)
 
 

@@ -1,6 +1,6 @@
-"""JSON-RPC 2.0 over a pair of pipes, from the side that calls; knows nothing of processes or plugins.
+"""JSON-RPC 2.0 over a pair of pipes, on the calling side; knows nothing about processes or plugins.
 
-The bytes that arrive are handed in. Time-outs are the caller's: a call that nobody waits for any more stays
+Incoming bytes are handed in. Timeouts are left to the caller: a call that nobody waits for any longer stays
 under way until it is answered or the connection fails.
 """
 
@@ -16,7 +16,7 @@ from floe_core.host.protocol import MAX_LINE_BYTES
 
 
 class RpcError(Exception):
-    """The host answered a call with an error. The message is the host's: no plugin's text, no value."""
+    """The host answered a call with an error. The message is the host's: no plugin text, no values."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         self.code = code
@@ -29,11 +29,11 @@ class RequestTooLargeError(Exception):
 
 
 class MalformedLineError(Exception):
-    """The host sent something that is no message of the protocol."""
+    """The host sent something that is not a message of the protocol."""
 
 
 class RpcConnection:
-    """Calls under way over a pipe, and the answers as they come."""
+    """The calls under way over a pipe, and their answers as they arrive."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
@@ -41,31 +41,36 @@ class RpcConnection:
         self._under_way: dict[int, asyncio.Future[Any]] = {}
 
     def call(self, method: str, params: str | None = None) -> asyncio.Future[Any]:
-        """Sends a call, `params` as JSON text; the future has the result, RpcError, or what `fail` is given.
+        """Send a call, `params` as JSON text; the future gets the result, RpcError or the error from `fail`.
 
-        RequestTooLargeError if it does not fit in a line.
+        Raises:
+            RequestTooLargeError: The call does not fit in a line.
         """
         call_id = next(self._ids)
         body = "" if params is None else f',"params":{params}'
-        # The id stands first: the host can answer a call that it cannot read.
+        # The id comes first, so that the host can answer a call that it cannot read.
         line = f'{{"jsonrpc":"2.0","id":{call_id},"method":{json.dumps(method)}{body}}}\n'.encode()
         if len(line) > MAX_LINE_BYTES:
-            raise RequestTooLargeError(f"{len(line)} bytes, of which a call may have {MAX_LINE_BYTES}")
+            raise RequestTooLargeError(f"{len(line)} bytes; the limit is {MAX_LINE_BYTES}")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._under_way[call_id] = answer
         self._write(line)
         return answer
 
     def fail(self, error: Callable[[], BaseException]) -> None:
-        """Ends all calls under way with an error each."""
+        """End all calls under way, each with its own error."""
         under_way, self._under_way = self._under_way, {}
         for answer in under_way.values():
             if not answer.done():
                 answer.set_exception(error())
-                answer.exception()  # nobody may be waiting any more
+                answer.exception()  # perhaps nobody is waiting any longer
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Takes answers until the end of the stream; MalformedLineError ends it before."""
+        """Take answers until the end of the stream.
+
+        Raises:
+            MalformedLineError: The host sent something that is not an answer.
+        """
         while True:
             try:
                 line = await stream.readline()
@@ -79,7 +84,7 @@ class RpcConnection:
         message = parse_message(line)
         call_id = message.get("id")
         if isinstance(call_id, bool) or not isinstance(call_id, int):
-            raise MalformedLineError("a message without the id of a call")
+            raise MalformedLineError("a message without a call id")
         answer = self._under_way.pop(call_id, None)
         if answer is None:
             raise MalformedLineError(f"an answer to a call that is not under way (id {call_id})")
@@ -96,13 +101,17 @@ class RpcConnection:
 
 
 def parse_message(line: bytes) -> dict[str, Any]:
-    """A line as a JSON-RPC message; MalformedLineError for anything else."""
+    """Return a line as a JSON-RPC message.
+
+    Raises:
+        MalformedLineError: The line is not a JSON-RPC message.
+    """
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
-        raise MalformedLineError("a line that is no JSON") from None
+        raise MalformedLineError("a line that is not JSON") from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise MalformedLineError("a line that is no JSON-RPC 2.0 message")
+        raise MalformedLineError("a line that is not a JSON-RPC 2.0 message")
     return message
 
 
@@ -111,4 +120,4 @@ def _error(error: Any) -> RpcError:
         case {"code": int(code), "message": str(message)}:
             return RpcError(code, message, error.get("data"))
         case _:
-            return RpcError(0, "an error of no known form")
+            return RpcError(0, "a malformed error")

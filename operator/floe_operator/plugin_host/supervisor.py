@@ -16,19 +16,19 @@ from floe_operator.rules.backoff import Backoff
 from floe_operator.said import Said
 
 RETIRE_LIMIT = 10.0
-"""Seconds that a host that is replaced has to stop its plugins."""
+"""Seconds that a host being replaced has to stop its plugins."""
 _MEMORY_PERIOD = 1.0
 _HOPELESS = 2
-"""A host of this many times its bound is killed without stopping its plugins."""
+"""A host that uses this many times its memory limit is killed without stopping its plugins."""
 _PAUSES = Backoff(first=0.5, longest=30.0)
 _CALM = 60.0
-"""A host that lived for so many seconds ends a series of bad ones."""
+"""A host that lived for this many seconds ends a series of bad hosts."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """The present host, and its succession."""
+    """Holds the current host and replaces it when needed."""
 
     def __init__(
         self,
@@ -51,11 +51,15 @@ class Supervisor:
 
     @property
     def host(self) -> Host | None:
-        """The present host, if it lives."""
+        """The current host, or None if it is ending or gone."""
         return None if self._host is None or self._host.is_ending else self._host
 
     async def current(self) -> Host:
-        """The present host, a new one if need be; HostStartError if none can be had."""
+        """Return the current host, or start a new one if need be.
+
+        Raises:
+            HostStartError: No host can be started.
+        """
         if host := self.host:
             return host
         async with self._succession:
@@ -72,14 +76,17 @@ class Supervisor:
     async def replace(
         self, old: Host, why: str, *, blame: Blame = Blame.INNOCENT, limit: float = RETIRE_LIMIT
     ) -> None:
-        """A new host takes over from `old`, unless one has already; HostStartError if none can be had.
+        """Let a new host take over from `old`, unless that has already happened.
 
-        The old one stops its plugins meanwhile: the new one starts none before that is done.
+        The old host stops its plugins in the background; the new host starts none before that is done.
+
+        Raises:
+            HostStartError: No host can be started.
         """
         async with self._succession:
             if self._host is not old or old.is_ending or self._closed:
                 return
-            _log.info("the plugin host is replaced", reason=why, pid=old.process.pid)
+            _log.info("replacing the plugin host", reason=why, pid=old.process.pid)
             new = await self._start()
             self._adopt(new)
             new.predecessor = asyncio.create_task(old.retire(limit, blame), name="plugin-host-retires")
@@ -90,7 +97,7 @@ class Supervisor:
         self._born_at = _now()
         self.generation += 1
         _log.info(
-            "a plugin host started",
+            "plugin host started",
             pid=new.process.pid,
             generation=self.generation,
             python=new.said.python,
@@ -100,14 +107,14 @@ class Supervisor:
         return new
 
     async def keep_alive(self) -> None:
-        """Starts a new host whenever the present one ends, until cancelled."""
+        """Start a new host whenever the current one ends, until cancelled."""
         failures, said = 0, Said[str]()
         while True:
             try:
                 host = await self.current()
             except HostStartError as error:
                 if said.is_new("no host", str(error)):
-                    _log.error("there is no plugin host", reason=str(error))
+                    _log.error("cannot start the plugin host", reason=str(error))
                 failures += 1
                 await asyncio.sleep(_PAUSES.after(failures))
                 continue
@@ -119,16 +126,16 @@ class Supervisor:
         if host is self._mourned:
             return
         self._mourned = host
-        _log.warning("the plugin host ended", pid=host.process.pid, reason=host.how_it_ended)
+        _log.warning("plugin host ended", pid=host.process.pid, reason=host.how_it_ended)
         if _now() - self._born_at > _CALM:
             self._crashes = 0
         if host.ended_idle:
-            # No call is to blame, so nothing is set aside: a thread of a started plugin may do it again.
+            # No call is to blame, so nothing is set aside, and a plugin's thread may end the next host too.
             self._crashes += 1
             self._not_before = _now() + _PAUSES.after(self._crashes)
 
     async def watch_memory(self) -> None:
-        """Replaces a host that has grown above its bound, until cancelled."""
+        """Replace a host that uses more memory than its limit, until cancelled."""
         patience = 0.0
         while True:
             await asyncio.sleep(_MEMORY_PERIOD)
@@ -137,19 +144,19 @@ class Supervisor:
             if host is None or used is None or used <= self._memory_limit:
                 continue
             age = _now() - self._born_at
-            why = f"it has {used >> 20} MiB, of which --host-memory allows {self._memory_limit >> 20}"
+            why = f"uses {used >> 20} MiB; --host-memory allows {self._memory_limit >> 20}"
             if used > _HOPELESS * self._memory_limit:
-                _log.warning("the plugin host is too large", reason=why)
-                host.condemn("it grew above --host-memory")
+                _log.warning("plugin host uses too much memory", reason=why)
+                host.condemn("it used more memory than --host-memory allows")
             elif age >= patience:
-                # One that is too large as soon as its plugins are back must not be replaced every second.
+                # A host that is too large as soon as its plugins are back must not be replaced every second.
                 self._growths = 1 if age > _CALM + patience else self._growths + 1
                 patience = 20 * _PAUSES.after(self._growths)
                 with contextlib.suppress(HostStartError):
                     await self.replace(host, why, blame=Blame.SUSPECT, limit=RETIRE_LIMIT / 2)
 
     async def close(self, limit: float) -> None:
-        """Stops the plugins and ends the host, within `limit` seconds."""
+        """Stop the plugins and end the host, within `limit` seconds."""
         self._closed = True
         async with self._succession:
             host = self._host

@@ -1,7 +1,7 @@
-"""What the end of a host tells of a call that was under way in it. Pure.
+"""What the end of a host says about a call that was under way in it. Pure.
 
-What follows from a diagnosis is left to whoever made the call: a suspect import that hung in a pass with a
-short limit, say, is tried again alone anyway.
+What follows from a diagnosis is left to whoever made the call: for example, a suspect import that hung in a
+pass with a short limit is retried alone anyway.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ class Blame(Enum):
     """What a call has to do with the end of its host."""
 
     CAUSE = "nothing else can have ended the host"
-    SUSPECT = "it was under way, and something else may have ended the host"
-    INNOCENT = "the host ended for another's sake"
+    SUSPECT = "it was under way, but something else may have ended the host"
+    INNOCENT = "something else ended the host"
 
 
 class Diagnosis(Enum):
-    """What is known of the call now."""
+    """What is now known about the call."""
 
-    UNHARMED = "it did nothing wrong: make it again"
-    SUSPECT = "nobody knows yet: alone in a host it will show"
+    UNHARMED = "it did nothing wrong: repeat it"
+    SUSPECT = "not known yet: a run alone in a host will show"
     HUNG = "it kept its host from answering"
     CRASHED = "it ended its host"
 
 
 def triage(blame: Blame, *, hung: bool, alone: bool) -> Diagnosis:
-    """What a host's end tells of a call.
+    """Return what the end of a host says about a call.
 
     `hung`: the host was killed because it did not answer; `alone`: no other call was under way.
     """

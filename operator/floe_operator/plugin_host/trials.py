@@ -1,7 +1,7 @@
-"""A second host for what is under suspicion: one call at a time, so that its end has one cause.
+"""A second host for calls under suspicion: one call at a time, so that the host's end has only one cause.
 
-What crashed or hung, or was under way when a host ended, runs here and not in the present host: trying it
-again costs no started plugin its life.
+Calls that crashed or hung, or that were under way when a host ended, run here and not in the current host, so
+that a retry never ends a started plugin.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MEMORY_PERIOD = 0.5
 
 
 class Order(IntEnum):
-    """Which job goes first: someone waits for a validation, and imports that hang take their full time."""
+    """Which job goes first: a caller waits for a validation, and imports that hang take their full time."""
 
     VALIDATION = 0
     SUSPECT_IMPORT = 1
@@ -42,16 +42,18 @@ class Trials:
         self._host: Host | None = None
 
     async def run(self, order: Order, job: Callable[[Host], Awaitable[T]]) -> T:
-        """What the job returns or raises, alone in a host; HostLost with blame CAUSE if it ended the host.
+        """Run a job alone in a host; return or raise what the job does.
 
-        HostStartError if there is no host to try it in.
+        Raises:
+            HostLost: The job ended the host; `blame` is CAUSE.
+            HostStartError: No host can be started for the job.
         """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put_nowait((order, next(self._count), job, outcome))
         return await outcome
 
     async def work(self) -> None:
-        """Does the jobs, until cancelled."""
+        """Run the jobs, until cancelled."""
         watch = asyncio.create_task(self._watch_memory())
         try:
             while True:
@@ -74,7 +76,7 @@ class Trials:
         except asyncio.CancelledError:
             outcome.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever brought the job
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever submitted the job
             if not outcome.done():
                 outcome.set_exception(error)
         else:
@@ -105,10 +107,10 @@ class Trials:
             host = self._host
             used = host.process.resident_bytes() if host else None
             if host is not None and used is not None and used > self._memory_limit:
-                host.condemn("it grew above --host-memory", Blame.CAUSE)
+                host.condemn("it used more memory than --host-memory allows", Blame.CAUSE)
 
     async def close(self) -> None:
-        """Ends the host, and the waiting of those whose jobs were not done."""
+        """End the host, and fail the jobs that were not done."""
         await self._end_host()
         while not self._jobs.empty():
             *_, outcome = self._jobs.get_nowait()

@@ -1,7 +1,7 @@
-"""Has configurations judged by the plugins' schemas, and finds out which of them ends or hangs a host.
+"""Assesses configurations with the plugins' schemas, and finds out which validation ends or hangs a host.
 
-Many are under way at a time. A validation that did nothing wrong is made again when its host was replaced
-meanwhile.
+Many validations are under way at the same time. A validation that did nothing wrong is repeated if its host
+was replaced.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class _Crash:
     again_at: float
     failures: int
     verdict: Verdict | None = None
-    """What another attempt came to, until it is asked for."""
+    """The verdict of a later attempt, kept until it is asked for."""
 
 
 class Validation:
-    """Judges configurations in the present host; what crashed one is judged alone from then on.
+    """Assesses configurations in the current host, or alone if the plugin's last one ended or hung a host.
 
-    The same configuration is tried again now and then, beside whoever asks: a validator that hangs each time
-    must not hold up the reconcile that finds it due. `on_change` hears of one that came to a verdict.
+    That configuration is retried from time to time, in the background: a validator that always hangs must not
+    hold up the reconcile that finds the retry due. `on_change` gets the plugin when a retry has a verdict.
     """
 
     def __init__(
@@ -81,11 +81,17 @@ class Validation:
     async def validate(
         self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
     ) -> Verdict:
-        """The verdict. ValidationCrashed, PluginGone or HostUnavailable."""
+        """Return the verdict on `config`; `plain` is the part of it that is not from a Secret.
+
+        Raises:
+            ValidationCrashed: The plugin's code ended or hung the host, or a limit was exceeded.
+            PluginGone: The plugin is no longer installed.
+            HostUnavailable: No host could answer; retry later.
+        """
         try:
             params = json.dumps({**json_params(plugin), "config": config, "plain": plain})
         except RecursionError:
-            raise ValidationCrashed("The configuration is nested too deeply to be judged") from None
+            raise ValidationCrashed("The configuration is nested too deeply to be assessed") from None
         crash = self._crashes.get(plugin)
         if crash is not None:
             if crash.fingerprint != self._knowledge.fingerprint(plugin):
@@ -106,7 +112,7 @@ class Validation:
             return await self._alone(plugin, params)
 
     def close(self) -> None:
-        """Gives up what is tried again."""
+        """Cancel the retries."""
         for retry in self._retries.values():
             retry.cancel()
 
@@ -114,7 +120,7 @@ class Validation:
         try:
             verdict = await self._try(Order.RETRY, plugin, params)
         except PluginHostError:
-            return  # recorded, as far as there was an outcome
+            return  # the outcome, if any, is recorded
         finally:
             del self._retries[plugin]
         if self._crashes.get(plugin) is crash:
@@ -172,16 +178,16 @@ class Validation:
         try:
             return Verdict.model_validate(await host.call("validate", plugin, params, self._limit))
         except RequestTooLargeError as error:
-            raise ValidationCrashed(f"The configuration is too large to be judged: {error}") from None
+            raise ValidationCrashed(f"The configuration is too large to be assessed: {error}") from None
         except ValidationError:
-            host.condemn(f"it sent a verdict on {plugin.slug} of no known form")
+            host.condemn(f"it sent a malformed verdict on {plugin.slug}")
             raise HostUnavailable(f"The verdict on {plugin.slug} cannot be read") from None
         except RpcError as error:
             if error.code == NOT_FOUND:
-                raise PluginGone(f"{plugin.slug} is not installed any more") from None
+                raise PluginGone(f"{plugin.slug} is no longer installed") from None
             if error.code == ANSWER_TOO_LARGE:
-                raise ValidationCrashed("The verdict is larger than a message may be") from None
-            raise ValidationCrashed(f"The configuration cannot be judged: {error}") from None
+                raise ValidationCrashed("The verdict is too large for a message") from None
+            raise ValidationCrashed(f"The configuration cannot be assessed: {error}") from None
 
     @property
     def _did_not_return(self) -> str:

@@ -1,8 +1,8 @@
-"""The rules: from what is known of a plugin to the status of its object.
+"""The rules that turn what is known about a plugin into the status of its object.
 
-One function decides each condition, in the order of the conditions; each sees the facts and the conditions
-decided before it. `summary` draws Ready, Reconciling and Stalled from them, `status_fields` the rest of the
-status. Pure: the facts are handed in.
+Each condition has one function that decides it, from the facts and the conditions decided before it.
+`summary` derives Ready, Reconciling and Stalled, and `status_fields` the rest of the status. Pure: the facts
+are handed in.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ from floe_operator.rules.status_fields import status_with
 from floe_operator.rules.summary import summarize
 from floe_operator.rules.versions import check_versions
 
-NOT_LOADED = "Not judged while the plugin is not loaded"
+NOT_LOADED = "Not assessed because the plugin is not loaded"
 
 
 def assess(facts: Facts, previous: FloePluginStatus | None, now: datetime) -> FloePluginStatus:
-    """The status by these facts; equal to `previous` where nothing changed, whatever `now` is."""
+    """Return the status for these facts; if nothing changed, it equals `previous`, whatever `now` is."""
     occasion = Occasion(facts.generation, previous, now)
     shown: dict[str, Condition] = {}
     open_questions: dict[str, Undecided] = {}
@@ -72,7 +72,7 @@ def assess(facts: Facts, previous: FloePluginStatus | None, now: datetime) -> Fl
 
 
 def discovered(facts: Facts, shown: Shown) -> Conclusion:
-    """Whether exactly one entry point claims the plugin."""
+    """Decide whether exactly one entry point claims the plugin."""
     del shown
     match facts.discovery:
         case Installed(found):
@@ -85,7 +85,7 @@ def discovered(facts: Facts, shown: Shown) -> Conclusion:
                 Discovered.NOT_INSTALLED,
                 sentence(
                     f"No installed distribution declares the entry point {name} in the group {group}",
-                    "install the one that does, or delete this object",
+                    "install one that does, or delete this object",
                 ),
             )
         case Broken(claim) if claim.reason == "DuplicateEntryPoint":
@@ -95,14 +95,14 @@ def discovered(facts: Facts, shown: Shown) -> Conclusion:
             mend = "install a release that declares it as name = module:Class"
             return Decided(Discovered.MALFORMED_ENTRY_POINT, sentence(wrong, mend))
         case DiscoveryUnknown(detail):
-            wrong = with_detail("What is installed could not be read", detail)
-            return Undecided(Discovered.SCAN_FAILED, sentence(wrong, "it is tried again at the next scan"))
+            wrong = with_detail("The installed distributions could not be read", detail)
+            return Undecided(Discovered.SCAN_FAILED, sentence(wrong, "the next scan will try again"))
 
 
 def loaded(facts: Facts, shown: Shown) -> Conclusion:
-    """Whether the plugin's class could be imported and described."""
+    """Decide whether the plugin's class could be imported and described."""
     if not is_true(shown, "Discovered"):
-        return Decided(Loaded.NOT_DISCOVERED, "Not judged while the plugin is not discovered")
+        return Decided(Loaded.NOT_DISCOVERED, "Not assessed because the plugin is not discovered")
     match facts.loading:
         case load_states.Described(description):
             return Decided(Loaded.LOADED, _loaded_as(description.declared_name, facts))
@@ -113,16 +113,16 @@ def loaded(facts: Facts, shown: Shown) -> Conclusion:
 
 
 def load_fault_sentence(fault: load_states.LoadFault) -> str:
-    """Why a plugin does not load, and what would mend it."""
+    """Return why a plugin does not load and how to fix it."""
     return sentence(with_detail(fault.message, fault.plugin_text), _LOADING_MENDED_BY.get(fault.reason, ""))
 
 
 def version_compatible(facts: Facts, shown: Shown) -> Conclusion:
-    """Whether the plugin fits the platform's plugin API, and its version fits spec.version."""
+    """Decide whether the plugin fits the platform's plugin API and whether its version fits spec.version."""
     if not is_true(shown, "Loaded"):
         return Decided(VersionCompatible.NOT_LOADED, NOT_LOADED)
     if not isinstance(facts.loading, load_states.Described):
-        return Undecided(VersionCompatible.NOT_LOADED, "The versions were not judged yet")
+        return Undecided(VersionCompatible.NOT_LOADED, "The versions have not been assessed yet")
     return check_versions(
         facts.loading.description,
         accepted=facts.spec.version,
@@ -132,7 +132,7 @@ def version_compatible(facts: Facts, shown: Shown) -> Conclusion:
 
 
 def config_valid(facts: Facts, shown: Shown) -> Conclusion:
-    """Whether the resolved configuration fits the plugin's schema."""
+    """Decide whether the resolved configuration matches the plugin's schema."""
     if not is_true(shown, "Loaded"):
         return Decided(ConfigValid.NOT_LOADED, NOT_LOADED)
     described = facts.loading.description if isinstance(facts.loading, load_states.Described) else None
@@ -140,7 +140,7 @@ def config_valid(facts: Facts, shown: Shown) -> Conclusion:
         return Decided(ConfigValid.SCHEMA_FAILED, schema_failed(described.schema_error))
     match facts.config:
         case None:
-            return Undecided(ConfigValid.NOT_LOADED, "The configuration was not judged yet")
+            return Undecided(ConfigValid.NOT_LOADED, "The configuration has not been assessed yet")
         case ConfigSourceFault(reason) as fault:
             mend = _VALIDATING_MENDED_BY if reason == ConfigValid.VALIDATION_CRASHED.text else ""
             return Decided(_CONFIG_REASONS[reason], sentence(fault.text, mend))
@@ -150,41 +150,46 @@ def config_valid(facts: Facts, shown: Shown) -> Conclusion:
 
 
 def dependencies_ready(facts: Facts, shown: Shown) -> Conclusion:
-    """Whether each declared dependency is one plugin, and Ready; what waiting cannot mend comes first."""
+    """Decide whether each dependency means exactly one plugin, and whether that plugin is Ready.
+
+    Faults that waiting cannot fix are reported first.
+    """
     if not is_true(shown, "Loaded"):
         return Decided(DependenciesReady.NOT_LOADED, NOT_LOADED)
     if facts.dependencies is None:
-        return Undecided(DependenciesReady.NOT_LOADED, "The dependencies were not judged yet")
+        return Undecided(DependenciesReady.NOT_LOADED, "The dependencies have not been assessed yet")
     declared = facts.dependencies.declared
     if facts.dependencies.cycle:
         around = " -> ".join(plugin.slug for plugin in facts.dependencies.cycle)
         wrong, mend = (
             f"The dependencies form a cycle: {around}",
-            "one of these plugins must give its dependency up",
+            "one of these plugins must drop its dependency",
         )
         return Decided(DependenciesReady.DEPENDENCY_CYCLE, sentence(wrong, mend))
     for one in declared:
         if len(one.candidates) > 1:
             candidates = listing((candidate.slug for candidate in one.candidates), word="or")
-            wrong = f"The dependency {one.declared} may be {candidates}"
+            wrong = f"The dependency {one.declared} could be {candidates}"
             mend = "the plugin must declare it with its type, as type/name"
             return Decided(DependenciesReady.DEPENDENCY_AMBIGUOUS, sentence(wrong, mend))
     missing = [one.declared for one in declared if not one.candidates]
     if missing:
-        wrong = f"No installed plugin is {listing(missing, word='or')}, which the plugin needs"
-        return Decided(DependenciesReady.DEPENDENCY_MISSING, sentence(wrong, "install what provides it"))
+        wrong = f"No installed plugin matches the dependency {listing(missing, word='or')}"
+        return Decided(
+            DependenciesReady.DEPENDENCY_MISSING, sentence(wrong, "install a distribution that provides it")
+        )
     waiting = [one.candidates[0] for one in declared if not one.ready]
     if waiting:
-        wrong = f"The plugin needs {listing(plugin.slug for plugin in waiting)}, not Ready yet"
+        wrong = f"The plugin is waiting for {listing(plugin.slug for plugin in waiting)} to become Ready"
         mend = f"see FloePlugin {listing(object_name(plugin) for plugin in waiting)}"
         return Decided(DependenciesReady.DEPENDENCY_NOT_READY, sentence(wrong, mend))
     if not declared:
         return Decided(DependenciesReady.NO_DEPENDENCIES, "The plugin needs no other plugin")
-    return Decided(DependenciesReady.ALL_READY, "Every plugin that it needs is Ready")
+    return Decided(DependenciesReady.ALL_READY, "Every plugin that this one needs is Ready")
 
 
 def healthy(facts: Facts, shown: Shown) -> Conclusion | None:
-    """Whether the started plugin passes its checks; None where nobody asked for a probe."""
+    """Decide whether the started plugin passes its checks; return None if spec.probe is not set."""
     if facts.spec.probe is None:
         return None
     if not is_true(shown, "Loaded"):
@@ -193,11 +198,11 @@ def healthy(facts: Facts, shown: Shown) -> Conclusion | None:
         case Probing() | None:
             return Undecided(Healthy.PROBING, _FIRST_CHECK if may_start(shown) else _NOT_STARTED)
         case StartupFailed(message):
-            wrong = with_detail("The plugin did not start", message)
-            return Decided(Healthy.STARTUP_FAILED, sentence(wrong, "it is tried again"))
+            wrong = with_detail("The plugin failed to start", message)
+            return Decided(Healthy.STARTUP_FAILED, sentence(wrong, "it will be retried"))
         case CrashedWhileRunning(message):
-            wrong = with_detail("The plugin crashed while it ran", message)
-            return Decided(Healthy.CRASHED_WHILE_RUNNING, sentence(wrong, "it is started again"))
+            wrong = with_detail("The plugin crashed while running", message)
+            return Decided(Healthy.CRASHED_WHILE_RUNNING, sentence(wrong, "it will be restarted"))
         case Checked() as checked:
             return _health(checked, facts.spec.probe)
 
@@ -212,22 +217,23 @@ RULES: Mapping[str, Callable[[Facts, Shown], Conclusion | None]] = MappingProxyT
         "Healthy": healthy,
     }
 )
-"""The conditions, in the order in which Ready looks for the first that is not True."""
+"""The rule for each condition, in the order in which conditions are decided and Ready searches for its
+reason."""
 
 
 _LOAD_FAULTS = {reason.text: reason for reason in Loaded}
-# The plugin host itself says of the others when it tries again.
+# For the other reasons, the plugin host's message already says when the plugin will be retried.
 _LOADING_MENDED_BY = {
-    "ImportFailed": "install what it needs next to it, or another release of the plugin",
+    "ImportFailed": "install what it needs in the same environment, or another release of the plugin",
     "NotAPlugin": "install a release whose entry point names a complete plugin class",
 }
 _VALIDATING_MENDED_BY = (
-    "it is tried again; see what the plugin's validators do, and how large the configuration is"
+    "the validation will be retried; check what the plugin's validators do and how large the configuration is"
 )
 _CONFIG_REASONS = {reason.text: reason for reason in ConfigValid}
-_FEW_FAILED = "The first checks failed; Unhealthy follows after failureThreshold failures in a row"
+_FEW_FAILED = "The first checks failed; the plugin is Unhealthy after failureThreshold failures in a row"
 _FIRST_CHECK = "The first check has not ended yet"
-_NOT_STARTED = f"The plugin starts once {listing(NEEDED_TO_START)} are True"
+_NOT_STARTED = f"The plugin will start once {listing(NEEDED_TO_START)} are True"
 
 
 def _claimed_twice(claim: BrokenClaim) -> str:
@@ -237,15 +243,15 @@ def _claimed_twice(claim: BrokenClaim) -> str:
     ]
     wrong = with_detail("Several entry points claim the plugin", listing(claims) or claim.detail)
     if len({found.distribution.name for found in claim.claims}) == 1:
-        return sentence(wrong, "install a release of it that declares the name once")
-    return sentence(wrong, "leave one of them installed")
+        return sentence(wrong, "install a release that declares the name only once")
+    return sentence(wrong, "uninstall all but one of them")
 
 
 def _loaded_as(declared: str, facts: Facts) -> str:
     if normalize_name(declared) == facts.plugin.name:
         return "The plugin is loaded"
     named = json.dumps(bounded(declared, 128), ensure_ascii=False)
-    return f"The plugin is loaded; it calls itself {named}, and its entry point's name is the one that counts"
+    return f"The plugin is loaded; it calls itself {named}, but the name of its entry point is used"
 
 
 def _health(checked: Checked, probe: ProbeSpec) -> Conclusion:
@@ -258,6 +264,6 @@ def _health(checked: Checked, probe: ProbeSpec) -> Conclusion:
     threshold = probe.failure_threshold
     if checked.failures < threshold:
         return Unchanged(Healthy.PROBING, _FEW_FAILED)
-    # The threshold, not the count so far: a steady failure must not change the object with each check.
+    # The threshold, not the count so far: a steady failure must not change the object on every check.
     counted = "The last check failed" if threshold == 1 else f"The last {threshold} checks failed"
     return Decided(Healthy.UNHEALTHY, sentence(with_detail(counted, checked.message)))

@@ -1,20 +1,20 @@
-"""How long to wait after failures in a row: from a first pause to a longest, doubling. Pure."""
+"""How long to wait after several failures in a row: the pauses double, up to a limit. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 _DOUBLINGS = 32
-"""Beyond any `longest`, and well below what a float holds."""
+"""The most doublings: more than any `longest` needs, and well within the range of a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The pauses, in seconds."""
+    """The first and the longest pause, in seconds."""
 
     first: float
     longest: float
 
     def after(self, failures: int) -> float:
-        """How long to wait after so many failures in a row, the last one included: at least one."""
+        """Return the seconds to wait after this many failures in a row, which must be at least 1."""
         return min(self.longest, self.first * 2.0 ** min(failures - 1, _DOUBLINGS))

@@ -1,4 +1,4 @@
-"""What one rule concludes, and how it becomes a condition beside what was judged before."""
+"""What one rule concludes, and how it becomes a condition, given the previous assessment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from floe_operator.rules.resource import Condition, FloePluginStatus
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The facts decide."""
+    """The facts decide the condition."""
 
     reason: Reason
     message: str
@@ -22,9 +22,9 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The facts do not decide now: what was judged before stays, with the generation it was judged for.
+    """The facts do not decide now: the previous assessment stays, with the generation it was made for.
 
-    Where nothing was, `reason` and `message` are shown.
+    Without a previous assessment, `reason` and `message` are shown.
     """
 
     reason: Reason
@@ -33,7 +33,10 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The facts decide that what was judged before holds for this generation, too; else as `Undecided`."""
+    """The facts decide that the previous assessment also holds for this generation.
+
+    Without a previous assessment, this is like `Undecided`.
+    """
 
     reason: Reason
     message: str
@@ -46,31 +49,31 @@ Shown = Mapping[str, Condition]
 
 
 def is_true(shown: Shown, kind: str) -> bool:
-    """Whether a condition is there, and True."""
+    """Return True if the condition exists and is True."""
     return kind in shown and shown[kind].status == "True"
 
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """When, for which generation, and on top of what is judged."""
+    """The time, the generation and the previous status of an assessment."""
 
     generation: int
     previous: FloePluginStatus | None
     now: datetime
 
     def before(self, kind: str) -> Condition | None:
-        """The condition as it is on the object."""
+        """Return the object's condition of this type, or None."""
         return self.previous.condition(kind) if self.previous is not None else None
 
     def decided_before(self, kind: str) -> Condition | None:
-        """The condition as it is on the object, if it says yes or no and the operator wrote it so."""
+        """Return the object's condition if it is True or False and the operator wrote it, else None."""
         before = self.before(kind)
         if before is None or not before.is_judged or reason_of(before) is None:
             return None
         return before
 
     def settle(self, kind: str, conclusion: Conclusion) -> Condition:
-        """The condition that a conclusion gives."""
+        """Return the condition that a conclusion leads to."""
         kept = None if isinstance(conclusion, Decided) else self.decided_before(kind)
         if kept is None:
             return self.condition(
@@ -83,7 +86,7 @@ class Occasion:
     def condition(
         self, kind: str, status: Literal["True", "False", "Unknown"], reason: str, message: str
     ) -> Condition:
-        """A condition judged on this occasion."""
+        """Return a condition assessed on this occasion."""
         return condition(
             kind,
             status,

@@ -1,7 +1,7 @@
 """The conditions of a FloePlugin and the reasons that each can have, as data.
 
-The README's table and the tests are held against them. A reason's outcome says the status of its condition
-and, where that is False, whether waiting can help.
+Tests compare the tables in the README and docs/conditions.md with them. A reason's outcome determines the
+status of its condition and, if that is False, whether waiting can help.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Literal
 from floe_operator.rules.resource import Condition
 
 MESSAGE_BYTES = 1_024
-"""The longest message of a condition."""
+"""The longest message of a condition, in bytes of UTF-8."""
 
 
 class Outcome(Enum):
     """What a reason means."""
 
     TRUE = "True"
-    FALSE = "False, and may pass by itself"
+    FALSE = "False, but may resolve by itself"
     STALLED = "False until the spec, the plugin's code or its packaging changes"
-    STALLED_WITHOUT_SOURCES = "as STALLED where spec.configFrom is empty, else as FALSE"
+    STALLED_WITHOUT_SOURCES = "like STALLED if spec.configFrom is empty, else like FALSE"
     UNKNOWN = "Unknown"
 
     @property
     def status(self) -> Literal["True", "False", "Unknown"]:
-        """The status of a condition with such a reason."""
+        """The status of a condition with this outcome."""
         match self:
             case Outcome.TRUE:
                 return "True"
@@ -40,14 +40,14 @@ class Outcome(Enum):
 
 
 class Reason(Enum):
-    """The base of the reasons; each member is the reason's text and its outcome."""
+    """Base class of the reasons; each member is a reason's text and its outcome."""
 
     def __init__(self, text: str, outcome: Outcome) -> None:
         self.text = text
         self.outcome = outcome
 
     def stalls(self, *, has_sources: bool) -> bool:
-        """Whether waiting is of no use."""
+        """Return True if waiting cannot help."""
         return self.outcome is Outcome.STALLED or (
             self.outcome is Outcome.STALLED_WITHOUT_SOURCES and not has_sources
         )
@@ -76,7 +76,7 @@ class Loaded(Reason):
 
 
 class VersionCompatible(Reason):
-    """The plugin fits the platform's plugin API, and its version fits spec.version."""
+    """The plugin fits the platform's plugin API, and its version is within spec.version."""
 
     COMPATIBLE = "Compatible", Outcome.TRUE
     INCOMPATIBLE_API = "IncompatibleApi", Outcome.STALLED
@@ -87,7 +87,7 @@ class VersionCompatible(Reason):
 
 
 class ConfigValid(Reason):
-    """The resolved configuration fits the plugin's schema."""
+    """The resolved configuration matches the plugin's schema."""
 
     VALID = "Valid", Outcome.TRUE
     NOTHING_TO_CONFIGURE = "NothingToConfigure", Outcome.TRUE
@@ -121,7 +121,7 @@ class DependenciesReady(Reason):
 
 
 class Healthy(Reason):
-    """The plugin runs and its checks pass; judged only where spec.probe is."""
+    """The plugin runs and its checks pass; assessed only if spec.probe is set."""
 
     HEALTHY = "Healthy", Outcome.TRUE
     DEGRADED = "Degraded", Outcome.TRUE
@@ -132,7 +132,7 @@ class Healthy(Reason):
 
 
 READY = "Ready"
-"""The summary, and its reason while it is True; otherwise it has the reason of the condition that decides."""
+"""The summary condition, and its reason while it is True; if not, its reason is the deciding condition's."""
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
 
@@ -142,13 +142,13 @@ TABLE: Mapping[str, type[Reason]] = MappingProxyType(
         for table in (Discovered, Loaded, VersionCompatible, ConfigValid, DependenciesReady, Healthy)
     }
 )
-"""The judged conditions in their order, each with its reasons."""
+"""The assessed conditions in order, each with its reasons."""
 
 _BY_TEXT = {(kind, reason.text): reason for kind, table in TABLE.items() for reason in table}
 
 
 def reason_of(condition: Condition) -> Reason | None:
-    """The reason of a condition as the table has it; None for one that the operator never wrote."""
+    """Return the reason of a condition, or None if the operator never writes such a condition."""
     reason = _BY_TEXT.get((condition.type, condition.reason))
     return reason if reason is not None and reason.outcome.status == condition.status else None
 
@@ -163,7 +163,7 @@ def condition(
     before: Condition | None,
     now: datetime,
 ) -> Condition:
-    """A condition judged now; its transition time moves only if its status is another one than before."""
+    """Return a condition assessed now; its transition time moves only if its status changed."""
     kept = before is not None and before.status == status
     return Condition(
         type=kind,
@@ -178,7 +178,7 @@ def condition(
 
 
 def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
-    """A text as one line of at most `limit` bytes of UTF-8; what is cut off is marked by an ellipsis."""
+    """Return a text as one line of at most `limit` bytes of UTF-8, ending with an ellipsis if it was cut."""
     line = " ".join(_printable(text).split())
     encoded = line.encode()
     if len(encoded) <= limit:

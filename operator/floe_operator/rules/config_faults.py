@@ -1,8 +1,8 @@
-"""One fault of a configuration in the words of the manifest: where it is, what is wrong, what would mend it.
+"""One fault of a configuration in terms of the manifest: where it is, what is wrong and how to fix it.
 
-Pure. Conditions and findings of `validate` are made of these alike: a pull request hears what the cluster
-would say. Faults carry paths and rules; values are looked at only to find out which part of the manifest gave
-a path.
+Pure. Conditions and the findings of `validate` are both made from these explanations, so a check of a pull
+request reports what the cluster would report. Explanations contain paths and rules; values are only read to
+find out which part of the manifest sets a path.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.rules.sentences import dotted, listing
 
 MISSING, UNKNOWN_FIELD, PLAINTEXT_SECRET = "missing", "extra_forbidden", "plaintext_secret"
-SET_IT = "set it in spec.config or by spec.configFrom"
-ROTATE_IT = "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
-ROTATE_EACH = "rotate each, put the new values into a Secret and refer to that by spec.configFrom"
+SET_IT = "set it in spec.config or through spec.configFrom"
+ROTATE_IT = "rotate it, put the new value into a Secret and refer to that Secret in spec.configFrom"
+ROTATE_EACH = "rotate each, put the new values into a Secret and refer to that Secret in spec.configFrom"
 
 _CONFIG, _CONFIG_FROM = ("spec", "config"), ("spec", "configFrom")
 _RULES = {
     MISSING: "is required",
     UNKNOWN_FIELD: "is not a field of the plugin's schema",
-    PLAINTEXT_SECRET: "is a secret given in plain text",
+    PLAINTEXT_SECRET: "is a secret in plain text",
 }
 _SHOULD = re.compile(r"(?!Keys )[A-Z]\w*(?: input)? should ")
 _VERBS = ("is ", "must ", "does ", "has ", "needs ")
@@ -34,22 +34,22 @@ _VERBS = ("is ", "must ", "does ", "has ", "needs ")
 
 @dataclass(frozen=True, slots=True)
 class ExplainedFault:
-    """A fault with its place in a manifest, its rule and its mend."""
+    """A fault with its place in a manifest, the rule it breaks and how to fix it."""
 
     type: str
     keys: tuple[str, ...]
     """The path in the configuration; `*` stands for a key that must not be shown."""
     part: tuple[str | int, ...]
-    """The part of the manifest to look at: spec.config, an entry of spec.configFrom, or all of these."""
+    """The part of the manifest to look at: spec.config, one entry of spec.configFrom, or all its entries."""
     rule: str
-    """What is wrong, in words that may go on after the place."""
+    """What is wrong, worded so that it can follow the place."""
     meant: str
-    """The field that was perhaps meant by one that there is not."""
+    """The field the author probably meant."""
     mend: str
 
     @property
     def place(self) -> str:
-        """`spec.config.a.b`, or `a.b (from spec.configFrom[0])`."""
+        """Where the fault is: `spec.config.a.b`, or `a.b (from spec.configFrom[0])`."""
         if self.part == _CONFIG:
             return dotted((*_CONFIG, *self.keys))
         return f"{self.field or 'the configuration'} (from {dotted(self.part)})"
@@ -60,12 +60,12 @@ class ExplainedFault:
         return ".".join(self.keys)
 
     def said_of(self, subject: str) -> str:
-        """The rule as a clause about a subject, such as the place."""
+        """Return the rule as a clause about a subject, such as the place."""
         return f"{subject} {self.rule}" if self._has_verb else f"{subject}: {self.rule}"
 
     @property
     def alone(self) -> str:
-        """The rule as a clause that stands behind a place and a colon."""
+        """The rule as a clause that follows a place and a colon."""
         return f"it {self.rule}" if self._has_verb else self.rule
 
     @property
@@ -76,7 +76,7 @@ class ExplainedFault:
 def explain(
     fault: ConfigFault, spec: FloePluginSpec, schema: Mapping[str, Any] | None = None
 ) -> ExplainedFault:
-    """A fault of the configuration that `spec` gives; the plugin's JSON schema tells what may be meant."""
+    """Explain a fault in the configuration of `spec`; the plugin's JSON schema shows what was meant."""
     keys = tuple(fault.field.split(".")) if fault.field else ()
     part = _part(fault, keys, spec)
     known = _field_names(schema or {}, keys[:-1]) if fault.type == UNKNOWN_FIELD else []
@@ -85,12 +85,12 @@ def explain(
 
 
 def what(part: tuple[str | int, ...]) -> str:
-    """A part of the manifest as that which is to be corrected."""
+    """Return a name for a part of the manifest that fits after the word "correct"."""
     return dotted(part) if part == _CONFIG else f"what {dotted(part)} refers to"
 
 
 def has(value: Any, keys: Sequence[str]) -> bool:
-    """Whether a value has something at a path; `*` stands for any key."""
+    """Return True if a value has something at a path; `*` stands for any key."""
     if not keys:
         return True
     inner, rest = keys[0], keys[1:]
@@ -102,7 +102,7 @@ def has(value: Any, keys: Sequence[str]) -> bool:
 
 
 def _part(fault: ConfigFault, keys: tuple[str, ...], spec: FloePluginSpec) -> tuple[str | int, ...]:
-    """What is missing has no part; spec.config is where people look first."""
+    """Return the part at fault; for a missing field, spec.config, where people look first."""
     sources = spec.config_from
     if fault.type == MISSING or not sources or (has(spec.config, keys) if keys else spec.config):
         return _CONFIG
@@ -119,14 +119,14 @@ def _part(fault: ConfigFault, keys: tuple[str, ...], spec: FloePluginSpec) -> tu
 
 
 def _related(path: Sequence[str], keys: Sequence[str]) -> bool:
-    """Whether one of the paths leads through the other."""
+    """Return True if one of the paths leads through the other."""
     return all(one == other or "*" in (one, other) for one, other in zip(path, keys, strict=False))
 
 
 def _rule(fault: ConfigFault) -> str:
     if fault.type in _RULES:
         return _RULES[fault.type]
-    # What pydantic adds here says the same once more.
+    # What pydantic adds after ", unable to" only repeats the rule.
     said = " ".join(fault.message.split()).partition(", unable to ")[0].rstrip(".")
     if found := _SHOULD.match(said):
         return f"must {said[found.end() :]}"
@@ -147,7 +147,7 @@ def _mend(fault: ConfigFault, part: tuple[str | int, ...], meant: str, known: Se
 
 
 def _field_names(schema: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
-    """The fields that a JSON schema has at a path, through references and unions."""
+    """Return the fields that a JSON schema has at a path, following references and unions."""
     states: list[Mapping[str, Any]] = list(_alternatives(schema, schema))
     for key in keys:
         inner = [_child(state, key) for state in states]

@@ -1,6 +1,6 @@
-"""From spec.config and spec.configFrom to one configuration: what is merged, in which order, and what fails.
+"""Merges spec.configFrom and spec.config into one configuration: in which order, and what can fail.
 
-Pure: the contents are handed in. No message holds any part of them: only names, keys, paths and line numbers.
+Pure: the contents are handed in. Messages contain no part of them, only names, keys, paths and line numbers.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from floe_operator.rules.plain_yaml import NotPlain, parse_mapping
 from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 
 LARGEST_CONFIG = 4 * 2**20
-"""How large all sources together may be, bytes; half of what one message to the host can carry."""
+"""The largest total size of all sources, in bytes; half of what one message to the plugin host can carry."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SourceObject:
-    """A Secret or ConfigMap of the object's own namespace."""
+    """A Secret or ConfigMap in the FloePlugin's namespace."""
 
     kind: Literal["Secret", "ConfigMap"]
     name: str
 
     @property
     def resource(self) -> str:
-        """As the API server's paths and RBAC rules name the kind."""
+        """The kind as the API server's paths and RBAC rules name it."""
         return {"Secret": "secrets", "ConfigMap": "configmaps"}[self.kind]
 
     def __str__(self) -> str:
@@ -35,55 +35,55 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """There is no such object."""
+    """The object does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The object may not be read; the message names the missing right."""
+    """The operator is not allowed to read the object; the message names the missing permission."""
 
     message: str
 
 
 Contents = Mapping[str, bytes] | Absent | Denied
-"""What an object holds, by key, decoded."""
+"""The decoded contents of an object by key, or why there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedConfig:
-    """The configuration that goes to the plugin's schema."""
+    """The configuration that the plugin's schema validates."""
 
     config: dict[str, Any] = field(repr=False)
     plain: dict[str, Any] = field(repr=False)
-    """The part that stands somewhere in plain: in spec.config or in a ConfigMap."""
+    """The part that is readable in plain text: in spec.config or in a ConfigMap."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Every leaf that came from a Secret, as text: what must be scrubbed from what the plugin says."""
+    """Every scalar that came from a Secret, as text; each must be scrubbed from what the plugin says."""
 
 
 def source_object(source: ConfigSource) -> SourceObject:
-    """The object that an entry of spec.configFrom refers to."""
+    """Return the object that an entry of spec.configFrom refers to."""
     if source.secret_key_ref is not None:
         return SourceObject("Secret", source.secret_key_ref.name)
-    assert source.config_map_key_ref is not None  # the CRD's rule: exactly one of the two
+    assert source.config_map_key_ref is not None  # the CRD requires exactly one of the two
     return SourceObject("ConfigMap", source.config_map_key_ref.name)
 
 
 def source_key(source: ConfigSource) -> str:
-    """The key of that object."""
+    """Return the key that an entry of spec.configFrom refers to."""
     reference = source.secret_key_ref or source.config_map_key_ref
-    assert reference is not None  # the same rule
+    assert reference is not None  # the CRD requires exactly one of the two
     return reference.key
 
 
 def referenced(spec: FloePluginSpec) -> tuple[SourceObject, ...]:
-    """The objects that a spec refers to, each once, sorted."""
+    """Return the objects that a spec refers to, sorted and without duplicates."""
     return tuple(sorted({source_object(source) for source in spec.config_from}))
 
 
 def resolve(
     spec: FloePluginSpec, contents: Mapping[SourceObject, Contents]
 ) -> ResolvedConfig | ConfigSourceFault:
-    """Merges the sources in their order, then spec.config over them; the first source that fails decides."""
+    """Merge the sources in order, then spec.config over them, or return the fault of the first that fails."""
     config: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     secrets: list[str] = []
@@ -98,7 +98,7 @@ def resolve(
         if size > LARGEST_CONFIG:
             return ConfigSourceFault(
                 "NotAMapping",
-                f"the sources hold more than {LARGEST_CONFIG // 2**20} MiB in all; use smaller ones",
+                f"the sources together hold more than {LARGEST_CONFIG // 2**20} MiB; use smaller ones",
                 index,
             )
         value = _value(source, content, index)
@@ -122,7 +122,7 @@ def resolve(
 
 
 def nests_deeper(value: object, levels: int) -> bool:
-    """Whether mappings and lists lie in one another more than so many times."""
+    """Return True if mappings and lists are nested more than `levels` deep."""
     level = [value]
     for _ in range(levels + 1):
         containers = [each for each in level if isinstance(each, (Mapping, list))]
@@ -135,7 +135,7 @@ def nests_deeper(value: object, levels: int) -> bool:
 
 
 def _content(source: ConfigSource, contents: Contents, entry: int) -> bytes | ConfigSourceFault | None:
-    """The bytes under the key; None where they may be missing and are."""
+    """Return the bytes under the key, or None if they are missing and optional."""
     is_secret = source.secret_key_ref is not None
     key, named = source_key(source), source_object(source)
     match contents:
@@ -161,7 +161,7 @@ def _content(source: ConfigSource, contents: Contents, entry: int) -> bytes | Co
 
 
 def _value(source: ConfigSource, content: bytes, entry: int) -> dict[str, Any] | ConfigSourceFault:
-    """What the content adds to the configuration."""
+    """Return what the content adds to the configuration."""
     stored = f"the key {source_key(source)} of {source_object(source)}"
     try:
         text = content.decode()
@@ -173,7 +173,7 @@ def _value(source: ConfigSource, content: bytes, entry: int) -> dict[str, Any] |
         except NotPlain as error:
             return ConfigSourceFault(
                 "NotAMapping",
-                f"{stored} cannot be merged: {error}; give a mapping of plain YAML, or a path",
+                f"{stored} cannot be merged: {error}; store a mapping of plain YAML, or set a path",
                 entry,
             )
     nested: Any = text
@@ -184,9 +184,10 @@ def _value(source: ConfigSource, content: bytes, entry: int) -> dict[str, Any] |
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any], *, forced: bool = False) -> str:
-    """Mappings merge deeply, anything else is replaced; where a mapping meets something else, if anywhere.
+    """Merge `over` into `base`: mappings are merged deeply, anything else is replaced.
 
-    `forced` replaces there, too.
+    Return the path at which a mapping would replace something else, or an empty text. With `forced`, the
+    mapping replaces it.
     """
     todo: list[tuple[str, dict[str, Any], Mapping[str, Any]]] = [("", base, over)]
     while todo:
@@ -206,7 +207,7 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any], *, forced: bool = Fals
 
 
 def _leaves(value: object) -> Iterator[str]:
-    """Every scalar of a value as text; what cannot tell anything (true, false, null) is passed over."""
+    """Yield every scalar of a value as text, except those that reveal nothing: true, false, null and ""."""
     todo: list[object] = [value]
     while todo:
         match todo.pop():

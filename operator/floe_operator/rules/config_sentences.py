@@ -1,6 +1,6 @@
 """The message of ConfigValid: what is wrong with a configuration, where to look and what to change.
 
-Pure. What each fault is, and where, is left to `config_faults`.
+Pure. `config_faults` says what each fault is, and where.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _Schema = Mapping[str, Any] | None
 
 
 def config_sentence(verdict: Verdict, spec: FloePluginSpec, schema: _Schema = None) -> str:
-    """The verdict as the message of ConfigValid; the plugin's JSON schema tells which field was meant."""
+    """Return a verdict as the message of ConfigValid; the plugin's JSON schema shows what was meant."""
     match verdict.reason:
         case "Valid":
-            return "The configuration fits the plugin's schema"
+            return "The configuration matches the plugin's schema"
         case "NothingToConfigure":
             return "There is nothing to configure"
         case "ConfigRequired":
@@ -47,24 +47,24 @@ def config_sentence(verdict: Verdict, spec: FloePluginSpec, schema: _Schema = No
 
 
 def schema_failed(detail: str) -> str:
-    """The plugin's schema is of no use, whatever the configuration."""
+    """Return the message for a plugin schema that cannot be used with any configuration."""
     wrong = with_detail("The plugin's configuration schema cannot be used", detail)
     return sentence(wrong, "install another release of the plugin")
 
 
 def _config_required(fields: Sequence[str], spec: FloePluginSpec) -> str:
     named = [f"spec.config.{field}" for field in fields]
-    wrong = f"{listing(named)} must be given" if named else "The plugin requires a configuration"
+    wrong = f"{listing(named)} must be set" if named else "The plugin requires a configuration"
     if spec.config_from:
-        mend = "create what spec.configFrom refers to, or set it in spec.config"
-        return sentence(f"{wrong}, and no source of spec.configFrom gives it", mend)
-    return sentence(f"{wrong}, and nothing is configured", SET_IT)
+        mend = "create what spec.configFrom refers to, or set spec.config"
+        return sentence(f"{wrong}, but spec.configFrom provides nothing", mend)
+    return sentence(f"{wrong}, but nothing is configured", SET_IT)
 
 
 def _validation_failed(faults: Sequence[ConfigFault], spec: FloePluginSpec, schema: _Schema) -> str:
-    """The first faults, each with its place."""
+    """Return the message that names the first faults, each with its place."""
     if not faults:
-        return sentence("The configuration does not fit the plugin's schema", "correct spec.config")
+        return sentence("The configuration does not match the plugin's schema", "correct spec.config")
     named = [fault for fault in faults if fault.type != _MORE] or list(faults)
     explained = [explain(fault, spec, schema) for fault in named]
     if len(faults) == 1:
@@ -79,7 +79,7 @@ def _with_hint(fault: ExplainedFault) -> str:
 
 
 def _mend(faults: Sequence[ExplainedFault]) -> str:
-    """What would mend several, and those that are not shown."""
+    """Return how to fix several faults, including those that are not shown."""
     if all(fault.type == MISSING for fault in faults):
         return SET_IT
     parts = listing(dict.fromkeys(what(fault.part) for fault in faults))
@@ -89,12 +89,12 @@ def _mend(faults: Sequence[ExplainedFault]) -> str:
 
 
 def _plaintext_secret(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> str:
-    """Whoever can read the manifest knows the secret now."""
+    """Return the message for secrets in plain text: everyone who can read the manifest now knows them."""
     secrets = [explain(fault, spec) for fault in faults if fault.type == PLAINTEXT_SECRET]
     if len(secrets) == 1:
         return sentence(secrets[0].said_of(secrets[0].place), secrets[0].mend)
     places = listing(secret.place for secret in secrets) or "Values of spec.config"
-    return sentence(f"{places} are secrets given in plain text", ROTATE_EACH)
+    return sentence(f"{places} are secrets in plain text", ROTATE_EACH)
 
 
 def _config_not_accepted(spec: FloePluginSpec) -> str:

@@ -1,7 +1,7 @@
 """What a reconcile does for one plugin, as one value. Pure.
 
-`assess` has the rules of the status, `mirror` those of the objects, `probing` those of the run; here they
-meet. Nothing is carried out.
+`assess` has the rules for the status, `mirror` those for the objects, `probing` those for running a plugin;
+here they are combined. Nothing is carried out.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from floe_operator.rules.probing import Rest, Run, wanted
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 
 LOADING_SECONDS = 10.0
-"""For how long an object that was never judged waits for its plugin to load before it says Loading: most load
-in less, and a status that stands for a moment would double the writes."""
+"""Seconds that an object without an assessment waits for its plugin to load before it reports Loading: most
+plugins load faster, and a status that lasts only a moment would double the writes."""
 
 
 class Mirror(Enum):
-    """What becomes of the object itself, its status aside."""
+    """What to do with the object itself, apart from its status."""
 
-    MAKE = "the plugin is installed, and no object stands for it"
-    COMPLETE = "somebody else made the object, and it lacks our label"
+    MAKE = "the plugin is installed and has no object"
+    COMPLETE = "someone else created the object, and it lacks our label"
     LEAVE = "nothing is missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A plugin's object as last seen, and what is known of the plugin."""
+    """A plugin's object as last seen, and what is known about the plugin."""
 
     seen: FloePlugin | None
-    """None where there is no object."""
+    """None if there is no object."""
     facts: Facts | None = None
-    """None where there is no object, or one that goes, and before the first scan ended."""
+    """None if there is no object, if it is being deleted, or before the first scan has ended."""
     lacks_object: bool = False
-    """Whether it is certain that the plugin must have an object, and has none."""
+    """Whether it is certain that the plugin must have an object and has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done; the defaults mean nothing."""
+    """What to do; by default, nothing."""
 
     mirror: Mirror = Mirror.LEAVE
     status: FloePluginStatus | None = None
-    """The status to write; None where the object has it."""
+    """The status to write, or None if the object already has it."""
     run: Run | Rest = Rest.AS_IT_IS
     forget: bool = False
-    """The object is gone, or goes: so does what is remembered for it, and its plugin stops first."""
+    """Whether the object is gone or being deleted: stop its plugin, then drop what is remembered about it."""
     again_after: float = 0.0
-    """Seconds after which it is decided anew; above 0, nothing else is done now."""
+    """Seconds until the next decision; if above 0, do nothing else now."""
 
 
 def decide(situation: Situation, now: datetime, monotonic: float) -> Decision:
-    """What to do; `now` stamps conditions, `monotonic` (seconds) measures how long a plugin loads."""
+    """Decide what to do; `now` stamps conditions, `monotonic` (seconds) measures how long loading takes."""
     seen, facts = situation.seen, situation.facts
     if seen is None or seen.is_going:
         mirror = Mirror.MAKE if situation.lacks_object else Mirror.LEAVE
@@ -70,12 +70,15 @@ def decide(situation: Situation, now: datetime, monotonic: float) -> Decision:
     run = wanted(facts, {condition.type: condition for condition in status.conditions})
     if status != seen.status:
         return Decision(status=status, run=run)
-    # The label comes after the verdict: it is worth a write of its own, and no delay of the first.
+    # The label comes after the status: it is worth a separate write, but not a delay of the status.
     return Decision(mirror=Mirror.COMPLETE if is_incomplete(seen) else Mirror.LEAVE, run=run)
 
 
 def _patience(facts: Facts, seen: FloePlugin, monotonic: float) -> float:
-    """For how many seconds the first judgement can wait for the plugin to load; its loading wakes the key."""
+    """Return for how many seconds the first assessment can wait for the plugin to load.
+
+    Once the plugin has loaded, the key is enqueued.
+    """
     if not isinstance(facts.loading, Loading):
         return 0.0
     if seen.status is not None and seen.status.condition("Loaded") is not None:

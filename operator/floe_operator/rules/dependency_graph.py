@@ -1,6 +1,6 @@
-"""Which objects an object waits for, and which wait for it: by the registry's own rules.
+"""Which objects an object waits for, and which wait for it, by the registry's own rules.
 
-Pure: what each plugin declares, and which plugins there are, is handed in.
+Pure: what each plugin declares and which plugins exist are handed in.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from floe_core.plugin_types import PluginId
 from floe_operator.rules.facts import Dependencies, Dependency
 
 Declared = Callable[[PluginId], Sequence[str]]
-"""The dependencies that a plugin declares; none while it is not loaded."""
+"""Returns the dependencies that a plugin declares; none while it is not loaded."""
 
 
 class Graph:
     """What the declared dependencies mean among the known plugins.
 
-    Each meaning is found once for each `known`, which must be another object when it changes: a look for
-    cycles passes by many plugins.
+    Meanings are cached, because a search for cycles passes many plugins. Whenever the known plugins change,
+    `known` must return a different object; that empties the cache.
     """
 
     def __init__(self, declared: Declared, known: Callable[[], Collection[PluginId]]) -> None:
@@ -31,7 +31,7 @@ class Graph:
         self._meant: dict[PluginId, _Meant] = {}
 
     def dependencies_of(self, plugin: PluginId, is_ready: Callable[[PluginId], bool]) -> Dependencies:
-        """What a plugin needs, whether each is Ready, and the shortest cycle that leads back to it."""
+        """Return a plugin's dependencies, whether each is Ready, and the shortest cycle back to it."""
         meant = self._meant_by(plugin)
         return Dependencies(
             tuple(
@@ -54,7 +54,7 @@ class Graph:
         return meant
 
     def _cycle_through(self, plugin: PluginId) -> tuple[PluginId, ...]:
-        """The shortest way from a plugin back to it, both ends included; nothing where there is none."""
+        """Return the shortest path from a plugin back to itself, both ends included, or an empty tuple."""
         came_from: dict[PluginId, PluginId] = {}
         todo = deque([plugin])
         while todo:
@@ -75,14 +75,14 @@ class _Meant(NamedTuple):
 
 
 class Dependents:
-    """Who declares a dependency that may mean a plugin, found without a look at all others."""
+    """Finds the plugins with a dependency that can mean a given plugin, without searching all plugins."""
 
     def __init__(self) -> None:
         self._declared: dict[PluginId, tuple[str, ...]] = {}
         self._of: dict[PluginId, set[PluginId]] = {}
 
     def note(self, plugin: PluginId, declared: Sequence[str]) -> bool:
-        """What a plugin declares now; whether that is something else than before."""
+        """Record what a plugin declares now; return True if that changed."""
         if self._declared.get(plugin, ()) == (declared := tuple(declared)):
             return False
         for needed in self._needed(plugin):
@@ -97,11 +97,11 @@ class Dependents:
         return True
 
     def of(self, plugin: PluginId) -> Collection[PluginId]:
-        """The plugins that are to be judged again when this one becomes or stops being Ready."""
+        """Return the plugins to assess again when this plugin becomes or stops being Ready."""
         return frozenset(self._of.get(plugin, ()))
 
     def behind(self, plugin: PluginId) -> Collection[PluginId]:
-        """Those that wait for a plugin, directly or through others: every member of its cycles is one."""
+        """Return the plugins that wait for this one, even indirectly, including all members of its cycles."""
         found: set[PluginId] = set()
         todo = [plugin]
         while todo:
@@ -119,7 +119,7 @@ class Dependents:
 
 
 class _EveryPlugin(Collection[PluginId]):
-    """As if each plugin that a dependency may mean were installed."""
+    """Pretends that every plugin a dependency can mean is installed."""
 
     def __contains__(self, plugin: object) -> bool:
         return True

@@ -1,6 +1,6 @@
-"""What is known of one FloePlugin at one moment: the input of the rules, as plain values.
+"""What is known about one FloePlugin at one moment: the input of the rules, as plain values.
 
-Nothing here reads anything. What a plugin said since it was given a secret is scrubbed already.
+Nothing is read here. What a plugin said after it was given a secret is already scrubbed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The scan knows the plugin, and nobody can load it."""
+    """The scan found the plugin, but it cannot be loaded: its entry point is malformed or claimed twice."""
 
     claim: BrokenClaim
 
@@ -36,7 +36,7 @@ class NotInstalled:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryUnknown:
-    """Whether the plugin is installed is not known now: no scan succeeded, or it was partial."""
+    """Whether the plugin is installed is unknown: the last scan failed or was partial."""
 
     detail: str
 
@@ -46,7 +46,7 @@ Discovery = Installed | Broken | NotInstalled | DiscoveryUnknown
 
 @dataclass(frozen=True, slots=True)
 class ConfigSourceFault:
-    """Why there is no verdict on the configuration. `message` holds no value of it."""
+    """Why there is no verdict on the configuration. `message` contains no configuration value."""
 
     reason: Literal[
         "SecretNotFound",
@@ -61,21 +61,21 @@ class ConfigSourceFault:
     ]
     message: str
     entry: int | None = None
-    """Which entry of spec.configFrom it is about; None where it is about none."""
+    """The index of the spec.configFrom entry at fault, or None if no entry is."""
 
     @property
     def text(self) -> str:
-        """The message, beginning with the entry that it is about."""
+        """The message, beginning with the entry at fault."""
         return self.message if self.entry is None else f"spec.configFrom[{self.entry}]: {self.message}"
 
 
 ConfigDigest = NewType("ConfigDigest", bytes)
-"""Another one for another effective configuration."""
+"""A digest that differs if the effective configuration differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One declared dependency: its text, the plugins it may mean, and whether the only one is Ready."""
+    """One declared dependency: its text, the plugins it can mean, and whether the only one is Ready."""
 
     declared: str
     candidates: tuple[PluginId, ...]
@@ -84,7 +84,7 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """The declared dependencies, and the cycle that they close (its first plugin repeated at the end)."""
+    """The declared dependencies, and the cycle they form (its first plugin repeated at the end)."""
 
     declared: tuple[Dependency, ...] = ()
     cycle: tuple[PluginId, ...] = ()
@@ -92,10 +92,10 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """No check with the present effective configuration has ended yet.
+    """No check with the current effective configuration has ended yet.
 
-    `changed`: the effective configuration is known to be another one than that of the last check. After a
-    restart or in a new host it is not known, and False.
+    `changed`: the effective configuration is known to differ from that of the last check. After a restart or
+    in a new plugin host this is unknown, so `changed` is False.
     """
 
     changed: bool = False
@@ -103,9 +103,9 @@ class Probing:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The last check that ended; one that raised or timed out is unhealthy.
+    """The last check that ended; a check that raised or timed out is unhealthy.
 
-    `failures` counts the unhealthy checks in a row up to it.
+    `failures` counts the unhealthy checks in a row, up to this check.
     """
 
     state: Literal["healthy", "degraded", "unhealthy"]
@@ -132,7 +132,7 @@ Probe = Probing | Checked | StartupFailed | CrashedWhileRunning
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that `assess` judges by, besides the previous status and the clock."""
+    """Everything that `assess` uses, besides the previous status and the clock."""
 
     plugin: PluginId
     generation: int
@@ -140,13 +140,13 @@ class Facts:
     platform_api_version: str
     discovery: Discovery
     loading: LoadState | None = None
-    """None where nothing was discovered."""
+    """None if the plugin was not discovered."""
     config: Verdict | ConfigSourceFault | None = None
-    """None where the configuration was not judged: not loaded, or no host to ask at the moment."""
+    """None if the configuration was not assessed: plugin not loaded, or no plugin host available now."""
     config_digest: ConfigDigest | None = None
-    """None where the effective configuration is not known: not loaded, or its sources not resolved."""
+    """None if the effective configuration is unknown: plugin not loaded, or sources not resolved."""
     dependencies: Dependencies | None = None
-    """None where the dependencies are not known: not loaded."""
+    """None if the dependencies are unknown: plugin not loaded."""
     probe: Probe | None = None
-    """None where the plugin was not asked to run (yet)."""
+    """None if the plugin was not asked to run (yet)."""
     minimum_api_version: str = FLOE_PLUGIN_API_MIN_VERSION

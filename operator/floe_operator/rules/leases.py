@@ -1,6 +1,6 @@
-"""A Lease as the API server keeps it, and what a candidate may do with one. Pure.
+"""A Lease as the API server stores it, and what a candidate may do with it. Pure.
 
-Clocks of two machines are never compared: how old a record is counts from when this process saw it change.
+Clocks of two machines are never compared: the age of a record counts from when this process saw it change.
 Nothing is sent here.
 """
 
@@ -14,15 +14,15 @@ from typing import Any
 
 API_VERSION = "coordination.k8s.io/v1"
 _RELEASED_SECONDS = 1
-"""The duration of a Lease that its holder gave back, as client-go writes it."""
+"""The duration of a released Lease, in seconds, as client-go writes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a leader leads without renewing, in seconds; the defaults are client-go's, but for `retry`.
+    """How long leadership lasts without a renewal, in seconds; all defaults but `retry` are client-go's.
 
-    A holder gives up at `renew_deadline` after it sent its last successful renewal, another takes over
-    `duration` after it saw that renewal: what lies between is the margin in which the former process ends.
+    A holder gives up `renew_deadline` after it sent its last successful renewal; another process takes over
+    `duration` after it saw that renewal. The time in between is the margin in which the old process ends.
     """
 
     duration: float = 15.0
@@ -31,7 +31,7 @@ class Timing:
 
     def __post_init__(self) -> None:
         if not 0 < self.retry < self.renew_deadline < self.duration:
-            raise ValueError("retry must be below renew_deadline, and that below duration")
+            raise ValueError("retry must be below renew_deadline, and renew_deadline below duration")
 
 
 class Step(Enum):
@@ -40,34 +40,34 @@ class Step(Enum):
     CREATE = "there is no Lease"
     TAKE = "nobody holds it any more"
     RENEW = "it is ours"
-    WAIT = "somebody holds it"
+    WAIT = "another process holds it"
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A Lease: the fields that count, and the object that they came from, to be sent back whole."""
+    """A Lease: the fields that matter, and the object they came from, to be sent back whole."""
 
     holder: str = ""
     duration: float | None = None
     """Seconds that the holder asked for."""
     transitions: int = 0
     record: Mapping[str, Any] = field(default_factory=dict)
-    """The spec; a change of it is a sign of life."""
+    """The spec; a change to it is a sign of life."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_stored(self) -> bool:
-        """Whether it came from the API server: what did not can only be created."""
+        """Whether it came from the API server; otherwise it can only be created."""
         return bool(self.metadata.get("resourceVersion"))
 
     @property
     def is_released(self) -> bool:
-        """Whether its holder gave it back."""
+        """Whether its holder released it."""
         return not self.holder and self.duration == _RELEASED_SECONDS
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Lease:
-        """A Lease as the API server gave it; fields that somebody left out or nulled count as not set."""
+        """Parse a Lease from the API server; fields that are missing or null count as not set."""
         spec = raw.get("spec") or {}
         return cls(
             holder=str(spec.get("holderIdentity") or ""),
@@ -78,7 +78,7 @@ class Lease:
         )
 
     def held_by(self, identity: str, duration: float, now: datetime) -> dict[str, Any]:
-        """The object to send so that `identity` holds the Lease, or goes on to."""
+        """Return the object to send so that `identity` acquires or keeps the Lease."""
         spec = {
             **self.record,
             "holderIdentity": identity,
@@ -91,7 +91,7 @@ class Lease:
         return self._with(spec)
 
     def released(self, now: datetime) -> dict[str, Any]:
-        """The object to send so that nobody holds the Lease and the next one need not wait."""
+        """Return the object to send so that nobody holds the Lease and the next leader need not wait."""
         return self._with(
             {
                 **self.record,
@@ -106,25 +106,25 @@ class Lease:
 
 
 class Observer:
-    """Remembers the Lease as last seen, and since when it looks like that, by this process's own clock."""
+    """Remembers the Lease as last seen, and since when it has been unchanged, by this process's own clock."""
 
     def __init__(self, identity: str, timing: Timing) -> None:
         self._identity = identity
         self._timing = timing
         self._other: Lease | None = None
-        """As another held it."""
+        """The Lease as last held by another process."""
         self._changed_at = 0.0
 
     @property
     def holder(self) -> str:
-        """Who else held the Lease when it was last seen; empty where nobody did."""
+        """The other process that held the Lease when it was last seen; empty if there was none."""
         return self._other.holder if self._other else ""
 
     def decide(self, lease: Lease | None, now: float) -> tuple[Step, float]:
-        """What may be done with the Lease as it was just seen, and for how long a WAIT lasts at the most.
+        """Return what to do with the Lease as just seen, and for how many seconds to WAIT at most.
 
-        A Lease that vanished or was emptied under its holder was not given back: that process learns of it
-        at its next renewal only, so it has its time nevertheless.
+        A Lease that was deleted or emptied while it was held was not released: the holder only notices at its
+        next renewal, so its duration must expire first.
         """
         if lease is not None and lease.holder == self._identity:
             self._other = None
@@ -148,5 +148,5 @@ class Observer:
 
 
 def micro_time(moment: datetime) -> str:
-    """A time as metav1.MicroTime writes it: UTC, six decimals, always."""
+    """Return a time as metav1.MicroTime writes it: UTC, always with six decimals."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""What the plugin host knows of loading a plugin, as plain values."""
+"""What the plugin host knows about loading a plugin, as plain values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class LoadFault:
-    """The plugin cannot be loaded. `message` is ours; `plugin_text` is what the plugin's code said."""
+    """The plugin cannot be loaded. `message` is our own text, `plugin_text` what the plugin's code said."""
 
     reason: Literal["ImportFailed", "NotAPlugin", "LoadTimedOut", "CrashedOnLoad"]
     message: str
@@ -30,7 +30,7 @@ class Loading:
     """The plugin is installed, and its import has not ended yet."""
 
     since: float = field(default=-math.inf, compare=False)
-    """When it was found, in seconds, monotonic."""
+    """When it was found, in seconds of the monotonic clock."""
 
 
 LoadState = Described | LoadFault | Loading

@@ -1,8 +1,8 @@
-"""Which objects must exist, what they lack, and which may go: the ownership rules of the mirror.
+"""Which objects must exist, what they lack, and which may be deleted: the ownership rules of the mirror.
 
-Scans and objects are handed in, and nothing is carried out. An object may go only if three scans in a row say
-that its plugin is gone and nobody but the operator owns a field of it, and only in the version on which that
-was seen.
+Scans and objects are handed in, and nothing is carried out. An object may be deleted only if three scans in
+a row found its plugin gone and nobody but the operator owns a field of it, and only in the version in which
+that was seen.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from floe_operator.rules.resource import (
 )
 
 SCANS_UNTIL_GONE = 3
-"""How many scans in a row must not find a plugin before its bare mirror goes."""
+"""How many scans in a row must miss a plugin before its bare mirror is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A bare mirror whose plugin is gone; both are preconditions of the deletion."""
+    """A bare mirror whose plugin is gone; uid and resource version are preconditions of the deletion."""
 
     plugin: PluginId
     uid: str
@@ -37,16 +37,17 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Absences:
-    """In how many scans in a row each plugin was gone; lives as long as the process."""
+    """For how many scans in a row each plugin has been gone; lives as long as the process."""
 
     _rows: Mapping[PluginId, int] = field(default_factory=dict)
 
     def after(
         self, scan: ScanResult | None, objects: Iterable[FloePlugin], *, counts: bool = True
     ) -> Absences:
-        """The rows after one more scan; one that failed (None), found nothing or was partial ends them.
+        """Return the absences after one more scan.
 
-        One that does not count may end rows, and makes none longer.
+        A scan that failed (None) or found nothing ends all absences; a partial scan ends those of the plugins
+        that it may have missed. If not `counts`, the scan can end absences, but makes none longer.
         """
         if scan is None or not (scan.plugins or scan.broken):
             return Absences()
@@ -55,9 +56,9 @@ class Absences:
         return Absences({seen.plugin: self._rows.get(seen.plugin, 0) + counts for seen in absent})
 
     def unless_found(self, scan: ScanResult | None) -> Absences:
-        """The rows that a scan does not end for sure, where nobody could say which objects there are.
+        """Return the absences left after a scan if it is unknown which objects exist.
 
-        It makes none longer; one that failed, found nothing or was partial ends them all.
+        No absence gets longer; a scan that failed (None), found nothing or was partial ends all of them.
         """
         if scan is None or not scan.complete or not (scan.plugins or scan.broken):
             return Absences()
@@ -65,17 +66,17 @@ class Absences:
         return Absences({plugin: row for plugin, row in self._rows.items() if plugin not in known})
 
     def is_gone(self, plugin: PluginId) -> bool:
-        """Whether enough scans in a row said so."""
+        """Return True if enough scans in a row missed the plugin."""
         return self._rows.get(plugin, 0) >= SCANS_UNTIL_GONE
 
 
 def must_exist(plugin: PluginId, known: Container[PluginId]) -> bool:
-    """Whether the plugin must have an object: `known` are those of the last scan, broken ones too."""
+    """Return True if the plugin must have an object; `known` has the last scan's plugins, broken ones too."""
     return plugin in known and is_nameable(plugin)
 
 
 def deletions(objects: Iterable[FloePlugin], absences: Absences) -> tuple[Deletion, ...]:
-    """The objects that may go; one that is being deleted is left alone."""
+    """Return the objects that may be deleted, except those already being deleted."""
     return tuple(
         Deletion(seen.plugin, seen.metadata.uid, seen.metadata.resource_version)
         for seen in objects
@@ -84,28 +85,28 @@ def deletions(objects: Iterable[FloePlugin], absences: Absences) -> tuple[Deleti
 
 
 def known_plugins(scan: ScanResult) -> dict[PluginId, FoundPlugin | BrokenClaim]:
-    """The plugins that a scan knows, broken ones too."""
+    """Return the plugins that a scan found, broken ones too."""
     claims: tuple[FoundPlugin | BrokenClaim, ...] = (*scan.plugins, *scan.broken)
     return {PluginId(PluginType.from_slug(claim.type), claim.name): claim for claim in claims}
 
 
 def is_bare(seen: FloePlugin) -> bool:
-    """Whether the object is the operator's alone: no other manager owns a field of it now."""
+    """Return True if the object is the operator's alone: no other field manager owns a field of it now."""
     owners = {(entry.manager, entry.operation, entry.subresource) for entry in seen.metadata.managed_fields}
     mirror, status = (FIELD_MANAGER, "Apply", ""), (STATUS_FIELD_MANAGER, "Apply", "status")
     return mirror in owners and owners <= {mirror, status}
 
 
 def is_incomplete(seen: FloePlugin) -> bool:
-    """Whether the object lacks the type label; another's value of it stays."""
+    """Return True if the object lacks the type label; another field manager's value is kept."""
     return TYPE_LABEL not in seen.metadata.labels
 
 
 def hidden_by(scan: ScanResult, seen: FloePlugin) -> str | None:
-    """Where a plugin that a scan did not find may hide, and why that could not be read; None if nowhere.
+    """Return the place that may hide a plugin from a scan and why it is unreadable, or None if there is none.
 
-    An unreadable distribution hides the plugins last seen in it, and those that were seen in none; anything
-    else that is unreadable, a directory of the path for one, may hide every plugin.
+    An unreadable distribution hides the plugins last seen in it and those never seen in any; anything else
+    that is unreadable, such as a directory of the path, may hide every plugin.
     """
     last = seen.status.distribution if seen.status is not None else None
     for unreadable in scan.unreadable:
@@ -115,11 +116,11 @@ def hidden_by(scan: ScanResult, seen: FloePlugin) -> str | None:
         ):
             return f"{unreadable.where}: {unreadable.detail}"
     explained = any(unreadable.plugins_unknown for unreadable in scan.unreadable)
-    return None if scan.complete or explained else "a part of the path could not be read"
+    return None if scan.complete or explained else "part of the path could not be read"
 
 
 def hidden_plugins(scan: ScanResult, objects: Iterable[FloePlugin]) -> frozenset[PluginId]:
-    """The plugins that a partial scan did not find and that their objects knew: they may be there still."""
+    """Return the plugins that a partial scan missed but an earlier one found: they may still be installed."""
     if scan.complete:
         return frozenset()
     known = known_plugins(scan)
@@ -138,7 +139,7 @@ def _was_known(seen: FloePlugin) -> bool:
 
 
 def _distribution_name(where: str) -> str | None:
-    """The distribution whose metadata lies there: `…/floe_duckdb-0.1.0.dist-info` is floe-duckdb's."""
+    """Return the distribution whose metadata this is: `…/floe_duckdb-0.1.0.dist-info` is floe-duckdb's."""
     folder = PurePath(where)
     if folder.suffix not in (".dist-info", ".egg-info"):
         return None

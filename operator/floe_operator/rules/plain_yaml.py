@@ -1,7 +1,7 @@
-"""YAML that is no more than JSON in another spelling: what a Secret may merge into a configuration.
+"""YAML that is only JSON in another notation: what a source may merge into a configuration.
 
 A value means what it means in a manifest (`yaml_values`). Beyond that: no tags, anchors, aliases, merge keys,
-duplicate or non-string keys, and no depth or size that could harm. Messages name the line, never what stands
+duplicate or non-string keys, and no depth or size that could do harm. Messages name the line, never what is
 in it.
 """
 
@@ -15,17 +15,21 @@ import yaml
 from floe_operator.rules.yaml_values import ValueLoader, YamlFault, events, line_of
 
 LARGEST = 256 * 1024
-"""Bytes of UTF-8."""
+"""The longest text, in bytes of UTF-8."""
 DEEPEST = 64
-"""Levels of nesting."""
+"""The deepest nesting, in levels."""
 
 
 class NotPlain(ValueError):
-    """The text is no mapping of plain YAML."""
+    """The text is not a mapping of plain YAML."""
 
 
 def parse_mapping(text: str) -> dict[str, Any]:
-    """The mapping that a text holds, of JSON types only; NotPlain says why there is none. Nothing is `{}`."""
+    """Return the mapping that a text contains, of JSON types only; an empty text gives `{}`.
+
+    Raises:
+        NotPlain: The text is no such mapping; the message says why.
+    """
     if len(text.encode()) > LARGEST:
         raise NotPlain(f"it is longer than {LARGEST // 1024} KiB")
     try:
@@ -35,9 +39,11 @@ def parse_mapping(text: str) -> dict[str, Any]:
         raise NotPlain(str(fault)) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise NotPlain(f"line {mark.line + 1} is no YAML" if mark else "it is no YAML") from None
+        raise NotPlain(
+            f"line {mark.line + 1} is not valid YAML" if mark else "it is not valid YAML"
+        ) from None
     except (yaml.YAMLError, ValueError):
-        raise NotPlain("it is no YAML") from None
+        raise NotPlain("it is not valid YAML") from None
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -46,7 +52,7 @@ def parse_mapping(text: str) -> dict[str, Any]:
 
 
 def _check_events(text: str) -> None:
-    """Refuses what could harm, or mean something else elsewhere, before anything is built from it."""
+    """Refuse YAML that could do harm or that other parsers read differently, before building anything."""
     documents = 0
     for event in events(text, DEEPEST):
         if isinstance(event, yaml.DocumentStartEvent):
@@ -60,7 +66,7 @@ def _check_events(text: str) -> None:
 
 
 class _PlainLoader(ValueLoader):
-    """Keys are text, each there once; `<<` is a key like any other."""
+    """Accepts only text as keys, and each key only once; `<<` is a key like any other."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         built: dict[Hashable, Any] = {}
@@ -69,7 +75,7 @@ class _PlainLoader(ValueLoader):
             if not isinstance(key, str):
                 raise YamlFault(line_of(key_node), "has a key that is not text: quote it")
             if key in built:
-                raise YamlFault(line_of(key_node), "gives a key a second time")
+                raise YamlFault(line_of(key_node), "repeats a key")
             built[key] = self.construct_object(value_node, deep=True)
         return built
 

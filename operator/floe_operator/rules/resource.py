@@ -1,7 +1,7 @@
 """FloePlugin as typed models: the same fields, bounds and rules as crds/floeplugins.floe.dev.yaml.
 
-`FloePlugin.parse` reads an object, `to_json` gives what is written. The contract tests hold the models and
-the CRD together; neither is generated from the other.
+`FloePlugin.parse` reads an object, `to_json` returns what is written. The contract tests keep the models and
+the CRD in agreement; neither is generated from the other.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "FloePlugin"
 PLURAL = "floeplugins"
 FIELD_MANAGER = "floe-operator"
-"""Owns spec.type, spec.name and the type label of the mirrors it creates."""
+"""The field manager for what the operator writes outside status: spec.type, spec.name and the type label."""
 STATUS_FIELD_MANAGER = "floe-operator-status"
-"""Owns everything in status."""
+"""The field manager for everything in status."""
 TYPE_LABEL = "floe.dev/plugin-type"
 
 CONDITION_TYPES = (
@@ -49,7 +49,7 @@ CONDITION_TYPES = (
     "Reconciling",
     "Stalled",
 )
-"""The operator's conditions, in the order in which it judges and writes them."""
+"""The operator's conditions, in the order in which it assesses and writes them."""
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PATH_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
@@ -80,12 +80,12 @@ PluginTypeSlug = Literal[
 
 
 def object_name(plugin: PluginId) -> str:
-    """The name of the plugin's object: `identity-keycloak`."""
+    """Return the name of the plugin's object, such as `identity-keycloak`."""
     return f"{plugin.plugin_type.slug}-{plugin.name}"
 
 
 def parse_object_name(name: str) -> PluginId | None:
-    """The plugin whose object has this name; None for a name that no plugin's object has."""
+    """Return the plugin whose object has this name, or None if no plugin's object can have it."""
     for plugin_type in PluginType:
         if name.startswith(f"{plugin_type.slug}-"):
             plugin = PluginId(plugin_type, name[len(plugin_type.slug) + 1 :])
@@ -94,12 +94,12 @@ def parse_object_name(name: str) -> PluginId | None:
 
 
 def is_nameable(plugin: PluginId) -> bool:
-    """Whether an object can carry the plugin's name."""
+    """Return True if an object can carry the plugin's name."""
     return len(plugin.name) <= _LONGEST_NAME and _NAME.fullmatch(plugin.name) is not None
 
 
 def timestamp(moment: datetime) -> str:
-    """A time as metav1.Time writes it: UTC, whole seconds."""
+    """Return a time as metav1.Time writes it: UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -109,14 +109,15 @@ Time = Annotated[datetime, PlainSerializer(timestamp, when_used="json")]
 _CONFIG = ConfigDict(
     alias_generator=to_camel, populate_by_name=True, extra="ignore", regex_engine="python-re"
 )
-# A thousand objects say a dozen things.
+# A thousand objects share a dozen texts.
 _Shared = Annotated[str, AfterValidator(sys.intern)]
 
 
 class Model(BaseModel):
-    """The base of the models: camelCase on the wire, unknown fields of another CRD version passed over.
+    """Base class of the models: camelCase on the wire; unknown fields of another CRD version are ignored.
 
-    What an object has several of is a dataclass with slots instead: a tenth of the memory of a model.
+    Parts that an object can have several of are dataclasses with slots, which need a tenth of a model's
+    memory.
     """
 
     model_config = _CONFIG | ConfigDict(frozen=True)
@@ -135,7 +136,7 @@ class ConfigMapKeyRef(SecretKeyRef):
 
 
 class ConfigSource(Model):
-    """One entry of spec.configFrom; exactly one of the two references is there."""
+    """One entry of spec.configFrom; exactly one of the two references is set."""
 
     secret_key_ref: SecretKeyRef | None = None
     config_map_key_ref: ConfigMapKeyRef | None = None
@@ -143,13 +144,13 @@ class ConfigSource(Model):
 
     @property
     def is_optional(self) -> bool:
-        """Whether a missing object or key is passed over."""
+        """Whether a missing object or key is ignored."""
         reference = self.secret_key_ref or self.config_map_key_ref
         return bool(reference is not None and reference.optional)
 
 
 class ProbeSpec(Model):
-    """How a plugin is probed. The CRD has no defaults, so that nobody's manifest drifts: they are here."""
+    """How a plugin is probed. The defaults are here, not in the CRD, so that nobody's manifest drifts."""
 
     period_seconds: int = Field(default=60, ge=1, le=86_400)
     timeout_seconds: int = Field(default=5, ge=1, le=3_600)
@@ -157,7 +158,7 @@ class ProbeSpec(Model):
 
 
 class FloePluginSpec(Model):
-    """How a plugin is configured; the first two fields say which one it is and never change."""
+    """How a plugin is configured; the first two fields identify the plugin and never change."""
 
     type: PluginTypeSlug = Field(frozen=True)
     name: str = Field(frozen=True, min_length=1, max_length=_LONGEST_NAME, pattern=NAME_PATTERN)
@@ -174,7 +175,7 @@ class FloePluginSpec(Model):
 
 @dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A condition as metav1.Condition has it."""
+    """A condition with the fields of metav1.Condition."""
 
     type: _Shared = Field(min_length=1, max_length=316, pattern=CONDITION_TYPE_PATTERN)
     status: Literal["True", "False", "Unknown"]
@@ -185,7 +186,7 @@ class Condition:
 
     @property
     def is_judged(self) -> bool:
-        """Whether the status says yes or no."""
+        """Whether the status is True or False."""
         return self.status != "Unknown"
 
 
@@ -198,7 +199,7 @@ class Distribution:
 
 
 class FloePluginStatus(Model):
-    """What the operator found. The conditions are the operator's own, in its order."""
+    """What the operator found; `conditions` has only the operator's own, in the order of CONDITION_TYPES."""
 
     observed_generation: int | None = Field(default=None, ge=-1)
     version: str | None = Field(default=None, max_length=128)
@@ -225,17 +226,17 @@ class FloePluginStatus(Model):
         return tuple(sorted(own, key=lambda condition: CONDITION_TYPES.index(condition.type)))
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of a type, if there is one."""
+        """Return the condition of a type, or None if there is none."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
     def to_json(self) -> dict[str, Any]:
-        """The status as the API server takes it; fields that are None are left out."""
+        """Return the status as the API server takes it; fields that are None are left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 @dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
 class ManagedFieldsEntry:
-    """Who owns fields of the object; the fields themselves are passed over."""
+    """A field manager that owns fields of the object; which fields is ignored."""
 
     manager: _Shared = ""
     operation: str = ""
@@ -243,7 +244,7 @@ class ManagedFieldsEntry:
 
 
 class ObjectMeta(Model):
-    """What the operator reads of an object's metadata."""
+    """The part of an object's metadata that the operator reads."""
 
     name: str
     namespace: str = ""
@@ -256,7 +257,7 @@ class ObjectMeta(Model):
 
 
 class FloePlugin(Model):
-    """An object of the API server."""
+    """A FloePlugin object."""
 
     metadata: ObjectMeta
     spec: FloePluginSpec
@@ -264,9 +265,13 @@ class FloePlugin(Model):
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> FloePlugin:
-        """An object as the API server gave it; pydantic's ValidationError if its spec fits no CRD of ours.
+        """Parse an object from the API server.
 
-        A status that fits none (an older CRD's, an edited one) is passed over: it will be written anew.
+        A status that does not match the CRD (written for an older CRD, or edited) is ignored; it will be
+        rewritten.
+
+        Raises:
+            pydantic.ValidationError: The spec does not match the CRD.
         """
         parts = {key: raw[key] for key in ("metadata", "spec", "status") if raw.get(key) is not None}
         try:

@@ -1,4 +1,4 @@
-"""What a reconcile comes to: the key is done with, comes back, or could not be finished. Plain values."""
+"""The outcome of a reconcile: the key is done, comes back, or could not be finished. Plain values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The key needs nothing more until somebody adds it again."""
+    """The key needs nothing more until it is added again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The key comes back once no other waits: what is left to do is not urgent."""
+    """The key comes back once no other key is waiting: what is left to do is not urgent."""
 
 
 Result = Done | RetryAfter | Later
@@ -28,7 +28,7 @@ LATER = Later()
 
 
 class RetryableError(Exception):
-    """A reconcile could not finish for a passing reason: the key comes back, with back-off."""
+    """A reconcile could not finish for a temporary reason; the key comes back, with back-off."""
 
     def __init__(self, message: str, *, after: float | None = None) -> None:
         super().__init__(message)

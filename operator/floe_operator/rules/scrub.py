@@ -1,7 +1,8 @@
-"""Takes what came from Secrets out of text that a plugin wrote.
+"""Scrubs text that a plugin wrote of everything that came from Secrets.
 
-A secret is looked for as it is, line by line, and in the forms in which programs print values: repr, JSON,
-base64 at any alignment, percent encoding and more. Pieces of it go, too, since messages cut values short.
+A secret is searched for as it is, line by line, and in the forms in which programs print values: repr, JSON,
+base64 at any alignment, percent encoding and more. Pieces of it are removed too, since messages cut values
+short.
 """
 
 from __future__ import annotations
@@ -16,41 +17,45 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 6
-"""Characters. What is shorter cannot be told from other text, so that all text of the plugin is withheld."""
+"""The shortest secret that is searched for, in characters. A shorter one cannot be told from other text, so
+all text of the plugin is withheld."""
 PIECE = 8
-"""Characters of a secret in a row that count as a piece of it."""
+"""How many consecutive characters of a secret count as a piece of it."""
 REDACTED = "[redacted]"
-WITHHELD = "(the plugin's own text is withheld: it may hold a secret too short to be found in it)"
+WITHHELD = "(the plugin's own text is withheld: it may contain a secret too short to be found)"
 
 _STRIDES = ((8 * 1024, 1), (64 * 1024, 8))
+"""(characters, n) pairs: for secrets of up to that many characters in all, every n-th piece is kept, to bound
+memory and time."""
 _WIDEST_STRIDE = 64
-"""Up to so many characters of secrets, each so manieth piece is kept: memory and time have bounds."""
+"""The n for larger secrets."""
 _LARGEST_TEXT = 64 * 1024
-"""Characters of plugin text that are looked at; the rest is cut off."""
+"""Characters of plugin text that are searched; the rest is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pieces:
-    """Texts of one length to look for; `reach` more characters on both sides may belong to what is found."""
+    """Texts of one length to search for; up to `reach` more characters on each side may belong to a match."""
 
     length: int
     reach: int
 
 
 class Scrubber:
-    """Scrubs text of a set of secrets.
+    """Removes a set of secrets from text.
 
-    Of secrets of up to 8 KiB in all no piece of 8 characters stays, of larger ones none of 15, then 71.
+    If the secrets have up to 8,192 characters in total, no piece of 8 characters stays; up to 65,536, none of
+    15; above that, none of 71.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret for secret in secrets if secret}
         self.withholds = any(_is_too_short(secret) for secret in known)
-        """Whether text is withheld as a whole."""
+        """Whether all text is withheld."""
         size = sum(map(len, known))
         stride = next((stride for most, stride in _STRIDES if size <= most), _WIDEST_STRIDE)
         found: dict[_Pieces, set[str]] = {}
-        seen: set[int] = set()  # hashes: the forms of a large secret need more room than all of its pieces
+        seen: set[int] = set()  # hashes: the forms of a large secret need more memory than all its pieces
         for form in (form for secret in known for form in _forms(secret)):
             if hash(form) in seen:
                 continue
@@ -64,11 +69,11 @@ class Scrubber:
         self.pieces: Mapping[_Pieces, frozenset[str]] = {
             kind: frozenset(pieces) for kind, pieces in found.items()
         }
-        """What is looked for."""
+        """What to search for."""
 
     @classmethod
     def of_all(cls, scrubbers: Iterable[Scrubber]) -> Scrubber:
-        """One that takes out what any of these does, without looking at the secrets again."""
+        """Return a scrubber that removes what any of these removes, without looking at the secrets again."""
         every = list(scrubbers)
         union = cls(())
         union.withholds = any(one.withholds for one in every)
@@ -79,7 +84,7 @@ class Scrubber:
         return union
 
     def scrub(self, text: str) -> str:
-        """The text without any secret, or the sentence that says why it is withheld."""
+        """Return the text without any secret, or the sentence that says why it is withheld."""
         text = text[:_LARGEST_TEXT]
         if not text.strip():
             return ""
@@ -109,7 +114,7 @@ def _without(text: str, hidden: bytearray) -> str:
 
 
 NOTHING = Scrubber(())
-"""For plugins that no Secret configures."""
+"""The scrubber for plugins that no Secret configures."""
 
 
 def _lines(secret: str) -> list[str]:
@@ -117,7 +122,10 @@ def _lines(secret: str) -> list[str]:
 
 
 def _is_too_short(secret: str) -> bool:
-    """Whether it, or a line of it that tells something, is: the braces and rules of a longer one do not."""
+    """Return True if a secret, or one of its lines, is too short to be found.
+
+    Lines of punctuation in a longer secret, such as braces, do not count: they reveal nothing.
+    """
     lines = _lines(secret)
     short = [line for line in lines if len(line) < SHORTEST]
     return any(map(str.isalnum, "".join(short))) or (len(short) == len(lines) > 0)
@@ -138,7 +146,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _printed(text: str) -> Iterator[str]:
-    """As programs print a text."""
+    """Yield a text in the forms in which programs print it."""
     raw = text.encode("utf-8", "surrogatepass")
     yield text
     for quoted in _quoted(text):
@@ -155,7 +163,7 @@ def _quoted(text: str) -> tuple[str, ...]:
 
 
 def _escaped(text: str) -> Iterator[str]:
-    """As a text in a text, shells, HTML, JSON for HTML (Go's, too) and URLs carry it."""
+    """Yield a text as it appears in quoted text, shells, HTML, HTML-safe JSON (Go's default) and URLs."""
     for quoted in _quoted(text):
         yield json.dumps(quoted)[1:-1]
         yield repr(quoted)[1:-1]
@@ -172,9 +180,9 @@ def _escaped(text: str) -> Iterator[str]:
 
 
 def _base64_forms(raw: bytes, alignment: int) -> Iterator[str]:
-    """How the bytes look inside of a longer base64 text in which they begin at this alignment."""
+    """Yield what the bytes look like in the base64 of longer data, if they begin at this alignment in it."""
     padded = bytes(alignment) + raw
-    # Six bits a character: those that hold a bit of what goes before or comes after are not certain.
+    # Six bits per character: a character that shares bits with what precedes or follows is not certain.
     first, end = (0, 2, 3)[alignment], len(padded) * 8 // 6
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield encode(padded).decode()[first:end]

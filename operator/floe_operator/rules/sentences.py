@@ -1,4 +1,4 @@
-"""Sentences for people: one line, what is wrong first, what would mend it last and never cut off."""
+"""Sentences for people: one line, what is wrong first, how to fix it last and never cut off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from floe_operator.rules.conditions import MESSAGE_BYTES, bounded
 
 
 def sentence(wrong: str, mend: str = "") -> str:
-    """What is wrong, then what would mend it; a long `wrong` is cut so that the other still fits."""
+    """Return what is wrong, then how to fix it; a long `wrong` is cut so that the fix still fits."""
     if not mend:
         return bounded(_open(wrong))
     room = MESSAGE_BYTES - len(mend.encode()) - len("; ")
@@ -16,13 +16,13 @@ def sentence(wrong: str, mend: str = "") -> str:
 
 
 def with_detail(wrong: str, detail: str) -> str:
-    """What is wrong and, after a colon, how it came to light."""
+    """Return what is wrong and, after a colon, the detail, if there is one."""
     detail = " ".join(detail.split())
     return f"{_open(wrong)}: {detail}" if detail else _open(wrong)
 
 
 def listing(items: Iterable[str], *, most: int = 5, word: str = "and") -> str:
-    """`a, b and c`; the ones above `most` are counted."""
+    """Return the items as `a, b and c`; those beyond `most` are only counted."""
     shown = list(items)
     if len(shown) > most:
         shown = [*shown[:most], f"{len(shown) - most} more"]
@@ -33,7 +33,7 @@ def listing(items: Iterable[str], *, most: int = 5, word: str = "and") -> str:
 
 
 def dotted(path: Sequence[str | int]) -> str:
-    """A path as people write it: spec.configFrom[0].path."""
+    """Return a path as people write it: spec.configFrom[0].path."""
     shown = ""
     for step in path:
         shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
@@ -41,5 +41,5 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def _open(text: str) -> str:
-    """A text without the full stop at its end, so that it can go on."""
+    """Return a text without its final punctuation, so that the sentence can continue."""
     return " ".join(text.split()).rstrip(".:; ")

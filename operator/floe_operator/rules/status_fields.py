@@ -1,7 +1,7 @@
-"""The fields of a status beside its conditions: what is installed and what it says of itself.
+"""The fields of a status besides its conditions: where the plugin comes from and what it says about itself.
 
-They stay as they were for as long as the conditions do. Texts come from plugins and are cut to the CRD's
-bounds here.
+While a condition keeps its previous assessment, the fields that belong to it keep their values. Texts come
+from plugins and are cut to the CRD's bounds here.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from floe_operator.rules.stored_json import as_stored, json_bytes
 from floe_operator.rules.summary import Summary
 
 SCHEMA_BYTES = 8 * 1024
-"""The longest configSchema."""
+"""The longest configSchema, in bytes."""
 STATUS_BYTES = 13 * 1024
-"""The longest status; above it the least needed is left out, so that an object stays within 16 KiB."""
+"""The longest status, in bytes; above it, the least needed fields are left out, so an object stays within
+16 KiB."""
 DEPENDENCIES = 32
 """How many dependencies are shown."""
 
@@ -28,7 +29,7 @@ _NO_FIELDS = FloePluginStatus()
 
 
 def status_with(facts: Facts, occasion: Occasion, shown: Shown, summary: Summary) -> FloePluginStatus:
-    """The whole status."""
+    """Return the whole status."""
     conditions = (*shown.values(), *summary.conditions)
     status = FloePluginStatus(
         observed_generation=summary.observed_generation,
@@ -45,7 +46,7 @@ def status_with(facts: Facts, occasion: Occasion, shown: Shown, summary: Summary
 
 
 def _packaging(facts: Facts, occasion: Occasion, shown: Shown) -> dict[str, Any]:
-    """Where the plugin comes from; an upgrade is shown once the new release is loaded."""
+    """Return where the plugin comes from; an upgrade is shown once the new release is loaded."""
     previous = occasion.previous or _NO_FIELDS
     is_held = is_true(shown, "Loaded") and not isinstance(facts.loading, Described)
     match facts.discovery:
@@ -68,7 +69,7 @@ def _claimed_by(found: FoundPlugin) -> dict[str, Any]:
 
 
 def _description(facts: Facts, occasion: Occasion, shown: Shown) -> dict[str, Any]:
-    """What the plugin says of itself, for as long as it counts as loaded."""
+    """Return what the plugin says about itself, for as long as it counts as loaded."""
     if not is_true(shown, "Loaded"):
         return {}
     if isinstance(facts.loading, Described):
@@ -94,7 +95,7 @@ def _as_declared(description: Description) -> dict[str, Any]:
 
 
 def _schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The schema, if it is small enough; what nests too deeply to be walked is not."""
+    """Return the schema, or None if it is too large or nested too deeply to be walked."""
     try:
         stored = as_stored(schema) if schema is not None else None
         return stored if stored is not None and json_bytes(stored) <= SCHEMA_BYTES else None

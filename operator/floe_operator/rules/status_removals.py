@@ -1,7 +1,7 @@
-"""What an apply cannot take away: parts of a status that somebody else wrote into it by hand.
+"""What an apply cannot remove: parts of a status that someone else wrote into it by hand.
 
-Server-side apply removes only what the applier alone owns, so a Stalled that was added by kubectl stays. A
-JSON patch removes them where the object does not read as it was written.
+Server-side apply removes only what the applier alone owns, so a Stalled condition added with kubectl stays. A
+JSON patch removes such parts if the status that the apply returned is not the one that was applied.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from floe_operator.rules.resource import CONDITION_TYPES, FloePluginStatus
 
 
 def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict[str, Any]]:
-    """A JSON patch (RFC 6902) of /status that removes what `status` lacks; empty if it lacks nothing.
+    """Return a JSON patch (RFC 6902) of /status that removes what `status` lacks, or an empty list.
 
-    `raw` is the object as the API server has it now: the patch fails on any other version of it. Conditions
+    `raw` is the object as the API server has it now; the patch fails on any other version of it. Conditions
     of types that are not the operator's stay.
     """
     present, wanted = raw.get("status") or {}, status.to_json()
@@ -27,7 +27,7 @@ def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict
         if condition["type"] in CONDITION_TYPES and condition["type"] not in kept
     ]
     removed = [f"/status/{name}" for name in fields]
-    # From the end, so that an index still means what it meant.
+    # From the end, so that a removal does not shift the indexes that follow.
     removed += [f"/status/conditions/{index}" for index in reversed(surplus)]
     if not removed:
         return []

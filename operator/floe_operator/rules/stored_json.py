@@ -1,6 +1,6 @@
-"""JSON as the API server keeps it, so that what was written compares equal with what is read.
+"""JSON as the API server stores it, so that what was written compares equal with what is read.
 
-It matters for a plugin's JSON schema, the one part of a status whose shape is not ours.
+This matters for a plugin's JSON schema, the one part of a status whose shape is not ours.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 
 def as_stored(value: object) -> Any:
-    """JSON as it comes back from the API server, so that what was written compares equal with what is read.
+    """Return JSON as it comes back from the API server.
 
-    Go keeps whole numbers in 64 bits and others as doubles. What is no JSON (infinities, objects) is null,
-    and lone surrogates are replaced.
+    Go keeps whole numbers in 64 bits and others as doubles. What is not JSON (infinities, objects) becomes
+    null, and lone surrogates are replaced.
     """
     match value:
         case Mapping():
@@ -35,7 +35,7 @@ def as_stored(value: object) -> Any:
 
 
 def json_bytes(value: object) -> int:
-    """How long a value is as compact JSON, in bytes."""
+    """Return how long a value is as compact JSON, in bytes."""
     return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
 
 

@@ -1,7 +1,7 @@
-"""Ready, Reconciling and Stalled: what the other conditions come to.
+"""Ready, Reconciling and Stalled: the summary of the other conditions.
 
-Ready says for which generation the object is judged as a whole. Where a condition that could decide it is of
-an older generation, Ready stays as it was, with its generation, and Reconciling says what is awaited.
+Ready says for which generation the object is assessed as a whole. If a condition that could decide Ready
+is of an older generation, Ready keeps its value and its generation, and Reconciling says what is awaited.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from floe_operator.rules.resource import Condition
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The summing-up conditions, and the generation that Ready was judged for."""
+    """The summary conditions, and the generation that Ready was assessed for."""
 
     observed_generation: int
     conditions: tuple[Condition, ...]
 
 
 def summarize(facts: Facts, occasion: Occasion, shown: Shown, awaited: Mapping[str, Undecided]) -> Summary:
-    """What the conditions come to; `awaited` are the conclusions that the facts did not allow."""
+    """Summarize the conditions; `awaited` has those that the facts do not decide now."""
     judged = tuple(shown.values())
     outdated = tuple(one for one in judged if one.observed_generation != facts.generation)
     changing = _is_changing(facts, occasion, awaited)
@@ -41,9 +41,9 @@ def summarize(facts: Facts, occasion: Occasion, shown: Shown, awaited: Mapping[s
 
 
 def _decisive(judged: tuple[Condition, ...], outdated: tuple[Condition, ...]) -> Condition | None:
-    """The condition that Ready takes its reason from: the first False, else the first Unknown.
+    """Return the condition that Ready takes its reason from: the first False, else the first Unknown.
 
-    An outdated False may be mended by now, and does not decide; nor does what is Unknown beside it.
+    An outdated False may have been fixed, so it does not decide; nor does an Unknown beside it.
     """
     present = [one for one in judged if one not in outdated]
     false = next((one for one in present if one.status == "False"), None)
@@ -53,9 +53,9 @@ def _decisive(judged: tuple[Condition, ...], outdated: tuple[Condition, ...]) ->
 
 
 def _is_changing(facts: Facts, occasion: Occasion, awaited: Mapping[str, Undecided]) -> bool:
-    """Whether Healthy is of another configuration than the present one.
+    """Return True if Healthy is about a different configuration than the current one.
 
-    After a restart the facts do not know that any more; the object does.
+    After a restart the facts no longer show that; the object does.
     """
     if Healthy.__name__ not in awaited or occasion.decided_before(Healthy.__name__) is None:
         return False
@@ -66,13 +66,16 @@ def _is_changing(facts: Facts, occasion: Occasion, awaited: Mapping[str, Undecid
 
 
 def _question(outdated: tuple[Condition, ...], awaited: Mapping[str, Undecided]) -> Undecided:
-    """What must be known before the object is judged as a whole."""
+    """Return what must be known before the object can be assessed as a whole."""
     kind = next((one.type for one in outdated if one.type in awaited), Healthy.__name__)
     return awaited[kind]
 
 
 def _undecided(occasion: Occasion, question: Undecided) -> Summary:
-    """Ready stays; but one that was False for this very generation is no more, and not True yet either."""
+    """Keep Ready, but turn False into Unknown if it was False for this very generation.
+
+    What made it False is gone, but what makes it True is still awaited.
+    """
     reason, message = question.reason.text, question.message
     reconciling = occasion.condition(RECONCILING, "True", reason, message)
     before, previous = occasion.before(READY), occasion.previous
@@ -92,11 +95,11 @@ def _ready(occasion: Occasion, decisive: Condition | None, shown: Shown) -> Cond
         return occasion.condition(READY, decisive.status, decisive.reason, decisive.message)
     health = shown.get(Healthy.__name__)
     if health is not None and health.reason == Healthy.DEGRADED.text:
-        message = "The plugin is ready, though its last check found it degraded"
+        message = "The plugin is ready, although its last check found it degraded"
     elif health is not None:
-        message = "The plugin is installed, fits the platform, is configured and runs"
+        message = "The plugin is installed, compatible with the platform, configured and running"
     else:
-        message = "The plugin is installed, fits the platform and is configured"
+        message = "The plugin is installed, compatible with the platform and configured"
     return occasion.condition(READY, "True", READY, message)
 
 

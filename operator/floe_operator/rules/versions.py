@@ -1,4 +1,4 @@
-"""Whether a plugin's declared versions fit the platform's plugin API and the range of spec.version."""
+"""Whether a plugin's declared versions fit the platform's plugin API and the range in spec.version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RELEASE_PARTS = 3
 
 
 def check_versions(description: Description, *, accepted: str | None, platform: str, minimum: str) -> Decided:
-    """The API version first: a plugin that cannot be called is not worth a look at its own version."""
+    """Check the API version first: a plugin that cannot be called needs no check of its own version."""
     needs = description.floe_api_version
     try:
         fits, too_old = is_compatible(needs, platform), parse_api_version(needs) < parse_api_version(minimum)
@@ -31,27 +31,29 @@ def check_versions(description: Description, *, accepted: str | None, platform: 
         return _invalid("version", description.version, "X.Y.Z")
     if accepted is None:
         return Decided(
-            VersionCompatible.COMPATIBLE, f"The plugin's API {needs} fits the platform's API {platform}"
+            VersionCompatible.COMPATIBLE,
+            f"The plugin's API {needs} is compatible with the platform's API {platform}",
         )
     try:
         within = SpecifierSet(accepted).contains(version, prereleases=True)
     except InvalidSpecifier:
-        wrong = f"spec.version {_quoted(accepted)} is no version range"
-        mend = "write it as Python packaging does, such as >=0.1,<0.2"
+        wrong = f"spec.version {_quoted(accepted)} is not a version range"
+        mend = "write it as Python packaging does, for example >=0.1,<0.2"
         return Decided(VersionCompatible.INVALID_VERSION_RANGE, sentence(wrong, mend))
     if not within:
         has = bounded(description.version, _SHOWN_BYTES)
-        wrong = f"The plugin's version {has} is outside of spec.version {_quoted(accepted)}"
+        wrong = f"The plugin's version {has} is outside spec.version {_quoted(accepted)}"
         mend = "install a release within it, or change spec.version"
         return Decided(VersionCompatible.OUTSIDE_VERSION_RANGE, sentence(wrong, mend))
     return Decided(
         VersionCompatible.COMPATIBLE,
-        f"The plugin's API {needs} fits the platform's API {platform}, and its version fits spec.version",
+        f"The plugin's API {needs} is compatible with the platform's API {platform}, "
+        "and its version is within spec.version",
     )
 
 
 def _parse(text: str) -> Version | None:
-    """A version X.Y.Z, which pre-, post-, development and local parts may follow."""
+    """Return the version if it is X.Y.Z (pre-, post-, development and local parts may follow), else None."""
     if len(text) > _SHOWN_BYTES:
         return None
     try:
@@ -62,7 +64,7 @@ def _parse(text: str) -> Version | None:
 
 
 def _incompatible(needs: str, platform: str, *, older: bool) -> Decided:
-    wrong = f"The plugin needs plugin API {needs}, and the platform offers {platform}"
+    wrong = f"The plugin needs plugin API {needs}, but the platform offers {platform}"
     release = f"install a release of the plugin for API {platform}"
     mend = release if older else f"upgrade the platform, or {release}"
     return Decided(VersionCompatible.INCOMPATIBLE_API, sentence(wrong, mend))
@@ -73,7 +75,7 @@ def _is_older(needs: str, platform: str) -> bool:
 
 
 def _invalid(what: str, declared: str, form: str) -> Decided:
-    wrong = f"The plugin declares the {what} {_quoted(declared)}, which is not of the form {form}"
+    wrong = f"The plugin declares the {what} {_quoted(declared)}, which does not have the form {form}"
     return Decided(
         VersionCompatible.INVALID_VERSION, sentence(wrong, "install a release of the plugin that corrects it")
     )

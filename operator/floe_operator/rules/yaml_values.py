@@ -1,7 +1,7 @@
 """What YAML means to kubectl and the API server: one reading of scalars for manifests and for configFrom.
 
-Pure. What else a manifest or a Secret may hold is not decided here. The rules are those of sigs.k8s.io/yaml,
-and of the JSON that the API server makes of it. No message quotes any of the text.
+Pure. Which YAML a manifest or a source may contain is not decided here. The rules are those of
+sigs.k8s.io/yaml, and of the JSON that the API server makes of the result. No message quotes any of the text.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _WHOLE = re.compile(
 _BASES = {"b": 2, "x": 16, "o": 8, "d": 10}
 _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WRITTEN_WHOLE = 1e21
-"""Go writes whole numbers below this one without a point or an exponent."""
+"""Go writes whole numbers below this without a decimal point or an exponent."""
 
 
 class YamlFault(ValueError):
-    """A rule that a text breaks; `detail` goes on after "it", or after the line."""
+    """A text breaks a rule; `detail` continues a sentence that begins with "it" or the line."""
 
     def __init__(self, line: int, detail: str) -> None:
         self.line = line
@@ -36,9 +36,10 @@ class YamlFault(ValueError):
 
 
 def number(text: str) -> int | float | None:
-    """The number that a plain scalar is, as the API server keeps it; None for what is text.
+    """Return the number that a plain scalar means, as the API server stores it, or None if it is text.
 
-    What 64 bits cannot hold is a double, if it is decimal; what a double cannot hold either is text.
+    A number that 64 bits cannot hold is a double if it is decimal; a number that a double cannot hold either
+    is text.
     """
     plain = "" if text.startswith("_") else text.replace("_", "")
     if found := _WHOLE.fullmatch(plain):
@@ -55,7 +56,7 @@ def number(text: str) -> int | float | None:
 
 
 def _as_written(double: float) -> int | float:
-    """Go writes the shortest digits that tell the double, and zeros for the rest."""
+    """Return a double as Go writes it: the shortest digits that identify it, and zeros for the rest."""
     if double.is_integer() and abs(double) < _WRITTEN_WHOLE:
         return int(Decimal(repr(double)))
     return double
@@ -65,8 +66,8 @@ def events(text: str, deepest: int) -> Iterator[yaml.Event]:
     """Yield the parser's events, before anything is built from them: building recurses, parsing does not.
 
     Raises:
-        YamlFault: mappings and lists are nested more than `deepest` levels deep.
-        yaml.YAMLError: the text is no YAML.
+        YamlFault: Mappings and lists are nested more than `deepest` levels deep.
+        yaml.YAMLError: The text is not YAML.
     """
     depth = 0
     try:
@@ -85,7 +86,7 @@ def events(text: str, deepest: int) -> Iterator[yaml.Event]:
 
 
 def too_deep(deepest: int) -> str:
-    """Return the detail of the fault of a text that is nested more than `deepest` levels deep."""
+    """Return the fault detail for a text that is nested more than `deepest` levels deep."""
     return f"is nested deeper than {deepest} levels"
 
 
@@ -93,24 +94,24 @@ def too_deep(deepest: int) -> str:
 def _parsers_own_limit() -> str | None:
     """Return what the parser says at its own limit on nesting, or None if it has none.
 
-    libyaml has had one of 1,000 levels since 0.2.6. It reads up to 1,024 characters ahead of its events,
-    and so meets that limit before an event tells the depth. Its words are its own, hence the trial.
+    libyaml has had a limit of 1,000 levels since 0.2.6. It reads up to 1,024 characters ahead of its events,
+    so it reaches that limit before an event shows the depth. Only a trial shows how it words the error.
     """
-    if _Base is yaml.SafeLoader:  # PyYAML's own parser has none, and is slow to say so
+    if _Base is yaml.SafeLoader:  # PyYAML's own parser has no limit, and takes long to show that
         return None
     text = "[" * 10_000
     try:
         for _ in yaml.parse(text, Loader=_Base):
             pass
     except yaml.MarkedYAMLError as error:
-        # Without a limit the parser reads to the end and misses what would close the lists.
+        # Without a limit, the parser reads to the end and misses the closing brackets.
         if error.problem_mark is not None and error.problem_mark.index < len(text):
             return error.problem
     return None
 
 
 def line_of(part: yaml.Node | yaml.Event) -> int:
-    """Where a part of a text begins, counted from 1."""
+    """Return the line on which a part of a text begins, counted from 1."""
     return part.start_mark.line + 1 if part.start_mark is not None else 1
 
 
@@ -120,25 +121,25 @@ _NUMBER = "\0number"
 
 
 class ValueLoader(_Base):  # type: ignore[misc]
-    """Builds JSON types only; the bases of it know `<<`, dates, base 60 and much else."""
+    """Builds JSON types only; its base classes also know `<<`, dates, base 60 and much else."""
 
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's
     yaml_constructors: dict[str | None, Any] = {}  # noqa: RUF012 - PyYAML's
 
     def construct_plain(self, node: yaml.ScalarNode) -> int | float | str:
-        """A number, or the text that only looks like one: a date, a version, an address."""
+        """Return a number, or the text that only looks like a number: a date, a version, an address."""
         found = number(node.value)
         return str(node.value) if found is None else found
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """What is said to be one."""
+        """Return a value that is declared to be a number."""
         found = number(node.value)
         if found is None:
             raise YamlFault(line_of(node), "has a value that cannot be read")
         return found
 
     def construct_infinite(self, node: yaml.ScalarNode) -> None:
-        """JSON has no such numbers."""
+        """Refuse a number that JSON does not have."""
         raise YamlFault(line_of(node), "has a number that is not finite")
 
 

@@ -1,4 +1,4 @@
-"""A plugin of each kind, written from the contract alone: mypy --strict accepts all of it."""
+"""A plugin of each kind, written from the contract alone: mypy --strict accepts all of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from floe_core.plugins import (
 
 
 class Named(PluginMetadata):
-    """What the plugins below share."""
+    """Base class of the plugins below."""
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ class Compute(Named, ComputePlugin):
 
 
 class ComputeWithoutCatalogs(Named, ComputePlugin):
-    """`get_catalog_attachment_sql` need not be written."""
+    """Leaves out `get_catalog_attachment_sql`, which is optional."""
 
     @property
     def is_self_hosted(self) -> bool:
@@ -125,7 +125,7 @@ class Orchestrator(Named, OrchestratorPlugin):
 
 
 class ConnectedCatalog:
-    """Fits the Catalog protocol by its methods alone."""
+    """Implements the Catalog protocol without inheriting from it."""
 
     def list_namespaces(self) -> list[tuple[str, ...]]:
         return [("sales",)]
@@ -149,7 +149,7 @@ class CatalogOfMine(Named, CatalogPlugin):
 
 
 class Files:
-    """Fits the FileIO protocol by its methods alone."""
+    """Implements the FileIO protocol without inheriting from it."""
 
     def new_input(self, location: str) -> Any:
         return location
@@ -289,7 +289,7 @@ class IdentityConfig(BaseModel):
 
 
 class Identity(Named, IdentityPlugin):
-    """Cannot exist before it is configured, and takes a time limit for its health check."""
+    """Requires its configuration in the constructor, and takes a time limit for its health check."""
 
     def __init__(self, config: IdentityConfig) -> None:
         self.realm = config.realm

@@ -1,6 +1,6 @@
-"""What mypy --strict must refuse: each line that it does is marked with the error's code.
+"""Code that mypy --strict must reject: each rejected line is marked with the codes of its errors.
 
-The marks make this file pass where every mark is needed; a test takes them away and wants the errors back.
+With the marks, mypy accepts this file if all of them are needed; a test removes them and expects the errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A directory of installed distributions on sys.path, and a registry that has discovered it."""
+"""A directory of installed distributions on sys.path, and a registry that has discovered them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from tests.support.distributions import Distribution
 
 
 class Site:
-    """A directory of the path, with distributions as pip would unpack them."""
+    """A directory on sys.path that holds distributions as pip would unpack them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, *distributions: Distribution) -> None:
-        """Installs distributions."""
+        """Install distributions."""
         for distribution in distributions:
             distribution.unpack(self.folder)
 
     def claim(self, plugin: PluginId) -> EntryPointClaim:
-        """The entry point of an installed plugin."""
+        """Return the entry point of an installed plugin."""
         return scan([str(self.folder)]).plugins[plugin]
 
     def registry(self) -> PluginRegistry:
-        """A registry that has discovered what is installed now."""
+        """Return a registry that has discovered what is installed now."""
         registry = PluginRegistry()
         registry.discover_all()
         return registry
@@ -38,7 +38,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """An empty directory, first on sys.path; modules imported from it are forgotten afterwards."""
+    """Yield an empty directory, first on sys.path; forget modules imported from it afterwards."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))

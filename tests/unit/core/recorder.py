@@ -1,4 +1,4 @@
-"""Plugins made by a test, which keep what was done with them, and registries of them."""
+"""Plugins for tests that record what is done with them, and registries of such plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMPUTE, CATALOG = PluginType.COMPUTE, PluginType.CATALOG
 
 
 class Recorder(PluginMetadata):
-    """A plugin made by a test, which keeps what was done with it."""
+    """A plugin for tests that records what is done with it."""
 
     version = "1.0.0"
     floe_api_version = "1.0"

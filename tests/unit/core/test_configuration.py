@@ -1,4 +1,4 @@
-"""Configuration: what validates, and that no value ever leaves in an error."""
+"""Configuration: what is valid, and that no error ever contains a value."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CANARY = "hunter2canary"
 
 
 class _Opaque:
-    """A type that JSON has no word for."""
+    """A type that JSON cannot represent."""
 
 
 class Client(BaseModel):
@@ -123,7 +123,7 @@ def test_a_fault_has_a_dotted_path_and_pydantics_type(
     assert faults(config, json_mode=True) == expected
 
 
-def test_a_unions_members_are_no_part_of_a_path() -> None:
+def test_a_path_does_not_contain_the_members_of_a_union() -> None:
     found = faults({"realm": "x", "either": {"retries": "x"}})
     assert found == [
         ("either", "int_type"),
@@ -133,7 +133,7 @@ def test_a_unions_members_are_no_part_of_a_path() -> None:
 
 
 @pytest.mark.parametrize("config", [None, 3, "text", ["realm"], [("realm", "x")]])
-def test_a_config_that_is_no_mapping_is_a_fault(config: object) -> None:
+def test_a_config_that_is_not_a_mapping_is_a_fault(config: object) -> None:
     assert faults(config) == [("", "dict_type")]
 
 
@@ -161,7 +161,7 @@ def test_a_config_that_is_no_mapping_is_a_fault(config: object) -> None:
         {CANARY: 1},
     ],
 )
-def test_no_value_leaves_in_an_error(config: dict[str, Any], json_mode: bool) -> None:
+def test_no_error_contains_a_value(config: dict[str, Any], json_mode: bool) -> None:
     with pytest.raises(PluginConfigurationError) as caught:
         _without_locals(config, json_mode)
     error = caught.value
@@ -178,18 +178,18 @@ def _without_locals(config: Mapping[str, Any], json_mode: bool) -> None:
     validate(Config, config, plugin=PLUGIN, json_mode=json_mode)
 
 
-def test_what_a_validator_throws_beside_value_errors_is_a_fault() -> None:
+def test_an_unexpected_error_from_a_validator_is_a_fault() -> None:
     assert faults({"realm": "x", "own": "key"}) == [("", "validator_error")]
 
 
-def test_an_unknown_field_is_named_only_where_it_was_given_in_plain() -> None:
+def test_an_unknown_field_is_named_only_if_it_is_in_the_plain_config() -> None:
     config = {"realm": "x", "client": {"client_secret": "x", "typo": 1, "merged": 2, "no name": 3}}
     plain = {"client": {"typo": 1, "no name": 3}}
     assert [where for where, _ in faults(config, plain=plain)] == ["client.typo", "client.*", "client.*"]
     assert [where for where, _ in faults(config)] == ["client.typo", "client.merged", "client.*"]
 
 
-def test_pydantics_own_text_passes_where_it_quotes_the_schema_only() -> None:
+def test_pydantics_own_text_is_kept_if_it_quotes_only_the_schema() -> None:
     with pytest.raises(PluginConfigurationError) as caught:
         validate(Config, {"client": {"client_secret": "x", "retries": 0}}, plugin=PLUGIN)
     message = str(caught.value)
@@ -201,12 +201,12 @@ def test_pydantics_own_text_passes_where_it_quotes_the_schema_only() -> None:
 def test_many_faults_are_counted_and_not_all_listed() -> None:
     with pytest.raises(PluginConfigurationError) as caught:
         validate(Config, {"realm": "x", "free": {str(key): 1 for key in range(5000)}}, plugin=PLUGIN)
-    assert caught.value.errors[-1]["message"] == "4950 more faults"
+    assert caught.value.errors[-1]["message"] == "4950 more errors"
     assert len(str(caught.value)) < 10_000
 
 
 @pytest.mark.parametrize("json_mode", [False, True])
-def test_nesting_without_end_is_a_fault(json_mode: bool) -> None:
+def test_extremely_deep_nesting_is_a_fault(json_mode: bool) -> None:
     config: dict[str, Any] = {}
     inner = config
     for _ in range(100_000):
@@ -214,11 +214,11 @@ def test_nesting_without_end_is_a_fault(json_mode: bool) -> None:
         inner = inner["children"][0]
     with pytest.raises(PluginConfigurationError):
         validate(Node, config, plugin=PLUGIN, json_mode=json_mode)
-    while config:  # or its own destructor recurses
+    while config:  # otherwise its destructor recurses
         config = config["children"].pop()
 
 
-def test_json_mode_takes_values_as_json_has_them() -> None:
+def test_json_mode_accepts_values_in_the_form_that_json_gives_them() -> None:
     class Strict(BaseModel):
         model_config = ConfigDict(strict=True)
         day: date
@@ -229,7 +229,7 @@ def test_json_mode_takes_values_as_json_has_them() -> None:
         validate(Strict, config, plugin=PLUGIN)
 
 
-def test_json_mode_says_when_a_value_is_no_json() -> None:
+def test_in_json_mode_a_value_that_is_not_json_is_a_fault() -> None:
     assert faults({"realm": object()}, json_mode=True) == [("", "not_json")]
 
 
@@ -242,7 +242,7 @@ def test_defaults_are_filled_in() -> None:
     assert validate(Config, {"realm": "x"}, plugin=PLUGIN).model_dump()["free"] == {}
 
 
-def test_required_fields_go_by_the_name_under_which_they_are_given() -> None:
+def test_required_fields_are_named_as_users_write_them() -> None:
     class Required(BaseModel):
         plain: int
         aliased: int = Field(alias="other")
@@ -254,7 +254,7 @@ def test_required_fields_go_by_the_name_under_which_they_are_given() -> None:
     assert required_fields(RootModel[dict[str, int]]) == ()
 
 
-def test_a_json_schema_is_what_may_be_given() -> None:
+def test_a_json_schema_names_fields_as_users_write_them() -> None:
     assert "client_secret" in json_schema(Client)["properties"]
 
 
@@ -263,5 +263,5 @@ def test_a_model_without_a_json_schema_is_a_schema_error() -> None:
         model_config = ConfigDict(arbitrary_types_allowed=True)
         value: _Opaque
 
-    with pytest.raises(PluginSchemaError, match="no JSON form"):
+    with pytest.raises(PluginSchemaError, match="cannot be converted to JSON Schema"):
         json_schema(NoJson)

@@ -1,4 +1,4 @@
-"""Dependencies: what a name means, and an order that is always the same."""
+"""Dependencies: what a name refers to, and an order that is always the same."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ OTHER_A = PluginId(CATALOG, "a")
         (B, " a ", (A, OTHER_A)),
     ],
 )
-def test_a_bare_name_means_any_type_but_the_asker(
+def test_a_bare_name_matches_any_type_except_the_asker_itself(
     asker: PluginId, dependency: str, expected: tuple[PluginId, ...]
 ) -> None:
     assert resolve(asker, dependency, {A, B, OTHER_A}) == expected
 
 
-def test_names_compare_normalised() -> None:
+def test_names_are_normalised_before_they_are_compared() -> None:
     assert resolve(A, "My_Plugin", {plugin_id(COMPUTE, "my-plugin")}) == (plugin_id(COMPUTE, "my.plugin"),)
 
 
-def test_faults_stop_nobody_else() -> None:
+def test_every_plugin_stays_in_the_order_whatever_faults_are_found() -> None:
     planned = plan({A: ["missing"], B: ["a"], C: ["d"], D: ["c"], OTHER_A: []})
     assert set(planned.order) == {A, B, C, D, OTHER_A}
     assert {plugin: type(fault) for plugin, fault in planned.faults.items()} == {
@@ -59,23 +59,23 @@ def test_an_ambiguous_dependency_says_what_to_write_instead() -> None:
     assert "compute/a or catalog/a" in message
 
 
-def test_a_cycle_has_its_first_name_repeated_at_the_end() -> None:
+def test_a_cycle_repeats_its_first_name_at_the_end() -> None:
     fault = plan({A: ["b"], B: ["c"], C: ["a"]}).faults[A]
     assert isinstance(fault, CircularDependencyError)
     assert fault.cycle == ["COMPUTE:a", "COMPUTE:b", "COMPUTE:c", "COMPUTE:a"]
 
 
-def test_a_plugin_may_be_its_own_cycle() -> None:
+def test_a_plugin_that_needs_itself_is_a_cycle() -> None:
     assert find_cycle({A: [A]}) == (A, A)
 
 
-def test_what_depends_on_a_cycle_is_not_in_it() -> None:
+def test_a_plugin_that_depends_on_a_cycle_is_not_part_of_it() -> None:
     planned = plan({A: ["b"], B: ["a"], C: ["a"]})
     assert C not in planned.faults
     assert planned.order.index(C) > planned.order.index(A)
 
 
-def test_a_chain_may_be_longer_than_the_recursion_limit() -> None:
+def test_a_chain_can_be_longer_than_the_recursion_limit() -> None:
     count = 5_000
     declared = {PluginId(COMPUTE, f"p{n:05d}"): [f"p{n + 1:05d}"] for n in range(count)}
     last = PluginId(COMPUTE, f"p{count:05d}")
@@ -92,7 +92,7 @@ def graphs(draw: st.DrawFn) -> dict[PluginId, list[str]]:
 
 
 @given(graphs())
-def test_dependencies_come_first_unless_a_cycle_forbids_it(declared: dict[PluginId, list[str]]) -> None:
+def test_dependencies_come_first_unless_a_cycle_prevents_it(declared: dict[PluginId, list[str]]) -> None:
     planned = plan(declared)
     assert sorted(planned.order) == sorted(declared)
     place = {plugin: index for index, plugin in enumerate(planned.order)}
@@ -102,7 +102,7 @@ def test_dependencies_come_first_unless_a_cycle_forbids_it(declared: dict[Plugin
 
 
 @given(graphs(), st.randoms(use_true_random=False))
-def test_the_order_does_not_depend_on_the_order_of_asking(
+def test_the_order_does_not_depend_on_the_order_of_declaration(
     declared: dict[PluginId, list[str]], chance: random.Random
 ) -> None:
     shuffled = list(declared.items())
@@ -111,7 +111,7 @@ def test_the_order_does_not_depend_on_the_order_of_asking(
 
 
 @given(graphs())
-def test_every_cycle_that_is_named_is_one(declared: dict[PluginId, list[str]]) -> None:
+def test_every_reported_cycle_is_a_real_cycle(declared: dict[PluginId, list[str]]) -> None:
     planned = plan(declared)
     for fault in planned.faults.values():
         if isinstance(fault, CircularDependencyError):

@@ -1,4 +1,4 @@
-"""Discovery: what a scan finds, and that nothing damaged hides or stops anything else."""
+"""Discovery: what a scan finds, and that damage neither hides nor stops anything else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def declaring(text: str | bytes, name: str = "floe-other") -> Distribution:
 
 @pytest.fixture
 def good(site: Site) -> Site:
-    """A site in which one good distribution is installed already."""
+    """Return a site in which one good distribution is installed."""
     site.add(declaring("[floe.computes]\ngood = good_module:Good\n", "floe-good"))
     return site
 
@@ -55,7 +55,7 @@ def test_a_claim_says_where_it_comes_from(good: Site) -> None:
 
 
 @pytest.mark.parametrize("raw", ["My_Plugin", "my.plugin", "my-_.plugin", "MY-PLUGIN"])
-def test_names_compare_normalised_and_keep_their_spelling(site: Site, raw: str) -> None:
+def test_names_are_compared_normalised_but_keep_their_spelling(site: Site, raw: str) -> None:
     site.add(declaring(f"[floe.computes]\n{raw} = m:C\n"))
     claim = scanned(site).plugins[plugin_id(PluginType.COMPUTE, "my-plugin")]
     assert claim.raw_name == raw
@@ -73,7 +73,7 @@ def test_names_compare_normalised_and_keep_their_spelling(site: Site, raw: str) 
         "[floe.computers]\nnot ours\n[floe.computes]\nother = m:C\n",
     ],
 )
-def test_forms_that_importlib_metadata_reads_are_read(site: Site, text: str) -> None:
+def test_every_form_that_importlib_metadata_reads_is_read(site: Site, text: str) -> None:
     site.add(declaring(text))
     found = scanned(site)
     assert list(found.plugins) == [OTHER]
@@ -84,17 +84,17 @@ def test_forms_that_importlib_metadata_reads_are_read(site: Site, text: str) -> 
     ("line", "said"),
     [
         ("other = m", "names no class"),
-        ("other = m:", "no object reference"),
-        ("other = :C", "no object reference"),
-        ("other = m:C D", "no object reference"),
-        ("other = m-n:C", "no object reference"),
-        ("other = m:C.", "no object reference"),
+        ("other = m:", "not an object reference"),
+        ("other = :C", "not an object reference"),
+        ("other = m:C D", "not an object reference"),
+        ("other = m-n:C", "not an object reference"),
+        ("other = m:C.", "not an object reference"),
         ("other = m:C [extra]", "extras"),
         ("other =", "names no class"),
         ("other", "no '='"),
     ],
 )
-def test_an_entry_point_nobody_can_load_is_malformed(good: Site, line: str, said: str) -> None:
+def test_an_entry_point_that_cannot_be_loaded_is_malformed(good: Site, line: str, said: str) -> None:
     good.add(declaring(f"[floe.computes]\n{line}\n"))
     found = scanned(good)
     assert list(found.plugins) == [GOOD]
@@ -125,7 +125,7 @@ def test_two_claims_inside_one_file_are_a_conflict(site: Site) -> None:
     assert [claim.value for claim in scanned(site).conflicts[OTHER]] == ["m:D", "m:C"]
 
 
-def test_the_same_name_under_two_types_is_no_conflict(good: Site) -> None:
+def test_the_same_name_under_two_types_is_not_a_conflict(good: Site) -> None:
     good.add(declaring("[floe.catalogs]\ngood = m:C\n"))
     assert len(scanned(good).plugins) == 2
 
@@ -151,7 +151,7 @@ def test_a_damaged_file_is_reported_and_hides_no_other(good: Site, content: byte
     assert found.unreadable
 
 
-def test_a_damaged_line_costs_that_line_only(site: Site) -> None:
+def test_a_damaged_line_affects_no_other_line(site: Site) -> None:
     site.add(declaring(b"[floe.computes]\nbad = m:\xe9\nother = m:C\n"))
     found = scanned(site)
     assert list(found.plugins) == [OTHER]
@@ -199,7 +199,7 @@ def _metadata_folder_is_a_broken_link(info: Path) -> None:
         _metadata_folder_is_a_broken_link,
     ],
 )
-def test_what_cannot_be_read_makes_the_scan_partial(good: Site, damage: object) -> None:
+def test_an_unreadable_distribution_makes_the_scan_partial(good: Site, damage: object) -> None:
     good.add(declaring("[floe.computes]\nother = m:C\n"))
     assert callable(damage)
     damage(good.folder / "floe_other-0.1.0.dist-info")
@@ -217,7 +217,7 @@ def test_a_link_to_a_good_file_is_followed(site: Site) -> None:
     assert list(scanned(site).plugins) == [OTHER]
 
 
-def test_permissions_that_forbid_reading_are_reported(good: Site) -> None:
+def test_files_and_directories_without_read_permission_are_reported(good: Site) -> None:
     good.add(declaring("[floe.computes]\nother = m:C\n"))
     locked = good.folder.parent / "locked"
     locked.mkdir()
@@ -245,18 +245,18 @@ def test_permissions_that_forbid_reading_are_reported(good: Site) -> None:
 
 
 def _as_anyone(code: str) -> str:
-    """The code with all of floe_core imported while its files can still be read."""
+    """Return the code, preceded by an import of floe_core while its files can still be read."""
     return f"import floe_core._finding.discovery\n{code}"
 
 
 @pytest.mark.parametrize("entry", ["nowhere", "a\0b"])
-def test_a_path_entry_that_is_not_there_is_fine(good: Site, entry: str) -> None:
+def test_a_path_entry_that_does_not_exist_is_fine(good: Site, entry: str) -> None:
     found = scan([str(good.folder), str(good.folder / entry)])
     assert found.complete
     assert not found.unreadable
 
 
-def test_the_first_of_a_distribution_found_twice_counts(good: Site, tmp_path: Path) -> None:
+def test_the_first_copy_of_a_distribution_found_twice_counts(good: Site, tmp_path: Path) -> None:
     second = Site(tmp_path / "second")
     second.folder.mkdir()
     second.add(declaring("[floe.computes]\ngood = second:C\nextra = second:C\n", "Floe_Good"))
@@ -266,7 +266,7 @@ def test_the_first_of_a_distribution_found_twice_counts(good: Site, tmp_path: Pa
     assert not found.conflicts
 
 
-def test_what_a_failed_uninstall_left_behind_does_not_count(good: Site, tmp_path: Path) -> None:
+def test_leftovers_of_a_failed_uninstall_do_not_count(good: Site, tmp_path: Path) -> None:
     (tmp_path / "first" / "floe_good-0.0.9.dist-info").mkdir(parents=True)
     (good.folder / "~loe_good-0.0.9.dist-info").mkdir()
     (good.folder / "~loe_good-0.0.9.dist-info" / "entry_points.txt").write_text(
@@ -352,7 +352,7 @@ class _Finder(DistributionFinder):
         return [_Elsewhere()]
 
 
-def test_other_finders_work_and_one_that_raises_hides_nothing(
+def test_other_finders_work_and_a_finder_that_raises_hides_nothing(
     good: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = _Finder()
@@ -397,20 +397,20 @@ def test_the_fingerprint_changes_with_every_change_and_only_then(good: Site) -> 
     assert len(set(prints)) == len(prints)
 
 
-def test_a_reinstalled_distribution_has_another_fingerprint(good: Site) -> None:
+def test_a_reinstalled_distribution_has_a_different_fingerprint(good: Site) -> None:
     before = scanned(good).plugins[GOOD].distribution.fingerprint
     assert scanned(good).plugins[GOOD].distribution.fingerprint == before
     os.utime(good.folder / "floe_good-0.1.0.dist-info", (1, 1))
     assert scanned(good).plugins[GOOD].distribution.fingerprint != before
 
 
-def test_a_file_name_that_is_no_utf8_can_be_printed(good: Site) -> None:
+def test_a_file_name_that_is_not_utf8_can_be_printed(good: Site) -> None:
     (good.folder / os.fsdecode(b"caf\xe9-1.0.dist-info")).symlink_to("nowhere")
     found = scanned(good)
     assert found.unreadable[0].where.encode().endswith(b"caf\\udce9-1.0.dist-info")
 
 
-def test_a_scan_sees_what_importlib_metadata_sees_of_this_environment() -> None:
+def test_a_scan_sees_as_many_distributions_as_importlib_metadata() -> None:
     from importlib.metadata import distributions
 
     names = {each.metadata["Name"].lower().replace("_", "-").replace(".", "-") for each in distributions()}

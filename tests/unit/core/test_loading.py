@@ -1,4 +1,4 @@
-"""Loading and describing: hostile modules, what is no plugin, and what is read before a constructor."""
+"""Loading and describing: hostile modules, non-plugins, and facts that need no constructor."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def described(site: Site, source: str) -> PluginDescription:
         ),
         ("def broken(:", "raised SyntaxError", SyntaxError),
         ("def f(): f()\nf()", "raised RecursionError", RecursionError),
-        ("", "tried_module:Plugin leads to nothing", AttributeError),
+        ("", "tried_module:Plugin does not exist", AttributeError),
         (
             "import json\njson.Plugin",
             "importing tried_module raised AttributeError: AttributeError: module 'json' has no attribute",
@@ -62,7 +62,7 @@ def described(site: Site, source: str) -> PluginDescription:
         ),
     ],
 )
-def test_whatever_an_import_raises_is_an_import_error_with_the_cause(
+def test_whatever_an_import_raises_becomes_an_import_error_with_its_cause(
     site: Site, source: str, said: str, cause: type[BaseException]
 ) -> None:
     install(site, source)
@@ -75,25 +75,25 @@ def test_whatever_an_import_raises_is_an_import_error_with_the_cause(
 
 
 @pytest.mark.parametrize("value", ["tried_module:Plugin.inner", "tried_module:Plugin.inner.most"])
-def test_an_entry_point_to_an_attribute_that_is_not_there_says_so(site: Site, value: str) -> None:
+def test_an_entry_point_whose_attribute_is_missing_or_not_a_class_says_so(site: Site, value: str) -> None:
     install(site, "class Plugin:\n    inner = None", value)
     with pytest.raises(PluginLoadError) as caught:
         load_class(site.claim(PLUGIN))
     assert caught.value.reason in (
-        f"{value} is no class but an object of type NoneType",
-        f"{value} leads to nothing",
+        f"{value} is an object of type NoneType, not a class",
+        f"{value} does not exist",
     )
     assert isinstance(caught.value, PluginImportError) is value.endswith("most")
 
 
 @pytest.mark.parametrize("value", ["floe_not_there:Plugin", "floe_not_there.inner:Plugin"])
-def test_an_entry_point_to_a_module_that_is_not_there_says_so(site: Site, value: str) -> None:
+def test_an_entry_point_to_a_missing_module_says_so(site: Site, value: str) -> None:
     install(site, "", value)
     with pytest.raises(PluginImportError, match="there is no module floe_not_there"):
         load_class(site.claim(PLUGIN))
 
 
-def test_a_keyboard_interrupt_is_the_users_in_the_main_thread_only(site: Site) -> None:
+def test_a_keyboard_interrupt_propagates_only_in_the_main_thread(site: Site) -> None:
     install(site, "raise KeyboardInterrupt")
     claim = site.claim(PLUGIN)
     with pytest.raises(KeyboardInterrupt):
@@ -115,8 +115,8 @@ def test_a_keyboard_interrupt_is_the_users_in_the_main_thread_only(site: Site) -
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("Plugin = 3", "no class but an object of type int"),
-        ("def Plugin(): ...", "no class but an object of type function"),
+        ("Plugin = 3", "is an object of type int, not a class"),
+        ("def Plugin(): ...", "is an object of type function, not a class"),
         ("class Plugin: ...", "does not inherit"),
         (
             "from floe_core import PluginMetadata\n@PluginMetadata.register\nclass Plugin: ...",
@@ -128,7 +128,7 @@ def test_a_keyboard_interrupt_is_the_users_in_the_main_thread_only(site: Site) -
         ),
     ],
 )
-def test_what_is_no_concrete_plugin_class_is_not_a_plugin(site: Site, source: str, said: str) -> None:
+def test_only_a_concrete_plugin_class_is_a_plugin(site: Site, source: str, said: str) -> None:
     install(site, source)
     with pytest.raises(NotAPluginError, match=said):
         load_class(site.claim(PLUGIN))
@@ -179,7 +179,7 @@ def test_everything_is_read_without_the_constructor(site: Site) -> None:
     ],
 )
 @pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
-def test_a_required_configs_model_is_the_schema_where_none_is_declared(
+def test_the_model_of_a_required_config_is_the_schema_if_none_is_declared(
     site: Site, head: str, parameter: str, future: str
 ) -> None:
     source = f"""{future}
@@ -206,14 +206,14 @@ class Plugin(Base):
     ("body", "said"),
     [
         ("def get_config_schema(self): raise ValueError('x')", "get_config_schema() raised ValueError"),
-        ("def get_config_schema(self): return dict", "something else than a pydantic model"),
-        ("def get_config_schema(self): return 3", "something else than a pydantic model"),
+        ("def get_config_schema(self): return dict", "did not return a pydantic model"),
+        ("def get_config_schema(self): return 3", "did not return a pydantic model"),
         ("def get_config_schema(self): return Unfinished", "building the schema raised"),
-        ("def __init__(self, config): ...", "no pydantic model annotates"),
-        ("def __init__(self, config: dict): ...", "no pydantic model annotates"),
+        ("def __init__(self, config): ...", "is not annotated with a pydantic model"),
+        ("def __init__(self, config: dict): ...", "is not annotated with a pydantic model"),
     ],
 )
-def test_a_schema_that_cannot_be_had_leaves_the_rest_described(site: Site, body: str, said: str) -> None:
+def test_a_plugin_without_a_usable_schema_is_still_described(site: Site, body: str, said: str) -> None:
     before = "class Unfinished(BaseModel):\n    x: 'Nowhere'"
     found = described(site, plugin_source(before=before, body=body))
     assert found.declared_name == "example"
@@ -224,19 +224,21 @@ def test_a_schema_that_cannot_be_had_leaves_the_rest_described(site: Site, body:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("name = 3", "its name is no str but of type int"),
-        ("version = None", "its version is no str but of type NoneType"),
+        ("name = 3", "its name is of type int, not str"),
+        ("version = None", "its version is of type NoneType, not str"),
         (
             "@property\ndef floe_api_version(self): return self._api",
-            "it must not depend on the constructor",
+            "the value must not depend on the constructor",
         ),
-        ("@property\ndef version(self): raise SystemExit", "it raised SystemExit"),
-        ("dependencies = 'abc'", "its dependencies are no list of str"),
-        ("dependencies = [3]", "its dependencies are no list of str"),
+        ("@property\ndef version(self): raise SystemExit", "the attempt raised SystemExit"),
+        ("dependencies = 'abc'", "its dependencies are not a list of str"),
+        ("dependencies = [3]", "its dependencies are not a list of str"),
         ("@property\ndef dependencies(self): return self._d", "its dependencies cannot be read"),
     ],
 )
-def test_what_cannot_be_read_without_the_constructor_is_said(site: Site, body: str, said: str) -> None:
+def test_an_attribute_that_cannot_be_read_or_has_the_wrong_type_is_an_error(
+    site: Site, body: str, said: str
+) -> None:
     with pytest.raises(NotAPluginError, match=said):
         described(site, plugin_source(body=body))
 

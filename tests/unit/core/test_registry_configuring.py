@@ -51,7 +51,7 @@ def test_a_configuration_reaches_every_kind_of_constructor(site: Site, construct
     assert registry.get(COMPUTE, "taker").__dict__["_config"] is again
 
 
-def test_a_wrong_configuration_changes_nothing(site: Site) -> None:
+def test_an_invalid_configuration_changes_nothing(site: Site) -> None:
     site.add(plugin_distribution("strict", config="path: str"))
     registry = site.registry()
     kept = registry.configure(COMPUTE, "strict", {"path": "x"})
@@ -76,7 +76,7 @@ def test_a_plugin_without_a_schema_takes_no_configuration(site: Site) -> None:
         registry.configure(COMPUTE, "bare", {"a": 1})
 
 
-def test_a_broken_schema_is_an_error_of_configuring_only(site: Site) -> None:
+def test_a_broken_schema_is_an_error_only_when_configuring(site: Site) -> None:
     site.add(plugin_distribution("odd", body="def get_config_schema(self): raise ValueError"))
     registry = site.registry()
     assert registry.get(COMPUTE, "odd").name == "odd"
@@ -88,7 +88,7 @@ def test_a_broken_schema_is_an_error_of_configuring_only(site: Site) -> None:
     assert len(lengths) == 1
 
 
-def test_a_plugin_that_refuses_a_valid_configuration_does_not_have_it(site: Site) -> None:
+def test_a_configuration_that_the_plugin_refuses_is_not_kept(site: Site) -> None:
     body = "def configure(self, config):\n    Config(path=['hunter2'])"
     site.add(plugin_distribution("refusing", config="path: str", body=body))
     registry = site.registry()
@@ -99,7 +99,7 @@ def test_a_plugin_that_refuses_a_valid_configuration_does_not_have_it(site: Site
     assert registry.get_config(COMPUTE, "refusing") is None
 
 
-def test_the_plugin_has_the_configuration_that_is_kept_whoever_else_configures_it() -> None:
+def test_the_plugin_and_the_registry_agree_after_concurrent_configuration() -> None:
     class Config(BaseModel):
         number: int
 
@@ -134,7 +134,7 @@ def test_the_plugin_has_the_configuration_that_is_kept_whoever_else_configures_i
     assert plugin.has is registry.get_config(COMPUTE, "slow")
 
 
-def test_a_configuration_does_not_wait_for_ever_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configuring_does_not_wait_forever_for_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin_records, "LOAD_TIMEOUT", 0.2)
 
     class Config(BaseModel):

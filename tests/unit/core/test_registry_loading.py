@@ -1,4 +1,4 @@
-"""The registry finds and loads plugins, and no plugin stops, hangs or hides the others."""
+"""The registry finds and loads plugins, and no plugin stops, blocks or hides the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.unit.core.conftest import Site
 from tests.unit.core.recorder import CATALOG, COMPUTE, Recorder, raises, registry_of
 
 
-def test_the_first_use_discovers_and_later_ones_share(site: Site) -> None:
+def test_the_first_use_discovers_plugins_and_all_callers_share_the_registry(site: Site) -> None:
     site.add(plugin_distribution("shared"))
     _reset_registry()
     try:
@@ -45,12 +45,12 @@ def test_the_first_use_discovers_and_later_ones_share(site: Site) -> None:
         _reset_registry()
 
 
-def test_discovering_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discovery_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("floe_core.plugin_registry.scan", raises(RuntimeError("no")))
     PluginRegistry().discover_all()
 
 
-def test_a_plugin_is_loaded_at_its_first_use_and_is_then_the_same_object(site: Site) -> None:
+def test_a_plugin_is_loaded_at_its_first_use_and_stays_the_same_object(site: Site) -> None:
     site.add(plugin_distribution("lazy", before="import builtins; builtins.lazy_was_imported = True"))
     registry = site.registry()
     assert "lazy" in registry.list_all()[COMPUTE]
@@ -60,14 +60,14 @@ def test_a_plugin_is_loaded_at_its_first_use_and_is_then_the_same_object(site: S
     assert registry.get(COMPUTE, "LAZY") is first
 
 
-def test_a_plugin_nobody_knows_is_not_found() -> None:
+def test_an_unknown_plugin_is_not_found() -> None:
     with pytest.raises(
         PluginNotFoundError, match="COMPUTE:nothing is neither installed nor registered; list_"
     ):
         PluginRegistry().get(COMPUTE, "nothing")
 
 
-def test_list_all_has_every_type_and_loads_nothing(site: Site) -> None:
+def test_list_all_contains_every_type_and_loads_nothing(site: Site) -> None:
     site.add(plugin_distribution("zeta", source="raise SystemExit"), plugin_distribution("Alpha_1"))
     registry = site.registry()
     registry.register(COMPUTE, Recorder("mid_dle"))
@@ -77,18 +77,18 @@ def test_list_all_has_every_type_and_loads_nothing(site: Site) -> None:
     assert {"zeta", "Alpha_1", "mid_dle"} <= set(listed[COMPUTE])
 
 
-def test_list_leaves_out_what_is_broken_and_says_so_once(
+def test_list_leaves_out_a_broken_plugin_and_says_so_once(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.add(plugin_distribution("fine"), plugin_distribution("broken", source="import sys; sys.exit(1)"))
     registry = site.registry()
     for _ in range(3):
         assert "fine" in [plugin.name for plugin in registry.list(COMPUTE)]
-    assert capsys.readouterr().out.count("COMPUTE:broken") <= 2  # as the field, and in the error
+    assert capsys.readouterr().out.count("COMPUTE:broken") <= 2  # once in the field, once in the error
     assert "broken" not in [plugin.name for plugin in registry.list(COMPUTE)]
 
 
-def test_a_failure_is_remembered_until_the_distribution_is_another(site: Site) -> None:
+def test_a_failure_is_remembered_until_the_distribution_changes(site: Site) -> None:
     counting = "import builtins; builtins.tries = getattr(builtins, 'tries', 0) + 1\n"
     site.add(plugin_distribution("flaky", source=f"{counting}raise RuntimeError"))
     registry = site.registry()
@@ -114,7 +114,7 @@ def test_an_uninstalled_plugin_is_not_found_after_the_next_scan(site: Site) -> N
         registry.get(COMPUTE, "leaving")
 
 
-def test_two_claims_are_chosen_by_nobody(site: Site) -> None:
+def test_neither_of_two_claims_is_chosen(site: Site) -> None:
     site.add(plugin_distribution("twice"), plugin_distribution("Twice", distribution="floe-second"))
     registry = site.registry()
     with pytest.raises(DuplicatePluginError) as caught:
@@ -134,7 +134,7 @@ def test_two_claims_are_chosen_by_nobody(site: Site) -> None:
         ("", InvalidPluginVersionError),
     ],
 )
-def test_another_plugin_api_is_incompatible_before_any_constructor_runs(
+def test_an_incompatible_plugin_api_is_an_error_before_any_constructor_runs(
     site: Site, api_version: str, error: type[PluginIncompatibleError]
 ) -> None:
     body = "def __init__(self): raise AssertionError"
@@ -147,7 +147,7 @@ def test_another_plugin_api_is_incompatible_before_any_constructor_runs(
 @pytest.mark.parametrize(
     ("api_version", "fits"), [("0.9", False), ("1.1", False), ("1.2", True), ("1.3", True), ("1.4", False)]
 )
-def test_a_plugin_for_an_api_older_than_the_oldest_accepted_one_is_incompatible(
+def test_only_a_plugin_api_within_the_accepted_range_is_compatible(
     monkeypatch: pytest.MonkeyPatch, api_version: str, fits: bool
 ) -> None:
     monkeypatch.setattr(plugin_records, "FLOE_PLUGIN_API_MIN_VERSION", "1.2")
@@ -159,11 +159,11 @@ def test_a_plugin_for_an_api_older_than_the_oldest_accepted_one_is_incompatible(
     else:
         with pytest.raises(PluginIncompatibleError) as caught:
             registry_of(plugin)
-        assert f"plugin API {api_version}, the platform offers 1.2 to 1.3" in str(caught.value)
+        assert f"plugin API {api_version}, but the platform offers 1.2 to 1.3" in str(caught.value)
         assert caught.value.platform_version == "1.3"
 
 
-def test_a_class_that_declares_another_name_is_used_and_the_difference_is_said(
+def test_a_class_that_declares_a_different_name_is_used_and_the_difference_is_logged(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.add(plugin_distribution("entry-name", source=plugin_source("declared-name")))
@@ -171,7 +171,7 @@ def test_a_class_that_declares_another_name_is_used_and_the_difference_is_said(
     assert "declared-name" in capsys.readouterr().out
 
 
-def test_an_import_that_hangs_is_an_error_within_its_limit(
+def test_a_hanging_import_is_an_error_once_its_time_limit_has_passed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hang = "import builtins\nbuiltins.import_goes_on.wait()\n"
@@ -223,7 +223,7 @@ except Exception as error:
 """
 
 
-def test_an_import_may_ask_for_another_plugin(site: Site) -> None:
+def test_an_import_can_ask_for_another_plugin(site: Site) -> None:
     site.add(plugin_distribution("asker", before=ASKING.format(other="asked")), plugin_distribution("asked"))
     _reset_registry()
     try:
@@ -234,7 +234,7 @@ def test_an_import_may_ask_for_another_plugin(site: Site) -> None:
 
 
 @pytest.mark.parametrize("others", [("me", "me"), ("you", "me")])
-def test_imports_that_ask_for_each_other_end(site: Site, others: tuple[str, str]) -> None:
+def test_imports_that_ask_for_each_other_do_not_hang(site: Site, others: tuple[str, str]) -> None:
     site.add(
         plugin_distribution("me", before=ASKING.format(other=others[0])),
         plugin_distribution("you", before=ASKING.format(other=others[1])),
@@ -259,7 +259,7 @@ def test_imports_that_ask_for_each_other_end(site: Site, others: tuple[str, str]
         _reset_registry()
 
 
-def test_a_registered_plugin_is_like_an_installed_one() -> None:
+def test_a_registered_plugin_is_used_like_an_installed_plugin() -> None:
     plugin = Recorder("given")
     registry = registry_of(plugin)
     assert registry.get(COMPUTE, "given") is plugin
@@ -269,12 +269,12 @@ def test_a_registered_plugin_is_like_an_installed_one() -> None:
 def test_registering_a_name_twice_is_a_duplicate(site: Site) -> None:
     site.add(plugin_distribution("taken"))
     registry = site.registry()
-    with pytest.raises(DuplicatePluginError, match=r"COMPUTE:Taken: there is one already$"):
+    with pytest.raises(DuplicatePluginError, match=r"COMPUTE:Taken: it already exists$"):
         registry.register(COMPUTE, Recorder("Taken"))
     registry.register(CATALOG, Recorder("taken"))
 
 
-def test_registering_what_is_no_plugin_or_fits_not_is_an_error() -> None:
+def test_registering_a_non_plugin_or_an_incompatible_plugin_is_an_error() -> None:
     registry = PluginRegistry()
     with pytest.raises(NotAPluginError):
         registry.register(COMPUTE, object())  # type: ignore[arg-type]
@@ -284,7 +284,7 @@ def test_registering_what_is_no_plugin_or_fits_not_is_an_error() -> None:
         registry.register(COMPUTE, plugin)
 
 
-def test_errors_that_are_raised_again_do_not_grow(site: Site) -> None:
+def test_the_traceback_of_an_error_that_is_raised_again_does_not_grow(site: Site) -> None:
     site.add(plugin_distribution("failing", source="raise RuntimeError"))
     registry = site.registry()
     lengths = set()

@@ -1,4 +1,4 @@
-"""The registry in a process of its own: hanging plugins, interrupts and the end of the process."""
+"""The registry in its own process: hanging plugins, interrupts and the end of the process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(code: str, site: Site) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_hook_that_hangs_never_keeps_the_process_from_exiting(site: Site) -> None:
+def test_a_hanging_hook_never_keeps_the_process_from_exiting(site: Site) -> None:
     hang = "import time\ntime.sleep(3600)"
     site.add(
         plugin_distribution("hung-import", before=hang),
@@ -51,7 +51,7 @@ time.sleep(3600)
 """
 
 
-def test_the_users_interrupt_ends_the_waiting(site: Site) -> None:
+def test_an_interrupt_by_the_user_ends_the_wait_for_a_plugin(site: Site) -> None:
     site.add(plugin_distribution("hung", before=WAITING))
     done = run(
         """
@@ -82,13 +82,13 @@ def test_plugins_can_be_shut_down_at_exit(site: Site) -> None:
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["closed"], "")
 
 
-def test_broken_plugins_are_left_out_where_nothing_can_be_logged(site: Site) -> None:
+def test_broken_plugins_are_left_out_even_if_nothing_can_be_logged(site: Site) -> None:
     site.add(plugin_distribution("broken", source="raise RuntimeError"), plugin_distribution("fine"))
     site.add(Distribution("odd", entry_points={"floe.computes": {"malformed": "nothing"}}))
     done = run(
         """
         import os, sys
-        sys.stdout = None  # as the interpreter has it where the descriptor is closed
+        sys.stdout = None  # as the interpreter sets it if the descriptor is closed
         from floe_core import PluginType, get_registry
         names = [plugin.name for plugin in get_registry().list(PluginType.COMPUTE)]
         os.write(1, " ".join(names).encode())
@@ -98,7 +98,7 @@ def test_broken_plugins_are_left_out_where_nothing_can_be_logged(site: Site) -> 
     assert (done.stdout, done.stderr) == ("fine", "")
 
 
-def test_discovering_writes_no_file(site: Site, tmp_path: Path) -> None:
+def test_discovery_writes_no_files(site: Site, tmp_path: Path) -> None:
     site.add(plugin_distribution("fine"))
     home = tmp_path / "home"
     home.mkdir()

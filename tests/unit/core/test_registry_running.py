@@ -1,4 +1,4 @@
-"""The registry starts, checks and stops plugins, in the order of their dependencies."""
+"""The registry starts, checks and stops plugins in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_dependencies_start_first_and_stop_last() -> None:
     assert Recorder.done == [*("start disk", "start db", "start app"), *("stop app", "stop db", "stop disk")]
 
 
-def test_a_failed_startup_stops_its_dependents_only_and_says_so_for_each() -> None:
+def test_only_dependents_of_a_failed_plugin_do_not_start_and_each_says_why() -> None:
     failing = Recorder("failing", startup=raises(RuntimeError("boom")))
     registry = registry_of(
         failing,
@@ -69,14 +69,14 @@ def test_a_failed_startup_stops_its_dependents_only_and_says_so_for_each() -> No
     assert isinstance(failure.cause, RuntimeError)
 
 
-def test_a_broken_plugin_is_an_outcome_of_activating_all(site: Site) -> None:
+def test_activating_all_reports_a_broken_plugin_as_an_outcome(site: Site) -> None:
     site.add(plugin_distribution("broken", source="raise RuntimeError"), plugin_distribution("fine"))
     outcomes = site.registry().activate_all(plugins=[(COMPUTE, "broken"), (COMPUTE, "fine")])
     assert isinstance(outcomes["COMPUTE:broken"], PluginImportError)
     assert outcomes["COMPUTE:fine"] is None
 
 
-def test_choosing_plugins_starts_what_they_need_and_no_more() -> None:
+def test_activating_chosen_plugins_starts_only_them_and_what_they_need() -> None:
     app = Recorder("app", ("db",))
     registry = registry_of(app, Recorder("db"), Recorder("other"))
     assert list(registry.activate_all(plugins=[app])) == ["COMPUTE:db", "COMPUTE:app"]
@@ -93,7 +93,7 @@ def test_whatever_a_startup_raises_is_a_startup_error(error: BaseException) -> N
     assert caught.value.cause is error
 
 
-def test_a_startup_that_is_late_is_shut_down_again() -> None:
+def test_a_plugin_that_starts_too_late_is_shut_down_again() -> None:
     go_on = threading.Event()
     registry = registry_of(Recorder("late", startup=go_on.wait))
     began = time.monotonic()
@@ -117,7 +117,7 @@ def test_a_startup_that_is_late_is_shut_down_again() -> None:
     eventually(started_again)
 
 
-def test_a_startup_that_starts_itself_is_an_error_and_no_deadlock() -> None:
+def test_a_startup_that_activates_its_own_plugin_is_an_error_not_a_deadlock() -> None:
     registry = PluginRegistry()
     errors: list[PluginError] = []
 
@@ -129,10 +129,10 @@ def test_a_startup_that_starts_itself_is_an_error_and_no_deadlock() -> None:
 
     registry.register(COMPUTE, Recorder("self", startup=startup))
     registry.activate_plugin(COMPUTE, "self")
-    assert "waits for" in str(errors[0])
+    assert "is waiting for" in str(errors[0])
 
 
-def test_shutting_down_goes_on_after_errors_and_time_outs() -> None:
+def test_shutdown_continues_after_errors_and_timeouts() -> None:
     hang = threading.Event()
     hooks = [raises(ValueError("x")), raises(SystemExit()), hang.wait, lambda: None]
     registry = registry_of(*[Recorder(f"p{n}", shutdown=hook) for n, hook in enumerate(hooks)])
@@ -148,7 +148,7 @@ def test_shutting_down_goes_on_after_errors_and_time_outs() -> None:
     ]
 
 
-def test_health_checks_run_side_by_side_and_faults_are_unhealthy() -> None:
+def test_health_checks_run_in_parallel_and_a_failed_check_is_unhealthy() -> None:
     hang = threading.Event()
     hooks: dict[str, Any] = {
         "fine": lambda: HealthStatus(HealthState.DEGRADED, "slow"),
@@ -174,7 +174,7 @@ def test_health_checks_run_side_by_side_and_faults_are_unhealthy() -> None:
     assert threads < 40
 
 
-def test_a_health_check_gets_its_time_limit_where_it_takes_one() -> None:
+def test_a_health_check_receives_its_time_limit_if_it_accepts_one() -> None:
     class Timed(Recorder):
         def health_check(self, timeout: float | None = None) -> HealthStatus:
             return HealthStatus(HealthState.HEALTHY, f"{timeout:g}")
@@ -188,12 +188,12 @@ def test_a_health_check_gets_its_time_limit_where_it_takes_one() -> None:
     assert registry_of(Timed()).health_check_all()["COMPUTE:recorder"].message == "5"
 
 
-def test_objects_are_ordered_by_what_they_need() -> None:
+def test_plugin_objects_are_ordered_by_their_dependencies() -> None:
     a, b, c = Recorder("a", ("b", "c")), Recorder("b", ("c",)), Recorder("c")
     assert PluginRegistry().resolve_dependencies([a, b, c]) == [c, b, a]
 
 
-def test_faults_of_objects_dependencies_are_raised() -> None:
+def test_resolving_plugin_objects_raises_their_dependency_faults() -> None:
     registry = PluginRegistry()
     with pytest.raises(CircularDependencyError) as cycle:
         registry.resolve_dependencies([Recorder("a", ("b",)), Recorder("b", ("a",))])
@@ -201,11 +201,11 @@ def test_faults_of_objects_dependencies_are_raised() -> None:
     with pytest.raises(MissingDependencyError) as missing:
         registry.resolve_dependencies([Recorder("a", ("gone", "lost"))])
     assert (missing.value.plugin_name, missing.value.missing_dependencies) == ("a", ["gone", "lost"])
-    with pytest.raises(AmbiguousDependencyError, match=r"needs 'b', which 2 of the given plugins are$"):
+    with pytest.raises(AmbiguousDependencyError, match=r"needs 'b', which names 2 of the given plugins$"):
         registry.resolve_dependencies([Recorder("a", ("b",)), Recorder("b"), Recorder("b")])
 
 
-def test_faults_name_registered_objects_by_type_and_what_to_declare_instead() -> None:
+def test_faults_name_registered_plugins_by_type_and_say_what_to_declare_instead() -> None:
     registry = PluginRegistry()
     asker, compute, catalog = Recorder("a", ("x",)), Recorder("x", ("a",)), Recorder("x")
     registry.register(COMPUTE, asker)
@@ -214,7 +214,7 @@ def test_faults_name_registered_objects_by_type_and_what_to_declare_instead() ->
     with pytest.raises(AmbiguousDependencyError) as ambiguous:
         registry.resolve_dependencies([asker, compute, catalog])
     assert str(ambiguous.value) == (
-        "Plugin COMPUTE:a needs 'x', which may be compute/x or catalog/x: write one of these instead"
+        "Plugin COMPUTE:a needs 'x', which could be compute/x or catalog/x: write one of these instead"
     )
     for each in ambiguous.value.candidates:
         named = Recorder("named", (each,))

@@ -1,6 +1,6 @@
-"""Secrets given in plain are found wherever the model's types put them."""
+"""Secrets given in plain text are found wherever the model's types allow them."""
 
-# ruff: noqa: UP007, UP035, UP045  (what plugins write is what is tried)
+# ruff: noqa: UP007, UP035, UP045  (written as plugin authors write it)
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ def test_a_secret_is_found_at_any_depth(annotation: Any, value: Any, expected: l
         ({"unknown": "x"}, []),
     ],
 )
-def test_a_field_counts_under_its_name_and_each_alias(plain: dict[str, Any], expected: list[str]) -> None:
+def test_a_secret_field_is_found_under_its_name_and_each_alias(
+    plain: dict[str, Any], expected: list[str]
+) -> None:
     class Config(BaseModel):
         model_config = ConfigDict(alias_generator=lambda name: {"camel_case": "camelCase"}.get(name, name))
         aliased: SecretStr = Field(alias="by_alias")
@@ -150,22 +152,22 @@ def test_a_field_counts_under_its_name_and_each_alias(plain: dict[str, Any], exp
     assert plaintext_secrets(Config, plain) == expected
 
 
-def test_extra_fields_of_a_typed_model_are_secrets_too() -> None:
-    # Made by hand: pydantic 2.0 does not evaluate postponed annotations here.
+def test_extra_fields_that_are_typed_as_secrets_are_found_too() -> None:
+    # Built by hand: pydantic 2.0 does not evaluate postponed annotations here.
     body = {"__module__": __name__, "__annotations__": {"__pydantic_extra__": dict[str, SecretStr]}}
     metaclass: Any = type(BaseModel)
     Config = metaclass("Config", (BaseModel,), {"model_config": ConfigDict(extra="allow"), **body})  # noqa: N806
     assert plaintext_secrets(Config, {"anything": "x"}) == ["*"]
 
 
-def test_models_that_contain_each_other_cost_no_more_than_the_value_is_large() -> None:
+def test_models_that_contain_each_other_cost_no_more_than_the_size_of_the_value() -> None:
     plain: dict[str, Any] = {"token": "x"}
     for _ in range(200):
         plain = {"right": plain}
     assert len(plaintext_secrets(Tree, plain)) == 1
 
 
-def test_a_deeply_nested_config_is_no_recursion_error() -> None:
+def test_a_deeply_nested_config_raises_no_recursion_error() -> None:
     plain: dict[str, Any] = {}
     inner = plain
     for _ in range(5_000):

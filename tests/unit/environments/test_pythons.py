@@ -1,4 +1,4 @@
-"""Which Pythons the tests run on: what runs counts, what is promised and missing is named."""
+"""Which Pythons the tests run on: only those that run; promised Pythons that are missing are named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWN = (sys.version_info[0], sys.version_info[1])
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all of PATH."""
+    """Return a folder that is the only one on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -32,26 +32,26 @@ def program(file: Path, script: str) -> Path:
     return file
 
 
-def test_each_promised_python_is_tried_and_the_one_after_them() -> None:
+def test_each_promised_python_and_the_next_version_are_tried() -> None:
     versions = versions_to_try()
     assert versions[:-1] == promised_pythons()
     assert versions[-1] == (versions[-2][0], versions[-2][1] + 1)
 
 
-def test_the_promise_begins_where_the_distribution_installs_and_the_readme_repeats_it() -> None:
+def test_the_promised_pythons_match_requires_python_and_the_readme() -> None:
     oldest, *_, newest = (f"{major}.{minor}" for major, minor in promised_pythons())
     assert f'requires-python = ">={oldest}"' in (REPOSITORY / "pyproject.toml").read_text()
     assert f"Python {oldest} to {newest}" in (REPOSITORY / "README.md").read_text()
 
 
-def test_the_running_python_is_found_without_a_path(programs: Path) -> None:
+def test_the_running_python_is_found_even_if_it_is_not_on_path(programs: Path) -> None:
     found = find(OWN)
     assert found is not None
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
     assert said.startswith(f"Python {OWN[0]}.{OWN[1]}.")
 
 
-def test_a_python_that_does_not_run_or_is_another_is_none(programs: Path) -> None:
+def test_a_python_that_does_not_run_or_has_another_version_is_not_found(programs: Path) -> None:
     program(programs / "python3.97", "echo 'pyenv: python3.97: command not found' >&2; exit 127")
     program(programs / "python3.98", f'exec "{sys.executable}" "$@"')
     (programs / "python3.99").symlink_to(programs / "nowhere")
@@ -60,7 +60,7 @@ def test_a_python_that_does_not_run_or_is_another_is_none(programs: Path) -> Non
     assert [find((3, minor)) for minor in range(95, 100)] == [None] * 5
 
 
-def test_a_shim_that_does_not_run_hides_no_version_of_pyenv(programs: Path, tmp_path: Path) -> None:
+def test_a_shim_that_does_not_run_does_not_hide_pyenvs_versions(programs: Path, tmp_path: Path) -> None:
     root = tmp_path / "pyenv"
     program(programs / "pyenv", f"echo {root}")
     program(programs / "python3.97", "exit 127")

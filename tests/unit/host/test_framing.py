@@ -1,4 +1,4 @@
-"""Lines through the pipes between the operator and a plugin host, both ends."""
+"""Both ends of the pipes that carry lines between the operator and a plugin host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.polling import eventually
 
 
 class Pipes:
-    """A channel of a host, and the operator's ends of its pipes."""
+    """The channel of a plugin host, and the operator's ends of its pipes."""
 
     def __init__(self) -> None:
         calls, self.to_host = os.pipe()
@@ -41,7 +41,7 @@ def test_lines_arrive_whole_and_end_with_the_input(pipes: Pipes) -> None:
     assert [next(lines), next(lines)] == [b"one\n", b"two\n"]
 
 
-def test_a_line_above_its_bound_ends_the_reading(pipes: Pipes) -> None:
+def test_a_line_that_is_too_long_ends_the_reading(pipes: Pipes) -> None:
     def write() -> None:
         rest = memoryview(b"x" * MAX_LINE_BYTES + b"\n")
         while rest:
@@ -53,7 +53,7 @@ def test_a_line_above_its_bound_ends_the_reading(pipes: Pipes) -> None:
     writer.join()
 
 
-def test_reading_goes_on_while_nobody_reads_what_is_sent(pipes: Pipes) -> None:
+def test_a_channel_keeps_reading_while_nobody_reads_what_it_sends(pipes: Pipes) -> None:
     for _ in range(100):
         pipes.channel.send(b"x" * 100_000 + b"\n")
     os.write(pipes.to_host, b"still heard\n")
@@ -62,13 +62,13 @@ def test_reading_goes_on_while_nobody_reads_what_is_sent(pipes: Pipes) -> None:
         assert [len(answers.readline()) for _ in range(100)] == [100_001] * 100
 
 
-def test_flush_waits_for_what_was_sent(pipes: Pipes) -> None:
+def test_flush_waits_until_everything_is_sent(pipes: Pipes) -> None:
     pipes.channel.send(b"last words\n")
     pipes.channel.flush(30.0)
     assert os.read(pipes.from_host, 100) == b"last words\n"
 
 
-def test_a_forked_child_lets_go_of_the_pipes(pipes: Pipes) -> None:
+def test_a_forked_child_cannot_write_to_the_pipes(pipes: Pipes) -> None:
     child = os.fork()
     if child == 0:
         try:
@@ -80,7 +80,7 @@ def test_a_forked_child_lets_go_of_the_pipes(pipes: Pipes) -> None:
 
 
 class Operator:
-    """A connection whose far end is the test."""
+    """A connection whose other end is the test."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -98,13 +98,13 @@ def _answer(call_id: object, **content: object) -> dict[str, object]:
     return {"jsonrpc": "2.0", "id": call_id, **content}
 
 
-async def test_the_id_of_a_call_stands_before_its_parameters() -> None:
+async def test_the_id_of_a_call_comes_before_its_parameters() -> None:
     operator = Operator()
     operator.connection.call("validate", '{"a":1}')
     assert operator.sent == [b'{"jsonrpc":"2.0","id":1,"method":"validate","params":{"a":1}}\n']
 
 
-async def test_answers_find_their_calls_in_any_order() -> None:
+async def test_answers_are_matched_to_their_calls_in_any_order() -> None:
     operator = Operator()
     calls = [operator.connection.call("ping") for _ in range(3)]
     await operator.hear(_answer(3, result="c"), _answer(1, result="a"), _answer(2, result="b"))
@@ -121,7 +121,7 @@ async def test_an_error_is_raised_with_its_code_and_data() -> None:
 
 
 @pytest.mark.parametrize("content", [{}, {"error": "text"}, {"error": {"code": "x"}}, {"error": None}])
-async def test_an_answer_of_no_known_form_is_an_error_of_its_call(content: dict[str, object]) -> None:
+async def test_a_malformed_answer_is_an_error_of_its_call(content: dict[str, object]) -> None:
     operator = Operator()
     call = operator.connection.call("ping")
     await operator.hear(_answer(1, **content))
@@ -154,12 +154,12 @@ async def test_a_malformed_line_is_a_fault_of_the_host(line: bytes) -> None:
         await operator.hear(line)
 
 
-async def test_a_line_cut_off_by_the_end_of_the_host_is_no_fault_of_its_own() -> None:
+async def test_a_line_cut_off_by_the_end_of_the_host_is_not_an_error() -> None:
     operator = Operator()
     await operator.hear(b'{"jsonrpc":"2.0","id":1,"res')
 
 
-async def test_a_call_above_the_bound_is_not_sent() -> None:
+async def test_a_call_that_is_too_large_is_not_sent() -> None:
     operator = Operator()
     with pytest.raises(RequestTooLargeError):
         operator.connection.call("validate", f'"{"x" * MAX_LINE_BYTES}"')
@@ -175,7 +175,7 @@ async def test_the_end_of_the_host_ends_all_calls_even_those_nobody_waits_for() 
     assert abandoned.done()
 
 
-async def test_an_answer_to_a_call_that_was_given_up_is_passed_over() -> None:
+async def test_an_answer_to_an_abandoned_call_is_ignored() -> None:
     operator = Operator()
     operator.connection.call("check").cancel()
     await operator.hear(_answer(1, result=None))

@@ -1,4 +1,4 @@
-"""The plugin host by itself, spoken to line by line: it needs floe_core, and nothing of the operator."""
+"""The plugin host alone, driven line by line: it needs floe_core and nothing from the operator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 class RawHost:
-    """A host spoken to line by line."""
+    """A plugin host that a test drives line by line."""
 
     def __init__(self, python: Path) -> None:
         self.process = subprocess.Popen(
@@ -73,7 +73,7 @@ class RawHost:
         return heard
 
     def answer(self, method: str, params: Any = None) -> dict[str, Any]:
-        """Make a call and return its answer; nothing else may be under way."""
+        """Make a call and return its answer; no other call may be running."""
         self.call(1, method, params)
         return self.hear()
 
@@ -85,11 +85,11 @@ def raw(environment: Environment) -> Iterator[RawHost]:
         yield host
         host.process.kill()
         assert host.process.stdin
-        with contextlib.suppress(BrokenPipeError):  # what a host that ended did not read
+        with contextlib.suppress(BrokenPipeError):  # a host that ended did not read everything
             host.process.stdin.close()
 
 
-def test_the_first_message_says_who_the_host_is(raw: RawHost) -> None:
+def test_the_first_message_describes_the_host(raw: RawHost) -> None:
     ready = raw.hear()
     assert ready["method"] == "ready"
     assert ready["params"]["protocol"] == PROTOCOL_VERSION
@@ -104,7 +104,7 @@ def test_a_scan_finds_what_is_installed_and_imports_nothing(raw: RawHost) -> Non
     assert [plugin["name"] for plugin in found["plugins"]] == ["broken", "slow", "store"]
 
 
-def test_a_plugin_is_described_judged_started_checked_and_stopped(raw: RawHost) -> None:
+def test_a_plugin_is_described_validated_started_checked_and_stopped(raw: RawHost) -> None:
     raw.hear()
     described = raw.answer("describe", STORE)["result"]
     assert (described["declared_name"], described["required_fields"]) == ("store", ["path", "token"])
@@ -119,7 +119,7 @@ def test_a_plugin_is_described_judged_started_checked_and_stopped(raw: RawHost) 
     assert raw.process.wait(30) == 0
 
 
-def test_a_fault_of_a_configuration_has_its_path_and_no_value(raw: RawHost) -> None:
+def test_a_configuration_fault_contains_its_path_and_no_value(raw: RawHost) -> None:
     raw.hear()
     verdict = raw.answer("validate", {**STORE, "config": {"size": "marked"}, "plain": {}})["result"]
     assert verdict["reason"] == "ValidationFailed"
@@ -127,14 +127,14 @@ def test_a_fault_of_a_configuration_has_its_path_and_no_value(raw: RawHost) -> N
     assert "marked" not in json.dumps(verdict)
 
 
-def test_a_plugin_that_cannot_be_imported_costs_only_its_own_answer(raw: RawHost) -> None:
+def test_a_plugin_that_cannot_be_imported_affects_only_its_own_answer(raw: RawHost) -> None:
     raw.hear()
     failed = raw.answer("describe", {"type": "compute", "name": "broken"})["error"]["data"]
     assert failed["reason"] == "ImportFailed"
     assert raw.answer("describe", STORE)["result"]["declared_name"] == "store"
 
 
-def test_a_call_that_takes_long_holds_up_no_other(raw: RawHost) -> None:
+def test_a_slow_call_blocks_no_other_call(raw: RawHost) -> None:
     raw.hear()
     raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
     raw.call(2, "ping")
@@ -145,19 +145,19 @@ def test_a_call_that_takes_long_holds_up_no_other(raw: RawHost) -> None:
 
 CALL = b'{"jsonrpc":"2.0","id":7,"method":'
 FAULTY_CALLS = {
-    "no method": (CALL + b'"nothing"}\n', -32601),
-    "a parameter missing": (CALL + b'"validate","params":{"type":"compute"}}\n', -32602),
+    "unknown method": (CALL + b'"nothing"}\n', -32601),
+    "missing parameter": (CALL + b'"validate","params":{"type":"compute"}}\n', -32602),
     "no parameters": (CALL + b'"describe","params":[]}\n', -32602),
-    "parameters too deep": (CALL + b'"validate","params":' + b"[" * 200_000 + b"\n", -32602),
-    "no plugin": (CALL + b'"describe","params":{"type":"compute","name":"x"}}\n', 4),
-    "no type": (CALL + b'"describe","params":{"type":"toaster","name":"x"}}\n', 4),
-    "nothing started": (CALL + b'"check","params":{"type":"compute","name":"slow"}}\n', 5),
+    "parameters nested too deeply": (CALL + b'"validate","params":' + b"[" * 200_000 + b"\n", -32602),
+    "unknown plugin": (CALL + b'"describe","params":{"type":"compute","name":"x"}}\n', 4),
+    "unknown type": (CALL + b'"describe","params":{"type":"toaster","name":"x"}}\n', 4),
+    "plugin not started": (CALL + b'"check","params":{"type":"compute","name":"slow"}}\n', 5),
 }
-NO_CALLS = {"no JSON": b"}{\n", "a list": b"[]\n", "empty": b"\n", "endless": b"x" * (MAX_LINE_BYTES + 1)}
+NO_CALLS = {"not JSON": b"}{\n", "a list": b"[]\n", "empty": b"\n", "too long": b"x" * (MAX_LINE_BYTES + 1)}
 
 
 @pytest.mark.parametrize(("line", "code"), FAULTY_CALLS.values(), ids=FAULTY_CALLS)
-def test_a_call_that_cannot_be_done_is_answered_with_an_error(raw: RawHost, line: bytes, code: int) -> None:
+def test_a_faulty_call_is_answered_with_an_error(raw: RawHost, line: bytes, code: int) -> None:
     raw.hear()
     raw.say(line)
     answer = raw.hear()
@@ -165,14 +165,14 @@ def test_a_call_that_cannot_be_done_is_answered_with_an_error(raw: RawHost, line
 
 
 @pytest.mark.parametrize("line", NO_CALLS.values(), ids=NO_CALLS)
-def test_a_line_that_is_no_call_ends_the_host(raw: RawHost, line: bytes) -> None:
+def test_a_line_that_is_not_a_call_ends_the_host(raw: RawHost, line: bytes) -> None:
     raw.hear()
     with contextlib.suppress(BrokenPipeError):
         raw.say(line)
     raw.process.wait(30)
 
 
-def test_the_host_ends_at_the_end_of_input_whatever_its_plugins_do(raw: RawHost) -> None:
+def test_the_host_ends_when_its_input_ends_whatever_its_plugins_do(raw: RawHost) -> None:
     raw.hear()
     raw.call(1, "validate", {"type": "compute", "name": "slow", "config": {}, "plain": {}})
     raw.call(2, "ping")
@@ -182,7 +182,7 @@ def test_the_host_ends_at_the_end_of_input_whatever_its_plugins_do(raw: RawHost)
     assert raw.process.wait(30) == 0
 
 
-def test_the_host_reads_on_while_nobody_reads_its_answers(raw: RawHost) -> None:
+def test_the_host_keeps_reading_while_nobody_reads_its_answers(raw: RawHost) -> None:
     raw.hear()
     for number in range(1_000):
         raw.call(number, "scan")

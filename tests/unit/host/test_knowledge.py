@@ -1,4 +1,4 @@
-"""What is remembered of loading, and when it is tried again."""
+"""What is remembered about loading a plugin, and when loading is retried."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _knowledge(state: Described | LoadFault) -> Knowledge:
     return knowledge
 
 
-def test_what_a_scan_found_is_loading_and_due_in_its_order() -> None:
+def test_plugins_that_a_scan_found_are_loading_and_due_in_its_order() -> None:
     knowledge = Knowledge()
     assert knowledge.accept(_scan(b="f", a="f"), 0.0) == {_id("a"), _id("b")}
     assert knowledge.state(_id("a")) == Loading()
@@ -70,7 +70,7 @@ def test_what_a_scan_found_is_loading_and_due_in_its_order() -> None:
         (CRASHED, _scan("e2", a="f1"), True, True),
     ],
 )
-def test_a_description_belongs_to_its_distribution_and_a_failure_to_the_environment(
+def test_a_description_holds_for_its_distribution_and_a_failure_for_the_environment(
     state: Described | LoadFault, scan: ScanResult, due: bool, kept: bool
 ) -> None:
     knowledge = _knowledge(state)
@@ -79,20 +79,20 @@ def test_a_description_belongs_to_its_distribution_and_a_failure_to_the_environm
     assert knowledge.state(_id("a")) == (state if kept else Loading())
 
 
-def test_a_plugin_that_a_complete_scan_misses_is_forgotten() -> None:
+def test_a_plugin_missing_from_a_complete_scan_is_forgotten() -> None:
     knowledge = _knowledge(LOADED)
     assert knowledge.accept(_scan("e2"), 0.0) == {_id("a")}
     assert knowledge.state(_id("a")) is None
 
 
-def test_a_plugin_that_a_partial_scan_misses_is_kept() -> None:
+def test_a_plugin_missing_from_a_partial_scan_is_kept() -> None:
     knowledge = _knowledge(LOADED)
     assert knowledge.accept(_scan("e2", complete=False), 0.0) == set()
     assert knowledge.state(_id("a")) == LOADED
 
 
 @pytest.mark.parametrize("state", [CRASHED, TIMED_OUT])
-def test_what_was_set_aside_is_tried_again_at_doubling_intervals(state: LoadFault) -> None:
+def test_a_plugin_that_was_set_aside_is_retried_at_doubling_intervals(state: LoadFault) -> None:
     knowledge = Knowledge()
     knowledge.accept(_scan(a="f1"), 0.0)
     now, waited = 0.0, []
@@ -111,7 +111,9 @@ def test_what_was_set_aside_is_tried_again_at_doubling_intervals(state: LoadFaul
 
 
 @pytest.mark.parametrize("state", [LOADED, IMPORT_FAILED])
-def test_what_was_judged_without_a_crash_is_not_tried_again_of_its_own(state: Described | LoadFault) -> None:
+def test_a_plugin_that_loads_or_fails_without_a_crash_is_no_longer_retried(
+    state: Described | LoadFault,
+) -> None:
     knowledge = _knowledge(CRASHED)
     assert knowledge.record(_id("a"), state, "f1", now=1.0)
     assert knowledge.next_retry() is None
@@ -122,7 +124,7 @@ def test_the_same_outcome_again_is_no_change() -> None:
     assert not _knowledge(CRASHED).record(_id("a"), CRASHED, "f1", now=1.0)
 
 
-def test_the_outcome_of_an_import_of_an_older_distribution_is_dropped() -> None:
+def test_the_outcome_of_importing_an_older_distribution_is_dropped() -> None:
     knowledge = _knowledge(LOADED)
     knowledge.accept(_scan("e2", a="f2"), 0.0)
     assert not knowledge.record(_id("a"), IMPORT_FAILED, "f1", now=1.0)
@@ -149,7 +151,7 @@ def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan() -> N
         (_scan("e1", complete=False, a="f1"), _scan("e2", a="f1"), False),
     ],
 )
-def test_a_new_host_is_needed_where_modules_may_be_stale(
+def test_a_new_host_is_needed_if_imported_modules_might_be_stale(
     host: ScanResult, now: ScanResult, needed: bool
 ) -> None:
     assert needs_new_host(host, now) is needed

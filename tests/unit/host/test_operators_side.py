@@ -1,4 +1,4 @@
-"""The small rules of the operator's side: environment, output, handshake, answers, gate."""
+"""Small rules on the operator's side of the plugin host: environment, output, handshake, answers, gate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REDIS = {"REDIS_SERVICE_HOST": "10.0.0.2", "REDIS_SERVICE_PORT": "6379"}
         ({"A_B_SERVICE_HOST": "h", "A_PORT": "1", "A_B_PORT": "2"}, {"A_PORT"}),
     ],
 )  # fmt: skip
-def test_the_way_to_the_cluster_is_taken_from_the_environment_and_nothing_else(
+def test_only_variables_that_lead_to_the_cluster_are_removed_from_the_environment(
     own: dict[str, str], kept: set[str]
 ) -> None:
     assert set(plugin_environment(own)) == kept
@@ -50,7 +50,7 @@ class Log:
         self.left_out += count
 
 
-def test_lines_are_put_together_from_what_arrives() -> None:
+def test_lines_are_assembled_from_chunks() -> None:
     log = Log()
     for chunk in (b"on", b"e\n\ntwo\nthr", b"ee\n\xff\n"):
         log.output.feed(chunk, now=0.0)
@@ -58,7 +58,7 @@ def test_lines_are_put_together_from_what_arrives() -> None:
     assert log.output.last_lines == ("one", "two", "three", "\\xff")
 
 
-def test_a_line_above_its_bound_is_left_out_whole() -> None:
+def test_a_line_that_is_too_long_is_left_out_entirely() -> None:
     log = Log()
     for _ in range(3):
         log.output.feed(b"x" * MAX_LINE_BYTES, now=0.0)
@@ -67,7 +67,7 @@ def test_a_line_above_its_bound_is_left_out_whole() -> None:
     assert log.left_out == 1
 
 
-def test_lines_above_the_rate_are_left_out_and_counted() -> None:
+def test_lines_above_the_rate_limit_are_left_out_and_counted() -> None:
     log = Log()
     log.output.feed(b"x\n" * 10_000, now=0.0)
     assert len(log.lines) == BURST
@@ -78,7 +78,7 @@ def test_lines_above_the_rate_are_left_out_and_counted() -> None:
     assert len(log.lines) <= BURST + 10 * LINES_PER_SECOND + 1
 
 
-async def test_what_a_pipe_ends_with_is_a_line_too() -> None:
+async def test_the_last_line_of_a_pipe_needs_no_newline() -> None:
     log = Log()
     stream = asyncio.StreamReader()
     stream.feed_data(b"without an end")
@@ -97,14 +97,14 @@ def _ready(**changes: object) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "method": "ready", "params": {**said, **changes}}).encode()
 
 
-def test_a_handshake_of_a_newer_host_with_more_to_say_is_understood() -> None:
+def test_a_handshake_with_extra_fields_from_a_newer_host_is_understood() -> None:
     assert handshake("python", _ready(more="x")).floe_core == "0.1.0"
 
 
 @pytest.mark.parametrize(
     "line", [b"hello\n", b"{}\n", _ready(python=None), _ready().replace(b"ready", b"hi")]
 )
-def test_other_first_words_are_no_host(line: bytes) -> None:
+def test_a_process_that_does_not_begin_with_a_handshake_is_not_a_host(line: bytes) -> None:
     with pytest.raises(HostStartError, match="does not begin with a handshake"):
         handshake("python", line)
 
@@ -115,14 +115,16 @@ def test_other_first_words_are_no_host(line: bytes) -> None:
         ({"protocol": PROTOCOL_VERSION + 1}, f"speaks protocol {PROTOCOL_VERSION + 1}"),
         (
             {"platform_api_version": "0.9"},
-            f"offers plugin API 0.9 and this operator {FLOE_PLUGIN_API_VERSION}",
+            f"offers plugin API 0.9, but this operator offers {FLOE_PLUGIN_API_VERSION}",
         ),
         ({"platform_api_version": "1.10"}, "offers plugin API 1.10"),
         ({"platform_api_version": "2.0"}, "offers plugin API 2.0"),
     ],
 )
-def test_another_floe_core_says_what_to_install(changes: dict[str, object], says: str) -> None:
-    with pytest.raises(HostStartError, match="install the floe-core there that the operator has") as refused:
+def test_an_incompatible_floe_core_is_refused_with_what_to_install(
+    changes: dict[str, object], says: str
+) -> None:
+    with pytest.raises(HostStartError, match="install the operator's version of floe-core there") as refused:
         handshake("/venv/bin/python", _ready(**changes))
     assert f"floe-core 0.1.0 of /venv/bin/python {says}" in str(refused.value)
 
@@ -142,11 +144,11 @@ NOT_ALLOWED = PermissionError(errno.EACCES, "Permission denied")
         (why_not_ready("/p", "it was killed by SIGKILL", []), "it was killed by SIGKILL"),
     ],
 )
-def test_why_there_is_no_host_is_said_with_what_to_mend(text: str, says: str) -> None:
+def test_a_host_that_did_not_start_is_explained_with_how_to_fix_it(text: str, says: str) -> None:
     assert says in text
 
 
-async def test_who_is_alone_behind_the_gate_has_nobody_beside_him() -> None:
+async def test_no_other_call_runs_while_a_call_is_alone_behind_the_gate() -> None:
     gate = Gate()
     seen: list[str] = []
     inside = 0
@@ -170,7 +172,7 @@ async def test_who_is_alone_behind_the_gate_has_nobody_beside_him() -> None:
     assert sorted(seen) == ["alone"] * 2 + ["shared"] * 3
 
 
-async def test_who_waits_to_be_alone_holds_up_nobody() -> None:
+async def test_a_call_that_waits_to_be_alone_blocks_no_other_call() -> None:
     gate = Gate()
     async with gate.shared():
         waiting = asyncio.create_task(_enter(gate))
@@ -180,7 +182,7 @@ async def test_who_waits_to_be_alone_holds_up_nobody() -> None:
     await waiting
 
 
-async def test_no_calm_moment_in_time_is_a_time_out() -> None:
+async def test_a_call_that_cannot_be_alone_in_time_is_a_timeout() -> None:
     gate = Gate()
     async with gate.shared():
         with pytest.raises(TimeoutError):
@@ -196,7 +198,7 @@ async def _enter(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], {"reason": "OfALaterHost", "summary": "s"}])
-def test_a_failure_of_no_known_form_is_one_all_the_same(data: object) -> None:
+def test_a_failure_with_malformed_details_is_still_a_failure(data: object) -> None:
     fault = importing._fault(PluginId(PluginType.COMPUTE, "x"), RpcError(LOAD_FAILED, "no", data))
     assert isinstance(fault, LoadFault)
     assert fault.reason == "ImportFailed"

@@ -1,4 +1,4 @@
-"""What the end of a host tells of the calls that were under way."""
+"""What the end of a plugin host reveals about the calls that were running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from floe_operator.plugin_host.triage import Blame, Diagnosis, triage
         (Blame.CAUSE, True, True, Diagnosis.HUNG),
     ],
 )
-def test_a_call_is_found_guilty_only_where_nothing_else_can_be(
+def test_a_call_is_blamed_only_if_nothing_else_can_be_the_cause(
     blame: Blame, hung: bool, alone: bool, diagnosis: Diagnosis
 ) -> None:
     assert triage(blame, hung=hung, alone=alone) is diagnosis

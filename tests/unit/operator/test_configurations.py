@@ -1,4 +1,4 @@
-"""When a configuration is read and judged again, and when what is remembered stands."""
+"""When a configuration is read and validated again, and when the remembered outcome is used."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPEC = {"type": "compute", "name": "duckdb", "configFrom": FROM_SECRET}
 
 @dataclass
 class World:
-    """One Secret, a plugin host that finds all valid, and how often each was asked."""
+    """One Secret, a plugin host that finds everything valid, and how often each was asked."""
 
     content: bytes = b"first-token"
     version: str | None = "1"
@@ -80,14 +80,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-async def test_while_nothing_changes_neither_a_secret_is_read_nor_the_host_asked(world: World) -> None:
+async def test_while_nothing_changes_no_secret_is_read_and_the_host_is_not_asked(world: World) -> None:
     known_configs = [await world.look_up(probe={"periodSeconds": number}) for number in (1, 2, 3)]
     assert world.asked == (1, 1)
     assert known_configs[0] is known_configs[1] is known_configs[2]
     assert known_configs[0].outcome == Verdict(reason="Valid")
 
 
-async def test_a_secret_that_was_touched_is_read_and_only_another_content_is_judged(world: World) -> None:
+async def test_a_touched_secret_is_read_and_only_changed_content_is_validated(world: World) -> None:
     first = await world.look_up()
     world.version = "2"
     assert (await world.look_up()).digest == first.digest
@@ -97,7 +97,7 @@ async def test_a_secret_that_was_touched_is_read_and_only_another_content_is_jud
     assert world.asked == (3, 2)
 
 
-async def test_without_a_watch_each_judgement_reads_and_none_asks_in_vain(world: World) -> None:
+async def test_without_a_watch_each_look_up_reads_and_only_the_first_asks_the_host(world: World) -> None:
     world.version = None
     for _ in range(3):
         await world.look_up()
@@ -107,13 +107,13 @@ async def test_without_a_watch_each_judgement_reads_and_none_asks_in_vain(world:
 @pytest.mark.parametrize(
     "changed", [{"config": {"threads": 2}}, {"found": FOUND.model_copy(update={"fingerprint": "2"})}], ids=str
 )
-async def test_another_spec_or_release_is_judged_anew(world: World, changed: dict[str, Any]) -> None:
+async def test_a_changed_spec_or_release_is_validated_again(world: World, changed: dict[str, Any]) -> None:
     first = await world.look_up()
     assert (await world.look_up(**changed)).digest != first.digest
     assert world.asked == (2, 2)
 
 
-async def test_a_judgement_is_made_anew_after_its_time_however_often_its_sources_were_touched(
+async def test_a_verdict_expires_however_often_its_sources_were_touched(
     world: World,
 ) -> None:
     for version in range(10):
@@ -123,7 +123,7 @@ async def test_a_judgement_is_made_anew_after_its_time_however_often_its_sources
     assert len(world.validated) == 2
 
 
-async def test_a_crash_is_not_remembered_for_the_host_knows_when_to_try_again(world: World) -> None:
+async def test_a_crash_is_not_remembered_because_the_host_knows_when_to_retry(world: World) -> None:
     world.crashes = True
     for _ in range(2):
         outcome = (await world.look_up()).outcome
@@ -133,7 +133,7 @@ async def test_a_crash_is_not_remembered_for_the_host_knows_when_to_try_again(wo
     assert (await world.look_up()).outcome == Verdict(reason="Valid")
 
 
-async def test_a_missing_right_is_not_remembered_for_nothing_tells_that_it_was_granted(world: World) -> None:
+async def test_a_missing_permission_is_not_remembered_because_nothing_reports_its_grant(world: World) -> None:
     world.forbids = True
     outcome = (await world.look_up()).outcome
     assert isinstance(outcome, ConfigSourceFault)
@@ -142,7 +142,7 @@ async def test_a_missing_right_is_not_remembered_for_nothing_tells_that_it_was_g
     assert (await world.look_up()).outcome == Verdict(reason="Valid")
 
 
-async def test_a_configuration_nested_too_deeply_goes_nowhere(world: World) -> None:
+async def test_a_configuration_nested_too_deeply_is_refused_before_anything_is_asked(world: World) -> None:
     nested: dict[str, Any] = {}
     for _ in range(70):
         nested = {"a": nested}
@@ -152,7 +152,7 @@ async def test_a_configuration_nested_too_deeply_goes_nowhere(world: World) -> N
     assert world.asked == (0, 0)
 
 
-async def test_the_secrets_of_a_configuration_are_scrubbed_before_the_host_sees_them(world: World) -> None:
+async def test_the_scrubber_knows_the_secrets_before_the_host_sees_them(world: World) -> None:
     said: list[str] = []
     world.heard = lambda: said.append(world.configurations.scrubbers.common().scrub("it is first-token"))
     known = await world.look_up()
@@ -161,11 +161,11 @@ async def test_the_secrets_of_a_configuration_are_scrubbed_before_the_host_sees_
     assert b"first-token" not in bytes(known.digest)
 
 
-async def test_equal_configurations_have_other_digests_in_another_process() -> None:
+async def test_equal_configurations_have_different_digests_in_different_processes() -> None:
     assert (await World().look_up()).digest != (await World().look_up()).digest
 
 
-async def test_an_object_that_is_gone_is_forgotten(world: World) -> None:
+async def test_the_configuration_of_a_deleted_object_is_forgotten(world: World) -> None:
     await world.look_up()
     world.configurations.forget(next(iter(world.configurations._kept)))
     assert not world.configurations._kept
@@ -173,7 +173,7 @@ async def test_an_object_that_is_gone_is_forgotten(world: World) -> None:
     assert world.asked == (2, 2)
 
 
-async def test_a_plugin_starts_with_the_configuration_that_its_object_has_now(world: World) -> None:
+async def test_a_plugin_starts_with_the_current_configuration_of_its_object(world: World) -> None:
     plugin = PluginId(PluginType.COMPUTE, "duckdb")
     assert await world.configurations.effective(plugin) is None
 

@@ -1,4 +1,4 @@
-"""What /healthz and /readyz say of the operator in each state that it can be in."""
+"""What /healthz and /readyz report in each state of the operator."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class Writing:
 @pytest.mark.parametrize(
     ("election", "watch", "scans", "writing", "missing"),
     [
-        pytest.param(Election(), Watching(), Scans(), Writing(), "", id="leads"),
-        pytest.param(Election(is_leader=False), Watching(), Scans(), Writing(), "", id="stands by"),
+        pytest.param(Election(), Watching(), Scans(), Writing(), "", id="leading"),
+        pytest.param(Election(is_leader=False), Watching(), Scans(), Writing(), "", id="standing by"),
         pytest.param(
             Election(is_leader=False, obstacle="the Lease cannot be used"),
             Watching(),
             Scans(),
             Writing(),
             "[-]leader-election failed: the Lease cannot be used",
-            id="cannot tell who leads",
+            id="leader unknown",
         ),
         pytest.param(
             Election(),
@@ -61,7 +61,7 @@ class Writing:
             Watching(),
             Scans(ended=False),
             Writing(),
-            "[-]scan failed: the first scan has not ended",
+            "[-]scan failed: the first scan has not finished",
             id="not scanned yet",
         ),
         pytest.param(
@@ -70,15 +70,15 @@ class Writing:
             Scans(failure="no floe_core there"),
             Writing(),
             "[-]scan failed: no floe_core there",
-            id="the scan failed",
+            id="scan failed",
         ),
         pytest.param(
             Election(),
             Watching(),
             Scans(),
-            Writing({"status": "missing right: patch floeplugins/status"}),
-            "[-]writes failed: missing right: patch floeplugins/status",
-            id="a right to write is missing",
+            Writing({"status": "missing permission: patch floeplugins/status"}),
+            "[-]writes failed: missing permission: patch floeplugins/status",
+            id="missing permission to write",
         ),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_process_whose_watch_hangs_is_not_alive(silent: float, alive: bool) ->
     assert well == alive
 
 
-def test_a_process_that_misses_something_in_the_cluster_is_alive() -> None:
+def test_a_process_is_alive_even_if_the_cluster_lacks_something() -> None:
     well, text = report(liveness(Watching(obstacle="the CRD is not installed")))
     assert well
     assert text == "[+]event-loop ok\n[+]watch ok\n"

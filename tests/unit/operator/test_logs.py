@@ -1,4 +1,4 @@
-"""What log lines look like, and what must never be in one."""
+"""What log lines look like, and what they must never contain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ for say in (structlog.get_logger("ours").exception, logging.getLogger("kopf").ex
 
 
 def logged(log_format: str) -> str:
-    """What a program logs of two exceptions, one by structlog and one by logging."""
+    """Return what a program logs about two exceptions, one through structlog and one through logging."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, log_format], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""The metrics page: it parses, counts what it says, and has few series."""
+"""The metrics page: it parses, counts what it claims to count, and has few series."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_reconciles_are_counted_by_result_and_timed(
     assert after["floe_operator_reconcile_duration_seconds_count", ()] == 1
 
 
-def test_writes_and_requests_are_counted_by_what_they_were() -> None:
+def test_writes_are_counted_by_kind_and_requests_by_method_and_code() -> None:
     metrics = Metrics()
     metrics.wrote("status")
     metrics.answered("PATCH", "200")
@@ -91,7 +91,7 @@ def test_writes_and_requests_are_counted_by_what_they_were() -> None:
         ("application/openmetrics-text; version=1.0.0", parse_openmetrics, "application/openmetrics-text"),
     ],
 )
-def test_the_page_is_in_the_format_that_is_asked_for(
+def test_the_page_has_the_requested_format(
     accept: str, parse: Callable[[str], Any], content_type: str
 ) -> None:
     metrics = Metrics()
@@ -156,7 +156,7 @@ def test_plugins_are_counted_by_type_readiness_and_reason() -> None:
     }
 
 
-def test_only_plugins_that_are_not_ready_have_a_series_of_their_own() -> None:
+def test_only_plugins_that_are_not_ready_have_their_own_series() -> None:
     objects = [plugin(f"p{number}", judged()) for number in range(50)]
     metrics = Metrics()
     metrics.add(Plugins([*objects, plugin("gone", judged(discovery=NotInstalled()))]))
@@ -165,7 +165,9 @@ def test_only_plugins_that_are_not_ready_have_a_series_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(("managers", "mirror"), [((), "true"), (("kubectl",), "false")])
-def test_what_nobody_but_the_operator_wrote_is_told_apart(managers: tuple[str, ...], mirror: str) -> None:
+def test_only_an_object_that_nobody_but_the_operator_wrote_is_labelled_a_mirror(
+    managers: tuple[str, ...], mirror: str
+) -> None:
     gone = plugin("gone", judged(discovery=NotInstalled()))
     fields = [ManagedFieldsEntry(manager=name, operation="Apply") for name in (FIELD_MANAGER, *managers)]
     metadata = gone.metadata.model_copy(update={"managed_fields": tuple(fields)})

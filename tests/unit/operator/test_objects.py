@@ -1,4 +1,4 @@
-"""What the operator believes to be on the API server, whatever order the news come in."""
+"""What the operator believes is on the API server, whatever the order in which news arrives."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_newest_state_wins_in_whatever_order_states_arrive(order: list[int])
     assert version_of(objects) == "11"
 
 
-def test_an_object_of_another_uid_takes_the_place_of_the_one_before() -> None:
+def test_an_object_with_a_new_uid_replaces_the_earlier_object() -> None:
     objects = Objects()
     objects.put(raw(100, uid="first"))
     objects.put(raw(7, uid="second"))
@@ -66,7 +66,7 @@ def test_the_deletion_of_an_earlier_object_leaves_its_successor_alone() -> None:
     assert version_of(objects) == "9"
 
 
-def test_what_a_listing_lacks_is_gone_unless_it_came_while_the_listing_was_read() -> None:
+def test_an_object_missing_from_a_listing_is_gone_unless_it_arrived_during_the_listing() -> None:
     objects = Objects()
     objects.put(raw(1))
     objects.put(raw(2, DUCKDB))
@@ -78,7 +78,7 @@ def test_what_a_listing_lacks_is_gone_unless_it_came_while_the_listing_was_read(
     assert version_of(objects) == "3"
 
 
-def test_an_object_that_changed_while_a_listing_was_read_is_not_taken_for_gone() -> None:
+def test_an_object_that_changed_during_a_listing_does_not_count_as_gone() -> None:
     objects = Objects()
     objects.put(raw(1))
     before = objects.versions()
@@ -87,7 +87,7 @@ def test_an_object_that_changed_while_a_listing_was_read_is_not_taken_for_gone()
     assert version_of(objects) == "4"
 
 
-def test_the_users_of_a_source_are_those_of_the_present_specs() -> None:
+def test_the_users_of_a_source_follow_from_the_current_specs() -> None:
     objects = Objects()
     objects.put(raw(1, **uses("a", "b")))
     objects.put(raw(2, DUCKDB, **uses("b")))
@@ -110,7 +110,7 @@ def test_the_users_of_a_source_are_those_of_the_present_specs() -> None:
     ],
     ids=str,
 )
-def test_an_object_that_fits_no_crd_of_ours_is_left_alone_without_a_word_of_its_values(
+def test_an_object_that_does_not_match_the_crd_is_ignored_and_its_values_are_not_logged(
     spec: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     objects = Objects()
@@ -124,11 +124,11 @@ def test_an_object_that_fits_no_crd_of_ours_is_left_alone_without_a_word_of_its_
 
 
 def unfit(version: int, plugin: PluginId = KEYCLOAK) -> dict[str, Any]:
-    """What a newer CRD allows."""
+    """Return an object that only a newer CRD allows."""
     return raw(version, plugin, **uses(*map(str, range(40))))
 
 
-def test_an_object_that_becomes_unfit_is_not_taken_for_what_it_was_and_heals() -> None:
+def test_an_object_that_becomes_unfit_does_not_keep_its_old_state_and_can_recover() -> None:
     objects = Objects()
     objects.put(raw(1, **uses("a")))
     assert objects.put(unfit(2)) == KEYCLOAK
@@ -153,7 +153,7 @@ def test_an_unfit_object_is_not_gone_while_it_is_listed() -> None:
     assert not objects.is_unfit(KEYCLOAK)
 
 
-def test_an_object_that_no_plugin_has_is_left_alone() -> None:
+def test_an_object_that_belongs_to_no_plugin_is_ignored() -> None:
     objects = Objects()
     stranger = {**raw(1), "metadata": {"name": "stranger", "uid": "u", "resourceVersion": "1"}}
     assert objects.put(stranger) is None
@@ -163,7 +163,7 @@ def test_an_object_that_no_plugin_has_is_left_alone() -> None:
     assert objects.is_unfit(DUCKDB)
 
 
-def test_an_echo_is_known_as_it_is_and_nothing_else() -> None:
+def test_only_an_echo_is_known_as_it_is() -> None:
     objects = Objects()
     objects.put(raw(5))
     assert objects.known_as_it_is(raw(5)) == KEYCLOAK
@@ -171,7 +171,7 @@ def test_an_echo_is_known_as_it_is_and_nothing_else() -> None:
         assert objects.known_as_it_is(other) is None
 
 
-def test_nothing_is_known_any_more_when_the_kind_is_gone() -> None:
+def test_nothing_is_known_once_the_crd_is_gone() -> None:
     objects = Objects()
     objects.put(raw(5, **uses("a")))
     objects.clear()

@@ -1,4 +1,4 @@
-"""The work queue: what controllers may rely on."""
+"""The work queue: what controllers can rely on."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_key_added_many_times_while_it_waits_is_reconciled_once() -> Non
     assert seen == ["a", "b"]
 
 
-async def test_a_key_is_never_reconciled_twice_at_the_same_time_and_comes_back_if_added_meanwhile() -> None:
+async def test_a_key_added_during_its_reconcile_runs_again_but_never_twice_at_the_same_time() -> None:
     at_work = most = runs = 0
     gate = asyncio.Event()
 
@@ -76,7 +76,7 @@ async def test_a_key_is_never_reconciled_twice_at_the_same_time_and_comes_back_i
     assert most == 1
 
 
-async def test_different_keys_are_reconciled_side_by_side() -> None:
+async def test_different_keys_are_reconciled_at_the_same_time() -> None:
     both = asyncio.Barrier(2)
 
     async def reconcile(key: str) -> Result:
@@ -89,7 +89,7 @@ async def test_different_keys_are_reconciled_side_by_side() -> None:
         await holds(lambda: queue.idle and not both.broken)
 
 
-async def test_a_failed_key_comes_back_and_the_others_go_on() -> None:
+async def test_a_failed_key_comes_back_and_does_not_hold_up_the_others() -> None:
     seen: list[str] = []
 
     async def reconcile(key: str) -> Result:
@@ -121,7 +121,7 @@ async def test_back_off_grows_with_each_failure_and_ends_with_a_success() -> Non
         queue.add("a")
         await holds(lambda: len(moments) == 5)
         gaps = [later - earlier for earlier, later in pairwise(moments)]
-        # Each is at least half of twice the one before: jitter takes up to a half.
+        # The pauses double, and jitter shortens each by up to a half.
         assert all(gap >= 0.05 * 2**number * 0.99 for number, gap in enumerate(gaps))
         queue.add("a")
         await holds(lambda: len(moments) == 6)
@@ -155,7 +155,7 @@ async def test_a_key_comes_back_after_the_time_it_asked_for() -> None:
         await holds(lambda: runs == 3)
 
 
-async def test_a_reason_that_many_keys_share_or_one_keeps_is_a_warning_once() -> None:
+async def test_a_reason_that_many_keys_share_or_one_repeats_is_a_warning_only_once() -> None:
     failures: dict[str, int] = {}
 
     async def reconcile(key: str) -> Result:
@@ -174,7 +174,7 @@ async def test_a_reason_that_many_keys_share_or_one_keeps_is_a_warning_once() ->
     assert len(lines) == 12
 
 
-async def test_what_can_wait_is_done_after_all_that_waits_and_is_not_lost() -> None:
+async def test_a_key_that_can_wait_comes_after_all_waiting_keys_and_is_not_lost() -> None:
     seen: list[str] = []
 
     async def reconcile(key: str) -> Result:
@@ -190,7 +190,7 @@ async def test_what_can_wait_is_done_after_all_that_waits_and_is_not_lost() -> N
     assert seen == ["a", "b", "c", "a", "b", "c"]
 
 
-async def test_a_key_that_can_wait_is_reconciled_in_turn_once_somebody_adds_it() -> None:
+async def test_a_key_that_can_wait_is_reconciled_in_turn_once_it_is_added() -> None:
     seen: list[str] = []
 
     async def reconcile(key: str) -> Result:

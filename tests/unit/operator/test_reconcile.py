@@ -1,4 +1,4 @@
-"""What a reconcile does with what it sees; how it reads and writes on a real API server is tested there."""
+"""What a reconcile does with what it sees; tests with a real API server cover how it reads and writes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def loaded(*dependencies: str) -> Described:
 
 @dataclass
 class World:
-    """Objects as an API server keeps them, and a plugin host and a prober that do as they are told."""
+    """Objects as an API server keeps them, and a plugin host and a prober that a test controls."""
 
     states: dict[PluginId, LoadState] = field(default_factory=dict)
     served: dict[PluginId, dict[str, Any]] = field(default_factory=dict)
@@ -76,16 +76,16 @@ class World:
     dropped: list[PluginId] = field(default_factory=list)
     declared: list[PluginId] = field(default_factory=list)
     interfere: Mapping[str, Any] = field(default_factory=dict)
-    """What another hand writes just before us, by field."""
+    """What another client writes just before the operator, by field."""
     away: bool = False
-    """Whether the API server takes no status."""
+    """Whether the API server is unreachable when a status is written."""
     version: int = 100
 
     def __post_init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """Another process: what only memory holds is gone."""
+        """Start a new process: what only memory held is gone."""
         self.objects = Objects()
         self.scans = Scans(self.objects.all)
         host = cast(
@@ -119,7 +119,7 @@ class World:
         )
 
     def there(self, plugin: PluginId, *, labels: Mapping[str, str] | None = LABELS, **spec: Any) -> None:
-        """Somebody makes an object, and the watch brings it."""
+        """Create an object as a user would, and have the watch deliver it."""
         slug = plugin.plugin_type.slug
         self.served[plugin] = {
             "metadata": {
@@ -134,7 +134,7 @@ class World:
         self.objects.put(self.served[plugin])
 
     def listed(self) -> None:
-        """All objects are listed."""
+        """List all objects."""
         self.objects.listed([self.objects.put(raw) for raw in self.served.values()], {})
         self.scans.objects_listed()
 
@@ -142,7 +142,7 @@ class World:
         return {one["type"]: one["reason"] for one in self.served[plugin]["status"]["conditions"]}
 
     async def settle(self) -> None:
-        """Everything is looked at until nothing changes."""
+        """Reconcile everything until nothing changes."""
         written = -1
         while written != len(self.written):
             written = len(self.written)
@@ -154,7 +154,7 @@ class World:
         return str(self.version)
 
     def _put(self, plugin: PluginId, **fields: Any) -> dict[str, Any]:
-        """One write of ours, and before it, in the same breath, one of another hand."""
+        """Write as the operator does, immediately after a write by another client."""
         present = {**self.served[plugin], **fields}
         metadata = {
             **present["metadata"],
@@ -196,7 +196,7 @@ def world() -> World:
 
 @pytest.fixture
 async def probed(world: World) -> World:
-    """A plugin that runs, and is Ready."""
+    """Return a world in which a plugin runs and is Ready."""
     world.there(BASE, probe={})
     world.listed()
     world.scans.succeeded(scan(BASE))
@@ -208,7 +208,7 @@ async def probed(world: World) -> World:
     return world
 
 
-async def test_what_is_not_known_for_now_restarts_no_started_plugin_and_writes_nothing(probed: World) -> None:
+async def test_facts_that_are_unknown_for_now_restart_no_plugin_and_write_nothing(probed: World) -> None:
     probed.scans.succeeded(scan(TOP, unreadable="floe_base"))
     await probed.settle()
     probed.scans.failed("no Python")
@@ -219,7 +219,7 @@ async def test_what_is_not_known_for_now_restarts_no_started_plugin_and_writes_n
     assert (len(probed.wanted), probed.dropped, probed.written) == (1, [], [])
 
 
-async def test_after_a_restart_a_plugin_is_started_once_it_is_loaded_and_only_then(probed: World) -> None:
+async def test_after_a_restart_a_plugin_is_started_only_once_it_is_loaded(probed: World) -> None:
     probed.wanted.clear()
     probed.restart()
     probed.states[BASE] = Loading()
@@ -233,7 +233,7 @@ async def test_after_a_restart_a_plugin_is_started_once_it_is_loaded_and_only_th
     assert probed.written == []
 
 
-async def test_a_plugin_is_stopped_after_the_status_that_says_why_is_written(probed: World) -> None:
+async def test_a_plugin_is_stopped_only_after_the_status_that_says_why_is_written(probed: World) -> None:
     probed.scans.succeeded(scan(TOP))
     probed.away = True
     with pytest.raises(ClusterUnreachable):
@@ -246,7 +246,7 @@ async def test_a_plugin_is_stopped_after_the_status_that_says_why_is_written(pro
 
 @pytest.fixture
 async def chain(world: World) -> World:
-    """A plugin that needs another; both are Ready."""
+    """Return a world in which a plugin needs another plugin and both are Ready."""
     world.there(TOP)
     world.there(BASE)
     world.listed()
@@ -258,11 +258,11 @@ async def chain(world: World) -> World:
     return world
 
 
-async def test_a_partial_scan_does_not_make_what_it_hides_missing_to_others(chain: World) -> None:
+async def test_a_plugin_hidden_by_a_partial_scan_is_not_a_missing_dependency(chain: World) -> None:
     chain.scans.succeeded(scan(TOP, unreadable="floe_base"))
     await chain.settle()
     assert chain.written == []
-    # Nor does another process know less, in whatever order it hears of objects and scans.
+    # A new process knows just as much, in whatever order it learns of objects and scans.
     chain.restart()
     del chain.states[BASE]
     chain.scans.succeeded(scan(TOP, unreadable="floe_base"))
@@ -276,7 +276,7 @@ async def test_a_partial_scan_does_not_make_what_it_hides_missing_to_others(chai
     assert chain.reasons(TOP)["DependenciesReady"] == "DependencyMissing"
 
 
-async def test_a_cycle_stays_one_while_a_member_loads_again(chain: World) -> None:
+async def test_a_cycle_remains_while_a_member_loads_again(chain: World) -> None:
     chain.states[BASE] = loaded("catalog/top")
     await chain.settle()
     assert chain.declared == [TOP, BASE]
@@ -294,7 +294,7 @@ async def test_a_cycle_stays_one_while_a_member_loads_again(chain: World) -> Non
 
 
 @pytest.mark.parametrize("gone", [False, True])
-async def test_an_object_that_does_not_fit_the_crd_is_never_applied_to(world: World, gone: bool) -> None:
+async def test_an_object_that_does_not_match_the_crd_is_never_written(world: World, gone: bool) -> None:
     world.there(BASE, version="x" * 300)
     world.listed()
     world.scans.succeeded(scan(BASE))
@@ -322,7 +322,7 @@ EDITED = {"conditions": [{**CONDITION, "lastTransitionTime": "2020-01-01T00:00:0
     ],
     ids=["nobody", "spec", "labels", "status"],
 )
-async def test_what_another_hand_changed_together_with_our_status_brings_the_key_back(
+async def test_a_change_by_another_client_just_before_our_status_requeues_the_key(
     world: World, interfere: Mapping[str, Any], result: Result
 ) -> None:
     world.there(BASE)
@@ -338,7 +338,7 @@ async def test_what_another_hand_changed_together_with_our_status_brings_the_key
     [({}, DONE), ({"metadata": {"generation": 2}}, RetryAfter(0)), ({"status": EDITED}, RetryAfter(1.0))],
     ids=["nobody", "spec", "status"],
 )
-async def test_what_another_hand_changed_together_with_our_label_brings_the_key_back(
+async def test_a_change_by_another_client_just_before_our_label_requeues_the_key(
     world: World, interfere: Mapping[str, Any], result: Result
 ) -> None:
     world.there(BASE, labels=None)

@@ -1,4 +1,4 @@
-"""What a log says once."""
+"""What a log says only once."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from floe_operator.said import Said
 
 
-def test_the_same_is_said_once_and_another_word_or_subject_is_new() -> None:
+def test_the_same_words_are_new_once_and_other_words_or_subjects_are_new() -> None:
     said: Said[str] = Said()
     asked = [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1)]
     assert [said.is_new(*one) for one in asked] == [True, False, True, True, True]
 
 
-def test_what_is_over_is_said_when_it_comes_back() -> None:
+def test_a_subject_that_is_over_is_new_when_it_comes_back() -> None:
     said: Said[str] = Said()
     assert said.is_new("a")
     said.is_over("a")
@@ -23,7 +23,7 @@ def test_what_is_over_is_said_when_it_comes_back() -> None:
     assert said.is_new("a")
 
 
-def test_subjects_that_are_not_named_any_more_are_over() -> None:
+def test_subjects_that_are_no_longer_named_are_over() -> None:
     said: Said[str] = Said()
     assert said.is_new("a")
     assert said.is_new("b")
@@ -31,7 +31,7 @@ def test_subjects_that_are_not_named_any_more_are_over() -> None:
     assert (said.is_new("a"), said.is_new("b")) == (True, False)
 
 
-def test_the_same_is_new_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_words_are_new_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     said: Said[str] = Said(again_after=60.0)
@@ -43,7 +43,7 @@ def test_the_same_is_new_again_after_a_while(monkeypatch: pytest.MonkeyPatch) ->
     assert not said.is_new("a")
 
 
-def test_the_memory_is_bounded_and_the_oldest_subject_goes_first() -> None:
+def test_the_memory_is_bounded_and_the_oldest_subject_is_forgotten_first() -> None:
     said: Said[int] = Said()
     assert all(said.is_new(subject) for subject in range(10_001))
     assert not said.is_new(10_000)

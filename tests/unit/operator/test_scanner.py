@@ -1,4 +1,4 @@
-"""What several scans come to, some of which the API server does not answer."""
+"""What several scans lead to, even if the API server does not answer during some of them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scan(*plugins: PluginId) -> ScanResult:
 STAYING_SPEC = {"type": "compute", "name": "staying"}
 ABSENT, PRESENT = scan(STAYING), scan(STAYING, GOING)
 Round = tuple[ScanResult | None, bool]
-"""What a scan finds, None where it fails, and whether the API server answers then."""
+"""What a scan finds (None if it fails), and whether the API server answers after it."""
 
 
 def a_scanner(
@@ -61,7 +61,7 @@ def a_scanner(
     delete: Callable[..., Awaitable[None]] | None = None,
     interval: float = 3600,
 ) -> Scanner:
-    """A scanner of a leader, with a host that finds and an API server that lists what it is told."""
+    """Return the scanner of a leader, with a plugin host and an API server that a test controls."""
     return Scanner(
         host=cast("PluginHost", SimpleNamespace(scan=scan)),
         floeplugins=cast("FloePlugins", SimpleNamespace(list=listed, delete=delete)),
@@ -74,7 +74,7 @@ def a_scanner(
 
 
 async def after(rounds: Sequence[Round]) -> list[PluginId]:
-    """What is deleted after these scans."""
+    """Return the plugins whose objects are deleted after these scans."""
     deleted: list[PluginId] = []
     begun = 0
 
@@ -120,13 +120,13 @@ async def after(rounds: Sequence[Round]) -> list[PluginId]:
         ([(ABSENT, True), (ABSENT, False), (ABSENT, True), (ABSENT, True)], True),
     ],
 )
-async def test_a_bare_mirror_goes_after_three_scans_in_a_row_whether_or_not_the_api_server_answered(
+async def test_three_scans_in_a_row_delete_a_bare_mirror_and_an_unanswered_scan_can_only_end_the_row(
     rounds: Sequence[Round], goes: bool
 ) -> None:
     assert await after(rounds) == ([GOING] if goes else [])
 
 
-async def test_what_a_listing_showed_before_it_broke_off_is_looked_at() -> None:
+async def test_an_object_listed_before_the_listing_broke_off_is_enqueued() -> None:
     looked_at: list[PluginId] = []
 
     async def found() -> ScanResult:
@@ -150,7 +150,7 @@ async def test_what_a_listing_showed_before_it_broke_off_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(("result", "looked_at"), [(PRESENT, [GOING]), (None, [])], ids=["found", "failed"])
-async def test_an_installed_plugin_without_an_object_is_looked_at_after_a_scan_that_found_it(
+async def test_an_installed_plugin_without_an_object_is_enqueued_after_a_scan_that_found_it(
     result: ScanResult | None, looked_at: list[PluginId]
 ) -> None:
     seen: list[PluginId] = []

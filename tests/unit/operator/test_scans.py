@@ -1,4 +1,4 @@
-"""What the scans of a process say of a plugin, over several of them."""
+"""What a process knows about a plugin after several scans."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def an_object(kind: str, name: str, **status: Any) -> FloePlugin:
 
 
 def after(*results: ScanResult | str) -> Scans:
-    """What is known after these scans; a text is why one failed."""
+    """Return what is known after these scans; a text is the reason why a scan failed."""
     scans = Scans()
     for one in results:
         scans.failed(one) if isinstance(one, str) else scans.succeeded(one)
@@ -68,13 +68,13 @@ FULL = scan(DUCKDB, broken=(TWICE,))
         (after(scan(partial=True)), "compute", "duckdb", DiscoveryUnknown("/site: permission denied")),
     ],
 )
-def test_the_last_scan_decides_and_what_it_could_not_see_is_not_gone(
+def test_the_last_scan_decides_and_what_it_could_not_see_is_unknown(
     scans: Scans, kind: str, name: str, found: object
 ) -> None:
     assert scans.discovery(an_object(kind, name)) == found
 
 
-def test_what_a_scan_found_must_have_a_mirror_even_while_later_scans_fail() -> None:
+def test_a_plugin_that_a_scan_found_must_have_a_mirror_even_while_later_scans_fail() -> None:
     scans = after(scan(DUCKDB, UNNAMEABLE, broken=(TWICE,)), "no Python")
     assert scans.must_exist(PluginId(PluginType.COMPUTE, "duckdb"))
     assert scans.must_exist(PluginId(PluginType.DBT, "core"))
@@ -84,7 +84,7 @@ def test_what_a_scan_found_must_have_a_mirror_even_while_later_scans_fail() -> N
     assert scans.unnameable() == [PluginId(PluginType.COMPUTE, "a b")]
 
 
-def test_a_partial_scan_and_a_failed_one_make_no_known_plugin_unknown() -> None:
+def test_a_known_plugin_stays_known_after_a_partial_or_failed_scan() -> None:
     plugin = PluginId(PluginType.COMPUTE, "duckdb")
     objects: list[FloePlugin] = []
     scans = Scans(lambda: objects)
@@ -105,7 +105,7 @@ def test_a_partial_scan_and_a_failed_one_make_no_known_plugin_unknown() -> None:
     assert not scans.must_exist(plugin)
 
 
-def test_the_known_plugins_are_another_object_after_each_scan() -> None:
+def test_the_collection_of_known_plugins_is_a_new_object_after_each_scan() -> None:
     scans = after(FULL)
     before = scans.plugins
     assert scans.plugins is before

@@ -1,4 +1,4 @@
-"""Which secrets are scrubbed, of whose text, and for how long."""
+"""Which secrets are scrubbed, from whose text, and for how long."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_a_plugins_own_text_is_scrubbed_of_its_own_secrets_and_printed_tex
     assert known.common().scrub("secret-one secret-two") == f"{REDACTED} {REDACTED}"
 
 
-async def test_the_secrets_before_a_rotation_are_scrubbed_as_well() -> None:
+async def test_the_secrets_from_before_a_rotation_are_scrubbed_too() -> None:
     known = scrubbers()
     await known.remember(ONE, ("first-value",))
     assert known.common().scrub("second-value") == "second-value"
@@ -35,7 +35,7 @@ async def test_the_secrets_before_a_rotation_are_scrubbed_as_well() -> None:
     assert known.of(ONE).scrub("second-value") == REDACTED
 
 
-async def test_after_many_rotations_the_last_ones_are_scrubbed_and_memory_is_bounded() -> None:
+async def test_after_many_rotations_the_latest_secrets_are_scrubbed_and_memory_is_bounded() -> None:
     known = scrubbers()
     values = [f"{number:04}" * 64 for number in range(200)]
     for value in values:
@@ -45,13 +45,13 @@ async def test_after_many_rotations_the_last_ones_are_scrubbed_and_memory_is_bou
     assert known.of(ONE).scrub(values[0]) == values[0]
 
 
-async def test_two_who_remember_at_once_lose_nothing() -> None:
+async def test_remembering_twice_at_the_same_time_loses_nothing() -> None:
     known = scrubbers()
     await asyncio.gather(known.remember(ONE, ("first-value",)), known.remember(ONE, ("second-value",)))
     assert known.of(ONE).scrub("first-value second-value") == f"{REDACTED} {REDACTED}"
 
 
-async def test_printed_text_is_scrubbed_of_an_object_that_is_gone_until_its_host_is_too() -> None:
+async def test_printed_text_is_scrubbed_of_a_deleted_objects_secrets_until_its_host_is_gone() -> None:
     generation = 1
     known = Scrubbers(lambda: generation)
     await known.remember(ONE, ("the-secret",))
@@ -63,7 +63,7 @@ async def test_printed_text_is_scrubbed_of_an_object_that_is_gone_until_its_host
     assert known.common().scrub("the-secret") == "the-secret"
 
 
-async def test_an_object_that_comes_back_begins_anew() -> None:
+async def test_an_object_that_comes_back_starts_without_its_old_secrets() -> None:
     known = scrubbers()
     await known.remember(ONE, ("short",))
     known.forget(ONE)
@@ -72,7 +72,7 @@ async def test_an_object_that_comes_back_begins_anew() -> None:
     assert known.common().scrub("text") == WITHHELD
 
 
-async def test_of_an_object_that_comes_and_goes_for_months_only_the_last_ones_are_remembered() -> None:
+async def test_only_the_latest_secrets_of_a_repeatedly_recreated_object_are_remembered() -> None:
     known = scrubbers()
     for number in range(10):
         await known.remember(ONE, (f"secret-number-{number}",))

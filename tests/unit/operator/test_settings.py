@@ -1,4 +1,4 @@
-"""Flags and FLOE_* variables of the operator: what they accept, which wins, and what a wrong one is told."""
+"""The operator's flags and FLOE_* variables: what they accept, which wins, and what errors say."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("plugin_python", "/opt/plugins/bin/python", Path("/opt/plugins/bin/python")),
     ],
 )
-def test_a_variable_is_read_in_the_units_of_kubernetes(
+def test_a_variable_is_read_in_kubernetes_units(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, value: Any
 ) -> None:
     monkeypatch.setenv(f"FLOE_{variable.upper()}", text)
@@ -68,7 +68,7 @@ def test_a_variable_is_read_in_the_units_of_kubernetes(
         ("leader_elect", "perhaps"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
+def test_an_invalid_value_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, text: str
 ) -> None:
     monkeypatch.setenv(f"FLOE_{variable.upper()}", text)
@@ -82,19 +82,21 @@ def test_what_cannot_be_meant_is_refused(
     assert said.count("\n") == 1
 
 
-def test_too_little_memory_is_met_with_what_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_little_memory_is_refused_with_the_minimum(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["list", "--host-memory", "63Mi"])
     assert "--host-memory (FLOE_HOST_MEMORY): must be at least 64Mi" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("settings", "level"), [(RunSettings, "info"), (ListSettings, "error")])
-def test_commands_that_answer_log_errors_only(settings: type[PluginEnvironment], level: str) -> None:
+def test_run_logs_info_and_other_commands_log_only_errors(
+    settings: type[PluginEnvironment], level: str
+) -> None:
     assert settings().log_level == level
 
 
 @pytest.mark.parametrize("command", ["run", "list", "validate", "schema"])
-def test_help_shows_the_defaults_as_people_write_them(
+def test_help_shows_the_defaults_as_users_write_them(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -107,7 +109,7 @@ def test_help_shows_the_defaults_as_people_write_them(
 
 
 @pytest.mark.parametrize("command", ["list", "validate", "schema"])
-def test_what_only_one_command_takes_has_no_variable(
+def test_an_option_of_a_single_command_has_no_variable(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -116,7 +118,7 @@ def test_what_only_one_command_takes_has_no_variable(
     assert shown == {f"FLOE_{name.upper()}" for name in PluginEnvironment.model_fields}
 
 
-def test_such_a_variable_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_for_an_option_of_a_single_command_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOE_OUTPUT", "github")
     monkeypatch.setenv("FLOE_LOAD_TIMEOUT", "20s")
     settings = ListSettings()
@@ -130,7 +132,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
 
 
 @pytest.mark.parametrize("name", RunSettings.model_fields)
-def test_an_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"FLOE_{name.upper()}", "")
     assert getattr(RunSettings(), name) == RunSettings.model_fields[name].default
 
@@ -150,13 +152,13 @@ def test_every_setting_of_run_is_a_flag_with_its_variable_in_the_help(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "a command is needed: run, list, validate or schema"),
+        ([], "a command is required: run, list, validate or schema"),
         (["mirror"], "invalid choice"),
         (["run", "--nothing"], "--nothing"),
     ],
     ids=str,
 )
-def test_a_wrong_call_ends_with_2_and_says_why(
+def test_a_wrong_command_line_ends_with_2_and_says_why(
     capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -165,6 +167,6 @@ def test_a_wrong_call_ends_with_2_and_says_why(
     assert says in capsys.readouterr().err
 
 
-def test_outside_of_a_pod_there_is_no_namespace_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_pod_there_is_no_namespace_of_a_service_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     assert service_account_namespace() is None

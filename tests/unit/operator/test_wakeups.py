@@ -1,4 +1,4 @@
-"""Who is looked at again, and by what news."""
+"""Which plugins are enqueued, and by what news."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class World:
 
     @property
     def woken(self) -> set[PluginId]:
-        """Who was woken since one last asked."""
+        """The plugins woken since this was last read."""
         woken = set(self._woken)
         self._woken.clear()
         return woken
@@ -51,7 +51,7 @@ def world() -> World:
     return World()
 
 
-def test_what_the_watch_brings_is_looked_at_and_an_echo_is_not(world: World) -> None:
+def test_a_change_from_the_watch_enqueues_the_plugin_and_an_echo_does_not(world: World) -> None:
     world.wakeups.seen(None, raw(OTHER, 1))
     assert world.woken == {OTHER}
     world.objects.put(raw(OTHER, 2))
@@ -64,12 +64,12 @@ def test_what_the_watch_brings_is_looked_at_and_an_echo_is_not(world: World) -> 
     assert world.objects.get(OTHER) is None
 
 
-def test_an_object_that_no_plugin_has_wakes_nobody(world: World) -> None:
+def test_an_object_that_belongs_to_no_plugin_wakes_nothing(world: World) -> None:
     world.wakeups.seen(None, {"metadata": {"name": "stranger", "uid": "u", "resourceVersion": "1"}})
     assert world.woken == set()
 
 
-def test_an_object_that_becomes_unfit_is_looked_at(world: World) -> None:
+def test_an_object_that_stops_matching_the_crd_is_enqueued(world: World) -> None:
     world.wakeups.seen(None, raw(OTHER, 1))
     assert world.woken == {OTHER}
     world.wakeups.seen("MODIFIED", raw(OTHER, 2, probe={"periodSeconds": 0}))
@@ -77,9 +77,7 @@ def test_an_object_that_becomes_unfit_is_looked_at(world: World) -> None:
 
 
 @pytest.mark.parametrize("by", ["the watch", "a write", "an echo"])
-def test_those_that_need_a_plugin_are_woken_when_its_readiness_turns_and_only_they(
-    world: World, by: str
-) -> None:
+def test_a_change_of_readiness_wakes_the_dependents_and_nothing_else(world: World, by: str) -> None:
     def turns(version: int, *, ready: bool) -> set[PluginId]:
         if by == "the watch":
             world.wakeups.seen("MODIFIED", raw(BASE, version, ready=ready))
@@ -97,7 +95,7 @@ def test_those_that_need_a_plugin_are_woken_when_its_readiness_turns_and_only_th
     assert turns(4, ready=False) == {MIDDLE}
 
 
-def test_an_object_that_a_listing_lacks_is_not_ready_any_more(world: World) -> None:
+def test_an_object_missing_from_a_listing_is_no_longer_ready(world: World) -> None:
     world.wakeups.seen(None, raw(BASE, 1, ready=True))
     assert world.woken == {BASE, MIDDLE}
     for plugin in world.objects.listed((), world.objects.versions()):
@@ -108,7 +106,7 @@ def test_an_object_that_a_listing_lacks_is_not_ready_any_more(world: World) -> N
     assert world.woken == {MIDDLE}
 
 
-def test_all_that_wait_for_a_plugin_are_woken_when_it_declares_something_else(world: World) -> None:
+def test_changed_dependencies_wake_everything_that_waits_for_the_plugin(world: World) -> None:
     world.dependents.note(BASE, ["top"])
     world.wakeups.declared(BASE)
     assert world.woken == {BASE, MIDDLE, TOP}
@@ -117,7 +115,7 @@ def test_all_that_wait_for_a_plugin_are_woken_when_it_declares_something_else(wo
     assert world.woken == {MIDDLE, TOP}
 
 
-def test_a_source_wakes_the_objects_that_refer_to_it(world: World) -> None:
+def test_a_changed_source_wakes_the_objects_that_refer_to_it(world: World) -> None:
     source = {"secretKeyRef": {"name": "s", "key": "k"}, "path": "a"}
     world.objects.put(raw(OTHER, 1, configFrom=[source]))
     world.objects.put(raw(BASE, 2))
@@ -125,7 +123,7 @@ def test_a_source_wakes_the_objects_that_refer_to_it(world: World) -> None:
     assert world.woken == {OTHER}
 
 
-def test_nothing_is_ready_when_the_kind_is_gone(world: World) -> None:
+def test_nothing_is_ready_once_the_crd_is_gone(world: World) -> None:
     world.wakeups.seen(None, raw(BASE, 1, ready=True))
     assert world.woken == {BASE, MIDDLE}
     assert world.wakeups.kind_gone() == [BASE]

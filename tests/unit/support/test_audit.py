@@ -1,4 +1,4 @@
-"""The audit log as tests read it: a request that has begun is waited for."""
+"""The audit log as tests read it: reading waits for the end of a request that has begun."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_a_request_that_has_begun_is_returned_once_it_has_ended(tmp_path: Path) 
         (["RequestReceived", "ResponseStarted"], "watch", datetime.now(UTC), ["ResponseStarted"]),
         (["RequestReceived", "ResponseComplete"], "list", datetime.now(UTC), ["ResponseComplete"]),
     ],
-    ids=["its API server died", "a watch begins", "a watch goes on", "a list has ended"],
+    ids=["the API server died", "a watch begins", "a watch continues", "a list has ended"],
 )
-def test_a_request_counts_once_and_only_when_it_was_answered(
+def test_a_request_counts_once_and_only_if_it_was_answered(
     tmp_path: Path, stages: list[str], verb: str, received: datetime, returned: list[str]
 ) -> None:
     log = tmp_path / "audit.log"

@@ -1,1 +1,1 @@
-"""`make run` and `make demo`: the operator on a control plane of its own, with the example plugins."""
+"""`make run` and `make demo`: the operator on its own control plane, with the example plugins."""

@@ -1,4 +1,4 @@
-"""`python -m demo run` (until Ctrl-C) and `python -m demo once` (prints the table and ends)."""
+"""`python -m demo run` (until Ctrl-C) and `python -m demo once` (prints the table and exits)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcluster import LocalClusterError
 
 
 def main() -> int:
-    """Runs the playground; the exit code."""
+    """Run the playground and return the exit code."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("mode", choices=("run", "once"))
     mode = parser.parse_args().mode

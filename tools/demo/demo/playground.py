@@ -1,4 +1,4 @@
-"""A control plane, the CRD, the operator and the example manifests, up together and down together."""
+"""A control plane, the CRD, the operator and the example manifests, started and stopped together."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _POLL_SECONDS = 0.3
 _ROTATED = "identity-jwt"
 _ROTATIONS = (
     ("a value that is too short", "short", "False"),
-    ("a good one", "another-demonstration-key-that-is-no-secret", "True"),
+    ("a valid value", "another-demonstration-key-that-is-no-secret", "True"),
 )
 
 
 class PlaygroundError(Exception):
-    """The demonstration cannot go on."""
+    """The demonstration cannot continue."""
 
 
 class Playground:
-    """Up in `with`, down after it."""
+    """A context manager: starts everything on entry and stops it on exit."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -48,9 +48,9 @@ class Playground:
             self.kubectl("apply", "--server-side", "-k", str(ROOT / "crds"))
             self.kubectl("wait", "--for=condition=Established", "crd/floeplugins.floe.dev")
             self.kubectl("create", "namespace", NAMESPACE)
-            _say(f"starting the operator (its log: {_LOG.relative_to(ROOT)})")
+            _say(f"starting the operator (log: {_LOG.relative_to(ROOT)})")
             self.operator = self._start_operator()
-            self._wait_until(lambda: bool(self._items()), "the operator makes the first object")
+            self._wait_until(lambda: bool(self._items()), "the operator creates the first object")
             _say("applying examples/manifests")
             self.kubectl("apply", "--server-side", "-f", str(ROOT / "examples" / "manifests"))
         except BaseException:
@@ -61,23 +61,23 @@ class Playground:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _say("ending")
+        _say("stopping")
         self._stack.close()
 
     def kubectl(self, *arguments: str) -> str:
-        """The output of one kubectl command in the demonstration's namespace."""
+        """Run kubectl in the demonstration's namespace and return its output."""
         return self.cluster.kubectl("--namespace", NAMESPACE, *arguments)
 
     def table(self) -> str:
-        """What `kubectl get floeplugins` prints."""
+        """Return the output of `kubectl get floeplugins`."""
         return self.kubectl("get", "floeplugins").rstrip()
 
     def settle(self) -> None:
-        """Waits until the operator has judged every object."""
-        self._wait_until(lambda: all(map(_is_judged, self._items())), "every object is judged")
+        """Wait until the operator has assessed every object."""
+        self._wait_until(lambda: all(map(_is_judged, self._items())), "every object is assessed")
 
     def rotate_secret(self) -> None:
-        """Puts other values into the Secret of one plugin, a wrong one first: each is judged at once."""
+        """Change one plugin's Secret twice, first to a wrong value, and show how each change is assessed."""
         for what, key, ready in _ROTATIONS:
             _say(f"rotating the Secret of {_ROTATED}: {what}")
             patch = json.dumps({"stringData": {"signing-key": key}})
@@ -86,7 +86,7 @@ class Playground:
             print(self.kubectl("get", "floeplugin", _ROTATED, "-o", "wide").rstrip(), flush=True)
 
     def show(self) -> None:
-        """Shows the table, again at each change, until Ctrl-C."""
+        """Print the table, and again after each change, until Ctrl-C."""
         self.settle()
         reader = self.cluster.kubeconfig_for("you", groups=["system:masters"], namespace=NAMESPACE)
         print(_hints(reader, self.cluster.binary("kubectl").parent))
@@ -95,7 +95,7 @@ class Playground:
             table = self.table()
             if _without_age(table) != _without_age(shown):
                 now = time.strftime("%H:%M:%S")
-                print(f"\n{now}  kubectl get floeplugins    (Ctrl-C ends)\n{table}", flush=True)
+                print(f"\n{now}  kubectl get floeplugins    (Ctrl-C stops)\n{table}", flush=True)
                 shown = table
             self._check_operator()
             time.sleep(_POLL_SECONDS)
@@ -113,7 +113,9 @@ class Playground:
         while not holds():
             self._check_operator()
             if time.monotonic() > deadline:
-                raise PlaygroundError(f"not in {_SETTLE_SECONDS:.0f} s: {what}; see {_LOG}\n{self.table()}")
+                raise PlaygroundError(
+                    f"gave up after {_SETTLE_SECONDS:.0f} s waiting until {what}; see {_LOG}\n{self.table()}"
+                )
             time.sleep(_POLL_SECONDS)
 
     def _start_operator(self) -> Process:
@@ -123,7 +125,7 @@ class Playground:
         command += ["--plugin-python", str(PLUGIN_PYTHON), "--scan-interval", "5s"]
         command += ["--log-format", "text", "--http-port", "0"]
         environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
-        # Under localcluster's supervisor, so that it ends with us however we end.
+        # Under localcluster's supervisor, so that it ends with this process, however this process ends.
         operator = Process(command, log=_LOG, cwd=ROOT, env=environment)
         self._stack.callback(operator.stop)
         return operator
@@ -131,7 +133,7 @@ class Playground:
     def _check_operator(self) -> None:
         if (code := self.operator.poll()) is not None:
             tail = self.operator.last_lines()
-            raise PlaygroundError(f"the operator ended with exit code {code}:\n{tail}")
+            raise PlaygroundError(f"the operator exited with code {code}:\n{tail}")
 
 
 def _is_judged(item: dict[str, Any]) -> bool:
@@ -148,7 +150,7 @@ def _without_age(table: str) -> list[list[str]]:
 
 def _hints(kubeconfig: Path, programs: Path) -> str:
     return f"""
-The operator runs. In another terminal:
+The operator is running. In another terminal:
 
   export KUBECONFIG={shlex.quote(str(kubeconfig))}
   export PATH={shlex.quote(str(programs))}:$PATH

@@ -1,4 +1,4 @@
 """What is installed to build and test this repository: locked requirements, and the Pythons to try them on.
 
-Standard library only, since it runs before there is an environment: `python -m environments --help`.
+Standard library only, since this runs before any environment exists: `python -m environments --help`.
 """

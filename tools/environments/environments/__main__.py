@@ -1,4 +1,4 @@
-"""`python -m environments`: check or make the locks, and run tests on every Python of this machine."""
+"""`python -m environments`: check or make the locks, and run tests on every Python on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from environments.declared import DeclarationError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code."""
+    """Run a command and return its exit code."""
     parsed = _parser().parse_args(arguments)
     try:
         match parsed.command:
@@ -47,12 +47,12 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="environments", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("check", help="say which locks do not fit what the pyproject.toml files declare")
-    lock = commands.add_parser("lock", help="make the locks; needs uv and a package index")
+    commands.add_parser("check", help="report locks that do not match what the pyproject.toml files declare")
+    lock = commands.add_parser("lock", help="make the locks; requires uv and a package index")
     lock.add_argument("--renew", action="store_true", help="take the newest release of everything")
-    test = commands.add_parser("test", help="run tests on every Python of this machine")
+    test = commands.add_parser("test", help="run tests on every Python on this machine")
     test.add_argument("suite", choices=trials.SUITES)
-    test.add_argument("--others", action="store_true", help="leave out the Python that runs this")
+    test.add_argument("--others", action="store_true", help="skip the Python that runs this command")
     return parser
 
 

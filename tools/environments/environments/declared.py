@@ -1,6 +1,6 @@
-"""Reads the requirements that this repository declares: in pyproject.toml files and requirements/*.in.
+"""Reads the requirements that this repository declares in pyproject.toml files and requirements/*.in.
 
-What becomes of them is left to `locks`.
+It leaves resolving and comparing them to `locks`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class DeclarationError(Exception):
-    """A file that declares requirements is missing or damaged."""
+    """A file that declares requirements is missing or invalid."""
 
 
 def project(file: Path, *extras: str) -> Iterator[str]:
-    """Yield what a project and its extras require, without this repository's own distributions.
+    """Yield what a project and its extras require, except this repository's own distributions.
 
-    An extra that names its own project (`floe-core[operator]`) stands for the extras in the brackets.
-    Raises: DeclarationError.
+    A requirement on the project itself (`floe-core[operator]`) stands for the extras in its brackets.
+
+    Raises:
+        DeclarationError: The file is missing or invalid.
     """
     table = _table(file, "project")
     optional = {
@@ -41,7 +43,7 @@ def project(file: Path, *extras: str) -> Iterator[str]:
     while todo:
         extra = todo.pop()
         if extra not in optional:
-            raise DeclarationError(f"{file}: there is no extra {extra!r}")
+            raise DeclarationError(f"{file}: unknown extra {extra!r}")
         if extra not in done:
             done.add(extra)
             declared += optional[extra]
@@ -50,17 +52,21 @@ def project(file: Path, *extras: str) -> Iterator[str]:
 
 
 def _extras_of(own: str, requirement: object) -> list[str]:
-    """Return the extras that a requirement on the project itself names."""
+    """Return the extras named by a requirement on the project itself."""
     brackets = re.search(r"\[([^]]*)\]", str(requirement))
     if brackets is None or name_of(requirement) != own:
         return []
     if ";" in str(requirement):
-        raise DeclarationError(f"{requirement!r}: an extra of the project itself takes no marker")
+        raise DeclarationError(f"{requirement!r}: an extra of the project itself cannot have a marker")
     return [normalised(extra.strip()) for extra in brackets[1].split(",") if extra.strip()]
 
 
 def build(file: Path) -> Iterator[str]:
-    """Yield what building a project requires. Raises: DeclarationError."""
+    """Yield what building a project requires.
+
+    Raises:
+        DeclarationError: The file is missing or invalid.
+    """
     requires = _table(file, "build-system").get("requires")
     if not isinstance(requires, list):
         raise DeclarationError(f"{file}: build-system.requires is not a list")
@@ -68,21 +74,29 @@ def build(file: Path) -> Iterator[str]:
 
 
 def listed(file: Path) -> Iterator[str]:
-    """Yield the requirements of a requirements file. Raises: DeclarationError."""
+    """Yield the requirements in a requirements file.
+
+    Raises:
+        DeclarationError: The file is missing or invalid.
+    """
     for line in _text(file).splitlines():
         if requirement := re.split(r"(?:^|\s)#", line)[0].strip():
             yield requirement
 
 
 def promised_pythons() -> list[tuple[int, int]]:
-    """Return the Pythons that floe-core's classifiers promise, oldest first."""
+    """Return the Python versions that floe-core's classifiers promise, oldest first."""
     classifiers = _table(FLOE_CORE, "project")["classifiers"]
     found = [re.fullmatch(r"Programming Language :: Python :: (\d+)\.(\d+)", each) for each in classifiers]
     return sorted((int(each[1]), int(each[2])) for each in found if each)
 
 
 def name_of(requirement: object) -> str:
-    """Return the normalised name of the distribution that is required. Raises: DeclarationError."""
+    """Return the normalised name of the required distribution.
+
+    Raises:
+        DeclarationError: This is not a requirement.
+    """
     found = _NAME.match(requirement) if isinstance(requirement, str) else None
     if found is None:
         raise DeclarationError(f"{requirement!r} is not a requirement")
@@ -90,13 +104,13 @@ def name_of(requirement: object) -> str:
 
 
 def normalised(name: str) -> str:
-    """Return the name as PEP 503 compares names."""
+    """Return the name in PEP 503's normal form."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache
 def own_names() -> frozenset[str]:
-    """Return the normalised names of the distributions of this repository, which no index is asked for."""
+    """Return the normalised names of this repository's distributions, which never come from an index."""
     return frozenset(normalised(_table(file, "project")["name"]) for file in PROJECTS)
 
 
@@ -107,7 +121,7 @@ def _table(file: Path, name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise DeclarationError(f"{file}: {error}") from None
     if not isinstance(table, dict):
-        raise DeclarationError(f"{file}: there is no [{name}]")
+        raise DeclarationError(f"{file}: no [{name}] table")
     return table
 
 
@@ -117,4 +131,4 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise DeclarationError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise DeclarationError(f"{file}: it is not UTF-8") from None
+        raise DeclarationError(f"{file}: not UTF-8") from None

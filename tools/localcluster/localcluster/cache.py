@@ -1,4 +1,4 @@
-"""The user's cache folder, and the lock that keeps two builds from doing the same work."""
+"""The user's cache folder, and a lock that keeps two builds from doing the same work."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/localcluster`, where XDG_CACHE_HOME is by default ~/.cache."""
+    """Return `$XDG_CACHE_HOME/localcluster`; XDG_CACHE_HOME defaults to ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: a relative path is to be ignored.
+    # The XDG specification says to ignore a relative path.
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "localcluster"
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file; it is free again when its holder ends, however it ends."""
+    """Hold the lock file; it is released when the process that holds it ends, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:

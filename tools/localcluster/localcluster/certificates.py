@@ -1,6 +1,6 @@
-"""The cluster's own certificate authority, and what it issues; used by the cluster only.
+"""The cluster's own certificate authority, and what it issues.
 
-Everything is ECDSA P-256: keys take microseconds, so that each cluster can have its own.
+Everything is ECDSA P-256: generating a key takes microseconds, so each cluster can have its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLOCK_SKEW = dt.timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A certificate and its private key, both PEM."""
+    """A certificate and its private key, both in PEM format."""
 
     certificate: bytes
     key: bytes
@@ -45,7 +45,7 @@ class CertificateAuthority:
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue_server(self, names: Sequence[str], addresses: Sequence[str]) -> KeyPair:
-        """A serving certificate for these DNS names and IP addresses."""
+        """Return a serving certificate for these DNS names and IP addresses."""
         alternatives = [
             *map(x509.DNSName, names),
             *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
@@ -57,7 +57,7 @@ class CertificateAuthority:
         )
 
     def issue_client(self, user: str, groups: Sequence[str]) -> KeyPair:
-        """A client certificate: its common name is the user, its organizations are the groups."""
+        """Return a client certificate with the user as common name and the groups as organizations."""
         return self._issue(_subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def _issue(
@@ -80,7 +80,7 @@ class CertificateAuthority:
 
 
 def service_account_keys() -> tuple[bytes, bytes]:
-    """The private and the public key (PEM) that sign and check ServiceAccount tokens."""
+    """Return the private and public keys (PEM) that sign and verify ServiceAccount tokens."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -89,7 +89,7 @@ def service_account_keys() -> tuple[bytes, bytes]:
 
 
 def write_private(path: Path, content: bytes) -> Path:
-    """Write a file that only its owner can read, from its first moment on."""
+    """Write a file that only its owner can read, from the moment it is created."""
     with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(content)
     return path

@@ -1,7 +1,7 @@
-"""LocalCluster: one control plane, from its folder to its end. The package's public face.
+"""LocalCluster: one control plane, from the creation of its folder to its removal.
 
-What to run comes from `binaries`, how from `components`; `processes` sees to it that nothing
-outlives this process.
+`binaries` provides the programs, `components` their command lines, and `processes` makes sure that
+nothing outlives this process.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ from localcluster.polling import wait_until
 from localcluster.processes import Process
 from localcluster.readiness import ApiServerProbe
 
-_SUPERVISOR_NOTICES = 1.0  # seconds after its command was killed
-START_WITHIN = 120.0  # seconds; about 5 are usual, more where a machine is busy
+_SUPERVISOR_NOTICES = 1.0  # seconds until a supervisor notices that its command was killed
+START_WITHIN = 120.0  # seconds; about 5 are usual, more on a busy machine
 ADMINISTRATOR = "admin"
 ADMINISTRATORS = "system:masters"
 
 
 class LocalCluster:
-    """etcd and kube-apiserver on loopback, with files, certificates and users of their own.
+    """etcd and kube-apiserver on loopback, with their own files, certificates and users.
 
-    Start it with `with`, or with `start()` and `stop()`. `version` is a minor version of Kubernetes
-    ("1.37"); without one it is the newest, or whatever KUBEBUILDER_ASSETS has. `audit_log` is a file
-    to which the API server appends an audit event for each response; `audit_policy` (a file) says
-    which, by default all of them, as metadata. With `controller_manager`, namespaces can be deleted,
-    each namespace gets its ServiceAccount, and owned objects are collected as garbage. The `..._flags`
-    come last on the components' command lines.
+    Use it in a `with` statement, or call `start()` and `stop()`. `version` is a minor version of Kubernetes
+    ("1.37"); it defaults to the newest, or to whatever KUBEBUILDER_ASSETS has. `audit_log` is a file to which
+    the API server appends an audit event for each response; `audit_policy` (a file) says which events it
+    writes, by default all of them at level Metadata. With `controller_manager`, namespaces can be deleted,
+    each namespace gets its ServiceAccount, and owned objects are garbage-collected. The `..._flags` are
+    appended to the components' command lines.
 
-    Every method may raise LocalClusterError; those that need a started cluster raise RuntimeError before.
+    Every method can raise LocalClusterError; methods that need a started cluster raise RuntimeError if it is
+    not started.
     """
 
     def __init__(
@@ -74,14 +75,14 @@ class LocalCluster:
 
     @property
     def url(self) -> str:
-        """https://127.0.0.1:PORT, the same for the cluster's life."""
+        """https://127.0.0.1:PORT, unchanged for the cluster's lifetime."""
         if self._port is None:
             raise RuntimeError("the cluster is not started")
         return f"https://{HOST}:{self._port.getsockname()[1]}"
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig file (group system:masters: no rule of RBAC applies)."""
+        """The administrator's kubeconfig file (group system:masters, which bypasses RBAC)."""
         return self._started.kubeconfig(ADMINISTRATOR)
 
     @property
@@ -91,13 +92,13 @@ class LocalCluster:
 
     @property
     def folder(self) -> Path:
-        """Everything of this cluster: data, logs (COMPONENT.log), kubeconfigs. Removed at its end."""
+        """The folder with the cluster's data, logs (COMPONENT.log) and kubeconfigs; `stop` removes it."""
         return self._started.folder
 
     def kubeconfig_for(self, user: str, *, groups: Sequence[str] = (), namespace: str = "default") -> Path:
-        """A kubeconfig file for another user, with the rights that RBAC gives to the name and the groups.
+        """Return a kubeconfig file for another user, with the permissions RBAC grants to the name and groups.
 
-        `namespace` is the default of its context. A call with the same user replaces the file.
+        `namespace` is the default namespace of its context. A call with the same user replaces the file.
         """
         files = self._started
         content = kubeconfig(
@@ -106,7 +107,11 @@ class LocalCluster:
         return write_private(files.kubeconfig(user.replace("/", "_")), content)
 
     def kubectl(self, *args: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002
-        """Run kubectl (as the administrator, if not told otherwise); what it printed, or KubectlError."""
+        """Run kubectl (by default as the administrator) and return what it prints.
+
+        Raises:
+            KubectlError: kubectl failed.
+        """
         files = self._started
         outcome = subprocess.run(
             [self.binary("kubectl"), *args],
@@ -117,7 +122,7 @@ class LocalCluster:
             env={
                 **os.environ,
                 "KUBECONFIG": str(kubeconfig or self.kubeconfig),
-                # kubectl's own place for it would have what an earlier cluster with the same port served.
+                # kubectl's default cache could hold what an earlier cluster on the same port served.
                 "KUBECACHEDIR": str(files.folder / "kubectl"),
             },
         )
@@ -126,15 +131,15 @@ class LocalCluster:
         return outcome.stdout
 
     def binary(self, name: str) -> Path:
-        """The path of "kubectl" or of a component's binary."""
+        """Return the path of "kubectl" or of a component's binary."""
         if self._binaries is None:
             raise RuntimeError("the cluster is not started")
         return self._binaries / name
 
     def start(self) -> None:
-        """Return when the API server is ready; what was started is ended again if that fails."""
+        """Start the cluster and wait until the API server is ready; on failure, stop whatever was started."""
         if self._files is not None:
-            raise RuntimeError("the cluster is started already")
+            raise RuntimeError("the cluster is already started")
         wanted = (*CONTROL_PLANE, CONTROLLER_MANAGER) if self._with_controller_manager else CONTROL_PLANE
         self._binaries = find_binaries(wanted, self._version)
         try:
@@ -151,9 +156,9 @@ class LocalCluster:
             raise
 
     def stop(self) -> None:
-        """End every component and remove the folder. A stopped cluster can be started again, as a new one."""
+        """Stop every component and remove the folder. `start` then starts a new cluster."""
         for name in reversed(list(self._processes)):
-            self._stop(name, kill=True)  # nothing of it is kept
+            self._stop(name, kill=True)  # its data is discarded anyway
         if self._folder is not None:
             self._folder.release()
             self._folder = self._files = None
@@ -162,31 +167,31 @@ class LocalCluster:
             self._port = None
 
     def start_etcd(self) -> None:
-        """Start it again after `stop_etcd`, or after it was killed: same data.
+        """Start etcd again with the same data, after `stop_etcd` or after it was killed.
 
-        Returns at once; the API server is ready again when it has reached it.
+        Return immediately; the API server is ready again once it has reached etcd.
         """
         self._run("etcd", components.etcd(self._started), remove_when_abandoned=self.folder)
 
     def stop_etcd(self, *, kill: bool = False) -> None:
-        """End it, gently or as a crash would. Until it is started again, the API server cannot answer."""
+        """Stop etcd, gracefully or as in a crash. The API server cannot answer until etcd starts again."""
         self._stop("etcd", kill=kill)
 
     def start_api_server(self) -> None:
-        """Start it again after `stop_api_server`, or after it was killed: same port, same data.
+        """Start the API server again with the same port and data, and wait until it is ready.
 
-        Returns when it is ready.
+        Call it after `stop_api_server`, or after the API server was killed.
         """
         port = int(self.url.rpartition(":")[2])
         self._run("kube-apiserver", components.kube_apiserver(self._started, port, self._audit_log))
         self._wait_for("kube-apiserver", self._probe().ready)
 
     def stop_api_server(self, *, kill: bool = False) -> None:
-        """End it, gently or as a crash would. Until it is started again, connections are refused."""
+        """Stop the API server, gracefully or as in a crash. Connections are refused until it starts again."""
         self._stop("kube-apiserver", kill=kill)
 
     def start_controller_manager(self) -> None:
-        """Start kube-controller-manager (built, if this is the first time) and return when it is at work."""
+        """Start kube-controller-manager, after building it if necessary, and wait until it works."""
         self._binaries = find_binaries((*CONTROL_PLANE, CONTROLLER_MANAGER), self._version)
         own_kubeconfig = self.kubeconfig_for("system:kube-controller-manager")
         self._run(CONTROLLER_MANAGER, components.kube_controller_manager(self._started, own_kubeconfig))
@@ -197,7 +202,11 @@ class LocalCluster:
         self._stop(CONTROLLER_MANAGER)
 
     def wait(self) -> None:
-        """Block until a component ends (StartError), or for ever."""
+        """Block until a component ends, or forever.
+
+        Raises:
+            StartError: A component ended.
+        """
         while True:
             self._check_running()
             time.sleep(1)
@@ -246,13 +255,13 @@ class LocalCluster:
 
     def _run(self, name: str, flags: list[str], remove_when_abandoned: Path | None = None) -> None:
         if (present := self._processes.get(name)) and not present.ends_within(_SUPERVISOR_NOTICES):
-            raise RuntimeError(f"{name} runs already")
-        self._stop(name)  # one that ended by itself
+            raise RuntimeError(f"{name} is already running")
+        self._stop(name)  # in case it ended by itself
         self._processes[name] = Process(
             [self.binary(name), *flags, *self._flags[name]],
             log=self._started.log(name),
             cwd=self.folder,
-            # Neither ETCD_* nor NOTIFY_SOCKET, proxies or GODEBUG of the caller are meant for these.
+            # The caller's ETCD_*, NOTIFY_SOCKET, proxies and GODEBUG are not meant for the components.
             env={"PATH": os.defpath, "HOME": str(self.folder), "TMPDIR": str(self.folder)},
             remove_when_abandoned=remove_when_abandoned,
         )
@@ -283,9 +292,9 @@ class LocalCluster:
 
 
 def _reserve_port() -> socket.socket:
-    """A port of loopback that stays ours: bound, so that nobody else gets it, but not listening.
+    """Reserve a loopback port by binding it without listening, so that no other process gets it.
 
-    The API server binds it as well, which SO_REUSEPORT allows to processes of the same user.
+    The API server binds it as well; SO_REUSEPORT allows this for processes of the same user.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

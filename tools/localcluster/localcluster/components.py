@@ -1,7 +1,7 @@
-"""The command lines of the control plane's components: pure, from the files of one cluster's folder.
+"""The command lines of the control plane's components, built from the paths in one cluster's folder; pure.
 
-Every component runs in that folder. etcd and the API server meet at a socket in it, so that etcd,
-which knows no users, listens on no port at all.
+Every component runs in that folder. The API server reaches etcd through a socket in it, so etcd,
+which does not authenticate clients, does not listen on any port.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 SERVICE_NETWORK = "10.0.0.0/24"
-KUBERNETES_SERVICE = "10.0.0.1"  # the first address of the network above
+KUBERNETES_SERVICE = "10.0.0.1"  # the first address of SERVICE_NETWORK
 SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc"
 
 AUDIT_POLICY = """\
@@ -24,7 +24,7 @@ rules: [{level: Metadata}]
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where a cluster keeps what its components read and write."""
+    """The paths of the files that a cluster's components read and write."""
 
     folder: Path
 
@@ -43,7 +43,8 @@ class Files:
 
 
 def etcd(files: Files) -> list[str]:
-    # Relative to the folder: a socket's path has about 100 bytes at most.
+    """Return the flags of etcd."""
+    # Relative to the folder: a socket's path cannot be longer than about 100 bytes.
     client, peer = "unix://etcd.sock", "unix://etcd-peer.sock"
     return [
         f"--data-dir={files.folder / 'etcd'}",
@@ -57,16 +58,16 @@ def etcd(files: Files) -> list[str]:
 
 
 def kube_apiserver(files: Files, port: int, audit_log: Path | None) -> list[str]:
-    """What is not named here (admission, priority and fairness, ...) is as it is by default."""
+    """Return the flags of kube-apiserver; admission, priority and fairness, and so on keep their defaults."""
     flags = [
         "--etcd-servers=unix://etcd.sock",
         f"--bind-address={HOST}",
         f"--secure-port={port}",
-        "--permit-port-sharing",  # with the socket that keeps the port ours while the server is down
+        "--permit-port-sharing",  # with the socket that reserves the port while the server is down
         f"--advertise-address={HOST}",
-        "--endpoint-reconciler-type=none",  # an EndpointSlice must not hold a loopback address
+        "--endpoint-reconciler-type=none",  # an EndpointSlice must not contain a loopback address
         f"--service-cluster-ip-range={SERVICE_NETWORK}",
-        "--allow-privileged",  # as kubeadm has it
+        "--allow-privileged",  # as kubeadm does
         "--authorization-mode=RBAC",
         f"--client-ca-file={files.pki('ca.crt')}",
         f"--tls-cert-file={files.pki('apiserver.crt')}",
@@ -80,13 +81,14 @@ def kube_apiserver(files: Files, port: int, audit_log: Path | None) -> list[str]
         flags += [
             f"--audit-policy-file={files.audit_policy}",
             f"--audit-log-path={audit_log}",
-            "--audit-log-mode=blocking",  # a request's event is in the file before its response is sent
-            "--audit-log-maxsize=100000",  # MB: one file, however long the test
+            "--audit-log-mode=blocking",  # an event is in the file before the response is sent
+            "--audit-log-maxsize=100000",  # MB; keeps one file, however long the test runs
         ]
     return flags
 
 
 def kube_controller_manager(files: Files, kubeconfig: Path) -> list[str]:
+    """Return the flags of kube-controller-manager."""
     return [
         f"--kubeconfig={kubeconfig}",
         "--use-service-account-credentials",

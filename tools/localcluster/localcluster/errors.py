@@ -1,13 +1,13 @@
-"""What can go wrong, all of it a LocalClusterError.
+"""The errors of this package; all of them are LocalClusterErrors.
 
 LocalClusterError
-├── MissingBinary      KUBEBUILDER_ASSETS names a folder that lacks a binary
-├── VersionMismatch    KUBEBUILDER_ASSETS has another Kubernetes than was asked for
+├── MissingBinary      a binary is missing from the folder KUBEBUILDER_ASSETS, or does not work
+├── VersionMismatch    KUBEBUILDER_ASSETS has a different Kubernetes than requested
 ├── UnknownVersion     no Go modules for this Kubernetes version
-├── ToolchainError     no new enough Go, and none could be installed
+├── ToolchainError     no Go is new enough, and none could be installed
 ├── BuildError         the Go build failed
 ├── StartError         a component ended, or was not ready in time
-├── KubectlError       kubectl ended with an error
+├── KubectlError       kubectl failed
 └── DeadlineExceeded   wait_until gave up
 """
 
@@ -18,27 +18,27 @@ from collections.abc import Sequence
 
 
 class LocalClusterError(Exception):
-    """The base of every error this package raises on purpose."""
+    """Base class of every error this package raises on purpose."""
 
 
 class MissingBinary(LocalClusterError):
-    """KUBEBUILDER_ASSETS names a folder that lacks a binary."""
+    """A binary is missing from the folder KUBEBUILDER_ASSETS, or does not work."""
 
 
 class VersionMismatch(LocalClusterError):
-    """KUBEBUILDER_ASSETS names a folder that has another version of Kubernetes than was asked for."""
+    """The folder KUBEBUILDER_ASSETS has a different version of Kubernetes than requested."""
 
 
 class UnknownVersion(LocalClusterError):
-    """This package has no Go modules for the Kubernetes version asked for."""
+    """This package has no Go modules for the requested Kubernetes version."""
 
 
 class ToolchainError(LocalClusterError):
-    """There is no new enough Go on PATH, and none could be installed."""
+    """The Go on PATH is missing or too old, and none could be installed."""
 
 
 class BuildError(LocalClusterError):
-    """The Go build failed; the message ends with the last lines it printed."""
+    """The Go build failed; the message ends with the last lines of its output."""
 
 
 class StartError(LocalClusterError):
@@ -46,7 +46,7 @@ class StartError(LocalClusterError):
 
 
 class KubectlError(LocalClusterError):
-    """kubectl ended with an error."""
+    """A kubectl command failed."""
 
     def __init__(self, args: Sequence[str], returncode: int, stdout: str, stderr: str) -> None:
         said = stderr.strip() or stdout.strip()
@@ -57,4 +57,4 @@ class KubectlError(LocalClusterError):
 
 
 class DeadlineExceeded(LocalClusterError):
-    """What was waited for did not happen in time; the message tells what was last seen."""
+    """What was waited for did not happen in time; the message contains what was last seen."""

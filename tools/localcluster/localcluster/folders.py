@@ -1,8 +1,8 @@
-"""The folders of clusters: each has one owner, and what a killed machine left behind is removed.
+"""The folders of clusters: each has one owner, and abandoned folders are removed.
 
-An owner holds a lock on a file in its folder for as long as it lives; the kernel frees it however the owner
-ends. A folder that is nobody's is usually removed by a supervisor. Where that was killed as well, or the
-machine was, the next cluster to start removes it.
+An owner holds a lock on a file in its folder for as long as it lives; the kernel releases the lock however
+the owner ends. Usually a supervisor then removes the folder. If the supervisor was killed as well, or the
+machine crashed, the next cluster to start removes it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import IO
 _PREFIX = "localcluster-"
 _LOCK = "owner.lock"
 _MADE_WITHIN = 3600.0
-"""Seconds after which a folder without a lock is no longer being made."""
+"""Seconds that making a folder can take; after that, a folder without a lock counts as abandoned."""
 
 
 @dataclass(frozen=True)
 class OwnedFolder:
-    """Holds a folder for this process until it is released."""
+    """A folder that this process owns until it is released."""
 
     path: Path
     _lock: IO[bytes]
@@ -38,10 +38,10 @@ class OwnedFolder:
 
 
 def new_folder() -> OwnedFolder:
-    """Make a folder that only this user can enter, after removing those that nobody owns any more."""
+    """Make a folder that only this user can enter, after removing abandoned ones."""
     remove_abandoned()
     path = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
-    # Under its name only once it is locked, or somebody else's start might take the folder for abandoned.
+    # Renamed only once it is locked; until then, another cluster's start finds no lock and leaves the folder.
     unlocked = path / f"{_LOCK}.new"
     lock = unlocked.open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -52,7 +52,7 @@ def new_folder() -> OwnedFolder:
 def remove_abandoned() -> None:
     """Remove this user's cluster folders whose owner has died."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # another start may be faster
+        with contextlib.suppress(OSError):  # another process may remove it first
             found = path.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
                 _remove_if_abandoned(path, time.time() - found.st_mtime)
@@ -60,9 +60,9 @@ def remove_abandoned() -> None:
 
 def _remove_if_abandoned(path: Path, age: float) -> None:
     try:
-        # Whatever else may lie there under this name, opening it must not wait.
+        # Whatever else has this name, opening it must not block.
         lock = os.open(path / _LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except FileNotFoundError:  # it is being made, or whoever made it was killed meanwhile
+    except FileNotFoundError:  # it is being made, or the process making it was killed
         if age > _MADE_WITHIN:
             _remove(path)
         return
@@ -75,8 +75,8 @@ def _remove_if_abandoned(path: Path, age: float) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder, its lock last: a kill half way leaves a folder that the next start still knows."""
-    with contextlib.suppress(OSError):  # somebody else may be removing it, too
+    """Remove a folder, its lock last, so that the next start recognises a folder left half removed."""
+    with contextlib.suppress(OSError):  # another process may be removing it, too
         for each in path.iterdir():
             if each.is_dir() and not each.is_symlink():
                 shutil.rmtree(each, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The content of a kubeconfig file; pure. JSON, which every reader of YAML reads."""
+"""The content of a kubeconfig file, as JSON, which every YAML reader accepts; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME = "localcluster"
 
 
 def kubeconfig(url: str, authority: bytes, user: str, client: KeyPair, namespace: str = "default") -> bytes:
-    """One cluster, one user, one context, all certificates within; the authority and the client are PEM."""
+    """Return a kubeconfig with one cluster, user and context, and all certificates (given as PEM) inline."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",

@@ -1,4 +1,4 @@
-"""Waiting for a state with a deadline, for this package and for tests that use it."""
+"""Waiting for a state with a deadline, for this package and for tests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ T = TypeVar("T")
 
 
 def wait_until(probe: Callable[[], T], what: str, *, timeout: float = 30.0, interval: float = 0.05) -> T:
-    """What `probe` returns as soon as that is true; DeadlineExceeded after `timeout` seconds."""
+    """Return what `probe` returns, as soon as that is true; `what` says so, as in "the pod is gone".
+
+    Raises:
+        DeadlineExceeded: It was not true within `timeout` seconds.
+    """
     deadline = time.monotonic() + timeout
     while not (seen := probe()):
         if time.monotonic() > deadline:
-            raise DeadlineExceeded(f"{what}: not within {timeout:g} s; last seen: {seen!r}")
+            raise DeadlineExceeded(f"gave up after {timeout:g} s waiting until {what}; last seen: {seen!r}")
         time.sleep(interval)
     return seen

@@ -1,7 +1,6 @@
-"""A component's process: started under a supervisor, logged to a file, stopped or killed.
+"""A process that is started under a supervisor, logged to a file, and stopped or killed.
 
-The cluster uses it for etcd and the Kubernetes components, the build for `go`. See `supervisor` for
-what becomes of a process whose parent dies.
+`supervisor` describes what happens to a process whose parent dies.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ LINE_LENGTH = 500
 
 
 class Process:
-    """One run of a command; `log` receives its output, appended."""
+    """One run of a command, whose output is appended to `log`."""
 
     def __init__(
         self,
@@ -44,15 +43,15 @@ class Process:
                 stderr=output,
                 cwd=cwd,
                 env=env,
-                start_new_session=True,  # a terminal's Ctrl-C is the parent's to handle
+                start_new_session=True,  # the parent handles a terminal's Ctrl-C
             )  # fmt: skip
 
     def poll(self) -> int | None:
-        """The exit status, or None while it runs; 128 + N after signal N."""
+        """Return the exit status (128 + N after signal N), or None while the process runs."""
         return self._supervisor.poll()
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether it has ended, or does so in this time."""
+        """Return whether the process ends within this time, or has ended already."""
         try:
             self._supervisor.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -60,25 +59,26 @@ class Process:
         return True
 
     def stop(self) -> None:
-        """End it gently; by SIGKILL if it does not end by itself within ten seconds."""
+        """Stop the process gracefully, or by SIGKILL if it takes longer than ten seconds."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it by SIGKILL, as a crash would."""
+        """Kill the process by SIGKILL, as in a crash."""
         self._end(signal.SIGUSR1)
 
     def _end(self, number: signal.Signals) -> None:
-        self._supervisor.send_signal(number)  # does nothing once it has ended
+        self._supervisor.send_signal(number)  # does nothing if it has ended
         self._supervisor.wait()
         assert self._supervisor.stdin is not None
         self._supervisor.stdin.close()
 
     def last_lines(self) -> str:
-        """The end of its log, for error messages."""
+        """Return the end of the process's log, for error messages."""
         return last_lines(self.log)
 
 
 def last_lines(log: Path) -> str:
+    """Return the last lines of a log, indented and shortened, for error messages."""
     with log.open(errors="replace") as file:
         lines = deque(file, maxlen=LAST_LINES)
     return "\n".join(f"    {line.rstrip()[:LINE_LENGTH]}" for line in lines)

@@ -1,6 +1,6 @@
-"""Tells a waiting person what a long step is doing; used while building.
+"""Shows a waiting user what a long step is doing.
 
-On a terminal one line is rewritten each second. Elsewhere (CI logs) a line is printed each half minute.
+On a terminal, one line is rewritten every second. Elsewhere (CI logs), a line is printed every half minute.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ELSEWHERE = 30.0
 
 
 class Progress:
-    """One step: `update` as often as you like, `done` at its end."""
+    """One step: call `update` as often as you like, and `done` at the end."""
 
     def __init__(self, step: str, stream: TextIO | None = None) -> None:
         self._step = step

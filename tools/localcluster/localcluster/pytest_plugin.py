@@ -1,7 +1,6 @@
-"""The pytest plugin: fixture `localcluster`, one control plane for the session.
+"""The pytest plugin: the fixture `localcluster`, one control plane for the session.
 
-A project that wants other arguments than none overrides the fixture `localcluster_options` in its
-conftest.py.
+To pass arguments to LocalCluster, override the fixture `localcluster_options` in conftest.py.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def localcluster_options() -> dict[str, Any]:
-    """Keyword arguments of LocalCluster for the session's cluster; override to choose."""
+    """Return the keyword arguments of the session's LocalCluster; override to change them."""
     return {}
 
 
@@ -25,8 +24,8 @@ def localcluster_options() -> dict[str, Any]:
 def localcluster(
     localcluster_options: dict[str, Any], request: pytest.FixtureRequest
 ) -> Iterator[LocalCluster]:
-    """A running control plane that every test of the session shares."""
-    # pytest imports its plugins at each start, most of which ask for no cluster.
+    """Start the control plane that all tests of the session share."""
+    # pytest imports its plugins at every start, and most runs need no cluster.
     from localcluster.cluster import LocalCluster
 
     cluster = LocalCluster(**localcluster_options)
@@ -34,7 +33,7 @@ def localcluster(
     if capture is None:
         cluster.start()
     else:
-        with capture.global_and_fixture_disabled():  # a first build takes minutes: let its progress be seen
+        with capture.global_and_fixture_disabled():  # a first build takes minutes, so show its progress
             cluster.start()
     try:
         yield cluster

@@ -1,4 +1,4 @@
-"""Asks the API server, as its administrator, whether it is ready; used by the cluster while it starts."""
+"""Asks the API server, as its administrator, whether it is ready."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import http.client
 import ssl
 from pathlib import Path
 
-# Made by the API server shortly after it says that it is ready.
+# The API server creates these shortly after it reports that it is ready.
 INITIAL_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
 class ApiServerProbe:
-    """Sees the API server as the owner of a client certificate does. Any failure to connect is "not yet"."""
+    """Asks the API server with a client certificate. Any failure to connect means "not yet"."""
 
     def __init__(self, host: str, port: int, authority: Path, certificate: Path, key: Path) -> None:
         self._host, self._port = host, port
@@ -23,7 +23,7 @@ class ApiServerProbe:
         return all(self.found(path) for path in paths)
 
     def found(self, path: str) -> bool:
-        """Whether a GET of this path is answered by 200."""
+        """Return whether a GET request for this path gets status 200."""
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=5, context=self._tls)
         try:
             connection.request("GET", path)

@@ -1,13 +1,13 @@
-"""Runs one command and ends it when the process that asked for it is gone, even by SIGKILL.
+"""Runs one command and kills it when the parent process is gone, even if SIGKILL ended the parent.
 
-Started by `processes` as a script of its own, with nothing but the standard library:
+A script that needs only the standard library:
 
     python supervisor.py PARENT_PID FOLDER_TO_REMOVE COMMAND...
 
 Its standard input is a pipe whose other end the parent holds. When the pipe closes, or PARENT_PID is
-no longer the parent (a fork of it may hold the pipe open), the command's process group is killed and
-the folder (if one is named) removed. SIGTERM ends the command gently, SIGUSR1 at once. On Linux the
-command also dies with the supervisor.
+no longer the parent (a fork of it may hold the pipe open), the supervisor kills the command's process
+group and removes the folder, if one is given. SIGTERM stops the command gracefully, SIGUSR1 kills it
+immediately. On Linux, the command also dies with the supervisor.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ import time
 from collections.abc import Callable
 
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
-POLL = 0.5  # seconds between looks at the parent, where the pipe stays open
+POLL = 0.5  # seconds between checks of the parent, in case the pipe stays open
 REMOVE_WITHIN = 5.0
 PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
+    """Run the command until it ends or must end, and return its exit status (128 + N after signal N)."""
     parent, folder, *command = sys.argv[1:]
-    # Every signal below only wakes the loop: what it means is read from `asked` and from the child's state.
+    # The signals below only wake the loop, which reads their meaning from `asked` and the child's state.
     wake, waker = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(waker, False)
@@ -74,7 +75,7 @@ def _die_with_this_process() -> Callable[[], None] | None:
 
     def in_child() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:  # it died before the line above
+        if os.getppid() != supervisor:  # the supervisor died before the line above
             os._exit(1)
 
     return in_child
@@ -86,7 +87,7 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
 
 
 def _remove(folder: str) -> None:
-    # The other supervisors end their commands at the same time: until then these may still write.
+    # The other supervisors kill their commands at the same time; until then, these may still write.
     deadline = time.monotonic() + REMOVE_WITHIN
     while os.path.exists(folder) and time.monotonic() < deadline:  # noqa: PTH110
         shutil.rmtree(folder, ignore_errors=True)

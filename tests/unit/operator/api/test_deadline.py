@@ -1,4 +1,4 @@
-"""The leader's time: it goes on while the machine sleeps, and its end is the process's end."""
+"""The leader's deadline: it also runs while the machine sleeps, and the process ends when it passes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 def sleep_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a process sees when its machine was suspended: one clock went on, the other stood still."""
+    """Simulate a machine that was suspended: one clock went on, the other stood still."""
     clock_gettime = time.clock_gettime
     monkeypatch.setattr(
         time,
@@ -27,11 +27,11 @@ def sleep_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_a_deadline_that_never_began_is_over() -> None:
+def test_a_deadline_that_was_never_set_is_over() -> None:
     assert Deadline().left() <= 0
 
 
-def test_a_deadline_is_put_off_and_cleared() -> None:
+def test_a_deadline_can_be_put_off_and_cleared() -> None:
     until = Deadline()
     until.put_off(since_boot() + HOUR)
     assert until.left() == pytest.approx(HOUR, abs=60)
@@ -39,7 +39,7 @@ def test_a_deadline_is_put_off_and_cleared() -> None:
     assert until.left() <= 0
 
 
-def test_time_that_the_machine_slept_counts(request: pytest.FixtureRequest) -> None:
+def test_time_during_which_the_machine_slept_counts(request: pytest.FixtureRequest) -> None:
     until = Deadline()
     until.put_off(since_boot() + HOUR / 2)
     request.getfixturevalue("sleep_for_an_hour")
@@ -63,7 +63,7 @@ def test_the_watchdog_notices_that_the_machine_slept(
     assert ended.wait(30)
 
 
-def test_a_watchdog_that_was_stopped_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_watchdog_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "end_process", pytest.fail)
     until = Deadline()
     until.put_off(since_boot() + HOUR)
@@ -72,7 +72,7 @@ def test_a_watchdog_that_was_stopped_ends_nothing(monkeypatch: pytest.MonkeyPatc
     until.clear()
 
 
-def test_a_process_that_two_threads_end_gives_the_first_ones_reason_alone() -> None:
+def test_a_process_that_two_threads_end_gives_only_the_first_reason() -> None:
     program = """
         import threading
 
@@ -94,5 +94,5 @@ def test_a_process_that_two_threads_end_gives_the_first_ones_reason_alone() -> N
     )
     assert ended.returncode == 1
     assert [line for line in ended.stdout.splitlines() if "reason" in line] == [
-        '{"reason": "the first reason", "event": "the lead is lost: the process ends"}'
+        '{"reason": "the first reason", "event": "leadership lost: ending the process"}'
     ], ended.stderr

@@ -1,4 +1,4 @@
-"""What an answer of the API server means to the operator."""
+"""What an answer from the API server means to the operator."""
 
 from __future__ import annotations
 
@@ -43,40 +43,45 @@ def cause(reason: str) -> dict[str, Any]:
 
 ANSWERS = {
     "no credentials": (401, status("Unauthorized"), Unauthorized, "check the kubeconfig"),
-    "a right is missing": (403, status(ROLE), MissingRight, 'verb "patch" on resource "floeplugins/status"'),
-    "its namespace is named": (403, status(ROLE), MissingRight, 'a Role in namespace "floe"'),
-    "a right of the cluster": (403, status(CLUSTER_ROLE), MissingRight, "a ClusterRole"),
+    "a missing permission": (
+        403,
+        status(ROLE),
+        MissingRight,
+        'verb "patch" on resource "floeplugins/status"',
+    ),
+    "the namespace is named": (403, status(ROLE), MissingRight, 'a Role in namespace "floe"'),
+    "a cluster-wide permission": (403, status(CLUSTER_ROLE), MissingRight, "a ClusterRole"),
     "an admission plugin": (403, status("denied by policy"), MissingRight, "denied by policy"),
-    "the namespace goes": (
+    "the namespace is being deleted": (
         403,
         status(TERMINATING, **cause("NamespaceTerminating")),
         NamespaceTerminating,
         "terminated",
     ),
-    "the namespace goes, as a conflict": (
+    "the namespace is being deleted, as a conflict": (
         409,
         status(TERMINATING, **cause("NamespaceTerminating")),
         NamespaceTerminating,
         "terminated",
     ),
-    "the kind goes": (403, status(KIND_TERMINATES), NotFound, "terminating"),
-    "nothing there": (404, status("not found"), NotFound, "not found"),
+    "the CRD is being deleted": (403, status(KIND_TERMINATES), NotFound, "terminating"),
+    "no such object": (404, status("not found"), NotFound, "not found"),
     "no such kind": (404, b"404 page not found\n", NotFound, "HTTP 404"),
-    "another manager": (409, status("conflict with someone"), Conflict, "conflict with someone"),
-    "too many": (429, status("storage is (re)initializing"), ClusterUnreachable, "(re)initializing"),
-    "a server's fault": (500, b"<html>", ClusterUnreachable, "HTTP 500"),
-    "a proxy's fault": (503, b"", ClusterUnreachable, "HTTP 503"),
-    "a wrong object": (422, status("spec.name: Invalid value"), Refused, "spec.name"),
+    "another field manager": (409, status("conflict with someone"), Conflict, "conflict with someone"),
+    "too many requests": (429, status("storage is (re)initializing"), ClusterUnreachable, "(re)initializing"),
+    "a server error": (500, b"<html>", ClusterUnreachable, "HTTP 500"),
+    "a proxy error": (503, b"", ClusterUnreachable, "HTTP 503"),
+    "an invalid object": (422, status("spec.name: Invalid value"), Refused, "spec.name"),
     "too large": (413, status("limit is 3145728"), Refused, "limit"),
     "damaged JSON": (400, b'{"message": ', Refused, "HTTP 400"),
-    "JSON that is no object": (400, b"[]", Refused, "HTTP 400"),
+    "JSON that is not an object": (400, b"[]", Refused, "HTTP 400"),
     "an empty Status": (400, b'{"message": null, "details": null}', Refused, "HTTP 400"),
-    "causes that are none": (403, status(ROLE, details={"causes": ["text"]}), MissingRight, "patch"),
+    "malformed causes": (403, status(ROLE, details={"causes": ["text"]}), MissingRight, "patch"),
 }
 
 
 @pytest.mark.parametrize(("code", "body", "kind", "says"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_is_told_apart_by_what_helps(
+def test_each_answer_becomes_an_error_that_says_what_helps(
     code: int, body: bytes, kind: type[Exception], says: str
 ) -> None:
     error = from_status(code, body)
@@ -86,7 +91,7 @@ def test_an_answer_is_told_apart_by_what_helps(
     assert "\n" not in str(error)
 
 
-def test_the_missing_right_is_named_for_programs_too() -> None:
+def test_a_missing_permission_is_also_available_to_programs() -> None:
     error = from_status(403, status(ROLE))
     assert isinstance(error, MissingRight)
     assert error.right == "patch floeplugins/status"
@@ -104,11 +109,11 @@ def test_the_missing_right_is_named_for_programs_too() -> None:
         (None, {}, None),
     ],
 )
-def test_the_api_server_says_when_to_come_back_and_is_not_believed_beyond_a_minute(
+def test_a_retry_after_of_the_api_server_is_followed_up_to_a_minute(
     header: str | None, details: dict[str, Any], after: float | None
 ) -> None:
     assert from_status(429, status("later", details=details), header).after == after
 
 
-def test_a_message_is_bounded() -> None:
+def test_the_length_of_a_message_is_bounded() -> None:
     assert len(str(from_status(422, status("x" * 100_000)))) < 2_000

@@ -1,4 +1,4 @@
-"""Which changes of a status are worth an Event, and how the Event reads."""
+"""Which changes of a status are worth an Event, and what the Event says."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def seen(status: FloePluginStatus | None) -> FloePlugin:
     ("before", "after", "told"),
     [
         pytest.param(None, READY, ("Normal", "Ready"), id="Ready from the start"),
-        pytest.param(None, LOADING, None, id="nothing is judged yet"),
-        pytest.param(LOADING, READY, ("Normal", "Ready"), id="judged at last"),
+        pytest.param(None, LOADING, None, id="nothing is assessed yet"),
+        pytest.param(LOADING, READY, ("Normal", "Ready"), id="assessed at last"),
         pytest.param(READY, READY, None, id="nothing changed"),
         pytest.param(READY, INVALID, ("Warning", "ValidationFailed"), id="broken"),
-        pytest.param(INVALID, READY, ("Normal", "Ready"), id="mended"),
-        pytest.param(INVALID, ALSO_INVALID, None, id="another message of the same reason"),
+        pytest.param(INVALID, READY, ("Normal", "Ready"), id="fixed"),
+        pytest.param(INVALID, ALSO_INVALID, None, id="a different message for the same reason"),
         pytest.param(INVALID, UNCONFIGURED, ("Normal", "ConfigRequired"), id="nobody configured it"),
-        pytest.param(READY, LOADING, None, id="not known any more"),
+        pytest.param(READY, LOADING, None, id="no longer known"),
     ],
 )
-def test_an_event_tells_of_each_turn_of_ready(
+def test_an_event_reports_each_change_of_ready(
     before: FloePluginStatus | None, after: FloePluginStatus, told: tuple[str, str] | None
 ) -> None:
     transition = events.transition_of(seen(before), after)
@@ -66,7 +66,7 @@ def test_the_note_is_the_message_of_ready() -> None:
     assert transition.note == ready.message
 
 
-def test_a_turn_is_about_the_reason_of_the_present_generation() -> None:
+def test_an_event_reports_the_reason_of_the_current_generation() -> None:
     missing = assess(
         facts(config=ConfigSourceFault("SecretNotFound", "Secret 'keycloak' is missing")), READY, LATER
     )
@@ -76,7 +76,7 @@ def test_a_turn_is_about_the_reason_of_the_present_generation() -> None:
     assert "keycloak" in transition.note
 
 
-def test_a_note_is_one_line_that_the_api_server_takes() -> None:
+def test_a_note_is_never_longer_than_the_api_server_allows() -> None:
     long = Condition(
         type="Ready",
         status="False",
@@ -89,7 +89,7 @@ def test_a_note_is_one_line_that_the_api_server_takes() -> None:
     assert len(transition.note.encode()) <= MESSAGE_BYTES
 
 
-def test_times_have_six_decimals_and_the_event_names_the_object_it_is_about() -> None:
+def test_times_have_six_decimals_and_the_event_names_its_object() -> None:
     transition = events.transition_of(seen(READY), INVALID)
     assert transition is not None
     body: dict[str, Any] = events.event(transition, "12", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "pod-1")

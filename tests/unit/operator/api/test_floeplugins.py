@@ -1,4 +1,4 @@
-"""What the calls to the API server remember of refusals: /readyz shows it."""
+"""Which refusals of the API server are remembered; /readyz shows them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from floe_operator.api.errors import (
 from floe_operator.api.floeplugins import FloePlugins
 
 PLUGIN = PluginId(PluginType.COMPUTE, "duckdb")
-FORBIDDEN = MissingRight("missing right: delete floeplugins", right="delete floeplugins")
+FORBIDDEN = MissingRight("missing permission: delete floeplugins", right="delete floeplugins")
 NO_NAMESPACE = NotFound('namespaces "floe" not found')
 
 
 class Answers:
-    """A connection that gives these answers to writes, one after the other."""
+    """A connection that answers writes with these answers, one after the other."""
 
     def __init__(self, *answers: ClusterError | None) -> None:
         self._answers = iter(answers)
@@ -43,7 +43,7 @@ class Answers:
 
 
 async def after(*answers: ClusterError | None) -> FloePlugins:
-    """What it is like after deletions that were answered so."""
+    """Return FloePlugins after deletions that were answered like this."""
     floeplugins = FloePlugins(cast("Connection", Answers(*answers)), "floe")
     for error in answers:
         with nullcontext() if error is None else pytest.raises(type(error)):
@@ -51,11 +51,11 @@ async def after(*answers: ClusterError | None) -> FloePlugins:
     return floeplugins
 
 
-async def test_a_right_that_is_missing_is_remembered() -> None:
+async def test_a_missing_permission_is_remembered() -> None:
     assert (await after(FORBIDDEN)).refusals == {"deletion": str(FORBIDDEN)}
 
 
-async def test_a_namespace_that_is_missing_is_remembered() -> None:
+async def test_a_missing_namespace_is_remembered() -> None:
     assert "--namespace" in (await after(NO_NAMESPACE)).refusals["deletion"]
 
 
@@ -70,18 +70,16 @@ async def test_a_namespace_that_is_missing_is_remembered() -> None:
         NamespaceTerminating("t"),
     ],
 )
-async def test_any_answer_that_is_no_refusal_of_rights_ends_it(
-    refusal: ClusterError, answer: ClusterError | None
-) -> None:
+async def test_any_other_answer_ends_a_refusal(refusal: ClusterError, answer: ClusterError | None) -> None:
     assert (await after(refusal, answer)).refusals == {}
 
 
 @pytest.mark.parametrize("silence", [ClusterUnreachable("u"), NotLeading("n")])
-async def test_what_says_nothing_of_rights_changes_nothing(silence: ClusterError) -> None:
+async def test_an_error_that_says_nothing_about_permissions_changes_nothing(silence: ClusterError) -> None:
     assert (await after(FORBIDDEN, silence)).refusals == {"deletion": str(FORBIDDEN)}
 
 
-async def test_a_refusal_that_is_not_met_again_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusal_that_does_not_recur_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     floeplugins = await after(FORBIDDEN)
     later = time.monotonic() + 600
     monkeypatch.setattr(time, "monotonic", lambda: later)

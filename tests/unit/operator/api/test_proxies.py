@@ -35,7 +35,7 @@ PROXY = "http://proxy.example:3128"
         ("https://localhost:6443", {"HTTPS_PROXY": PROXY}, None),
     ],
 )
-async def test_proxies_of_the_environment_are_taken_as_kubectl_takes_them(
+async def test_proxies_from_the_environment_are_used_as_kubectl_uses_them(
     server: str,
     environment: dict[str, str],
     proxy: str | None,

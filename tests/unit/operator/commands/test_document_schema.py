@@ -96,12 +96,14 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize(("config", "valid"), CONFIGS)
-def test_the_schema_of_a_plugin_takes_what_its_model_takes_in_part(config: Any, valid: bool) -> None:
+def test_the_schema_of_a_plugin_accepts_what_can_be_part_of_a_valid_configuration(
+    config: Any, valid: bool
+) -> None:
     assert accepts(document_schema(KEYCLOAK, described(Tree)), document(config)) is valid
 
 
 @pytest.mark.parametrize(("config", "valid"), CONFIGS)
-def test_the_schema_of_the_kind_takes_the_same(config: Any, valid: bool) -> None:
+def test_the_schema_of_the_kind_accepts_the_same(config: Any, valid: bool) -> None:
     schema = kind_schema({KEYCLOAK: described(Tree), DUCKDB: described(Cat)})
     assert accepts(schema, document(config)) is valid
 
@@ -119,7 +121,7 @@ def test_the_schema_of_the_kind_takes_the_same(config: Any, valid: bool) -> None
         ({"specs": {}}, False),
     ],
 )
-def test_the_parts_of_the_crd_are_in_both_schemas(change: dict[str, Any], valid: bool) -> None:
+def test_both_schemas_contain_the_rules_of_the_crd(change: dict[str, Any], valid: bool) -> None:
     known = {KEYCLOAK: described(Tree)}
     for schema in (document_schema(KEYCLOAK, known[KEYCLOAK]), kind_schema(known)):
         assert accepts(schema, {**document(), **change}) is valid
@@ -134,31 +136,31 @@ def test_the_parts_of_the_crd_are_in_both_schemas(change: dict[str, Any], valid:
         ([{"secretKeyRef": {"name": "a", "key": "b"}, "configMapKeyRef": {"name": "a", "key": "b"}}], False),
     ],
 )
-def test_config_from_is_in_the_schemas(sources: list[Any], valid: bool) -> None:
+def test_the_schema_of_the_kind_contains_the_rules_of_config_from(sources: list[Any], valid: bool) -> None:
     assert accepts(kind_schema({}), document(configFrom=sources)) is valid
 
 
-def test_the_schema_of_a_plugin_is_of_that_plugin_only() -> None:
+def test_the_schema_of_a_plugin_accepts_only_that_plugin() -> None:
     schema = document_schema(KEYCLOAK, described(Tree))
     assert not accepts(schema, document(plugin=DUCKDB))
 
 
-def test_the_schema_of_the_kind_takes_any_configuration_of_a_plugin_that_is_not_installed() -> None:
+def test_the_schema_of_the_kind_accepts_any_configuration_of_a_plugin_not_installed() -> None:
     schema = kind_schema({KEYCLOAK: described(Tree)})
     assert accepts(schema, document({"unknown": 1}, plugin=DUCKDB))
 
 
-def test_a_plugin_that_takes_no_configuration_gets_none() -> None:
+def test_a_plugin_that_takes_no_configuration_accepts_only_an_empty_configuration() -> None:
     schema = document_schema(KEYCLOAK, described(None))
     assert [accepts(schema, document(config)) for config in (None, {}, {"a": 1})] == [True, True, False]
 
 
-def test_a_configuration_whose_schema_cannot_be_had_is_free() -> None:
+def test_any_configuration_is_accepted_if_the_plugins_schema_is_unavailable() -> None:
     schema = document_schema(KEYCLOAK, described(None, takes_config=True, schema_error="it raises"))
     assert accepts(schema, document({"a": 1}))
 
 
-def test_a_model_that_is_nothing_but_recursive_has_a_schema() -> None:
+def test_a_purely_recursive_model_has_a_schema() -> None:
     class Node(BaseModel):
         value: int
         next: Node | None = None
@@ -168,7 +170,7 @@ def test_a_model_that_is_nothing_but_recursive_has_a_schema() -> None:
     assert [accepts(schema, document(config)) for config in (good, bad)] == [True, False]
 
 
-def test_a_field_may_have_the_name_of_a_keyword() -> None:
+def test_a_field_can_have_the_name_of_a_schema_keyword() -> None:
     schema = document_schema(KEYCLOAK, described(Tree))
     config = schema["properties"]["spec"]["properties"]["config"]
     definition = schema["definitions"]["Tree"] if "required" not in config.get("properties", {}) else config
@@ -176,7 +178,7 @@ def test_a_field_may_have_the_name_of_a_keyword() -> None:
     assert "required" not in definition
 
 
-def test_editors_get_the_words_of_the_crd_and_of_the_plugin() -> None:
+def test_editors_get_the_descriptions_of_the_crd_and_of_the_plugin() -> None:
     schema = document_schema(KEYCLOAK, described(Tree, description="Signs people in"))
     spec = schema["properties"]["spec"]["properties"]
     assert schema["description"] == "Signs people in"
@@ -186,10 +188,10 @@ def test_editors_get_the_words_of_the_crd_and_of_the_plugin() -> None:
 
 def test_editors_say_where_a_secret_belongs() -> None:
     schema = document_schema(KEYCLOAK, described(Tree))
-    assert "refer to it by spec.configFrom" in str(schema["definitions"]["Tree"]["properties"]["secret"])
+    assert "refer to it in spec.configFrom" in str(schema["definitions"]["Tree"]["properties"]["secret"])
 
 
-def test_no_reference_leads_nowhere() -> None:
+def test_every_reference_resolves() -> None:
     for schema in (
         document_schema(KEYCLOAK, described(Tree)),
         kind_schema({KEYCLOAK: described(Tree), DUCKDB: described(Tree)}),

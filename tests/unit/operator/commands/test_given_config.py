@@ -1,4 +1,4 @@
-"""What is known of a configuration when its Secrets are not: which faults stand all the same."""
+"""What is known about a configuration if its Secrets are not, and which faults are certain anyway."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fault(field: str, kind: str) -> ConfigFault:
         ("*.b", "missing", False),
     ],
 )
-def test_a_fault_at_below_or_on_account_of_an_unknown_path_does_not_stand(
+def test_a_fault_at_below_or_because_of_an_unknown_path_is_not_certain(
     field: str, kind: str, stands: bool
 ) -> None:
     assert given({**SECRET, "path": "a.b"}).is_certain(fault(field, kind)) is stands
@@ -63,16 +63,18 @@ def test_a_fault_at_below_or_on_account_of_an_unknown_path_does_not_stand(
         ("a", "extra_forbidden", True),
     ],
 )
-def test_with_an_unknown_mapping_at_the_root_nothing_is_missing(field: str, kind: str, stands: bool) -> None:
+def test_with_an_unknown_mapping_at_the_root_no_field_is_certainly_missing(
+    field: str, kind: str, stands: bool
+) -> None:
     assert given(SECRET).is_certain(fault(field, kind)) is stands
 
 
-def test_the_mappings_on_the_way_to_an_unknown_value_are_there() -> None:
+def test_the_mappings_on_the_way_to_an_unknown_value_exist() -> None:
     found = given({**SECRET, "path": "a.b.c"}, x=1)
     assert (found.config, found.plain) == ({"a": {"b": {}}, "x": 1}, {"x": 1})
 
 
-def test_what_spec_config_says_at_an_unknown_path_counts() -> None:
+def test_a_value_in_spec_config_at_an_unknown_path_counts() -> None:
     assert given({**SECRET, "path": "a"}, a="mine").config == {"a": "mine"}
 
 
@@ -82,12 +84,12 @@ def test_a_config_map_among_the_files_is_merged() -> None:
     assert found.is_certain(fault("z", "missing"))
 
 
-def test_binary_data_of_a_config_map_count_too() -> None:
+def test_the_binary_data_of_a_config_map_counts_too() -> None:
     found = given({**CONFIG_MAP, "path": "p"}, files=config_map("{k: aGVsbG8=}", field="binaryData"))
     assert found.config == {"p": "hello"}
 
 
-def test_a_value_from_a_config_map_that_is_not_there_is_plain_all_the_same() -> None:
+def test_a_value_from_a_missing_config_map_is_still_plain() -> None:
     assert given({**CONFIG_MAP, "path": "password"}).plain.keys() == {"password"}
 
 
@@ -95,12 +97,12 @@ def test_a_value_from_a_config_map_that_is_not_there_is_plain_all_the_same() -> 
     ("own", "there", "known"),
     [("", "", True), ("a", "a", True), ("a", "", True), ("", "a", True), ("a", "b", False)],
 )
-def test_config_maps_are_those_of_the_objects_namespace(own: str, there: str, known: bool) -> None:
+def test_config_maps_are_not_taken_from_another_namespace(own: str, there: str, known: bool) -> None:
     found = given({**CONFIG_MAP, "path": "p"}, namespace=own, files=config_map("{k: v}", namespace=there))
     assert (found.config == {"p": "v"}) is known
 
 
-def test_two_config_maps_that_may_be_meant_are_unknown() -> None:
+def test_a_reference_that_could_mean_two_config_maps_is_unknown() -> None:
     files = config_map("{k: v}", namespace="a") + config_map("{k: w}", namespace="b")
     found = given({**CONFIG_MAP, "path": "p"}, files=files)
     assert (found.config, found.unknown) == ({}, (("p",),))
@@ -128,13 +130,13 @@ def test_a_source_that_cannot_be_merged_is_a_fault(
     assert found.reason == reason
 
 
-def test_an_optional_key_that_a_known_config_map_lacks_is_passed_over() -> None:
+def test_an_optional_key_that_a_known_config_map_lacks_is_ignored() -> None:
     optional = {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}
     found = given(optional, files=config_map("{other: v}"), a=1)
     assert (found.config, found.unknown_root) == ({"a": 1}, False)
 
 
-def test_the_repr_holds_no_value() -> None:
+def test_the_repr_contains_no_value() -> None:
     found = given({**CONFIG_MAP, "path": "p"}, files=config_map("{k: hunter2}"), a="hunter2")
     assert isinstance(found, GivenConfig)
     assert "hunter2" not in repr(found)
@@ -149,6 +151,6 @@ def test_the_repr_holds_no_value() -> None:
         (["z.y"], {"a": {"x": 1, "y": 2}, "b": [{"c": 1, "d": 2}]}),
     ],
 )
-def test_paths_are_taken_out(paths: list[str], rest: dict[str, Any]) -> None:
+def test_without_removes_the_values_at_the_paths(paths: list[str], rest: dict[str, Any]) -> None:
     whole = {"a": {"x": 1, "y": 2}, "b": [{"c": 1, "d": 2}]}
     assert without(whole, paths) == rest

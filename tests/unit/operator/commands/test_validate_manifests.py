@@ -1,4 +1,4 @@
-"""What `validate` reads, and what it says of a FloePlugin before any plugin is asked."""
+"""What `validate` reads, and what it reports about a FloePlugin before it asks any plugin."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def judged(text: str) -> list[Finding]:
 
 
 @pytest.mark.parametrize("what", GOOD)
-def test_a_manifest_that_the_api_server_takes_has_no_findings(what: str) -> None:
+def test_a_manifest_that_the_api_server_accepts_has_no_findings(what: str) -> None:
     assert judged(GOOD[what]) == []
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_fault_is_found_where_it_is(what: str) -> None:
+def test_a_fault_is_reported_with_its_path_and_rule(what: str) -> None:
     text, path, rule = BAD[what]
     assert [(finding.path, finding.rule) for finding in judged(text)] == [(path, rule)]
 
@@ -44,7 +44,7 @@ def test_a_finding_says_what_to_do(what: str) -> None:
         assert "\n" not in finding.message
 
 
-def test_every_rule_in_cel_is_judged_here_too() -> None:
+def test_every_cel_rule_is_checked_here_too() -> None:
     assert set(_cel_rules(openapi_schema())) == set(CEL_RULES)
 
 
@@ -70,7 +70,7 @@ def _cel_rules(schema: Any) -> Iterator[str]:
         (plugin("dbt", "core", called="core"), "name this object dbt-core"),
     ],
 )
-def test_a_slip_of_the_pen_is_met_with_the_right_word(text: str, advice: str) -> None:
+def test_a_typo_is_answered_with_the_right_word(text: str, advice: str) -> None:
     assert any(advice in finding.message for finding in judged(text))
 
 
@@ -95,7 +95,7 @@ def test_no_message_quotes_a_value() -> None:
         assert all(mark not in finding.message for finding in findings)
 
 
-def test_documents_are_numbered_and_empty_ones_counted() -> None:
+def test_documents_are_numbered_and_empty_documents_count() -> None:
     text = f"---\n{spec()}---\n---\n{plugin('dbt', 'core', called='core')}"
     (finding,) = judged(text)
     assert (finding.place.file, finding.place.document, finding.place.line) == (STDIN, 3, 10)
@@ -107,12 +107,12 @@ def test_a_finding_has_the_line_of_its_field() -> None:
     assert lines == {"spec.configFrom[0].key": 9, "spec.configFrom[0]": 8}
 
 
-def test_what_is_missing_has_the_line_of_what_it_is_missing_from() -> None:
+def test_a_missing_field_has_the_line_of_its_parent() -> None:
     (finding,) = judged(f"{GOOD_HEAD}spec:\n  type: identity\n")
     assert (finding.path, finding.place.line) == ("spec.name", 4)
 
 
-def test_the_documents_before_a_fault_of_yaml_are_judged() -> None:
+def test_the_documents_before_a_yaml_error_are_checked() -> None:
     findings = judged(f"{plugin('dbt', 'core', called='core')}---\na: [\n")
     assert [(finding.rule, finding.place.document) for finding in findings] == [
         ("FieldValueInvalid", 1),
@@ -121,14 +121,14 @@ def test_the_documents_before_a_fault_of_yaml_are_judged() -> None:
 
 
 @pytest.mark.parametrize("kind", ["List", "FloePluginList"])
-def test_the_items_of_a_list_are_judged(kind: str) -> None:
+def test_the_items_of_a_list_are_checked(kind: str) -> None:
     item = {"apiVersion": "floe.dev/v1alpha1", "kind": "FloePlugin", "metadata": {"name": "a"}}
     items = [{"kind": "List", "items": [{**item, "spec": {"type": "dbt", "name": "a"}}]}]
     (finding,) = judged(json.dumps({"apiVersion": "v1", "kind": kind, "items": items}))
     assert (finding.path, finding.place.name) == ("metadata.name", "a")
 
 
-def test_other_kinds_and_what_is_no_object_are_passed_over() -> None:
+def test_other_kinds_and_documents_that_are_not_objects_are_ignored() -> None:
     text = "kind: Secret\nstringData: {a: b}\n---\n- a\n---\ntext\n---\nreplicas: 3\n---\nkind: [a]\n"
     assert judged(text) == []
 
@@ -146,7 +146,17 @@ def test_other_kinds_and_what_is_no_object_are_passed_over() -> None:
         "a: 1\na: 2",
         "? [a]\n: b",
     ],
-    ids=["deep", "deep mappings", "itself", "chain", "bomb", "nul", "tab", "twice", "key"],
+    ids=[
+        "deep lists",
+        "deep mappings",
+        "self-reference",
+        "chain",
+        "bomb",
+        "NUL",
+        "tab",
+        "repeated key",
+        "key",
+    ],
 )
 def test_hostile_yaml_is_a_finding(text: str) -> None:
     assert [finding.rule for finding in judged(text)] == ["InvalidYAML"]
@@ -158,7 +168,7 @@ def test_a_file_that_is_not_utf_8_is_a_finding_with_its_line(tmp_path: Path) -> 
     assert (finding.rule, finding.place.line) == ("NotText", 2)
 
 
-def test_a_folder_is_read_with_all_below_it_but_what_is_hidden(tmp_path: Path) -> None:
+def test_a_folder_is_read_with_everything_below_it_except_hidden_files(tmp_path: Path) -> None:
     for name in ("b/c.yml", "a.yaml", "d.json", "b/e.txt", ".git/f.yaml", "b/.hidden.yaml"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -168,17 +178,17 @@ def test_a_folder_is_read_with_all_below_it_but_what_is_hidden(tmp_path: Path) -
     assert (names, found.files) == (["a.yaml", "b/c.yml", "d.json"], 3)
 
 
-def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
+def test_a_file_that_is_given_is_read_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / ".manifest").write_text(spec())
     assert read_manifests([str(tmp_path / ".manifest")]).files == 1
 
 
-def test_a_file_that_does_not_exist_is_the_callers_fault(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nothing\.yaml does not exist"):
         read_manifests([str(tmp_path / "nothing.yaml")])
 
 
-def test_json_has_lines_too_and_tabs(tmp_path: Path) -> None:
+def test_findings_in_json_have_lines_even_if_it_contains_tabs(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{\n\t"kind": "FloePlugin",\n\t"apiVersion": "floe.dev/v1"\n}')
     (document,) = read_manifests([str(path)]).documents

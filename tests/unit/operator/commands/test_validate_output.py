@@ -1,4 +1,4 @@
-"""The three forms in which `validate` answers."""
+"""The three output formats of `validate`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FINDING = Finding(
 )
 
 
-def test_text_is_a_line_for_each_finding_that_editors_can_follow() -> None:
+def test_text_has_a_line_for_each_finding_that_editors_can_follow() -> None:
     assert as_text([FINDING]) == (
         "apps/a.yaml:7: document 2, floe/dbt-a: spec.name: it is not; install it [NotInstalled]"
     )
 
 
-def test_text_does_without_what_is_not_known() -> None:
+def test_text_leaves_out_unknown_parts() -> None:
     finding = Finding(Place("a.yaml", 1), "", "InvalidYAML", "it cannot be read")
     assert as_text([finding]) == "a.yaml: document 1: it cannot be read [InvalidYAML]"
 
@@ -70,7 +70,7 @@ def test_a_workflow_command_cannot_be_broken_out_of() -> None:
     )
 
 
-def test_findings_are_in_the_order_of_the_files_each_once() -> None:
+def test_findings_are_in_the_order_of_the_files_and_appear_once() -> None:
     late, early = Finding(Place("b", 1, 1), "", "R", ""), Finding(Place("a", 2, 9), "", "R", "")
     earlier = Finding(Place("a", 2, None), "", "R", "")
     assert in_order([late, early, late, earlier]) == [earlier, early, late]

@@ -1,6 +1,6 @@
-"""How deep YAML and JSON may be nested: our limits, in our words, whichever libyaml or Python is installed.
+"""How deeply YAML and JSON can be nested: our limits, in our words, whatever libyaml or Python is used.
 
-Needs PyYAML only: these tests also run with a PyYAML whose libyaml has no limit of its own.
+These tests need only PyYAML: they also run with a PyYAML whose libyaml has no limit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FORMS: dict[str, Callable[[int], str]] = {
     "mappings in lists": lambda levels: "[{" * (levels // 2) + "[" * (levels % 2),
     "a list in a value": lambda levels: "a: " + "[" * (levels - 1) + "]" * (levels - 1),
     "a line below others": lambda levels: "a: [\n" + "[" * (levels - 2) + "]" * (levels - 2) + "\n]",
-    "a list below an item that is no YAML later": lambda levels: "a: " + "[" * (levels - 1) + "]}",
+    "a list before invalid YAML": lambda levels: "a: " + "[" * (levels - 1) + "]}",
     "a block": lambda levels: "- " * levels,
 }
 
@@ -59,7 +59,7 @@ def test_levels_are_counted_through_aliases(links: int, deep: bool) -> None:
         assert part.value[f"a{links - 1}"]
 
 
-def test_brackets_in_text_are_no_nesting() -> None:
+def test_brackets_in_text_do_not_count_as_nesting() -> None:
     brackets = "[{" * 2_000
     assert parse_mapping(f'a: "{brackets}"') == {"a": brackets}
     [part] = read_yaml(f'a: "{brackets}"')
@@ -68,7 +68,7 @@ def test_brackets_in_text_are_no_nesting() -> None:
     assert part.value == {f'"{brackets}': "\\", "b": brackets}
 
 
-def test_as_many_levels_as_are_allowed_are_read() -> None:
+def test_the_maximum_number_of_levels_is_read() -> None:
     assert parse_mapping("a: " + "[" * 63 + "]" * 63)["a"][0]
     for read in (read_yaml, read_json):
         [part] = read('{"a": ' + "[" * 199 + "]" * 199 + "}")
@@ -76,8 +76,8 @@ def test_as_many_levels_as_are_allowed_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [}", "a: ]", "a: '" + "[" * 2_000, 'a: "\\q' + "[" * 2_000 + '"'])
-def test_what_is_merely_no_yaml_is_not_called_deep(text: str) -> None:
-    with pytest.raises(NotPlain, match=r"no YAML$"):
+def test_text_that_is_merely_not_yaml_is_not_called_deep(text: str) -> None:
+    with pytest.raises(NotPlain, match=r"not valid YAML$"):
         parse_mapping(text)
 
 

@@ -1,4 +1,4 @@
-"""Facts of a plugin for which all is well, to be made worse one fact at a time."""
+"""Facts about a plugin that is Ready, which tests make worse one fact at a time."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ FOUND = FoundPlugin(
 
 
 def spec(**fields: Any) -> FloePluginSpec:
-    """The spec of identity-keycloak."""
+    """Return a spec of identity-keycloak."""
     return FloePluginSpec.model_validate({"type": "identity", "name": "keycloak", **fields})
 
 
 def described(**fields: Any) -> Described:
-    """A loaded plugin that describes itself so."""
+    """Return a loaded plugin that describes itself like this."""
     good: dict[str, Any] = {
         "declared_name": "keycloak",
         "version": "0.1.0",
@@ -48,7 +48,7 @@ def described(**fields: Any) -> Described:
 
 
 def facts(**changed: Any) -> Facts:
-    """Facts that make the plugin Ready, but for what is changed."""
+    """Return facts that make the plugin Ready, except for what is changed."""
     good: dict[str, Any] = {
         "plugin": KEYCLOAK,
         "generation": 1,
@@ -63,27 +63,27 @@ def facts(**changed: Any) -> Facts:
 
 
 def broken(reason: Any, detail: str, *claims: FoundPlugin) -> Broken:
-    """A claim that nobody can load."""
+    """Return a claim that cannot be loaded."""
     return Broken(BrokenClaim(type="identity", name="keycloak", reason=reason, detail=detail, claims=claims))
 
 
 def verdict(reason: Any, *faults: tuple[str, str, str]) -> Verdict:
-    """The host's word on a configuration."""
+    """Return the plugin host's verdict on a configuration."""
     return Verdict(reason=reason, faults=tuple(ConfigFault(field=f, message=m, type=t) for f, m, t in faults))
 
 
 def judged(**changed: Any) -> FloePluginStatus:
-    """The status by such facts of an object that nobody judged before."""
+    """Return the status that such facts give an object that was never assessed before."""
     return assess(facts(**changed), None, NOW)
 
 
 def condition(status: FloePluginStatus, kind: str) -> Condition:
-    """A condition that must be there."""
+    """Return a condition that must exist."""
     found = status.condition(kind)
     assert found is not None, f"no condition {kind} in {[one.type for one in status.conditions]}"
     return found
 
 
 def reasons(status: FloePluginStatus) -> dict[str, tuple[str, str]]:
-    """Status and reason of every condition."""
+    """Return the status and reason of every condition."""
     return {one.type: (one.status, one.reason) for one in status.conditions}

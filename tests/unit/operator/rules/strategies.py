@@ -1,4 +1,4 @@
-"""Hypothesis strategies for facts and for histories of them."""
+"""Hypothesis strategies for facts and histories of facts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from floe_operator.rules.resource import FloePluginSpec
 from tests.unit.operator.rules.facts_builder import FOUND, KEYCLOAK, broken, described, spec
 
 unhurried = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For machines that have other things to do."""
+"""Settings for machines that are busy with other work."""
 
 texts = st.one_of(
     st.sampled_from(["", "x", "a: b.\n c", "é" * 700, '"\\' * 700, "\ud800", "\0\t\n"]), st.text(max_size=40)
@@ -40,7 +40,7 @@ paths = st.sampled_from(["", "a", "a.b", "a.0.c", "items.*", "z" * 300])
 
 
 def reasons_of(fault: type) -> st.SearchStrategy[str]:
-    """Any of the reasons that a fault may have."""
+    """Return a strategy for the reasons that a fault can have."""
     return st.sampled_from(get_args(get_type_hints(fault)["reason"]))
 
 
@@ -142,7 +142,7 @@ specs: st.SearchStrategy[FloePluginSpec] = st.builds(
 
 
 def mostly(good: Any, bad: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Such that what needs several good facts happens, too."""
+    """Draw the good value three times out of four, so that cases that need several good facts occur too."""
     return st.integers(0, 3).flatmap(lambda dice: bad if dice == 0 else st.just(good))
 
 
@@ -159,4 +159,4 @@ any_facts = st.builds(
     probe=probes,
 )
 histories = st.lists(any_facts, min_size=1, max_size=5)
-"""What the operator knew at one reconcile after the other; generations may even go backwards."""
+"""What the operator knew at consecutive reconciles; generations can even go backwards."""

@@ -1,4 +1,4 @@
-"""The condition table of the design, row by row, for objects that nobody judged before."""
+"""The condition table of the design, row by row, for objects that were never assessed before."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ TABLE: list[tuple[str, str, str, str | None, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("kind", "status", "reason", "beside", "changed"), TABLE, ids=[f"{row[0]}-{row[2]}" for row in TABLE]
 )
-def test_the_facts_give_the_reason_of_the_table(
+def test_the_facts_lead_to_the_reason_in_the_table(
     kind: str, status: str, reason: str, beside: str | None, changed: dict[str, Any]
 ) -> None:
     found = reasons(judged(**changed))
@@ -189,14 +189,14 @@ def test_the_facts_give_the_reason_of_the_table(
     assert {one for one in (WAITS, STALLS) if one in found} == ({beside} if beside else set())
 
 
-def test_every_reason_of_the_table_has_a_row_here() -> None:
+def test_every_declared_reason_has_a_row_in_this_table() -> None:
     declared = {
         (kind, reason.outcome.status, reason.text) for kind, table in REASONS.items() for reason in table
     }
     assert {row[:3] for row in TABLE} == declared
 
 
-def test_without_a_probe_there_is_no_condition_healthy() -> None:
+def test_without_a_probe_there_is_no_healthy_condition() -> None:
     assert "Healthy" not in reasons(judged(probe=Checked("healthy")))
 
 
@@ -213,7 +213,7 @@ def test_without_a_probe_there_is_no_condition_healthy() -> None:
         ({"config": None, **needs(Dependency("x", ()))}, ("False", "DependencyMissing")),
     ],
 )
-def test_ready_takes_the_first_false_reason_and_else_the_first_unknown(
+def test_ready_takes_the_first_false_reason_or_else_the_first_unknown(
     changed: dict[str, Any], ready: tuple[str, str]
 ) -> None:
     status = judged(**changed)
@@ -223,7 +223,7 @@ def test_ready_takes_the_first_false_reason_and_else_the_first_unknown(
         assert condition(status, "Ready").message == deciding.message
 
 
-def test_a_secret_that_may_come_does_not_hide_that_waiting_is_of_no_use() -> None:
+def test_a_missing_secret_does_not_hide_that_waiting_will_not_help() -> None:
     status = judged(
         config=ConfigSourceFault("SecretNotFound", "no Secret x"), **needs(Dependency("x", (DUCKDB, LAKE)))
     )
@@ -247,7 +247,7 @@ def test_a_secret_that_may_come_does_not_hide_that_waiting_is_of_no_use() -> Non
         ("9" * 5000 + ".0", "InvalidVersion"),
     ],
 )
-def test_the_api_version_is_x_y_and_no_newer_than_the_platforms(api: str, reason: str) -> None:
+def test_the_api_version_must_be_x_y_and_no_newer_than_the_platforms(api: str, reason: str) -> None:
     assert reasons(judged(loading=described(floe_api_version=api)))["VersionCompatible"][1] == reason
 
 
@@ -279,21 +279,21 @@ def test_an_api_older_than_the_platforms_minimum_is_incompatible() -> None:
         ("1" * 200 + ".0.0", None, "InvalidVersion"),
     ],
 )
-def test_the_version_is_x_y_z_within_the_accepted_range(
+def test_the_version_must_be_x_y_z_within_the_accepted_range(
     declared: str, accepted: str | None, reason: str
 ) -> None:
     status = judged(loading=described(version=declared), spec=spec(version=accepted))
     assert reasons(status)["VersionCompatible"][1] == reason
 
 
-def test_a_class_of_another_name_is_loaded_and_the_difference_said() -> None:
+def test_a_class_with_a_different_name_is_loaded_and_the_message_says_so() -> None:
     status = judged(loading=described(declared_name="KeyCloak SSO"))
     assert reasons(status)["Loaded"] == ("True", "Loaded")
     assert '"KeyCloak SSO"' in condition(status, "Loaded").message
 
 
 @pytest.mark.parametrize("declared", ["keycloak", "Keycloak", "KEYCLOAK"])
-def test_another_spelling_is_no_other_name(declared: str) -> None:
+def test_a_different_spelling_is_not_a_different_name(declared: str) -> None:
     assert (
         condition(judged(loading=described(declared_name=declared)), "Loaded").message
         == "The plugin is loaded"
@@ -307,6 +307,6 @@ def test_a_degraded_plugin_is_ready_and_says_so() -> None:
     assert "slow disk" in condition(status, "Healthy").message
 
 
-def test_a_cycle_is_named_whole() -> None:
+def test_a_cycle_is_named_in_full() -> None:
     status = judged(**needs(cycle=(KEYCLOAK, DUCKDB, KEYCLOAK)))
     assert "identity/keycloak -> compute/duckdb -> identity/keycloak" in condition(status, "Stalled").message

@@ -1,4 +1,4 @@
-"""What people read: where it is wrong, what is wrong, what would mend it."""
+"""What users read: where a fault is, what is wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
         (
             [REALM],
             {"config": {"a": 1}},
-            "spec.config.realm is required; set it in spec.config or by spec.configFrom",
+            "spec.config.realm is required; set it in spec.config or through spec.configFrom",
         ),
         (
             [REALM],
             {"config": {"a": 1}, "configFrom": [SETTINGS]},
-            "spec.config.realm is required; set it in spec.config or by spec.configFrom",
+            "spec.config.realm is required; set it in spec.config or through spec.configFrom",
         ),
         (
             [("thread", "Extra inputs are not permitted", "extra_forbidden")],
@@ -54,7 +54,7 @@ SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
             ("spec.config.thread is not a field of the plugin's schema; did you mean threads?"),
         ),
         (
-            [THREADS, ("", "40 more faults", "too_many_errors")],
+            [THREADS, ("", "40 more errors", "too_many_errors")],
             {"config": {"threads": "x"}},
             "spec.config.threads must be an integer and many more; correct spec.config",
         ),
@@ -139,7 +139,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"discovery": NotInstalled(), "loading": None},
         (
             "No installed distribution declares the entry point keycloak in the group floe.identity; "
-            "install the one that does, or delete this object"
+            "install one that does, or delete this object"
         ),
     ),
     (
@@ -149,7 +149,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
             "Several entry points claim the plugin: "
             "floe-identity-keycloak 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin) and "
             "floe-keycloak-fork 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin); "
-            "leave one of them installed"
+            "uninstall all but one of them"
         ),
     ),
     (
@@ -159,24 +159,27 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
             "Several entry points claim the plugin: "
             "floe-identity-keycloak 0.1.0 (keycloak = floe_identity_keycloak:KeycloakIdentityPlugin) and "
             "floe-identity-keycloak 0.1.0 (Keycloak = other:Plugin); "
-            "install a release of it that declares the name once"
+            "install a release that declares the name only once"
         ),
     ),
     (
         "Discovered",
         {"discovery": DiscoveryUnknown("no python."), "loading": None},
-        "What is installed could not be read: no python; it is tried again at the next scan",
+        "The installed distributions could not be read: no python; the next scan will try again",
     ),
     (
         "Loaded",
         {"loading": LoadFault("ImportFailed", "It failed.", "KeyError:\n   'y'")},
-        "It failed: KeyError: 'y'; install what it needs next to it, or another release of the plugin",
+        (
+            "It failed: KeyError: 'y'; "
+            "install what it needs in the same environment, or another release of the plugin"
+        ),
     ),
     (
         "VersionCompatible",
         {"loading": described(floe_api_version="2.0")},
         (
-            "The plugin needs plugin API 2.0, and the platform offers 1.0; upgrade the platform, "
+            "The plugin needs plugin API 2.0, but the platform offers 1.0; upgrade the platform, "
             "or install a release of the plugin for API 1.0"
         ),
     ),
@@ -184,7 +187,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "VersionCompatible",
         {"spec": spec(version=">=0.2")},
         (
-            'The plugin\'s version 0.1.0 is outside of spec.version ">=0.2"; '
+            'The plugin\'s version 0.1.0 is outside spec.version ">=0.2"; '
             "install a release within it, or change spec.version"
         ),
     ),
@@ -192,8 +195,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "ConfigValid",
         {"config": verdict("ConfigRequired", REALM, ("url", "is required", "missing"))},
         (
-            "spec.config.realm and spec.config.url must be given, and nothing is configured; "
-            "set it in spec.config or by spec.configFrom"
+            "spec.config.realm and spec.config.url must be set, but nothing is configured; "
+            "set it in spec.config or through spec.configFrom"
         ),
     ),
     (
@@ -203,8 +206,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
             "spec": spec(config={"client_secret": "x"}),
         },
         (
-            "spec.config.client_secret is a secret given in plain text; "
-            "rotate it, put the new value into a Secret and refer to that by spec.configFrom"
+            "spec.config.client_secret is a secret in plain text; "
+            "rotate it, put the new value into a Secret and refer to that Secret in spec.configFrom"
         ),
     ),
     (
@@ -214,8 +217,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
             "spec": spec(config={"a": "x"}, configFrom=[SETTINGS]),
         },
         (
-            "spec.config.a and b (from spec.configFrom[0]) are secrets given in plain text; "
-            "rotate each, put the new values into a Secret and refer to that by spec.configFrom"
+            "spec.config.a and b (from spec.configFrom[0]) are secrets in plain text; "
+            "rotate each, put the new values into a Secret and refer to that Secret in spec.configFrom"
         ),
     ),
     (
@@ -230,58 +233,63 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
                 (Dependency("x", (PluginId(PluginType.DBT, "x"), PluginId(PluginType.SECRETS, "x"))),)
             )
         },
-        "The dependency x may be dbt/x or secrets/x; the plugin must declare it with its type, as type/name",
+        (
+            "The dependency x could be dbt/x or secrets/x; "
+            "the plugin must declare it with its type, as type/name"
+        ),
     ),
     (
         "ConfigValid",
         {"config": verdict("ConfigRequired", REALM), "spec": spec(configFrom=[SECRET])},
         (
-            "spec.config.realm must be given, and no source of spec.configFrom gives it; "
-            "create what spec.configFrom refers to, or set it in spec.config"
+            "spec.config.realm must be set, but spec.configFrom provides nothing; "
+            "create what spec.configFrom refers to, or set spec.config"
         ),
     ),
     (
         "ConfigValid",
         {"config": ConfigSourceFault("ValidationCrashed", "A validator did not return within 10 s.")},
         (
-            "A validator did not return within 10 s; it is tried again; "
-            "see what the plugin's validators do, and how large the configuration is"
+            "A validator did not return within 10 s; the validation will be retried; "
+            "check what the plugin's validators do and how large the configuration is"
         ),
     ),
     (
         "DependenciesReady",
         {"dependencies": Dependencies((Dependency("a", ()), Dependency("dbt/b", ())))},
-        "No installed plugin is a or dbt/b, which the plugin needs; install what provides it",
+        "No installed plugin matches the dependency a or dbt/b; install a distribution that provides it",
     ),
     (
         "DependenciesReady",
         {"dependencies": Dependencies(tuple(Dependency(one.slug, (one,)) for one in (LOCAL, VAULT)))},
         (
-            "The plugin needs storage/local and secrets/vault, not Ready yet; "
+            "The plugin is waiting for storage/local and secrets/vault to become Ready; "
             "see FloePlugin storage-local and secrets-vault"
         ),
     ),
     (
         "Healthy",
         {"spec": spec(probe={}), "probe": Checked("unhealthy", 2, "refused")},
-        "The first checks failed; Unhealthy follows after failureThreshold failures in a row",
+        "The first checks failed; the plugin is Unhealthy after failureThreshold failures in a row",
     ),
 ]
 
 
 @pytest.mark.parametrize(("kind", "changed", "message"), CASES)
-def test_a_message_says_what_is_wrong_and_what_would_mend_it(
+def test_a_message_says_what_is_wrong_and_how_to_fix_it(
     kind: str, changed: dict[str, Any], message: str
 ) -> None:
     assert condition(judged(**changed), kind).message == message
 
 
 @pytest.mark.parametrize("text", ["x" * 5000, "ü" * 5000, "🦆" * 3000, "\ud800" * 2000, "a\n\tb\0" * 900])
-def test_a_long_text_of_a_plugin_is_cut_and_the_mend_is_not(text: str) -> None:
+def test_a_long_text_from_a_plugin_is_cut_and_the_fix_is_not(text: str) -> None:
     message = condition(judged(loading=LoadFault("ImportFailed", "Importing failed", text)), "Loaded").message
     assert len(message.encode()) <= 1024
     assert message.isprintable()
-    assert message.endswith("…; install what it needs next to it, or another release of the plugin")
+    assert message.endswith(
+        "…; install what it needs in the same environment, or another release of the plugin"
+    )
 
 
 @pytest.mark.parametrize(
@@ -296,26 +304,26 @@ def test_a_long_text_of_a_plugin_is_cut_and_the_mend_is_not(text: str) -> None:
 def test_a_plugin_that_cannot_start_yet_says_what_it_waits_for(missing: dict[str, Any]) -> None:
     waiting = judged(spec=spec(probe={}), probe=Probing(), **missing)
     assert condition(waiting, "Healthy").message == (
-        "The plugin starts once VersionCompatible, ConfigValid and DependenciesReady are True"
+        "The plugin will start once VersionCompatible, ConfigValid and DependenciesReady are True"
     )
     started = judged(spec=spec(probe={}), probe=Probing())
     assert condition(started, "Healthy").message == "The first check has not ended yet"
 
 
-def test_a_steady_failure_says_the_same_each_time() -> None:
+def test_the_message_of_a_lasting_failure_stays_the_same() -> None:
     probed = spec(probe={"failureThreshold": 3})
     third, tenth = (judged(spec=probed, probe=Checked("unhealthy", n, "refused")) for n in (3, 10))
     assert third == tenth
     assert condition(third, "Healthy").message == "The last 3 checks failed: refused"
 
 
-def test_a_schema_above_8_kib_is_left_out_and_one_below_is_shown() -> None:
+def test_a_schema_is_shown_unless_it_is_larger_than_8_kib() -> None:
     small, large = ({"type": "object", "description": "d" * length} for length in (8_000, 8_200))
     assert judged(loading=described(config_schema=small)).config_schema == small
     assert judged(loading=described(config_schema=large)).config_schema is None
 
 
-def test_the_worst_plugin_leaves_room_in_16_kib() -> None:
+def test_the_status_of_the_worst_plugin_leaves_room_in_16_kib() -> None:
     worst = '"\\' * 2_000
     status = judged(
         spec=spec(version='"' * 256, probe={}),
@@ -333,7 +341,7 @@ def test_the_worst_plugin_leaves_room_in_16_kib() -> None:
     assert status.version == "0.1.0"
 
 
-def test_what_a_plugin_says_of_itself_is_cut_to_the_bounds_of_the_crd() -> None:
+def test_a_plugins_own_description_is_cut_to_the_limits_of_the_crd() -> None:
     said = described(description="ü" * 600, dependencies=tuple(f"{n}{'x' * 200}" for n in range(40)))
     status = judged(loading=said)
     assert status.description is not None

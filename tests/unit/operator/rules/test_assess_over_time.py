@@ -1,4 +1,4 @@
-"""What was judged before: what it takes to change a condition, and what must not."""
+"""Objects that were assessed before: what changes a condition, and what must not."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def later(known: Facts, previous: FloePluginStatus | None) -> FloePluginStatus:
         {"loading": described(config_schema={"type": "object"}, description="d", dependencies=("x",))},
     ],
 )
-def test_a_failed_scan_or_a_new_host_changes_nothing_of_what_was_judged(
+def test_a_failed_scan_or_a_new_host_changes_no_earlier_assessment(
     before: dict[str, Any], unknown: dict[str, Any]
 ) -> None:
     previous = judged(**before)
@@ -76,20 +76,18 @@ def test_a_failed_scan_or_a_new_host_changes_nothing_of_what_was_judged(
 
 @pytest.mark.parametrize("unknown", UNKNOWN_FOR_NOW[:3])
 @pytest.mark.parametrize("fault", ["ImportFailed", "CrashedOnLoad"])
-def test_a_plugin_that_did_not_load_stays_so_until_it_is_known_better(
-    fault: Any, unknown: dict[str, Any]
-) -> None:
+def test_a_load_failure_stays_until_more_is_known(fault: Any, unknown: dict[str, Any]) -> None:
     previous = judged(loading=LoadFault(fault, "m"))
     assert later(facts(**unknown), previous) == previous
 
 
-def test_a_failed_scan_leaves_what_was_not_installed_so() -> None:
+def test_a_plugin_that_was_not_installed_stays_so_after_a_failed_scan() -> None:
     gone: dict[str, Any] = {"loading": None, "config": None, "dependencies": None}
     previous = judged(discovery=NotInstalled(), **gone)
     assert later(facts(discovery=DiscoveryUnknown("disk"), **gone), previous) == previous
 
 
-def test_an_upgrade_shows_once_the_new_release_is_loaded() -> None:
+def test_an_upgrade_is_shown_once_the_new_release_is_loaded() -> None:
     found = FOUND.model_copy(
         update={"distribution": DistributionRef(name="floe-identity-keycloak", version="0.2.0")}
     )
@@ -102,7 +100,7 @@ def test_an_upgrade_shows_once_the_new_release_is_loaded() -> None:
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN_FOR_NOW)
-def test_a_new_spec_that_cannot_be_judged_yet_keeps_the_old_verdict(
+def test_a_new_spec_that_cannot_be_assessed_yet_keeps_the_old_assessment(
     unknown: dict[str, Any],
 ) -> None:
     previous = judged()
@@ -113,7 +111,7 @@ def test_a_new_spec_that_cannot_be_judged_yet_keeps_the_old_verdict(
     assert "Stalled" not in reasons(status)
 
 
-def test_an_old_stall_does_not_speak_for_a_new_spec() -> None:
+def test_a_stall_of_an_old_spec_does_not_apply_to_a_new_spec() -> None:
     wrong = verdict("ValidationFailed")
     status = later(facts(generation=2, config=None), judged(config=wrong))
     assert status.observed_generation == 1
@@ -122,7 +120,7 @@ def test_an_old_stall_does_not_speak_for_a_new_spec() -> None:
     assert later(facts(generation=2, config=wrong), status).observed_generation == 2
 
 
-def test_an_old_fault_that_may_be_mended_keeps_ready_as_it_was() -> None:
+def test_an_old_fault_that_might_be_fixed_leaves_ready_unchanged() -> None:
     previous = judged(config=verdict("ValidationFailed"))
     status = later(facts(generation=2, **PROBED, config=None), previous)
     assert reasons(status)["Healthy"] == ("Unknown", "Probing")
@@ -130,7 +128,7 @@ def test_an_old_fault_that_may_be_mended_keeps_ready_as_it_was() -> None:
     assert status.observed_generation == 1
 
 
-def test_an_old_stall_does_not_stall_what_waits_for_another_reason() -> None:
+def test_an_old_stall_does_not_stall_a_plugin_that_waits_for_another_reason() -> None:
     previous = judged(config=verdict("ValidationFailed"))
     status = later(facts(generation=2, config=None, dependencies=NOT_READY), previous)
     assert reasons(status)["Ready"] == ("False", "DependencyNotReady")
@@ -138,13 +136,13 @@ def test_an_old_stall_does_not_stall_what_waits_for_another_reason() -> None:
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN_FOR_NOW)
-def test_what_was_never_judged_is_unknown_for_the_present_generation(unknown: dict[str, Any]) -> None:
+def test_what_was_never_assessed_is_unknown_for_the_current_generation(unknown: dict[str, Any]) -> None:
     status = later(facts(generation=2, **unknown), judged(**unknown))
     assert {one.observed_generation for one in status.conditions} == {2}
     assert reasons(status) == reasons(judged(**unknown))
 
 
-def test_what_the_new_spec_surely_breaks_is_said_though_the_rest_is_not_known_yet() -> None:
+def test_a_certain_fault_of_a_new_spec_is_reported_before_the_rest_is_known() -> None:
     status = later(facts(generation=2, spec=spec(version=">=9"), config=None), judged())
     assert status.observed_generation == 2
     assert reasons(status)["Ready"] == ("False", "OutsideVersionRange")
@@ -153,7 +151,7 @@ def test_what_the_new_spec_surely_breaks_is_said_though_the_rest_is_not_known_ye
 
 
 @pytest.mark.parametrize("generation", [1, 2])
-def test_a_changed_config_of_a_probed_plugin_is_ready_as_before_until_its_first_check_ends(
+def test_a_probed_plugin_with_a_changed_config_stays_ready_until_its_first_check_ends(
     generation: int,
 ) -> None:
     previous = assess(RUNNING, None, NOW)
@@ -169,17 +167,17 @@ def test_a_changed_config_of_a_probed_plugin_is_ready_as_before_until_its_first_
     assert "Reconciling" not in reasons(ended)
 
 
-def test_a_restart_in_the_middle_of_a_config_change_does_not_end_it() -> None:
+def test_a_restart_during_a_config_change_does_not_end_the_change() -> None:
     changing = later(replace(RUNNING, probe=Probing(changed=True)), assess(RUNNING, None, NOW))
     assert later(replace(RUNNING, probe=Probing()), changing) == changing
 
 
-def test_a_restart_alone_starts_no_reconciling() -> None:
+def test_a_restart_alone_does_not_set_reconciling() -> None:
     previous = assess(RUNNING, None, NOW)
     assert later(replace(RUNNING, probe=Probing()), previous) == previous
 
 
-def test_a_plugin_that_was_not_ready_does_not_become_so_before_its_first_check() -> None:
+def test_a_plugin_that_was_not_ready_does_not_become_ready_before_its_first_check() -> None:
     faulty = replace(RUNNING, config=ConfigSourceFault("SecretNotFound", "m"))
     previous = later(faulty, assess(RUNNING, None, NOW))
     status = later(replace(RUNNING, probe=Probing(changed=True)), previous)
@@ -192,7 +190,7 @@ def test_an_unhealthy_plugin_stays_so_until_the_first_check_with_its_new_config_
     assert later(replace(RUNNING, probe=Probing(changed=True)), previous) == previous
 
 
-def test_a_reason_that_is_mended_for_this_generation_does_not_linger() -> None:
+def test_a_reason_that_is_fixed_for_this_generation_does_not_linger() -> None:
     ready = assess(RUNNING, None, NOW)
     new = replace(RUNNING, generation=2, probe=Probing(changed=True))
     waiting = later(replace(new, dependencies=NOT_READY), ready)
@@ -202,7 +200,7 @@ def test_a_reason_that_is_mended_for_this_generation_does_not_linger() -> None:
 
 
 @pytest.mark.parametrize("failures", [1, 2])
-def test_one_failed_probe_flips_nothing(failures: int) -> None:
+def test_failed_checks_below_the_threshold_change_nothing(failures: int) -> None:
     previous = assess(RUNNING, None, NOW)
     assert later(replace(RUNNING, probe=Checked("unhealthy", failures, "m")), previous) == previous
 
@@ -216,26 +214,26 @@ def test_a_failed_first_check_with_a_new_config_counts_towards_the_threshold() -
 
 
 @pytest.mark.parametrize("probe", [Probing(), StartupFailed("m"), Checked("healthy")])
-def test_healthy_goes_with_the_probe(probe: Probe) -> None:
+def test_the_healthy_condition_is_removed_with_the_probe(probe: Probe) -> None:
     status = later(facts(generation=2, probe=probe), assess(RUNNING, None, NOW))
     assert "Healthy" not in reasons(status)
     assert reasons(status)["Ready"] == ("True", "Ready")
 
 
-def test_what_is_gone_is_not_described_any_more() -> None:
+def test_a_plugin_that_is_gone_is_no_longer_described() -> None:
     status = later(facts(discovery=NotInstalled(), loading=None), judged())
     assert (status.version, status.distribution, status.entry_point, status.config_schema) == (None,) * 4
     assert reasons(status)["Loaded"] == ("Unknown", "NotDiscovered")
 
 
-def test_a_plugin_that_two_distributions_claim_is_of_neither() -> None:
+def test_a_plugin_that_two_distributions_claim_shows_neither() -> None:
     status = later(facts(discovery=broken("DuplicateEntryPoint", "", FOUND, FOUND), loading=None), judged())
     assert (status.distribution, status.entry_point) == (None, None)
     one = later(facts(discovery=broken("MalformedEntryPoint", "", FOUND), loading=None), judged())
     assert (one.distribution, one.entry_point) == (judged().distribution, judged().entry_point)
 
 
-def test_a_transition_time_moves_only_with_its_status() -> None:
+def test_a_transition_time_changes_only_with_its_status() -> None:
     first = judged(config=verdict("ConfigRequired"))
     other_reason = later(facts(config=verdict("PlaintextSecret")), first)
     assert condition(other_reason, "ConfigValid").last_transition_time == NOW
@@ -253,7 +251,7 @@ def test_a_transition_time_moves_only_with_its_status() -> None:
         {"type": "Healthy", "status": "False", "reason": "Unhealthy"},
     ],
 )
-def test_conditions_edited_by_hand_are_judged_anew(edited: dict[str, Any]) -> None:
+def test_conditions_edited_by_hand_are_assessed_again(edited: dict[str, Any]) -> None:
     good = judged()
     by_hand = TypeAdapter(Condition).validate_python(
         {**edited, "message": "by hand", "lastTransitionTime": LATER}
@@ -265,7 +263,7 @@ def test_conditions_edited_by_hand_are_judged_anew(edited: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN_FOR_NOW[:3])
-def test_a_verdict_that_the_operator_never_gave_is_none(unknown: dict[str, Any]) -> None:
+def test_a_reason_that_the_operator_never_gives_is_ignored(unknown: dict[str, Any]) -> None:
     by_hand = Condition(type="Loaded", status="True", reason="Trust", message="me", last_transition_time=NOW)
     previous = FloePluginStatus(observed_generation=1, conditions=(by_hand,))
     assert reasons(later(facts(**unknown), previous))["Loaded"][0] == "Unknown"

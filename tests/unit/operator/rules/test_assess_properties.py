@@ -1,4 +1,4 @@
-"""What holds for every status, whatever the facts and whatever was judged before."""
+"""What holds for every status, whatever the facts and whatever was assessed before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 
 def judge(history: list[Facts]) -> tuple[FloePluginStatus | None, FloePluginStatus]:
-    """The statuses after the last facts but one and after the last, a day between each."""
+    """Assess facts that are a day apart; return the last two statuses (None and one if there is only one)."""
     before, status = None, assess(history[0], None, NOW)
     for number, facts in enumerate(history[1:], start=1):
         before, status = status, assess(facts, status, NOW + number * DAY)
@@ -34,7 +34,7 @@ def test_the_same_facts_again_change_nothing(history: list[Facts]) -> None:
 
 @unhurried
 @given(histories)
-def test_a_status_read_back_is_the_one_that_was_written(history: list[Facts]) -> None:
+def test_a_status_that_is_read_back_equals_the_status_that_was_written(history: list[Facts]) -> None:
     _, status = judge(history)
     raw = json.loads(json.dumps(status.to_json(), allow_nan=False).encode())
     spec = history[-1].spec.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -44,7 +44,7 @@ def test_a_status_read_back_is_the_one_that_was_written(history: list[Facts]) ->
 
 @unhurried
 @given(histories)
-def test_stalled_and_reconciling_are_never_both_there_and_always_true(history: list[Facts]) -> None:
+def test_stalled_and_reconciling_are_never_both_present_and_always_true(history: list[Facts]) -> None:
     _, status = judge(history)
     present = [one for one in status.conditions if one.type in ("Stalled", "Reconciling")]
     assert len(present) <= 1
@@ -55,7 +55,7 @@ def test_stalled_and_reconciling_are_never_both_there_and_always_true(history: l
 
 @unhurried
 @given(histories)
-def test_every_reason_is_of_the_table(history: list[Facts]) -> None:
+def test_every_reason_comes_from_the_table(history: list[Facts]) -> None:
     _, status = judge(history)
     for one in status.conditions:
         if one.type in TABLE:
@@ -69,7 +69,7 @@ def test_every_reason_is_of_the_table(history: list[Facts]) -> None:
 
 @unhurried
 @given(histories)
-def test_ready_is_what_the_conditions_of_its_generation_come_to(history: list[Facts]) -> None:
+def test_ready_follows_from_the_conditions_of_its_generation(history: list[Facts]) -> None:
     _, status = judge(history)
     generation, ready = history[-1].generation, condition(status, "Ready")
     judged = [one for one in status.conditions if one.type in TABLE]
@@ -82,13 +82,13 @@ def test_ready_is_what_the_conditions_of_its_generation_come_to(history: list[Fa
         assert all(one.status == "True" and one.observed_generation == generation for one in judged)
         assert status.observed_generation == generation
     elif present == judged and all(one.status == "True" for one in judged):
-        # Nothing is wrong, and still not done: the first check with a new configuration is awaited.
+        # Nothing is wrong, but the first check with a new configuration has not ended.
         assert condition(status, "Reconciling").reason == "Probing"
 
 
 @unhurried
 @given(histories)
-def test_a_stall_is_one_of_this_generation(history: list[Facts]) -> None:
+def test_a_stall_belongs_to_the_current_generation(history: list[Facts]) -> None:
     _, status = judge(history)
     if status.condition("Stalled") is not None:
         assert status.observed_generation == history[-1].generation
@@ -97,7 +97,7 @@ def test_a_stall_is_one_of_this_generation(history: list[Facts]) -> None:
 
 @unhurried
 @given(histories)
-def test_no_transition_time_moves_without_a_flip(history: list[Facts]) -> None:
+def test_a_transition_time_changes_exactly_when_the_status_changes(history: list[Facts]) -> None:
     before, status = judge(history)
     for one in status.conditions:
         old = before.condition(one.type) if before is not None else None
@@ -109,7 +109,7 @@ def test_no_transition_time_moves_without_a_flip(history: list[Facts]) -> None:
 
 @unhurried
 @given(histories)
-def test_what_the_facts_do_not_tell_is_as_it_was_judged(history: list[Facts]) -> None:
+def test_what_the_facts_leave_open_stays_as_it_was_assessed(history: list[Facts]) -> None:
     before, status = judge(history)
     for one in status.conditions:
         old = before.condition(one.type) if before is not None else None
@@ -127,5 +127,5 @@ def test_every_text_is_one_bounded_line_and_the_status_leaves_room_in_16_kib(his
         assert one.message == " ".join(one.message.split())
     raw = json.dumps(status.to_json(), ensure_ascii=False, separators=(",", ":"))
     assert len(raw.encode()) <= 13 * 1024
-    # Within every bound of the models, which are the CRD's.
+    # Within the limits of the models, which are those of the CRD.
     FloePluginStatus.model_validate_json(raw)

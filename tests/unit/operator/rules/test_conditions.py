@@ -28,10 +28,10 @@ STALLING = {
     "DependencyCycle",
     "DependencyAmbiguous",
 }
-"""The reasons that only a change of spec, plugin code or packaging ends, as the design lists them."""
+"""The reasons that only a change of spec, plugin code or packaging can end, as the design lists them."""
 
 
-def test_what_a_source_may_bring_yet_stalls_only_where_the_configuration_has_no_sources() -> None:
+def test_a_fault_that_a_source_can_fix_stalls_only_a_configuration_without_sources() -> None:
     reasons = [reason for table in TABLE.values() for reason in table]
     assert {reason.text for reason in reasons if reason.stalls(has_sources=True)} == STALLING
     assert {reason.text for reason in reasons if reason.stalls(has_sources=False)} == {
@@ -41,7 +41,7 @@ def test_what_a_source_may_bring_yet_stalls_only_where_the_configuration_has_no_
     }
 
 
-def test_the_judged_conditions_come_first_and_in_the_order_of_the_table() -> None:
+def test_the_assessed_conditions_come_first_and_in_the_order_of_the_table() -> None:
     assert (*TABLE, "Ready", "Reconciling", "Stalled") == CONDITION_TYPES
 
 
@@ -69,7 +69,7 @@ def before(status: str) -> Condition:
         (before("True"), EARLY),
     ],
 )
-def test_the_transition_time_is_of_whole_seconds_and_moves_with_the_status(
+def test_the_transition_time_has_whole_seconds_and_changes_with_the_status(
     previous: Condition | None, moment: datetime
 ) -> None:
     made = condition("Loaded", "True", "Loaded", "m", generation=7, before=previous, now=LATE)

@@ -1,4 +1,4 @@
-"""Where a fault of a configuration is, what is wrong and what would mend it: the same words everywhere."""
+"""Where a configuration fault is, what is wrong and how to fix it, in the same words everywhere."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def at(path: str) -> dict[str, Any]:
         ("", (SETTINGS,), {"bucket": 1}, "spec.config"),
     ],
 )
-def test_a_fault_is_placed_in_the_part_that_gave_the_value(
+def test_a_fault_is_placed_in_the_part_that_provided_the_value(
     field: str, sources: tuple[dict[str, Any], ...], config: dict[str, Any], place: str
 ) -> None:
     assert explained(field, sources=sources, config=config).place == place
 
 
-def test_what_is_missing_is_missing_from_spec_config() -> None:
+def test_a_missing_field_is_placed_in_spec_config() -> None:
     assert explained("bucket", "missing", sources=(SETTINGS,)).place == "spec.config.bucket"
 
 
@@ -79,7 +79,7 @@ def test_what_is_missing_is_missing_from_spec_config() -> None:
     [
         ("missing", "Field required", "X is required"),
         ("extra_forbidden", "Extra inputs are not permitted", "X is not a field of the plugin's schema"),
-        ("plaintext_secret", "", "X is a secret given in plain text"),
+        ("plaintext_secret", "", "X is a secret in plain text"),
         ("int_type", "Input should be a valid integer", "X must be a valid integer"),
         (
             "int_parsing",
@@ -97,7 +97,11 @@ def test_what_is_missing_is_missing_from_spec_config() -> None:
             "Decimal input should have no more than 1 digit in total",
             "X must have no more than 1 digit in total",
         ),
-        ("value_error", "Input does not keep a rule of the plugin's own", "X does not keep a rule"),
+        (
+            "value_error",
+            "Input does not satisfy one of the plugin's own rules",
+            "X does not satisfy one of the plugin's own rules",
+        ),
         ("too_deep", "Input is nested deeper than 64 levels", "X is nested deeper than 64 levels"),
         ("invalid_key", "Keys should be strings", "X: keys should be strings"),
         ("url_scheme", "URL scheme should be 'https'", "X: URL scheme should be 'https'"),
@@ -109,7 +113,7 @@ def test_what_is_missing_is_missing_from_spec_config() -> None:
         ("strange", "", "X is not valid"),
     ],
 )
-def test_a_rule_goes_on_after_its_place(kind: str, message: str, clause: str) -> None:
+def test_a_rule_continues_the_sentence_after_its_place(kind: str, message: str, clause: str) -> None:
     assert explained("bucket", kind, message).said_of("X").startswith(clause)
 
 
@@ -126,18 +130,18 @@ def test_a_rule_goes_on_after_its_place(kind: str, message: str, clause: str) ->
         ("bucket.zzz", "remove it"),
     ],
 )
-def test_a_field_that_there_is_not_is_met_with_those_that_there_are(field: str, mend: str) -> None:
+def test_the_fix_for_an_unknown_field_suggests_the_known_fields(field: str, mend: str) -> None:
     assert explained(field, "extra_forbidden").mend == mend
 
 
 @pytest.mark.parametrize(
     ("kind", "sources", "mend"),
     [
-        ("missing", (SETTINGS,), "set it in spec.config or by spec.configFrom"),
+        ("missing", (SETTINGS,), "set it in spec.config or through spec.configFrom"),
         ("int_type", (), "correct it"),
         ("int_type", (SETTINGS,), "correct what spec.configFrom[0] refers to"),
         ("int_type", (SETTINGS, SECRET), "correct what spec.configFrom refers to"),
     ],
 )
-def test_every_fault_has_a_way_out(kind: str, sources: tuple[dict[str, Any], ...], mend: str) -> None:
+def test_every_fault_says_how_to_fix_it(kind: str, sources: tuple[dict[str, Any], ...], mend: str) -> None:
     assert explained("bucket", kind, sources=sources).mend == mend

@@ -1,4 +1,4 @@
-"""spec.configFrom and spec.config become one configuration, or a fault that shows nothing of it."""
+"""spec.configFrom and spec.config become one configuration, or a fault that quotes none of it."""
 
 from __future__ import annotations
 
@@ -62,19 +62,22 @@ MERGED: dict[str, tuple[ResolvedConfig | ConfigSourceFault, dict[str, Any]]] = {
         {"a": {"b": 1, "c": 2}},
     ),
     "lists are replaced": (resolved(secret(), config={"a": [3]}, s={"k": b"a: [1, 2]"}), {"a": [3]}),
-    "later over earlier": (
+    "later sources override earlier sources": (
         resolved(secret(), config_map(), s={"k": b"a: 1\nb: 1"}, m={"k": b"a: 2"}),
         {"a": 2, "b": 1},
     ),
-    "config over all": (resolved(secret(path="a"), config={"a": "c"}, s={"k": b"s"}), {"a": "c"}),
-    "a path is made": (resolved(secret(path="a.b.c"), s={"k": b"x"}), {"a": {"b": {"c": "x"}}}),
-    "a path gives the text as it is": (resolved(secret(path="a"), s={"k": b"007\n"}), {"a": "007\n"}),
+    "config overrides all sources": (
+        resolved(secret(path="a"), config={"a": "c"}, s={"k": b"s"}),
+        {"a": "c"},
+    ),
+    "a path is created": (resolved(secret(path="a.b.c"), s={"k": b"x"}), {"a": {"b": {"c": "x"}}}),
+    "a path gives the text unchanged": (resolved(secret(path="a"), s={"k": b"007\n"}), {"a": "007\n"}),
     "root YAML gives types": (resolved(config_map(), m={"k": b"a: 007\nb: yes"}), {"a": 7, "b": True}),
-    "a later mapping over a scalar at the root": (
+    "a later mapping overrides a scalar at the root": (
         resolved(secret(), config_map(), s={"k": b"a: 1"}, m={"k": b"a: {b: 2}"}),
         {"a": {"b": 2}},
     ),
-    "optional and not there": (resolved(secret(optional=True), s=Absent()), {}),
+    "optional and missing": (resolved(secret(optional=True), s=Absent()), {}),
     "optional and without the key": (resolved(config_map(optional=True), m={"other": b""}), {}),
     "empty YAML": (resolved(secret(), config={"a": 1}, s={"k": b""}), {"a": 1}),
 }
@@ -94,12 +97,12 @@ FAULTS = {
     "no key in the Secret": (resolved(secret(), s={"other": value}), "SecretKeyMissing", "no key k"),
     "no key in the ConfigMap": (resolved(config_map(), m={}), "ConfigMapKeyMissing", "no key k"),
     "forbidden, though optional": (
-        resolved(secret(optional=True), s=Denied("missing right: get secrets")),
+        resolved(secret(optional=True), s=Denied("missing permission: get secrets")),
         "Forbidden",
         "get secrets",
     ),
-    "no UTF-8": (resolved(secret(path="a"), s={"k": value + b"\xff"}), "NotText", "the key k of Secret s"),
-    "no YAML": (resolved(secret(), s={"k": b"a: [" + value}), "NotAMapping", "the key k of Secret s"),
+    "not UTF-8": (resolved(secret(path="a"), s={"k": value + b"\xff"}), "NotText", "the key k of Secret s"),
+    "not YAML": (resolved(secret(), s={"k": b"a: [" + value}), "NotAMapping", "the key k of Secret s"),
     "a list": (resolved(secret(), s={"k": b"- " + value}), "NotAMapping", "Secret s"),
     "a tag": (resolved(secret(), s={"k": b"a: !!python/name:os.system " + value}), "NotAMapping", "Secret s"),
     "an alias": (resolved(secret(), s={"k": b"a: &x " + value + b"\nb: *x"}), "NotAMapping", "Secret s"),
@@ -129,7 +132,7 @@ def test_a_fault_names_the_source_and_never_its_content(
     assert CANARY not in repr(outcome)
 
 
-def test_all_sources_together_are_bounded() -> None:
+def test_the_total_size_of_all_sources_is_bounded() -> None:
     half = b"x" * (LARGEST_CONFIG // 2)
     outcome = resolved(
         config_map("a", "a"), config_map("b", "b"), config_map("c", "c"), m={"a": half, "b": half, "c": b"x"}
@@ -138,7 +141,7 @@ def test_all_sources_together_are_bounded() -> None:
     assert (outcome.reason, outcome.entry) == ("NotAMapping", 2)
 
 
-def test_what_comes_from_a_secret_is_known_as_secret_and_is_not_plain() -> None:
+def test_values_from_a_secret_are_known_as_secrets_and_are_not_plain() -> None:
     outcome = resolved(
         secret(),
         secret("p", "login.password"),
@@ -153,7 +156,7 @@ def test_what_comes_from_a_secret_is_known_as_secret_and_is_not_plain() -> None:
 
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 4000, "1" * 5000, "0b" + "1" * 20_000])
-def test_a_number_that_nothing_can_hold_is_a_text_like_any_other(number: str) -> None:
+def test_a_number_that_is_too_large_is_a_text_like_any_other(number: str) -> None:
     outcome = resolved(secret(), s={"k": f"a: {number}".encode()})
     assert config_of(outcome) == {"a": number}
     assert isinstance(outcome, ResolvedConfig)
@@ -161,7 +164,7 @@ def test_a_number_that_nothing_can_hold_is_a_text_like_any_other(number: str) ->
     assert json.loads(json.dumps(outcome.config)) == outcome.config
 
 
-def test_a_resolved_configuration_shows_nothing_of_itself() -> None:
+def test_the_repr_of_a_resolved_configuration_shows_no_values() -> None:
     outcome = resolved(secret(path="a"), config={"b": CANARY}, s={"k": value})
     assert CANARY not in repr(outcome)
 

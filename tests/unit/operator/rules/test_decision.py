@@ -1,4 +1,4 @@
-"""What a reconcile does, as one value: by the object, what is known of its plugin, and the time."""
+"""What a reconcile does, given the object, what is known about its plugin, and the time."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def decided(seen: FloePlugin | None, known: Facts | None = None, **situation: An
 @pytest.mark.parametrize(
     ("lacks_object", "mirror"), [(True, Mirror.MAKE), (False, Mirror.LEAVE)], ids=["must-exist", "need-not"]
 )
-def test_without_an_object_the_plugin_stops_and_one_that_must_have_an_object_gets_it(
+def test_a_plugin_without_an_object_stops_and_gets_an_object_if_it_must_have_one(
     lacks_object: bool, mirror: Mirror
 ) -> None:
     expected = Decision(mirror=mirror, run=Rest.STOP, forget=True)
     assert decided(None, lacks_object=lacks_object) == expected
 
 
-def test_an_object_that_goes_gets_no_write_and_its_plugin_stops() -> None:
+def test_an_object_that_is_being_deleted_gets_no_write_and_its_plugin_stops() -> None:
     going = an_object(deletionTimestamp="2030-01-01T00:00:00Z")
     assert decided(going, facts()) == Decision(run=Rest.STOP, forget=True)
 
@@ -67,7 +67,7 @@ def test_an_object_that_is_as_it_should_be_gets_no_write() -> None:
     assert decided(an_object(judged()), facts()) == Decision(run=Rest.STOP)
 
 
-def test_the_plugin_runs_by_the_status_that_is_decided_not_by_the_one_that_was() -> None:
+def test_whether_a_plugin_runs_depends_on_the_new_status_not_on_the_old_status() -> None:
     known = facts(spec=PROBED, config_digest=DIGEST)
     before = judged(spec=PROBED, config=None)
     assert decided(an_object(before), known).run == Run(ProbeSpec(), DIGEST)
@@ -82,9 +82,9 @@ def test_the_plugin_runs_by_the_status_that_is_decided_not_by_the_one_that_was()
         (judged(), FOUND_AT, 0.0),
         (FloePluginStatus(observed_generation=-1), FOUND_AT, LOADING_SECONDS),
     ],
-    ids=["found-now", "found-earlier", "patience-is-over", "judged-before", "the-crds-default"],
+    ids=["found-now", "found-earlier", "patience-is-over", "assessed-before", "the-crds-default"],
 )
-def test_the_first_judgement_waits_a_while_for_the_plugin_to_load(
+def test_the_first_assessment_waits_a_while_for_the_plugin_to_load(
     status: FloePluginStatus | None, since: float, waits: float
 ) -> None:
     decision = decided(an_object(status), facts(loading=Loading(since)))
@@ -94,7 +94,7 @@ def test_the_first_judgement_waits_a_while_for_the_plugin_to_load(
         assert decision.again_after == 0
 
 
-def test_what_was_decided_and_written_is_not_written_again() -> None:
+def test_a_status_that_was_written_is_not_written_again() -> None:
     first = decided(an_object(), facts())
     assert first.status is not None
     later = decide(Situation(an_object(first.status), facts()), NOW.replace(year=2040), FOUND_AT)

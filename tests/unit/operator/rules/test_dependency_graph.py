@@ -1,4 +1,4 @@
-"""What a plugin waits for, who waits for it, and cycles, by the dependencies that plugins declare."""
+"""What a plugin waits for, what waits for it, and cycles, given the dependencies that plugins declare."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def graph(declared: Declared, known: Collection[PluginId] | None = None) -> Grap
     ],
     ids=str,
 )
-def test_a_dependency_is_ready_when_the_one_plugin_it_means_is(
+def test_a_dependency_is_ready_if_the_only_plugin_that_it_can_mean_is_ready(
     texts: Sequence[str], found: tuple[Dependency, ...]
 ) -> None:
     known = graph({A: texts, B: (), C: ()})
     assert known.dependencies_of(A, lambda plugin: plugin == B).declared == found
 
 
-def test_an_ambiguous_dependency_is_not_ready_even_if_all_that_it_may_mean_are() -> None:
+def test_an_ambiguous_dependency_is_not_ready_even_if_all_its_candidates_are() -> None:
     found = graph({A: ("b",), B: (), DBT_B: ()}).dependencies_of(A, lambda _: True)
     assert found.declared == (Dependency("b", (B, DBT_B)),)
 
@@ -59,12 +59,12 @@ def test_an_ambiguous_dependency_is_not_ready_even_if_all_that_it_may_mean_are()
         ({A: ("compute/a",)}, {A: (A, A)}),
         ({A: ("b",), B: ("a",), C: ("a",)}, {A: (A, B, A), B: (B, A, B)}),
         ({A: ("b",), B: ("c",), C: ("a", "b")}, {A: (A, B, C, A), B: (B, C, B), C: (C, B, C)}),
-        # An ambiguous dependency is no way: nobody knows where it leads.
+        # An ambiguous dependency is not followed: nobody knows where it leads.
         ({A: ("b",), B: ("a",), DBT_B: ()}, {}),
     ],
-    ids=["chain", "itself", "two and one before", "the shortest", "ambiguous"],
+    ids=["chain", "itself", "two and a dependent", "the shortest", "ambiguous"],
 )
-def test_a_cycle_is_named_whole_on_each_member_and_on_nobody_else(
+def test_a_cycle_is_named_in_full_on_each_member_and_on_no_other_plugin(
     declared: Declared, cycles: Mapping[PluginId, tuple[PluginId, ...]]
 ) -> None:
     known = graph(declared)
@@ -78,7 +78,7 @@ def test_a_chain_of_any_length_is_followed() -> None:
     assert len(graph(declared).dependencies_of(compute("p0"), lambda _: False).cycle) == 5_001
 
 
-def test_a_change_of_what_is_declared_or_known_counts_at_once() -> None:
+def test_a_change_in_declared_dependencies_or_known_plugins_counts_immediately() -> None:
     declared: dict[PluginId, tuple[str, ...]] = {A: ("b",), B: ()}
     known: Collection[PluginId] = frozenset({A})
     present = Graph(lambda plugin: declared.get(plugin, ()), lambda: known)
@@ -94,7 +94,7 @@ _STEPS = st.lists(st.tuples(st.sampled_from([A, B, C, D, DBT_B]), _TEXTS), max_s
 
 
 @given(_STEPS)
-def test_the_dependents_are_those_whose_declared_dependencies_may_mean_the_plugin(
+def test_the_dependents_are_those_whose_declared_dependencies_can_mean_the_plugin(
     steps: list[tuple[PluginId, list[str]]],
 ) -> None:
     dependents, declared = Dependents(), dict[PluginId, list[str]]()
@@ -112,7 +112,7 @@ def test_the_dependents_are_those_whose_declared_dependencies_may_mean_the_plugi
         assert set(dependents.of(needed)) == expected
 
 
-def test_what_waits_for_a_plugin_that_is_not_installed_is_known_too() -> None:
+def test_the_dependents_of_a_plugin_that_is_not_installed_are_known_too() -> None:
     dependents = Dependents()
     dependents.note(A, ("not-there",))
     assert set(dependents.of(compute("not-there"))) == {A}
@@ -120,7 +120,7 @@ def test_what_waits_for_a_plugin_that_is_not_installed_is_known_too() -> None:
     assert not dependents.of(compute("not-there"))
 
 
-def test_it_is_told_whether_something_else_is_declared_than_before() -> None:
+def test_note_returns_whether_the_declared_dependencies_changed() -> None:
     dependents = Dependents()
     noted = [dependents.note(A, texts) for texts in ((), ("b",), ["b"], ("b", "c"), (), ())]
     assert noted == [False, True, False, True, True, False]
@@ -136,7 +136,7 @@ def test_it_is_told_whether_something_else_is_declared_than_before() -> None:
     ],
     ids=["nobody", "chain", "cycle", "itself"],
 )
-def test_those_behind_a_plugin_wait_for_it_directly_or_through_others(
+def test_plugins_behind_a_plugin_wait_for_it_directly_or_through_others(
     declared: Declared, behind: set[PluginId]
 ) -> None:
     dependents = Dependents()

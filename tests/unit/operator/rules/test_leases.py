@@ -1,4 +1,4 @@
-"""What a candidate may do with a Lease, as a table: by what it saw and when, on its own clock alone."""
+"""What a candidate can do with a Lease, given what it saw and when, by its own clock alone."""
 
 from __future__ import annotations
 
@@ -38,16 +38,14 @@ RENEWED = lease(OTHER, renewed=NOW + timedelta(seconds=4))
         pytest.param([(0, HELD)], Step.WAIT, id="held, just seen for the first time"),
         pytest.param([(0, HELD), (14.9, HELD)], Step.WAIT, id="held, not yet expired"),
         pytest.param([(0, HELD), (15, HELD)], Step.TAKE, id="held, expired"),
-        pytest.param([(0, HELD), (14, RENEWED), (28, RENEWED)], Step.WAIT, id="a renewal counts anew"),
-        pytest.param([(0, HELD), (14, RENEWED), (29, RENEWED)], Step.TAKE, id="a renewal expires, too"),
+        pytest.param([(0, HELD), (14, RENEWED), (28, RENEWED)], Step.WAIT, id="a renewal starts a new term"),
+        pytest.param([(0, HELD), (14, RENEWED), (29, RENEWED)], Step.TAKE, id="a renewal expires too"),
         pytest.param([(0, lease(ME))], Step.RENEW, id="ours: an answer was lost"),
-        pytest.param([(0, lease("", seconds=1))], Step.TAKE, id="given back"),
-        pytest.param([(0, HELD), (1, lease("", seconds=1))], Step.TAKE, id="given back while we watched"),
-        pytest.param(
-            [(0, HELD), (1, lease(""))], Step.WAIT, id="emptied by hand: the holder knows nothing of it"
-        ),
-        pytest.param([(0, HELD), (1, None)], Step.WAIT, id="deleted by hand: the holder knows nothing of it"),
-        pytest.param([(0, HELD), (1, None), (15, None)], Step.CREATE, id="deleted, and nobody came"),
+        pytest.param([(0, lease("", seconds=1))], Step.TAKE, id="released"),
+        pytest.param([(0, HELD), (1, lease("", seconds=1))], Step.TAKE, id="released while we watched"),
+        pytest.param([(0, HELD), (1, lease(""))], Step.WAIT, id="emptied by hand: the holder does not know"),
+        pytest.param([(0, HELD), (1, None)], Step.WAIT, id="deleted by hand: the holder does not know"),
+        pytest.param([(0, HELD), (1, None), (15, None)], Step.CREATE, id="deleted, and nobody recreated it"),
         pytest.param([(0, HELD), (14, lease("thief")), (28, lease("thief"))], Step.WAIT, id="changed hands"),
         pytest.param(
             [(0, lease(OTHER, seconds=60)), (59, lease(OTHER, seconds=60))], Step.WAIT, id="its own term"
@@ -56,7 +54,9 @@ RENEWED = lease(OTHER, renewed=NOW + timedelta(seconds=4))
             [(0, lease(OTHER, seconds=None)), (14, lease(OTHER, seconds=None))], Step.WAIT, id="no term"
         ),
         pytest.param(
-            [(0, lease(OTHER, seconds=None)), (15, lease(OTHER, seconds=None))], Step.TAKE, id="no term, over"
+            [(0, lease(OTHER, seconds=None)), (15, lease(OTHER, seconds=None))],
+            Step.TAKE,
+            id="no term, expired",
         ),
         pytest.param(
             [(0, lease(OTHER, renewed=NOW - timedelta(hours=9)))] * 2,
@@ -70,7 +70,9 @@ RENEWED = lease(OTHER, renewed=NOW + timedelta(seconds=4))
         ),
     ],
 )
-def test_what_a_candidate_does_next(seen: list[tuple[float, Lease | None]], step: Step) -> None:
+def test_a_candidate_takes_a_lease_only_once_it_is_free_or_expired(
+    seen: list[tuple[float, Lease | None]], step: Step
+) -> None:
     observer = Observer(ME, Timing())
     *_, decided = [observer.decide(found, 1000 + at)[0] for at, found in seen]
     assert decided is step
@@ -82,7 +84,7 @@ def test_a_wait_lasts_until_the_lease_expires() -> None:
     assert observer.decide(HELD, 111.0) == (Step.WAIT, 4.0)
 
 
-def test_only_the_spec_is_a_sign_of_life() -> None:
+def test_only_a_changed_spec_counts_as_a_renewal() -> None:
     observer = Observer(ME, Timing())
     observer.decide(HELD, 0.0)
     labelled = Lease.parse(
@@ -100,7 +102,7 @@ def test_only_the_spec_is_a_sign_of_life() -> None:
         pytest.param(lease(ME, leaseTransitions=4, acquireTime="then"), 4, False, id="renewed"),
     ],
 )
-def test_transitions_and_acquire_time_move_only_when_the_holder_changes(
+def test_transitions_and_acquire_time_change_only_with_the_holder(
     before: Lease, transitions: int, acquired_now: bool
 ) -> None:
     later = NOW + timedelta(minutes=1)
@@ -112,7 +114,7 @@ def test_transitions_and_acquire_time_move_only_when_the_holder_changes(
     assert (spec["acquireTime"] == micro_time(later)) == acquired_now
 
 
-def test_what_others_put_into_a_lease_is_sent_back_with_its_resource_version() -> None:
+def test_fields_that_others_put_into_a_lease_are_sent_back_with_its_resource_version() -> None:
     before = Lease.parse(
         {
             "metadata": {"name": "floe-operator", "resourceVersion": "7", "labels": {"team": "data"}},
@@ -124,7 +126,7 @@ def test_what_others_put_into_a_lease_is_sent_back_with_its_resource_version() -
         assert body["spec"]["strategy"] == "OldestEmulationVersion"
 
 
-def test_a_released_lease_is_free_at_once() -> None:
+def test_a_released_lease_is_free_immediately() -> None:
     body = lease(OTHER).released(NOW)
     observer = Observer(ME, Timing())
     observer.decide(HELD, 0.0)
@@ -138,7 +140,7 @@ def test_a_released_lease_is_free_at_once() -> None:
         NOW.astimezone(timezone(timedelta(hours=5))),
     ],
 )
-def test_times_have_six_decimals_though_they_are_whole_seconds(moment: datetime) -> None:
+def test_times_have_six_decimals_even_for_whole_seconds(moment: datetime) -> None:
     assert micro_time(moment) == "2026-03-01T12:00:00.000000Z"
 
 

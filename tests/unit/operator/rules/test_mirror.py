@@ -79,7 +79,7 @@ def an_object(
 
 
 def after(*scans: ScanResult | None, of: FloePlugin) -> tuple[PluginId, ...]:
-    """What is deleted after these scans."""
+    """Return the plugins whose objects are deleted after these scans."""
     absences = Absences()
     for one in scans:
         absences = absences.after(one, [of])
@@ -90,7 +90,7 @@ GONE = scan(DUCKDB)
 THREE = (GONE, GONE, GONE)
 
 
-def test_every_plugin_of_the_scan_gets_an_object_broken_ones_too() -> None:
+def test_every_plugin_of_the_scan_gets_an_object_even_if_it_is_broken() -> None:
     claim = BrokenClaim(
         type="dbt", name="core", reason="DuplicateEntryPoint", detail="", claims=(found(DUCKDB),) * 2
     )
@@ -99,12 +99,12 @@ def test_every_plugin_of_the_scan_gets_an_object_broken_ones_too() -> None:
     assert not must_exist(PluginId(PluginType.DBT, "other"), known)
 
 
-def test_what_a_partial_scan_finds_gets_an_object() -> None:
+def test_a_plugin_that_a_partial_scan_finds_gets_an_object() -> None:
     assert must_exist(KEYCLOAK, known_plugins(scan(KEYCLOAK, unreadable=("/site/x-1.dist-info",))))
 
 
 @pytest.mark.parametrize("name", ["a b", "x" * 64, "ä", "-a"])
-def test_a_plugin_that_no_object_can_be_named_after_gets_none(name: str) -> None:
+def test_a_plugin_whose_name_cannot_be_part_of_an_object_name_gets_no_object(name: str) -> None:
     plugin = plugin_id(PluginType.COMPUTE, name)
     assert not must_exist(plugin, known_plugins(scan(plugin)))
 
@@ -119,13 +119,13 @@ def test_a_plugin_that_no_object_can_be_named_after_gets_none(name: str) -> None
     ],
     ids=str,
 )
-def test_an_object_without_the_type_label_lacks_it_and_anothers_value_of_it_stays(
+def test_an_object_is_incomplete_only_without_a_type_label_whatever_its_value(
     labels: dict[str, str], incomplete: bool
 ) -> None:
     assert is_incomplete(an_object(labels=labels)) == incomplete
 
 
-def test_scans_that_do_not_count_bring_no_object_nearer_to_its_end_but_may_save_it() -> None:
+def test_scans_that_do_not_count_never_advance_a_deletion_but_can_prevent_it() -> None:
     seen, absences = an_object(), Absences()
     for _ in range(9):
         absences = absences.after(GONE, [seen], counts=False)
@@ -141,7 +141,7 @@ def test_an_object_that_is_being_deleted_is_not_deleted_again() -> None:
     assert after(*THREE, of=an_object(deletionTimestamp="2030-01-01T00:00:00Z")) == ()
 
 
-def test_a_bare_mirror_goes_after_three_scans_in_a_row_with_its_uid_and_version() -> None:
+def test_a_bare_mirror_is_deleted_by_uid_and_version_after_three_scans_in_a_row() -> None:
     absences = Absences()
     for _ in range(SCANS_UNTIL_GONE):
         assert deletions([an_object()], absences) == ()
@@ -186,7 +186,7 @@ def test_a_damaged_distribution_keeps_only_the_plugins_last_seen_in_it() -> None
 
 
 @pytest.mark.parametrize("unlisted", [BACK, None, EMPTY, ITS_OWN, DIRECTORY, UNSAID], ids=str)
-def test_a_scan_after_which_the_objects_could_not_be_listed_may_end_a_row(
+def test_a_scan_without_a_listing_of_the_objects_can_end_a_row(
     unlisted: ScanResult | None,
 ) -> None:
     seen = an_object()
@@ -194,7 +194,7 @@ def test_a_scan_after_which_the_objects_could_not_be_listed_may_end_a_row(
     assert not two.unless_found(unlisted).after(GONE, [seen]).is_gone(KEYCLOAK)
 
 
-def test_a_scan_after_which_the_objects_could_not_be_listed_makes_no_row_longer() -> None:
+def test_a_scan_without_a_listing_of_the_objects_makes_no_row_longer() -> None:
     seen = an_object()
     two = Absences().after(GONE, [seen]).after(GONE, [seen])
     assert not two.unless_found(GONE).is_gone(KEYCLOAK)
@@ -214,7 +214,7 @@ def test_a_scan_after_which_the_objects_could_not_be_listed_makes_no_row_longer(
         (None, ITS_OWN, False),
     ],
 )
-def test_what_a_partial_scan_hides_is_what_the_objects_knew(
+def test_a_partial_scan_hides_only_plugins_whose_objects_say_they_were_found(
     discovered: str | None, result: ScanResult, hidden: bool
 ) -> None:
     seen = an_object(discovered=discovered)
@@ -235,7 +235,7 @@ def test_what_a_partial_scan_hides_is_what_the_objects_knew(
         (({**MIRROR, "subresource": "status"}, STATUS), False),
     ],
 )
-def test_only_an_object_that_nobody_else_owns_a_field_of_may_go(
+def test_an_object_is_deleted_only_if_nobody_else_owns_a_field_of_it(
     managers: tuple[dict[str, str], ...], bare: bool
 ) -> None:
     seen = an_object(managers=managers)
@@ -253,14 +253,14 @@ def test_only_an_object_that_nobody_else_owns_a_field_of_may_go(
         ("/site", "floe-identity-keycloak", True),
     ],
 )
-def test_a_plugin_hides_where_it_was_last_seen_or_where_anything_may(
+def test_damage_hides_a_plugin_where_it_was_last_seen_or_where_any_plugin_could_be(
     where: str, last: str | None, hidden: bool
 ) -> None:
     told = hidden_by(scan(DUCKDB, unreadable=(where,)), an_object(seen_in=last))
     assert told == (f"{where}: damaged" if hidden else None)
 
 
-def test_damage_that_hides_no_plugin_counts_as_a_whole_scan() -> None:
+def test_a_scan_with_damage_that_hides_no_plugin_counts_as_complete() -> None:
     harmless = Unreadable(where="/site/x-1.dist-info", detail="no METADATA", plugins_unknown=False)
     whole = GONE.model_copy(update={"unreadable": (harmless,)})
     assert after(whole, whole, whole, of=an_object(seen_in=None)) == (KEYCLOAK,)

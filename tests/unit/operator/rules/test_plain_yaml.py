@@ -1,4 +1,4 @@
-"""YAML of a ConfigMap or Secret: JSON types only, and no message that holds any of it."""
+"""YAML from a ConfigMap or Secret: only JSON types, and no message that quotes any of it."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def test_plain_yaml_becomes_json_types(text: str, value: object) -> None:
         ("1: marked", "line 1 has a key that is not text: quote it"),
         ("y: marked", "line 1 has a key that is not text: quote it"),
         ("? [marked]\n: 1", "line 1 has a key that is not text: quote it"),
-        ("marked: 1\nmarked: 2", "line 2 gives a key a second time"),
+        ("marked: 1\nmarked: 2", "line 2 repeats a key"),
         ("a: .inf", "line 1 has a number that is not finite"),
         ("a: marked\n---\nb: 1", "line 2 starts a second document"),
-        ("a: 1\nb: }marked", "line 2 is no YAML"),
-        ("a: \x00marked", "it is no YAML"),
+        ("a: 1\nb: }marked", "line 2 is not valid YAML"),
+        ("a: \x00marked", "it is not valid YAML"),
         ("a: " + "marked" * 50_000, "it is longer than 256 KiB"),
     ],
 )
-def test_anything_else_is_refused_by_a_message_that_quotes_nothing(text: str, reason: str) -> None:
+def test_anything_else_is_refused_with_a_message_that_quotes_nothing(text: str, reason: str) -> None:
     with pytest.raises(NotPlain) as refused:
         parse_mapping(text)
     assert str(refused.value) == reason
@@ -76,11 +76,11 @@ def test_anything_else_is_refused_by_a_message_that_quotes_nothing(text: str, re
 
 
 @pytest.mark.parametrize("text", ["0x" + "f" * 4000, "0o" + "7" * 5000, "0b" + "1" * 20_000, "1" * 5000])
-def test_a_number_that_nothing_can_hold_is_the_text_that_it_is(text: str) -> None:
+def test_a_number_that_is_too_large_stays_text(text: str) -> None:
     assert parse_mapping(f"a: {text}") == {"a": text}
 
 
-def test_a_billion_laughs_are_refused_before_anything_is_built() -> None:
+def test_a_billion_laughs_attack_is_refused_before_anything_is_built() -> None:
     bomb = "a: &a [x,x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)},*{chr(97 + n)}]\n" for n in range(20)
     )
@@ -93,5 +93,5 @@ def test_a_billion_laughs_are_refused_before_anything_is_built() -> None:
         st.text(st.characters(exclude_categories=("C", "Z")), min_size=1), JSON_VALUES, max_size=5
     )
 )
-def test_json_is_read_as_it_is(value: dict[str, object]) -> None:
+def test_json_is_read_unchanged(value: dict[str, object]) -> None:
     assert parse_mapping(json.dumps(value, ensure_ascii=False)) == value

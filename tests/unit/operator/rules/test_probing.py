@@ -1,4 +1,4 @@
-"""When a plugin starts, runs on and stops: by its conditions, its configuration and what runs already."""
+"""When a plugin starts, keeps running or stops, given its conditions, its configuration and what runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALL = ("Discovered", "Loaded", *NEEDED_TO_START)
 
 
 def shown(*true: str) -> dict[str, Condition]:
-    """All conditions, of which these are True."""
+    """Return all conditions, of which only these are True."""
     return {
         kind: Condition(
             type=kind,
@@ -47,7 +47,7 @@ def shown(*true: str) -> dict[str, Condition]:
     ],
     ids=lambda value: "+".join(value) or "-" if isinstance(value, tuple) else str(value),
 )
-def test_what_becomes_of_a_plugin_that_does_not_run_and_of_one_that_does(
+def test_the_conditions_decide_whether_a_plugin_starts_stays_as_it_is_or_stops(
     false: tuple[str, ...], probe: ProbeSpec | None, asleep: Run | Rest, running: Run | Rest
 ) -> None:
     conditions = shown(*(kind for kind in ALL if kind not in false))
@@ -57,12 +57,12 @@ def test_what_becomes_of_a_plugin_that_does_not_run_and_of_one_that_does(
 
 
 @pytest.mark.parametrize("probe", [None, RUNS])
-def test_nothing_is_started_or_restarted_with_a_configuration_that_is_not_known(probe: Probe | None) -> None:
+def test_nothing_is_started_or_restarted_with_an_unknown_configuration(probe: Probe | None) -> None:
     unknown = facts(spec=spec(probe=PROBE), config_digest=None, probe=probe)
     assert wanted(unknown, shown(*ALL)) is Rest.AS_IT_IS
 
 
-def test_a_plugin_that_may_start_is_one_that_would_be_started() -> None:
+def test_a_plugin_may_start_exactly_when_it_would_be_started() -> None:
     for count in range(len(NEEDED_TO_START) + 1):
         for true in itertools.combinations(NEEDED_TO_START, count):
             conditions = shown("Discovered", "Loaded", *true)

@@ -1,4 +1,4 @@
-"""FloePlugin as it is on the API server, and the names that its objects have."""
+"""FloePlugin as the API server has it, and the names of its objects."""
 
 from __future__ import annotations
 
@@ -52,13 +52,15 @@ def test_an_object_is_named_after_its_plugin(plugin_type: PluginType, name: str,
 @pytest.mark.parametrize(
     "name", ["", "identity", "identity-", "identity-a--b", "identity--a", "other-a", "identity-A", "dbt-a.b"]
 )
-def test_no_plugin_has_an_object_of_another_name(name: str) -> None:
+def test_any_other_object_name_belongs_to_no_plugin(name: str) -> None:
     assert parse_object_name(name) is None
 
 
 @unhurried
 @given(st.sampled_from(PluginType), st.text(max_size=70))
-def test_every_nameable_plugin_is_found_again_by_its_objects_name(plugin_type: PluginType, text: str) -> None:
+def test_the_object_name_of_every_nameable_plugin_leads_back_to_the_plugin(
+    plugin_type: PluginType, text: str
+) -> None:
     plugin = plugin_id(plugin_type, text)
     found = parse_object_name(object_name(plugin))
     assert found == (plugin if is_nameable(plugin) else None)
@@ -80,11 +82,11 @@ def test_every_nameable_plugin_is_found_again_by_its_objects_name(plugin_type: P
         ("a\n", False),
     ],
 )
-def test_only_a_normalised_name_of_at_most_63_characters_can_be_an_objects(name: str, nameable: bool) -> None:
+def test_only_a_normalised_name_of_at_most_63_characters_is_nameable(name: str, nameable: bool) -> None:
     assert is_nameable(PluginId(PluginType.COMPUTE, name)) is nameable
 
 
-def test_what_the_operator_does_not_know_is_passed_over() -> None:
+def test_fields_that_the_operator_does_not_know_are_ignored() -> None:
     seen = FloePlugin.parse({**RAW, "spec": {**RAW["spec"], "later": 1}, "status": {"later": {}}})
     assert seen.plugin == PluginId(PluginType.IDENTITY, "keycloak")
     assert seen.status == FloePluginStatus()
@@ -93,26 +95,26 @@ def test_what_the_operator_does_not_know_is_passed_over() -> None:
 @pytest.mark.parametrize(
     "status", [{"conditions": "x"}, {"observedGeneration": "y"}, {"conditions": [{"type": "Ready"}]}, []]
 )
-def test_a_status_that_cannot_be_read_counts_as_none(status: Any) -> None:
+def test_an_unreadable_status_counts_as_missing(status: Any) -> None:
     assert FloePlugin.parse({**RAW, "status": status}).status is None
 
 
 @pytest.mark.parametrize(
     "spec", [{"type": "identity"}, {"type": "other", "name": "x"}, {"type": 1, "name": "x"}]
 )
-def test_a_spec_that_cannot_be_read_is_an_error(spec: Any) -> None:
+def test_an_unreadable_spec_is_an_error(spec: Any) -> None:
     with pytest.raises(ValidationError):
         FloePlugin.parse({**RAW, "spec": spec, "status": {"conditions": "x"}})
 
 
-def test_others_conditions_are_not_the_operators() -> None:
+def test_conditions_of_foreign_types_are_ignored() -> None:
     foreign = {**READY, "type": "example.com/Audited"}
     raw = {"conditions": [foreign, READY, {**READY, "type": "Loaded"}]}
     status = FloePluginStatus.model_validate(raw)
     assert [one.type for one in status.conditions] == ["Loaded", "Ready"]
 
 
-def test_the_defaults_of_a_probe_are_the_operators_not_the_crds() -> None:
+def test_the_defaults_of_a_probe_come_from_the_operator_not_from_the_crd() -> None:
     probe = FloePlugin.parse({**RAW, "spec": {**RAW["spec"], "probe": {}}}).spec.probe
     assert probe is not None
     assert (probe.period_seconds, probe.timeout_seconds, probe.failure_threshold) == (60, 5, 3)
@@ -139,5 +141,5 @@ def test_times_are_written_in_utc_and_whole_seconds() -> None:
         (object(), None),
     ],
 )
-def test_a_schema_is_kept_as_the_api_server_keeps_it(value: object, stored: object) -> None:
+def test_a_schema_is_kept_as_the_api_server_stores_it(value: object, stored: object) -> None:
     assert as_stored(value) == stored

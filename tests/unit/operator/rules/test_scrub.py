@@ -1,4 +1,4 @@
-"""No form and no piece of a secret is left in what a plugin said, and the rest of the text stays."""
+"""No form and no piece of a secret is left in a plugin's text, and the rest of the text stays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from floe_operator.rules.scrub import NOTHING, PIECE, REDACTED, SHORTEST, WITHHELD, Scrubber
 
-# Each frames the secret by fewer characters than a piece has.
+# Each adds fewer characters before or after the secret than a piece has.
 FORMS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "repr": repr,
@@ -55,7 +55,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-# Characters that the forms treat differently, often.
+# Often characters that the forms treat differently.
 _CHARACTERS = st.one_of(
     st.sampled_from("aZ09 \t\n\r\\\"'<>&/%+=~$§é€😀\u2028\x00\x7f"), st.characters(max_codepoint=0x2FFF)
 )
@@ -76,14 +76,14 @@ def test_no_form_leaves_a_piece_of_a_secret(secret: str, form: str) -> None:
 
 
 @given(secret=st.text("abcdefgh0123456789", min_size=PIECE, max_size=200), data=st.data())
-def test_a_piece_of_eight_characters_goes_wherever_it_stands(secret: str, data: st.DataObject) -> None:
+def test_a_piece_of_eight_characters_is_removed_wherever_it_is(secret: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(secret) - PIECE))
     end = data.draw(st.integers(start + PIECE, len(secret)))
     assert Scrubber([secret]).scrub(f"<{secret[start:end]}>") == f"<{REDACTED}>"
 
 
 @pytest.mark.parametrize(("size", "shown"), [(8 * 1024, 8), (60 * 1024, 15), (2**20, 71)])
-def test_of_larger_secrets_only_larger_pieces_are_sure_to_go(size: int, shown: int) -> None:
+def test_only_larger_pieces_of_larger_secrets_are_sure_to_be_removed(size: int, shown: int) -> None:
     secret = "".join(f"{number:08x}" for number in range(size // 8))
     scrubber = Scrubber([secret])
     for start in range(size // 2, size // 2 + 100):
@@ -92,13 +92,13 @@ def test_of_larger_secrets_only_larger_pieces_are_sure_to_go(size: int, shown: i
         assert piece not in scrubber.scrub(f"a message with {piece}")
 
 
-def test_a_secret_of_a_megabyte_is_taken_out_whole() -> None:
+def test_a_secret_of_a_megabyte_is_removed_entirely() -> None:
     secret = "é\x01" * 2**19
     assert Scrubber([secret]).scrub(f"{secret[:9000]}") == REDACTED
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=300))
-def test_text_without_a_secret_stays_as_it_is(text: str) -> None:
+def test_text_without_a_secret_stays_unchanged(text: str) -> None:
     scrubbed = Scrubber(["\ue000" * 12]).scrub(text)
     assert scrubbed == (text if text.strip() else "")
     assert NOTHING.scrub(text) == scrubbed
@@ -121,11 +121,11 @@ def test_a_secret_too_short_to_be_found_withholds_the_whole_text(secret: str) ->
 
 
 @pytest.mark.parametrize("secret", ["key: long-enough\n---\n}\n", "\n", "   "])
-def test_what_tells_nothing_withholds_nothing(secret: str) -> None:
+def test_a_secret_line_that_reveals_nothing_withholds_nothing(secret: str) -> None:
     assert Scrubber([secret]).scrub("all is well") == "all is well"
 
 
-def test_the_scrubber_of_all_takes_out_what_any_of_them_does() -> None:
+def test_a_combined_scrubber_removes_what_any_of_its_parts_removes() -> None:
     secrets = ["first-secret", "second-secret", "sixsix", "x" * 100]
     of_all = Scrubber.of_all([NOTHING, *(Scrubber([secret]) for secret in secrets)])
     assert of_all.scrub(" and ".join(secrets)) == " and ".join([REDACTED] * len(secrets))

@@ -1,4 +1,4 @@
-"""What somebody else wrote into a status goes, and only that."""
+"""What others wrote into a status is removed, and only that."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def raw(**status: Any) -> dict[str, Any]:
     return {"metadata": {"resourceVersion": "7"}, "status": {**judged().to_json(), **status}}
 
 
-def test_an_object_that_reads_as_written_needs_no_patch() -> None:
+def test_a_status_that_reads_as_written_needs_no_patch() -> None:
     assert removal_patch(raw(), judged()) == []
     assert removal_patch({"metadata": {"resourceVersion": "7"}}, judged()) == []
 
 
-def test_conditions_and_fields_of_others_making_go_from_this_version_only() -> None:
+def test_conditions_and_fields_that_others_added_are_removed_from_this_version_only() -> None:
     foreign = {"type": "example.com/Audited"}
     conditions = [{"type": "Stalled"}, foreign, *judged().to_json()["conditions"], {"type": "Healthy"}]
     last = len(conditions) - 1

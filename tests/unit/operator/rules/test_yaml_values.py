@@ -1,4 +1,4 @@
-"""Plain scalars of YAML mean what they mean to kubectl and the API server."""
+"""Plain YAML scalars mean what they mean to kubectl and the API server."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", NUMBERS)
-def test_a_number_is_what_the_api_server_keeps_of_it(text: str) -> None:
+def test_a_number_is_read_as_the_api_server_stores_it(text: str) -> None:
     found = number(text)
     assert (found, type(found)) == (NUMBERS[text], type(NUMBERS[text]))
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_no_number_of_64_bits_can_hold_or_tell_is_text(text: str) -> None:
+def test_a_scalar_that_is_not_a_64_bit_number_is_text(text: str) -> None:
     assert number(text) is None
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_whole_numbers_of_64_bits_are_exact(whole: int) -> None:
+def test_64_bit_integers_are_exact(whole: int) -> None:
     assert number(str(whole)) == whole
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_other_numbers_are_the_double_that_they_stand_for(double: float) -> None:
+def test_other_numbers_are_read_as_doubles(double: float) -> None:
     found = number(repr(double))
     assert found is not None
     assert float(found) == double
