@@ -31,7 +31,7 @@ help: ## Show this list
 run: $(VENV)/installed $(PLUGINS)/installed ## Run the operator on a local control plane, with the example plugins, until Ctrl-C
 	$(BIN)/python -m demo run
 
-demo: $(VENV)/installed $(PLUGINS)/installed ## Like run, but not interactive: print the table once every plugin is assessed, then exit
+demo: $(VENV)/installed $(PLUGINS)/installed ## Like run, but not interactive: print the table, rotate a Secret, exit
 	$(BIN)/python -m demo once
 
 test: $(VENV)/installed lint types unit lowest pythons integration ## Run every check and every test except those on Kind
