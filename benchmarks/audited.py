@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from localcluster import LocalCluster
+from tests.support.audit import Audit, received
 from tests.support.control_planes import audited, install_crd
 
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
@@ -46,16 +45,13 @@ class AuditedCluster:
 
     def requests(self, users: str) -> list[Request]:
         """Return the requests of all users whose names begin with `users`, in the order received."""
-        log = (self.folder / "audit.log").read_text()
-        lines = log[: log.rfind("\n") + 1].splitlines()  # the last line may be incomplete
-        events = [json.loads(line) for line in lines if f'"username":"{users}' in line]
-        found = {event["auditID"]: _request(event) for event in events}  # the last stage of each request
-        return sorted(found.values(), key=lambda request: request.at)
+        events = Audit(self.folder / "audit.log").answered(f'"username":"{users}')
+        return sorted(map(_request, events), key=lambda request: request.at)
 
 
 def _request(event: dict[str, Any]) -> Request:
     return Request(
-        at=datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp(),
+        at=received(event),
         user=event["user"]["username"],
         verb=event["verb"],
         resource=(event.get("objectRef") or {}).get("resource", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,27 +32,19 @@ class Audit:
         verb: str | None = None,
         user_agent: str = "floe-operator",
     ) -> list[dict[str, Any]]:
-        """Return the operator's requests in a namespace after `since` (Unix time) that match the arguments.
+        """Return the operator's requests in a namespace that match, since a moment in Unix time."""
 
-        The effect of a request can be visible before its end is logged, but not before its start is.
-        So this waits for the end of every request that has started, except for watches.
-        """
+        def matches(event: dict[str, Any]) -> bool:
+            reference = event.get("objectRef") or {}
+            return (
+                reference.get("namespace") == namespace
+                and user_agent in event.get("userAgent", "")
+                and resource in (None, reference.get("resource"))
+                and verb in (None, event["verb"])
+                and received(event) > since
+            )
 
-        def ended() -> list[dict[str, Any]]:
-            requests: dict[str, dict[str, Any]] = {}
-            for event in self._events(namespace):
-                reference = event.get("objectRef") or {}
-                if reference.get("namespace") != namespace or user_agent not in event.get("userAgent", ""):
-                    continue
-                if resource not in (None, reference.get("resource")) or verb not in (None, event["verb"]):
-                    continue
-                if _received(event) > since:
-                    requests[event["auditID"]] = event  # the last stage of a request counts
-            pending = [event for event in requests.values() if _is_pending(event)]
-            assert not pending, f"{len(pending)} requests have not ended, such as {pending[0]}"
-            return [event for event in requests.values() if event["stage"] != "RequestReceived"]
-
-        return eventually(ended)
+        return self.answered(f'"{namespace}"', matches)
 
     def writes(self, *, namespace: str, since: float = 0.0) -> list[tuple[str, str]]:
         """Return the operator's writes as (verb, object name) pairs, with `/status` for that subresource."""
@@ -62,19 +54,37 @@ class Audit:
             if (reference := event["objectRef"]) and event["verb"] in ("create", "update", "patch", "delete")
         ]
 
-    def _events(self, namespace: str) -> Iterator[dict[str, Any]]:
+    def answered(
+        self, text: str, matches: Callable[[dict[str, Any]], bool] = lambda event: True
+    ) -> list[dict[str, Any]]:
+        """Return the last event of each answered request whose lines contain a text and whose events match.
+
+        The effect of a request can be visible before its end is logged, but not before its start is.
+        So this waits for the end of every request that has started, except for watches.
+        """
+
+        def ended() -> list[dict[str, Any]]:
+            last = {event["auditID"]: event for event in self._events(text) if matches(event)}
+            pending = [event for event in last.values() if _is_pending(event)]
+            assert not pending, f"{len(pending)} requests have not ended, such as {pending[0]}"
+            return [event for event in last.values() if event["stage"] != "RequestReceived"]
+
+        return eventually(ended)
+
+    def _events(self, text: str) -> Iterator[dict[str, Any]]:
         # The API server may be in the middle of a line.
         for line in self.path.read_text().split("\n")[:-1]:
-            if f'"{namespace}"' in line:
+            if text in line:
                 yield json.loads(line)
 
 
 def _is_pending(event: dict[str, Any]) -> bool:
     begun = event["stage"] == "RequestReceived" and event["verb"] != "watch"
-    return begun and time.time() - _received(event) < _GIVEN_UP_AFTER
+    return begun and time.time() - received(event) < _GIVEN_UP_AFTER
 
 
-def _received(event: dict[str, Any]) -> float:
+def received(event: dict[str, Any]) -> float:
+    """Return when the API server received the request of an event, in Unix time."""
     return datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
 
 
