@@ -8,42 +8,49 @@ KUBERNETES ?= 1.37
 CLUSTER ?= kind
 BIN := $(VENV)/bin
 SOURCES := floe_core operator/floe_operator tools tests benchmarks
-OURS := --editable . --editable tools/localcluster
-DECLARED := $(wildcard pyproject.toml tools/localcluster/pyproject.toml examples/plugins/*/pyproject.toml requirements/*.in)
+PROJECTS := . operator tools/localcluster
+OURS := $(addprefix --editable ,$(PROJECTS))
+DECLARED := $(wildcard pyproject.toml operator/pyproject.toml tools/localcluster/pyproject.toml examples/plugins/*/pyproject.toml \
+  requirements/*.in operator/requirements.in operator/hatch_build.py floe_core/_version.py)
+# A tool that is not a distribution, run in its own folder so that nothing it starts inherits a PYTHONPATH.
+TOOL = cd tools/$(1) && "$(CURDIR)/$(BIN)/python" -m $(1)
 # Works before any environment exists: uses the machine's Python and only the standard library.
 ENVIRONMENTS := PYTHONPATH=tools/environments "$(PYTHON)" -m environments
 
 # pip installs exactly what the locks pin; our own distributions are built by the locked hatchling.
 LOCKED := pip install --quiet --require-hashes --requirement
 BUILT := pip install --quiet --no-deps --no-build-isolation
+# deptry reads requirements files only where there is no [project] table; it cannot see what a build hook adds.
+DEPTRY := $(BIN)/deptry --config /dev/null --requirements-files operator/requirements.in --package-module-name-map PyYAML=yaml \
+  $(addprefix --known-first-party ,floe_core floe_operator localcluster demo environments tests benchmarks)
 NO_INDEX := { echo "To use another package index, or none, see docs/install.md." >&2; exit 1; }
 NEW_ENOUGH := "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
   { echo "$(PYTHON) does not run or is older than Python 3.11; try: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test lint format types unit lowest pythons integration test-newest test-kind bench lock clean
+.PHONY: help run demo test lint format types unit lowest pythons integration test-newest test-kind bench dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed $(PLUGINS)/installed ## Run the operator on a local control plane, with the example plugins, until Ctrl-C
-	$(BIN)/python -m demo run
+	$(call TOOL,demo) run
 
 demo: $(VENV)/installed $(PLUGINS)/installed ## Like run, but not interactive: print the table, rotate a Secret, exit
-	$(BIN)/python -m demo once
+	$(call TOOL,demo) once
 
 test: $(VENV)/installed lint types unit lowest pythons integration ## Run every check and every test except those on Kind
 
 lint: $(VENV)/installed ## Run the linters; check the format, import contracts, declared imports and locks
-	$(BIN)/python -m environments check
+	$(call TOOL,environments) check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
-	$(BIN)/deptry --optional-dependencies-dev-groups operator,dev floe_core
-	$(BIN)/deptry --optional-dependencies-dev-groups dev operator/floe_operator
-	$(BIN)/deptry --ignore DEP002 tests benchmarks tools/demo tools/environments
+	$(BIN)/deptry floe_core
+	$(DEPTRY) operator/floe_operator
+	$(DEPTRY) --requirements-files-dev requirements/dev.in --ignore DEP002,DEP004 tests benchmarks tools/demo tools/environments
 	$(BIN)/deptry --config tools/localcluster/pyproject.toml tools/localcluster
 	@# The examples' requirements are not installed here, and one example is broken on purpose.
 	@for plugin in examples/plugins/*; do echo "deptry $$plugin"; $(BIN)/deptry --config $$plugin/pyproject.toml \
@@ -57,10 +64,10 @@ unit: $(VENV)/installed ## Run the unit and contract tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/contract
 
 lowest: $(VENV)/installed ## Run the tests of floe_core with its lowest declared requirements, on every available Python
-	$(BIN)/python -m environments test lowest
+	$(call TOOL,environments) test lowest
 
 pythons: $(VENV)/installed ## Run the unit and plugin API tests on every other available Python
-	$(BIN)/python -m environments test locked --others
+	$(call TOOL,environments) test locked --others
 
 integration: $(VENV)/installed ## Run the tests on a real control plane; the first run builds it
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
@@ -77,6 +84,10 @@ test-kind: $(VENV)/installed ## Run the tests on a full Kind cluster, or on the 
 bench: $(VENV)/installed ## Measure discovery and the operator; print tables and write bench-results/
 	$(BIN)/python -m benchmarks
 
+dist: $(VENV)/installed ## Build the sdist and the wheel of each distribution into dist/
+	rm -rf dist
+	@for project in $(PROJECTS); do (cd $$project && "$(CURDIR)/$(BIN)/python" -m hatchling build -d "$(CURDIR)/dist") || exit 1; done
+
 format: $(VENV)/installed ## Format and sort the sources
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -85,7 +96,7 @@ lock: $(LOCKER)/installed ## Make the locks match what is declared; RENEW=1 take
 	@PATH="$(CURDIR)/$(LOCKER)/bin:$$PATH" $(ENVIRONMENTS) lock $(if $(RENEW),--renew)
 
 clean: ## Remove the virtual environments and all caches in this folder
-	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .venv-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results
+	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .venv-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results dist
 
 $(VENV)/locked: requirements/dev.txt
 	@$(NEW_ENOUGH)
@@ -120,7 +131,7 @@ $(NEWEST)/installed:
 	@$(NEW_ENOUGH)
 	@echo "==> Setting up $(NEWEST) (about two minutes)"
 	"$(PYTHON)" -m venv --clear $(NEWEST)
-	$(NEWEST)/bin/python -m pip install --quiet hatchling --editable '.[dev]' --editable tools/localcluster
+	$(NEWEST)/bin/python -m pip install --quiet hatchling --requirement requirements/dev.in $(OURS)
 	$(NEWEST)/bin/python -m pip list
 
 $(LOCKER)/installed: requirements/lock.txt

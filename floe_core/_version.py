@@ -1,3 +1,3 @@
-"""The version of the floe-core distribution; the build reads it, too."""
+"""The version of the distributions floe-core and floe-operator; their builds read it, too."""
 
 __version__ = "0.1.0"

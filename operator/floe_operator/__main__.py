@@ -1,31 +1,44 @@
 """Starts `floe-operator` (or `python -m floe_operator`); first does what must precede other imports."""
 
-# Only Python 3.10 syntax: the distribution also installs on 3.10 and must then print the message below.
+from __future__ import annotations
 
 import importlib.util
 import os
 import sys
 
+from floe_operator._version import __version__
+from floe_operator.installed_core import imported_version, look, way_out
+
 
 def main() -> int:
-    """Run the `floe-operator` command, or print what to install if a requirement is missing."""
-    if sys.version_info < (3, 11):  # pragma: no cover
-        print("floe-operator needs Python 3.11 or later", file=sys.stderr)  # noqa: T201
-        return 2
+    """Run the `floe-operator` command; print what is wrong with the installation if it cannot run."""
     # pydantic's search for its own plugins would fail on the first damaged distribution in the environment.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     _leave_out_the_blocking_client()
-    try:
-        from floe_operator.cli import main as run_cli
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("floe_operator", "floe_core"):
-            raise
-        print(  # noqa: T201
-            f"floe-operator needs {error.name}, which is not installed: pip install 'floe-core[operator]'",
-            file=sys.stderr,
-        )
-        return 2
-    return run_cli()
+    fault = _fault_of_floe_core()
+    if fault is None:
+        try:
+            from floe_operator.cli import main as run_cli
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in ("floe_operator", "floe_core"):
+                raise
+            fault = (
+                f"floe-operator needs {error.name}, which is not installed; `{sys.executable} -m pip check` "
+                "names what is missing"
+            )
+        else:
+            return run_cli()
+    print(fault, file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _fault_of_floe_core() -> str | None:
+    """Return why this environment's floe-core does not fit, or None if it does; nothing of it is imported."""
+    if imported_version() == __version__:
+        return None
+    core = look()
+    needs = f"floe-operator {__version__} needs floe-core {__version__}"
+    return f"{needs}, but {core}: {way_out(sys.executable, __version__, core)}"
 
 
 def _leave_out_the_blocking_client() -> None:

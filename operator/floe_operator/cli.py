@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliSettingsSource
 
-from floe_core._version import __version__
+from floe_operator._version import __version__
 from floe_operator.commands.list_plugins import ListSettings, list_plugins
 from floe_operator.commands.schema import SchemaSettings, schema
 from floe_operator.commands.validate import ValidateSettings, validate

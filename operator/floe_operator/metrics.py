@@ -23,7 +23,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from floe_core._version import __version__
+from floe_operator._version import __version__
 from floe_operator.rules.results import Result, RetryableError, RetryAfter
 
 Key = TypeVar("Key")

@@ -11,9 +11,9 @@ import signal
 
 import structlog
 
-from floe_core._version import __version__
 from floe_core.plugin_types import PluginId
 from floe_operator import health
+from floe_operator._version import __version__
 from floe_operator.api import errors
 from floe_operator.api.connection import Connection, connect
 from floe_operator.api.events import EventRecorder

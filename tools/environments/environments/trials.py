@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from environments.declared import FLOE_CORE, LOCALCLUSTER, REPOSITORY, promised_pythons
+from environments.declared import FLOE_CORE, FLOE_OPERATOR, LOCALCLUSTER, REPOSITORY, promised_pythons
 from environments.pythons import Version, find, versions_to_try
 
 _FOLDER = REPOSITORY / ".venv-pythons"
@@ -124,7 +124,9 @@ def _environment(suite: Suite, version: Version, base: Path, say: Callable[[str]
     """Return the interpreter of the suite's environment, which is remade if its requirements have changed."""
     folder = _FOLDER / f"{suite.lock.stem}-{_text(version)}"
     python, stamp = folder / "bin" / "python", folder / "installed"
-    files = [suite.lock, *([FLOE_CORE, LOCALCLUSTER] if suite.installs_ours else [])]
+    ours = [FLOE_CORE, FLOE_OPERATOR, LOCALCLUSTER] if version >= _OPERATOR else [FLOE_CORE]
+    version_file = REPOSITORY / "floe_core" / "_version.py"
+    files = [suite.lock, *([*ours, version_file] if suite.installs_ours else [])]
     wanted = f"{base} {hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()}\n"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
@@ -134,10 +136,8 @@ def _environment(suite: Suite, version: Version, base: Path, say: Callable[[str]
     pip = [str(python), "-m", "pip", "install", "--quiet", "--no-compile"]
     _done([*pip, "--require-hashes", "--requirement", str(suite.lock)])
     if suite.installs_ours:
-        ours = ["--editable", str(REPOSITORY)]
-        if version >= _OPERATOR:
-            ours += ["--editable", str(REPOSITORY / "tools" / "localcluster")]
-        _done([*pip, "--no-deps", "--no-build-isolation", *ours])
+        editable = [f"--editable={project.parent}" for project in ours]
+        _done([*pip, "--no-deps", "--no-build-isolation", *editable])
     stamp.write_text(wanted)
     return python
 

@@ -1,0 +1,1 @@
+../../floe_core/_version.py
