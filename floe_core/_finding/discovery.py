@@ -17,6 +17,7 @@ from types import MappingProxyType
 from floe_core._finding.distribution import FoundDistribution, UnreadableDistribution, why
 from floe_core._finding.entry_points_file import DeclaredEntry, parse
 from floe_core._finding.installed import find_distributions
+from floe_core._finding.own_installation import OURS, fault_of
 from floe_core._printable import printable
 from floe_core.plugin_types import PluginId, PluginType, plugin_id
 
@@ -86,6 +87,8 @@ class Scan:
     conflicts: Mapping[PluginId, tuple[EntryPointClaim, ...]]
     malformed: Mapping[PluginId, MalformedClaim]
     unreadable: tuple[UnreadableDistribution, ...]
+    floe_core: str
+    """What is wrong with the installation of floe-core itself; empty if nothing is."""
     complete: bool
     """Whether every directory of the path was listed and every entry_points.txt was read."""
     fingerprint: str
@@ -98,7 +101,7 @@ def scan(path: Sequence[str] | None = None) -> Scan:
     unreadable: list[UnreadableDistribution] = []
     claims: dict[PluginId, list[tuple[EntryPointClaim, str]]] = defaultdict(list)
     stamps: list[str] = []
-    found = find_distributions(path, unreadable)
+    found, shadowed = find_distributions(path, unreadable)
     for distribution in found.values():
         try:
             content = distribution.entry_points()
@@ -110,9 +113,10 @@ def scan(path: Sequence[str] | None = None) -> Scan:
             stamps[-1] += f":{hash_text(content)}"  # a develop install rewrites the file in place
             _take(distribution, content, stamps[-1], claims, unreadable)
     stamps.extend(f"{entry.where}:{entry.detail}" for entry in unreadable)
-    return _result(
-        claims, unreadable, hash_text("\n".join(sorted(stamps)).encode("utf-8", "replace")), len(found)
-    )
+    own = fault_of([each for each in (*found.values(), *shadowed) if each.key == OURS])
+    stamps.append(own)
+    fingerprint = hash_text("\n".join(sorted(stamps)).encode("utf-8", "replace"))
+    return _result(claims, unreadable, own, fingerprint, len(found))
 
 
 def hash_text(content: bytes) -> str:
@@ -161,6 +165,7 @@ def _unreadable(found: FoundDistribution, error: Exception) -> UnreadableDistrib
 def _result(
     claims: Mapping[PluginId, list[tuple[EntryPointClaim, str]]],
     unreadable: Iterable[UnreadableDistribution],
+    own: str,
     fingerprint: str,
     distributions: int,
 ) -> Scan:
@@ -181,6 +186,7 @@ def _result(
         MappingProxyType(conflicts),
         MappingProxyType(malformed),
         tuple(each._replace(where=printable(each.where)) for each in unreadable),
+        printable(own),
         not any(each.plugins_unknown for each in unreadable),
         fingerprint,
         distributions,

@@ -31,21 +31,27 @@ _VERSION = re.compile(rb"\A(?:.+\r?\n)*?version:[ \t]*(\S.*)", re.IGNORECASE)
 
 def find_distributions(
     path: Sequence[str] | None, unreadable: list[UnreadableDistribution]
-) -> dict[str, FoundDistribution]:
-    """Return every distribution by its normalised name; add what cannot be read to `unreadable`.
+) -> tuple[dict[str, FoundDistribution], list[FoundDistribution]]:
+    """Return every distribution by its normalised name, and those that an earlier one of their name shadows.
 
-    If several distributions have the same name, the first one counts, as in importlib.metadata.
+    If several distributions have the same name, the first one counts, as in importlib.metadata. What cannot
+    be read goes into `unreadable`.
     """
     # Like the import system, ignore entries that are not str.
     entries = [each for each in dict.fromkeys(sys.path if path is None else path) if type(each) is str]
     found: dict[str, FoundDistribution] = {}
+    shadowed: list[FoundDistribution] = []
     for source in _sources(entries, unreadable):
         for distribution in source:
             earlier = found.setdefault(distribution.key, distribution)
+            if earlier is distribution:
+                continue
             # A directory left behind by a failed uninstall must not hide the installed distribution.
-            if earlier is not distribution and isinstance(earlier, _Folder) and earlier.is_remnant():
+            if isinstance(earlier, _Folder) and earlier.is_remnant():
                 found[distribution.key] = distribution
-    return found
+            else:
+                shadowed.append(distribution)
+    return found, shadowed
 
 
 def _sources(

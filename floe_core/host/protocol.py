@@ -116,6 +116,8 @@ class ScanResult(Message):
     plugins: tuple[FoundPlugin, ...]
     broken: tuple[BrokenClaim, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    floe_core: str = ""
+    """What is wrong with the installation of floe-core; empty if nothing is, and from older hosts."""
 
 
 class Description(Message):

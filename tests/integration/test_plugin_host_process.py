@@ -246,20 +246,6 @@ async def test_an_interpreter_that_cannot_be_executed_is_a_failed_scan(tmp_path:
     assert "cannot be executed (Permission denied)" in await _scan_failure(tmp_path / "python")
 
 
-@pytest.fixture
-def bare_python(tmp_path: Path) -> Path:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-    return tmp_path / "bare" / "bin" / "python"
-
-
-async def test_a_python_without_floe_core_is_a_failed_scan_that_says_what_to_install(
-    bare_python: Path,
-) -> None:
-    detail = await _scan_failure(bare_python)
-    assert "has no floe-core" in detail
-    assert "pip install floe-core" in detail
-
-
 def _says_it_is(protocol: int, api: str) -> str:
     said = {"protocol": protocol, "floe_core": "9.0", "python": "4", "platform_api_version": api}
     return f"import json; print(json.dumps({ ({'jsonrpc': '2.0', 'method': 'ready', 'params': said}) }))"

@@ -34,8 +34,9 @@ class InstalledPlugins:
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be read; plugins might be missing because of it."""
-        return [f"{unreadable.where}: {unreadable.detail}" for unreadable in self.scan.unreadable]
+        """What could not be read, so that plugins might be missing, and what is wrong with floe-core."""
+        own = [f"floe-core: {self.scan.floe_core}"] if self.scan.floe_core else []
+        return own + [f"{unreadable.where}: {unreadable.detail}" for unreadable in self.scan.unreadable]
 
     async def loaded(self, plugins: Iterable[PluginId]) -> dict[PluginId, LoadState]:
         """Return the load state of each of these plugins, once it is known."""

@@ -1,4 +1,4 @@
-"""The first message of a host, and what to tell users if there is none. Pure."""
+"""The first message of a host, and what to tell users if there is none or another is needed. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from floe_core.host.protocol import PROTOCOL_VERSION, Handshake
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
+from floe_operator._version import __version__
+from floe_operator.installed_core import InstalledCore, way_out
 from floe_operator.plugin_host.rpc import MalformedLineError, parse_message
 
 
@@ -19,31 +21,38 @@ class HostStartError(Exception):
 def handshake(python: str, line: bytes) -> Handshake:
     """Return the host's first message.
 
-    The host's registry uses the plugin API version of its own floe-core to decide which plugins fit, so that
-    version must be the operator's.
-
     Raises:
-        HostStartError: The first message is not a handshake, or has another protocol or plugin API version.
+        HostStartError: The first message is not a handshake.
     """
     try:
         message = parse_message(line)
         if message.get("method") != "ready":
             raise HostStartError(f"{python} -m floe_core.host does not begin with a handshake")
-        said = Handshake.model_validate(message.get("params"))
+        return Handshake.model_validate(message.get("params"))
     except (MalformedLineError, ValidationError):
         raise HostStartError(f"{python} -m floe_core.host does not begin with a handshake") from None
+
+
+def is_usable(said: Handshake) -> bool:
+    """Return True if this operator can use the host.
+
+    The host's registry uses the plugin API version of its own floe-core to decide which plugins fit, so that
+    version must be the operator's.
+    """
+    return said.protocol == PROTOCOL_VERSION and said.platform_api_version == FLOE_PLUGIN_API_VERSION
+
+
+def why_not_usable(python: str, said: Handshake, core: InstalledCore | None) -> str:
+    """Return why this operator cannot use the host; `core` is what its environment has, if known."""
     if said.protocol != PROTOCOL_VERSION:
-        raise HostStartError(
-            f"floe-core {said.floe_core} of {python} speaks protocol {said.protocol}, but this "
-            f"operator speaks protocol {PROTOCOL_VERSION}: install the operator's version of floe-core there"
+        offers = f"speaks protocol {said.protocol}, but this operator speaks protocol {PROTOCOL_VERSION}"
+    else:
+        offers = (
+            f"offers plugin API {said.platform_api_version}, "
+            f"but this operator offers {FLOE_PLUGIN_API_VERSION}"
         )
-    if said.platform_api_version != FLOE_PLUGIN_API_VERSION:
-        raise HostStartError(
-            f"floe-core {said.floe_core} of {python} offers plugin API {said.platform_api_version}, but "
-            f"this operator offers {FLOE_PLUGIN_API_VERSION}: "
-            "install the operator's version of floe-core there"
-        )
-    return said
+    found = f"; {core}" if core else ""
+    return f"floe-core {said.floe_core} of {python} {offers}{found}: {way_out(python, __version__, core)}"
 
 
 def why_not_executed(python: str, error: OSError) -> str:
@@ -54,12 +63,13 @@ def why_not_executed(python: str, error: OSError) -> str:
     return f"The interpreter {python} cannot be executed ({error.strerror}); {setting}"
 
 
+def why_no_host(python: str, core: InstalledCore) -> str:
+    """Return why an environment whose floe-core is `core` has no plugin host."""
+    needs = f"The plugin host of {python} needs floe-core {__version__}"
+    return f"{needs}, but {core}: {way_out(python, __version__, core)}"
+
+
 def why_not_ready(python: str, how_it_ended: str, last_lines: Sequence[str]) -> str:
     """Return why the process ended before its handshake."""
-    if any("No module named" in line and "floe_core" in line for line in last_lines):
-        return (
-            f"The environment of {python} has no floe-core with a plugin host: install it there "
-            f"({python} -m pip install floe-core)"
-        )
     said = f": {last_lines[-1][:300]}" if last_lines else ""
     return f"{python} -m floe_core.host did not become ready; {how_it_ended}{said}"

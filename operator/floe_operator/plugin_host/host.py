@@ -17,11 +17,15 @@ from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.handshake import (
     HostStartError,
     handshake,
+    is_usable,
+    why_no_host,
     why_not_executed,
     why_not_ready,
+    why_not_usable,
 )
 from floe_operator.plugin_host.process import HostProcess
 from floe_operator.plugin_host.rpc import MalformedLineError, RpcConnection, RpcError
+from floe_operator.plugin_host.survey import floe_core_of
 from floe_operator.plugin_host.triage import Blame
 
 START_LIMIT = 30.0
@@ -258,6 +262,15 @@ async def _first_words(python: str, process: HostProcess) -> Handshake:
         raise HostStartError(f"{python} -m floe_core.host was not ready within {START_LIMIT:g} s") from None
     except ValueError:
         line = b"\n"
-    if not line:
-        raise HostStartError(why_not_ready(python, process.how_it_ended, process.output.last_lines))
-    return handshake(python, line)
+    try:
+        if not line:
+            raise HostStartError(why_not_ready(python, process.how_it_ended, process.output.last_lines))
+        said = handshake(python, line)
+    except HostStartError:
+        core = await floe_core_of(python)
+        if core is None or core.has_host:
+            raise
+        raise HostStartError(why_no_host(python, core)) from None
+    if not is_usable(said):
+        raise HostStartError(why_not_usable(python, said, await floe_core_of(python)))
+    return said

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+import floe_core
 from floe_core._finding.discovery import Scan, scan
 from floe_core.plugin_types import PluginType, plugin_id
 from tests.support.distributions import Distribution
 from tests.unit.core.conftest import Site
 
+VERSION = floe_core.__version__
 GOOD = plugin_id(PluginType.COMPUTE, "good")
 OTHER = plugin_id(PluginType.COMPUTE, "other")
 
@@ -264,6 +266,32 @@ def test_the_first_copy_of_a_distribution_found_twice_counts(good: Site, tmp_pat
     assert [claim.value for claim in found.plugins.values()] == ["good_module:Good"]
     assert found.distributions == 1
     assert not found.conflicts
+
+
+@pytest.mark.parametrize("versions", [[], [VERSION], [VERSION, VERSION]])
+def test_a_floe_core_in_the_version_that_runs_is_no_fault(tmp_path: Path, versions: list[str]) -> None:
+    assert scan(_with_floe_cores(tmp_path, versions)).floe_core == ""
+
+
+@pytest.mark.parametrize("versions", [["0.1.0a1"], ["9.0"], [VERSION, "0.1.0a1"], ["0.1.0a1", VERSION]])
+def test_a_floe_core_in_another_version_is_named_with_its_place_and_hides_nothing(
+    good: Site, tmp_path: Path, versions: list[str]
+) -> None:
+    path = _with_floe_cores(tmp_path, versions)
+    found = scan([str(good.folder), *path])
+    assert f"version {VERSION} runs, from {Path(floe_core.__file__).parent}, but" in found.floe_core
+    places = " and ".join(f"{version} in {entry}" for version, entry in zip(versions, path, strict=True))
+    assert f"installed is {places}: " in found.floe_core
+    assert (list(found.plugins), found.complete, found.unreadable) == ([GOOD], True, ())
+    assert found.fingerprint != scan([str(good.folder)]).fingerprint
+
+
+def _with_floe_cores(folder: Path, versions: list[str]) -> list[str]:
+    """Install a floe-core of each version into an entry of the path of its own; return the entries."""
+    entries = [folder / str(number) for number in range(len(versions))]
+    for version, entry in zip(versions, entries, strict=True):
+        Distribution("floe-core", version).unpack(entry)
+    return [str(entry) for entry in entries]
 
 
 def test_leftovers_of_a_failed_uninstall_do_not_count(good: Site, tmp_path: Path) -> None:

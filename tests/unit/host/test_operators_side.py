@@ -8,13 +8,23 @@ import json
 
 import pytest
 
+import floe_core
 from floe_core.host.protocol import HOOK_FAILED, LOAD_FAILED, PROTOCOL_VERSION
 from floe_core.plugin_types import PluginId, PluginType
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
+from floe_operator.installed_core import InstalledCore
 from floe_operator.plugin_host import HostUnavailable, LoadFault, hooks, importing
 from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.gate import Gate
-from floe_operator.plugin_host.handshake import HostStartError, handshake, why_not_executed, why_not_ready
+from floe_operator.plugin_host.handshake import (
+    HostStartError,
+    handshake,
+    is_usable,
+    why_no_host,
+    why_not_executed,
+    why_not_ready,
+    why_not_usable,
+)
 from floe_operator.plugin_host.output import BURST, LINES_PER_SECOND, MAX_LINE_BYTES, Output
 from floe_operator.plugin_host.rpc import RpcError
 
@@ -109,6 +119,10 @@ def test_a_process_that_does_not_begin_with_a_handshake_is_not_a_host(line: byte
         handshake("python", line)
 
 
+def test_a_host_of_the_same_protocol_and_plugin_api_is_usable() -> None:
+    assert is_usable(handshake("python", _ready(floe_core="0.1.7")))
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -121,15 +135,22 @@ def test_a_process_that_does_not_begin_with_a_handshake_is_not_a_host(line: byte
         ({"platform_api_version": "2.0"}, "offers plugin API 2.0"),
     ],
 )
-def test_an_incompatible_floe_core_is_refused_with_what_to_install(
-    changes: dict[str, object], says: str
+@pytest.mark.parametrize("core", [None, InstalledCore("/v/floe_core", "0.9.0", True, ("0.9.0 in /v",))])
+def test_an_incompatible_floe_core_is_refused_with_where_it_is_and_what_to_install(
+    changes: dict[str, object], says: str, core: InstalledCore | None
 ) -> None:
-    with pytest.raises(HostStartError, match="install the operator's version of floe-core there") as refused:
-        handshake("/venv/bin/python", _ready(**changes))
-    assert f"floe-core 0.1.0 of /venv/bin/python {says}" in str(refused.value)
+    said = handshake("/v/python", _ready(**changes))
+    assert not is_usable(said)
+    text = why_not_usable("/v/python", said, core)
+    assert f"floe-core 0.1.0 of /v/python {says}" in text
+    assert f"install floe-core {floe_core.__version__} with /v/python -m pip, from the release" in text
+    assert ("finds floe-core 0.9.0 in /v/floe_core (installed: floe-core 0.9.0 in /v)" in text) == bool(core)
 
 
-NO_MODULE = "/p: No module named floe_core.host"
+NOTHING = InstalledCore(None, None, False, ())
+METADATA_ONLY = InstalledCore(None, None, False, ("0.1.0 in /s",))
+ANOTHERS = InstalledCore("/s/floe_core", None, False, ("0.1.0a1 in /s",))
+TWICE = InstalledCore("/s/floe_core", "0.0.9", False, ("0.0.9 in /s", "0.1.0 in /t"))
 NOT_THERE = FileNotFoundError(errno.ENOENT, "No such file or directory")
 NOT_ALLOWED = PermissionError(errno.EACCES, "Permission denied")
 
@@ -139,7 +160,16 @@ NOT_ALLOWED = PermissionError(errno.EACCES, "Permission denied")
     [
         (why_not_executed("/p", NOT_THERE), "/p does not exist; --plugin-python"),
         (why_not_executed("/p", NOT_ALLOWED), "(Permission denied); --plugin-python"),
-        (why_not_ready("/p", "it exited with status 1", [NO_MODULE]), "/p -m pip install floe-core"),
+        (why_no_host("/p", NOTHING), "but floe-core is not installed:"),
+        (why_no_host("/p", METADATA_ONLY), "no package floe_core (ins"),
+        (
+            why_no_host("/p", ANOTHERS),
+            "finds another project's code in /s/floe_core (installed: floe-core 0.1.0a1 in /s): install",
+        ),
+        (
+            why_no_host("/p", TWICE),
+            "(installed: floe-core 0.0.9 in /s and floe-core 0.1.0 in /t): uninstall floe-core until none",
+        ),
         (why_not_ready("/p", "it exited with status 1", ["Traceback", "Error: x"]), "status 1: Error: x"),
         (why_not_ready("/p", "it was killed by SIGKILL", []), "it was killed by SIGKILL"),
     ],
