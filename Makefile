@@ -7,7 +7,7 @@ LOCKER := .venv-lock
 KUBERNETES ?= 1.37
 CLUSTER ?= kind
 BIN := $(VENV)/bin
-SOURCES := floe_core operator/floe_operator tools tests benchmarks
+SOURCES := floe_core operator/floe_operator operator/hatch_build.py tools tests benchmarks
 PROJECTS := . operator tools/localcluster
 OURS := $(addprefix --editable ,$(PROJECTS))
 DECLARED := $(wildcard pyproject.toml operator/pyproject.toml tools/localcluster/pyproject.toml examples/plugins/*/pyproject.toml \
@@ -59,6 +59,7 @@ lint: $(VENV)/installed ## Run the linters; check the format, import contracts, 
 
 types: $(VENV)/installed ## Run mypy --strict on everything
 	$(BIN)/mypy $(SOURCES)
+	cd tools/localcluster && "$(CURDIR)/$(BIN)/mypy" --cache-dir "$(CURDIR)/.mypy_cache/localcluster"
 
 unit: $(VENV)/installed ## Run the unit and contract tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/contract
@@ -72,11 +73,13 @@ pythons: $(VENV)/installed ## Run the unit and plugin API tests on every other a
 integration: $(VENV)/installed ## Run the tests on a real control plane; the first run builds it
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
+	LOCALCLUSTER_TEST_VERSION=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tools/localcluster/tests
 
 test-newest: $(NEWEST)/installed ## Run unit, contract and integration tests with the newest release of everything, ignoring the locks
 	$(NEWEST)/bin/python -m pytest tests/unit tests/contract
 	$(NEWEST)/bin/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) FLOE_NEWEST=1 $(NEWEST)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/integration
+	LOCALCLUSTER_TEST_VERSION=$(KUBERNETES) $(NEWEST)/bin/python -m pytest --numprocesses 2 --dist loadfile tools/localcluster/tests
 
 test-kind: $(VENV)/installed ## Run the tests on a full Kind cluster, or on the current cluster with CLUSTER=current; requires docker, kind, kubectl
 	$(BIN)/pytest tests/kind --cluster $(CLUSTER)
@@ -96,7 +99,8 @@ lock: $(LOCKER)/installed ## Make the locks match what is declared; RENEW=1 take
 	@PATH="$(CURDIR)/$(LOCKER)/bin:$$PATH" $(ENVIRONMENTS) lock $(if $(RENEW),--renew)
 
 clean: ## Remove the virtual environments and all caches in this folder
-	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .venv-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results dist
+	rm -rf $(VENV) $(PLUGINS) $(NEWEST) $(LOCKER) .venv-pythons .venv-lowest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache bench-results dist \
+	  $(addprefix tools/localcluster/,.mypy_cache .pytest_cache dist)
 
 $(VENV)/locked: requirements/dev.txt
 	@$(NEW_ENOUGH)

@@ -32,6 +32,8 @@ from environments.declared import (
 
 _FOLDER = REPOSITORY / "requirements"
 _TITLE = "# Made by `make lock` from these requirements; CONTRIBUTING.md says when to renew it.\n"
+_PUBLISHED_TITLE = "# Made with uv from these requirements.\n"
+"""The title of a lock that a distribution brings to users who have neither `make lock` nor that page."""
 _REQUIREMENT = "#   "
 
 
@@ -206,6 +208,7 @@ def _compile(uv: str, lock: Lock, folder: Path, *, renew: bool) -> Path:
         raise LockError(f"{uv} does not run: {error.strerror}") from None
     if done.returncode != 0:
         raise LockError(f"uv could not make {lock.name}; no lock was changed:\n{done.stderr.rstrip()}")
-    head = _TITLE + "".join(f"{_REQUIREMENT}{each}\n" for each in declared)
+    title = _TITLE if lock.file.parent == _FOLDER else _PUBLISHED_TITLE
+    head = title + "".join(f"{_REQUIREMENT}{each}\n" for each in declared)
     output.write_text(head + "\n" + output.read_text())
     return output
