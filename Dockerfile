@@ -32,9 +32,9 @@ COPY pyproject.toml README.md LICENSE ./
 COPY floe_core floe_core
 COPY operator operator
 COPY crds crds
-RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
+RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . ./operator \
  && pip --python /opt/floe/operator/bin/python install --no-deps /wheels/*.whl \
- && pip install --no-deps /wheels/*.whl \
+ && pip install --no-deps /wheels/floe_core-*.whl \
  # Plugins are installed next to this version of floe-core; pip rejects those that require a different one.
  && pip list --format=freeze | grep '^floe.core==' >/opt/floe/constraints.txt \
  # On PATH, `floe-operator` is the operator's; `python` and `pip` are the plugins'.

@@ -31,7 +31,7 @@ _CLONE = [
 ]
 # The plugins that the pages name, and those of the image under test, which docker has in its cache.
 _OF_THE_PAGES = (
-    'PLUGINS="floe-compute-duckdb==0.1.0 floe-identity-keycloak==0.1.0"',
+    'PLUGINS="./examples/plugins/floe-compute-duckdb acme-floe-identity==1.4.0"',
     'PLUGINS="./examples/plugins/floe-compute-duckdb ./examples/plugins/floe-identity-jwt"',
 )
 _AT_HAND = f'PLUGINS="{EXAMPLE_PLUGINS}"'

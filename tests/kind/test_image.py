@@ -71,6 +71,11 @@ def test_the_operators_environment_has_no_pip(images: Images) -> None:
     )
 
 
+def test_the_plugins_environment_has_floe_core_without_the_operator(images: Images) -> None:
+    ask = "import importlib.util as u; print([bool(u.find_spec(n)) for n in ('floe_core', 'floe_operator')])"
+    assert images.bare.shell(f'python -c "{ask}"') == "[True, False]\n"
+
+
 def test_the_process_cannot_change_its_own_code(images: Images) -> None:
     script = "find /opt/floe -writable -not -type l; touch /opt/floe/plugins/x 2>&1 || true"
     assert "denied" in images.bare.run("-c", script, entrypoint="sh", options=["--read-only=false"])
