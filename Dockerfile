@@ -28,7 +28,7 @@ COPY requirements/floe-core.txt requirements/build.txt requirements/
 RUN pip install --require-hashes -r requirements/floe-core.txt \
  && /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml LICENSE ./
 COPY floe_core floe_core
 COPY operator operator
 COPY crds crds

@@ -22,14 +22,14 @@ class Requirements(MetadataHookInterface):
     PLUGIN_NAME = "custom"
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Set the dependencies; an sdist has them in PKG-INFO already."""
-        if "dependencies" in metadata:
-            return
+        """Set the dependencies."""
         root = Path(self.root)
         version = re.search(r'^__version__ = "(.+)"$', _text(root / _PACKAGE / "_version.py"), re.MULTILINE)
         if version is None:
             raise ValueError(f"{_PACKAGE}/_version.py sets no __version__")
-        lines = (line.partition("#")[0].strip() for line in _text(root / "requirements.in").splitlines())
+        lines = (
+            re.split(r"(?:^|\s)#", line)[0].strip() for line in _text(root / "requirements.in").splitlines()
+        )
         metadata["dependencies"] = [f"floe-core=={version[1]}", *filter(None, lines)]
 
 

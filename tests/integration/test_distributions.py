@@ -47,7 +47,8 @@ def metadata(wheel: Path) -> Message:
 
 def sources(package: Path) -> dict[str, bytes]:
     """Return the contents of a package in the checkout, as a wheel must hold them."""
-    files = (each for each in package.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
+    left_out = {"__pycache__", "README.md"}
+    files = (each for each in package.rglob("*") if each.is_file() and not left_out & {*each.parts})
     return {str(each.relative_to(package.parent)): each.read_bytes() for each in files}
 
 
@@ -119,7 +120,7 @@ def test_what_both_require_has_the_same_bounds(core: Archives, operator: Archive
 
 
 def test_the_readme_of_each_is_in_its_metadata(core: Archives, operator: Archives) -> None:
-    for each, readme in ((core, REPOSITORY / "README.md"), (operator, REPOSITORY / "operator" / "README.md")):
+    for each, readme in ((core, CORE / "README.md"), (operator, REPOSITORY / "operator" / "README.md")):
         assert metadata(each.wheel).get_payload() == readme.read_text()
 
 

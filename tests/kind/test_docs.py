@@ -20,7 +20,6 @@ _CLONE = [
     ".dockerignore",
     "Dockerfile",
     "LICENSE",
-    "README.md",
     "crds",
     "examples",
     "floe_core",

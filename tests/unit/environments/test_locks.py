@@ -117,7 +117,7 @@ def test_a_missing_lock_is_named(clone: Path) -> None:
     [
         ('"structlog>=24"', "3", "3 is not a requirement"),
         ("[build-system]", "[other]", "no [build-system] table"),
-        ('requires = ["hatchling>=1.26"]', 'requires = "hatchling"', "requires is not a list"),
+        ('requires = ["hatchling>=1.27"]', 'requires = "hatchling"', "requires is not a list"),
     ],
 )
 def test_an_invalid_declaration_is_named_without_a_traceback(

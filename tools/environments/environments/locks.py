@@ -70,9 +70,15 @@ def _examples() -> Iterator[str]:
 def _development() -> Iterator[str]:
     ours = (FLOE_CORE, FLOE_OPERATOR, LOCALCLUSTER)
     # The lock also serves a Python that the operator does not run on.
-    operator = (f"{each}; python_version >= '3.11'" for each in project(FLOE_OPERATOR))
+    operator = (_only_where(each, "python_version >= '3.11'") for each in project(FLOE_OPERATOR))
     requirements = chain(project(FLOE_CORE), operator, project(LOCALCLUSTER), listed(_FOLDER / "dev.in"))
     return chain(requirements, *map(build, ours))
+
+
+def _only_where(requirement: str, marker: str) -> str:
+    """Return the requirement with one more condition."""
+    base, _, own = requirement.partition(";")
+    return f"{base.strip()}; ({own.strip()}) and {marker}" if own else f"{requirement}; {marker}"
 
 
 LOCKS = (
