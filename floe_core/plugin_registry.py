@@ -220,8 +220,8 @@ class PluginRegistry:
         self._conflicts, self._malformed = found.conflicts, found.malformed
 
     def _report(self, found: Scan) -> None:
-        if found.floe_core:
-            self._say("The installation of floe-core is inconsistent", detail=found.floe_core)
+        if found.core_fault:
+            self._say("The installation of floe-core is inconsistent", detail=found.core_fault)
         for unreadable in found.unreadable:
             self._say("Cannot read a distribution", where=unreadable.where, detail=unreadable.detail)
         for named, claims in found.conflicts.items():

@@ -87,7 +87,7 @@ class Scan:
     conflicts: Mapping[PluginId, tuple[EntryPointClaim, ...]]
     malformed: Mapping[PluginId, MalformedClaim]
     unreadable: tuple[UnreadableDistribution, ...]
-    floe_core: str
+    core_fault: str
     """What is wrong with the installation of floe-core itself; empty if nothing is."""
     complete: bool
     """Whether every directory of the path was listed and every entry_points.txt was read."""
@@ -113,10 +113,10 @@ def scan(path: Sequence[str] | None = None) -> Scan:
             stamps[-1] += f":{hash_text(content)}"  # a develop install rewrites the file in place
             _take(distribution, content, stamps[-1], claims, unreadable)
     stamps.extend(f"{entry.where}:{entry.detail}" for entry in unreadable)
-    own = fault_of([each for each in (*found.values(), *shadowed) if each.key == OURS])
-    stamps.append(own)
+    core_fault = fault_of([each for each in (*found.values(), *shadowed) if each.key == OURS])
+    stamps.append(core_fault)
     fingerprint = hash_text("\n".join(sorted(stamps)).encode("utf-8", "replace"))
-    return _result(claims, unreadable, own, fingerprint, len(found))
+    return _result(claims, unreadable, core_fault, fingerprint, len(found))
 
 
 def hash_text(content: bytes) -> str:
@@ -165,7 +165,7 @@ def _unreadable(found: FoundDistribution, error: Exception) -> UnreadableDistrib
 def _result(
     claims: Mapping[PluginId, list[tuple[EntryPointClaim, str]]],
     unreadable: Iterable[UnreadableDistribution],
-    own: str,
+    core_fault: str,
     fingerprint: str,
     distributions: int,
 ) -> Scan:
@@ -186,7 +186,7 @@ def _result(
         MappingProxyType(conflicts),
         MappingProxyType(malformed),
         tuple(each._replace(where=printable(each.where)) for each in unreadable),
-        printable(own),
+        printable(core_fault),
         not any(each.plugins_unknown for each in unreadable),
         fingerprint,
         distributions,

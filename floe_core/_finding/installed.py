@@ -34,8 +34,8 @@ def find_distributions(
 ) -> tuple[dict[str, FoundDistribution], list[FoundDistribution]]:
     """Return every distribution by its normalised name, and those that an earlier one of their name shadows.
 
-    If several distributions have the same name, the first one counts, as in importlib.metadata. What cannot
-    be read goes into `unreadable`.
+    If several distributions have the same name, the first one counts, as in importlib.metadata. Directories
+    left behind by a failed uninstall do not count. What cannot be read goes into `unreadable`.
     """
     # Like the import system, ignore entries that are not str.
     entries = [each for each in dict.fromkeys(sys.path if path is None else path) if type(each) is str]
@@ -46,12 +46,15 @@ def find_distributions(
             earlier = found.setdefault(distribution.key, distribution)
             if earlier is distribution:
                 continue
-            # A directory left behind by a failed uninstall must not hide the installed distribution.
-            if isinstance(earlier, _Folder) and earlier.is_remnant():
+            if _is_remnant(earlier):
                 found[distribution.key] = distribution
-            else:
+            elif not _is_remnant(distribution):
                 shadowed.append(distribution)
     return found, shadowed
+
+
+def _is_remnant(distribution: FoundDistribution) -> bool:
+    return isinstance(distribution, _Folder) and distribution.is_remnant()
 
 
 def _sources(

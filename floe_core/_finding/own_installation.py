@@ -1,4 +1,4 @@
-"""Checks that floe-core itself is installed once, in the version that runs."""
+"""Checks that every installed floe-core has the version that runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from floe_core._finding.distribution import FoundDistribution
 from floe_core._version import __version__
 
 OURS = "floe-core"
+_MOST_NAMED = 5
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - importing pathlib takes longer than a scan
 
 
@@ -20,11 +21,13 @@ def fault_of(installed: Sequence[FoundDistribution]) -> str:
     versions = [each.name_and_version()[1] for each in installed]
     if set(versions) <= {__version__}:
         return ""
-    places = [
-        f"{version or 'of an unknown version'} in {each.location}"
+    named = [
+        f"{version or 'an unknown version'} in {each.location or '.'}"
         for version, each in zip(versions, installed, strict=True)
     ]
+    places = " and ".join(named[:_MOST_NAMED]) + (", and more" if len(named) > _MOST_NAMED else "")
     return (
-        f"version {__version__} runs, from {_PACKAGE}, but installed is {' and '.join(places)}: "
-        f"uninstall floe-core until none is left, then install {__version__}"
+        f"the code in {_PACKAGE} is version {__version__}, but installed are {places}: "
+        "uninstall them or take them off the path, "
+        f"then install floe-core {__version__} from its checkout or its wheel, not by name"
     )

@@ -170,7 +170,7 @@ def _scan_result(found: Scan) -> protocol.ScanResult:
             )
             for each in found.unreadable
         ),
-        floe_core=found.floe_core,
+        core_fault=found.core_fault,
     )
 
 

@@ -116,7 +116,7 @@ class ScanResult(Message):
     plugins: tuple[FoundPlugin, ...]
     broken: tuple[BrokenClaim, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
-    floe_core: str = ""
+    core_fault: str = ""
     """What is wrong with the installation of floe-core; empty if nothing is, and from older hosts."""
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 
 from floe_operator._version import __version__
-from floe_operator.installed_core import imported_version, look, way_out
+from floe_operator.installed_core import InstalledCore, find_core, how_to_install, imported_version
 
 
 def main() -> int:
@@ -15,30 +15,39 @@ def main() -> int:
     # pydantic's search for its own plugins would fail on the first damaged distribution in the environment.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     _leave_out_the_blocking_client()
-    fault = _fault_of_floe_core()
-    if fault is None:
-        try:
-            from floe_operator.cli import main as run_cli
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] in ("floe_operator", "floe_core"):
-                raise
-            fault = (
-                f"floe-operator needs {error.name}, which is not installed; `{sys.executable} -m pip check` "
-                "names what is missing"
-            )
-        else:
-            return run_cli()
-    print(fault, file=sys.stderr)  # noqa: T201
-    return 1
+    if imported_version() != __version__:
+        return _fail(_unfit(find_core()))
+    try:
+        from floe_operator.cli import main as run_cli
+    except Exception as error:
+        fault = _fault_of(error)
+        if fault is None:
+            raise
+        return _fail(fault)
+    return run_cli()
 
 
-def _fault_of_floe_core() -> str | None:
-    """Return why this environment's floe-core does not fit, or None if it does; nothing of it is imported."""
-    if imported_version() == __version__:
+def _fault_of(error: Exception) -> str | None:
+    """Return what is wrong with the installation, or None if the error must have another cause."""
+    core = find_core()
+    if not core.is_only(__version__):  # files of several versions can lie in one folder
+        return f"{type(error).__name__}: {error}; {_unfit(core)}"
+    if not isinstance(error, ImportError):
         return None
-    core = look()
+    if str(error.name).startswith("floe_"):
+        return f"{type(error).__name__}: {error}; reinstall floe-core and floe-operator {__version__}"
+    check = f"`{sys.executable} -m pip check` names what is missing"
+    return f"floe-operator needs {error.name}, which is not installed; {check}"
+
+
+def _unfit(core: InstalledCore) -> str:
     needs = f"floe-operator {__version__} needs floe-core {__version__}"
-    return f"{needs}, but {core}: {way_out(sys.executable, __version__, core)}"
+    return f"{needs}, but {core}: {how_to_install(sys.executable, __version__, core)}"
+
+
+def _fail(message: str) -> int:
+    print(message, file=sys.stderr)  # noqa: T201
+    return 1
 
 
 def _leave_out_the_blocking_client() -> None:

@@ -1,20 +1,22 @@
 """Says which floe-core an interpreter has, for when it is not the one that is needed.
 
 Imports only the standard library, in the syntax of Python 3.10: the operator's own floe-core may be the one
-that is missing, and other interpreters run the text of this file, too.
+that is missing, and other interpreters run the text of this file, too. Nothing of floe_core is imported.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
-import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_VERSION = re.compile(rb'^__version__ = "(.+)"$', re.MULTILINE)
-_ORIGIN = "from the release or the checkout that this floe-operator is from (docs/install.md)"
+_VERSION = re.compile(rb'^__version__ = "(.+?)"\r?$', re.MULTILINE)
+_UNKNOWN = "of an unknown version"
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -22,70 +24,111 @@ class InstalledCore:
     """The floe-core of an interpreter."""
 
     package: str | None
-    """The folder that `import floe_core` finds, or None if it finds none."""
+    """The folder or file that `import floe_core` finds, or None if it finds none."""
+    what: str
+    """What is found there: `floe-core 0.1.0`, `another project's code`."""
     version: str | None
-    """The version of the code in it, or None if it is not this project's."""
+    """The version that the package states, or None if it does not state one as ours does."""
     has_host: bool
-    """Whether it contains a plugin host."""
-    distributions: tuple[str, ...]
-    """What is installed under the name floe-core, in the order of the path: `0.1.0 in /venv/lib/…`."""
+    """Whether the package contains a plugin host."""
+    distributions: tuple[tuple[str, str], ...]
+    """The installed distributions named floe-core, as version and folder, in the order of the path."""
 
     def __str__(self) -> str:
         if self.package is None and not self.distributions:
             return "floe-core is not installed"
-        installed = " and ".join(f"floe-core {each}" for each in self.distributions) or "no floe-core"
+        named = [f"floe-core {version} in {_shown(at)}" for version, at in self.distributions[:_MOST_NAMED]]
+        named += [f"{left} more"] if (left := len(self.distributions) - _MOST_NAMED) > 0 else []
+        installed = f"installed: {' and '.join(named) or 'no floe-core'}"
         if self.package is None:
-            return f"there is no package floe_core (installed: {installed})"
-        what = f"floe-core {self.version}" if self.version else "another project's code"
-        return f"`import floe_core` finds {what} in {self.package} (installed: {installed})"
+            return f"there is no package floe_core ({installed})"
+        return f"`import floe_core` finds {self.what} in {_shown(self.package)} ({installed})"
+
+    def is_only(self, version: str) -> bool:
+        """Return True if this version can be imported and no other one is installed."""
+        return self.version == version and {each for each, _ in self.distributions} <= {version}
+
+    def comes_from_elsewhere(self) -> bool:
+        """Return True if no installed distribution lies where the package does."""
+        folders = {os.path.realpath(folder) for _, folder in self.distributions}
+        return self.package is not None and os.path.realpath(Path(self.package).parent) not in folders
 
 
-def way_out(python: str, wanted: str, core: InstalledCore | None) -> str:
+def how_to_install(python: str, wanted: str, core: InstalledCore | None) -> str:
     """Return how to install the wanted version, as a clause; `core` is what the interpreter has, if known."""
-    several = core is not None and len(core.distributions) > 1
-    first = "uninstall floe-core until none is left, then " if several else ""
-    return f"{first}install floe-core {wanted} with {python} -m pip, {_ORIGIN}"
+    steps = []
+    if core is not None and core.package is not None and core.version is None and core.comes_from_elsewhere():
+        steps.append(f"take {_shown(str(Path(core.package).parent))} off the path (PYTHONPATH, a .pth file)")
+    pip = f"{_shown(python)} -m pip"
+    if core is not None and core.distributions:
+        # pip would leave a distribution of the same version number alone.
+        uninstall = f"`{pip} uninstall floe-core`"
+        several = len(core.distributions) > 1
+        steps.append(f"repeat {uninstall} until none is left" if several else f"run {uninstall}")
+    steps.append(
+        f"run `{pip} install PATH`, where PATH is floe-core {wanted}, the wheel of floe-operator's release "
+        "or the checkout (a package index can have another project's under this name)"
+    )
+    return ", then ".join(steps)
 
 
 def imported_version() -> str | None:
-    """Return the version of the floe_core that would be imported, or None if it is not this project's."""
-    return _package()[1]
+    """Return the version that the floe_core to be imported states, or None if there is none."""
+    return find_core(distributions=False).version
 
 
-def look() -> InstalledCore:
-    """Return what this interpreter has, without importing it."""
-    package, version = _package()
-    has_host = package is not None and Path(package, "host", "__main__.py").is_file()
-    return InstalledCore(package, version, has_host, tuple(_distributions()))
-
-
-def _package() -> tuple[str | None, str | None]:
-    spec = importlib.util.find_spec("floe_core")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    if not folders:
-        return None, None
-    read = getattr(spec.loader, "get_data", None) if spec else None
+def find_core(*, distributions: bool = True) -> InstalledCore:
+    """Return what this interpreter has; without `distributions`, only what it would import."""
+    installed = tuple(_distributions()) if distributions else ()
     try:
-        found = _VERSION.search(read(str(Path(folders[0], "_version.py")))) if read else None
-    except OSError:
-        found = None
-    return folders[0], found[1].decode() if found else None
+        spec = importlib.util.find_spec("floe_core")
+    except Exception:  # noqa: BLE001 - foreign finders can raise anything
+        spec = None
+    folder = next(iter(spec.submodule_search_locations or ()), None) if spec else None
+    read = getattr(spec.loader, "get_data", None) if spec and spec.origin else None
+    if folder is None:
+        return InstalledCore(spec.origin if spec else None, "a single module", None, False, installed)
+    if read is None:
+        return InstalledCore(folder, "a folder without code", None, False, installed)
+    version, what, has_host = None, "another project's code", False
+    try:
+        if found := _VERSION.search(read(str(Path(folder, "_version.py")))):
+            version = _shown(found[1].decode("utf-8", "replace"))
+            what = f"floe-core {version}"
+        has_host = bool(read(str(Path(folder, "host", "__main__.py"))))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # An archive has no FileNotFoundError.
+        what = f"code that cannot be read ({error.strerror})" if error.strerror else what
+    return InstalledCore(folder, what, version, has_host, installed)
 
 
-def _distributions() -> list[str]:
+def _distributions() -> Iterator[tuple[str, str]]:
     from importlib import metadata  # takes as long to import as all else here
 
+    seen = set[tuple[str, str]]()
     try:
-        found = [
-            f"{each.version or 'of an unknown version'} in {each.locate_file('')}"
-            for each in metadata.distributions(name="floe-core")
-        ]
-    except Exception:  # noqa: BLE001 - foreign finders and damaged metadata can raise anything
-        return []
-    return list(dict.fromkeys(found))
+        for each in metadata.distributions(name="floe-core"):
+            folder = str(each.locate_file(""))
+            try:
+                version = each.version and _shown(each.version)
+            except Exception:  # noqa: BLE001 - damaged metadata can raise anything
+                version = _UNKNOWN
+            identity = version, os.path.realpath(folder)
+            if version and identity not in seen:  # a folder that an uninstallation left behind has no version
+                seen.add(identity)
+                yield version, folder
+    except Exception:  # noqa: BLE001 - foreign finders can raise anything
+        return
+
+
+def _shown(text: str) -> str:
+    """Return a text that fits into a line and can be encoded, whatever the bytes of a path are."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text
+    )
 
 
 if __name__ == "__main__":
-    if not getattr(sys.flags, "safe_path", False):
-        del sys.path[0]  # the working directory, where the plugin host does not look, either
-    print(json.dumps(asdict(look())))  # noqa: T201
+    print(json.dumps(asdict(find_core())))  # noqa: T201

@@ -149,8 +149,8 @@ def _faults(scan: ScanResult) -> dict[tuple[str, str], str]:
     for unreadable in scan.unreadable:
         key = ("cannot read a distribution", unreadable.where)
         faults[key] = "; ".join(filter(None, (faults.get(key), unreadable.detail)))
-    if scan.floe_core:
-        faults["the installation of floe-core is inconsistent", ""] = scan.floe_core
+    if scan.core_fault:
+        faults["the installation of floe-core is inconsistent", ""] = scan.core_fault
     for plugin in mirror.known_plugins(scan):
         if not is_nameable(plugin):
             faults["plugin cannot have a FloePlugin", plugin.slug] = "no object can have its name"

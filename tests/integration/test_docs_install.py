@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ PAGES = [
     for page in sorted(REPOSITORY.glob(pattern))
     if page != FOLLOWED_ELSEWHERE
 ]
+LOCALCLUSTER = REPOSITORY / "tools" / "localcluster"
 IN_AN_IMAGE = "Dockerfile"
 """The language of blocks that are not run here: they see an image, not the checkout."""
 
@@ -69,7 +71,7 @@ def test_each_page_that_installs_ours_is_found() -> None:
 def index(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """Return the variables with which pip finds third-party packages, plugins, and the other project."""
     folder = tmp_path_factory.mktemp("index")
-    found = locked.offline_index(folder, "dev")
+    found = locked.download(folder, "dev")
     for distribution in (ANOTHER_PROJECT, *PLUGINS):
         distribution.build(folder)
     return {"PIP_FIND_LINKS": str(folder), **found}
@@ -85,7 +87,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "crds",
         "tools/localcluster",
         "pyproject.toml",
-        "README.md",
         "LICENSE",
     ):
         source = REPOSITORY / name
@@ -95,7 +96,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         else:
             shutil.copy(source, folder)
-    for project in (folder, folder / "operator", folder / "tools" / "localcluster"):
+    for project in (folder, folder / "operator", folder / LOCALCLUSTER.relative_to(REPOSITORY)):
         wheel = archives.build_wheel(project, folder.parent / f"wheel-of-{project.name}")
         for place in (folder / "dist", folder / "wheels", project / "dist"):
             place.mkdir(exist_ok=True)
@@ -149,7 +150,7 @@ def test_the_commands_of_a_page_install_ours_into_empty_environments(
 VERSIONS = {
     "floe-core": floe_core.__version__,
     "floe-operator": floe_core.__version__,
-    "localcluster": "0.1.0",
+    "localcluster": tomllib.loads((LOCALCLUSTER / "pyproject.toml").read_text())["project"]["version"],
 }
 RUNS: Mapping[str, list[str]] = {
     "floe-core": ["python", "-c", "from floe_core import get_registry; get_registry().discover_all()"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -69,13 +71,14 @@ def ours_in(folder: Path) -> None:
     archives.unpack(wheel, folder)
 
 
-def listed(python: Path) -> subprocess.CompletedProcess[str]:
+def listed(python: Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `floe-operator list` on an environment, in this working directory."""
     command = [str(FLOE_OPERATOR), "list", "--plugin-python", str(python)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=60)
 
 
 def way_out(python: Path) -> str:
-    return f"install floe-core {VERSION} with {python} -m pip, from the release or the checkout"
+    return f"run `{python} -m pip install PATH`, where PATH is floe-core {VERSION}"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,8 @@ def test_list_says_which_floe_core_a_plugin_environment_has_instead(
     assert (said.returncode, said.stdout) == (2, "")
     needs = f"floe-operator list: The plugin host of {bare.python} needs floe-core {VERSION}, but "
     assert said.stderr.startswith(needs)
-    assert f"{finds.format(site=bare.site_packages)}: {way_out(bare.python)}" in said.stderr
+    assert f"{finds.format(site=bare.site_packages)}: " in said.stderr
+    assert way_out(bare.python) in said.stderr
     assert said.stderr.count("\n") == 1
 
 
@@ -123,7 +127,41 @@ def test_list_names_each_of_two_versions_when_the_first_does_not_fit(bare: Bare,
     said = listed(bare.python)
     assert said.returncode == 2
     both = f"(installed: floe-core 0.0.9 in {bare.site_packages} and floe-core {VERSION} in {second})"
-    assert f"{both}: uninstall floe-core until none is left, then install" in said.stderr
+    assert (
+        f"{both}: repeat `{bare.python} -m pip uninstall floe-core` until none is left, then run"
+        in said.stderr
+    )
+
+
+def test_list_names_both_projects_when_their_files_lie_in_one_folder(bare: Bare) -> None:
+    ours_in(bare.site_packages)
+    ANOTHER_PROJECT.unpack(bare.site_packages)  # as `pip install --target` or a broken upgrade leaves them
+    said = listed(bare.python)
+    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
+    assert f"needs floe-core {VERSION}, but `import floe_core` finds" in said.stderr
+    for version in (VERSION, ANOTHER_PROJECT.version):
+        assert f"floe-core {version} in {bare.site_packages}" in said.stderr
+    assert "uninstall floe-core` until none is left, then run" in said.stderr
+
+
+def test_nothing_in_the_working_directory_is_run(bare: Bare, tmp_path: Path) -> None:
+    for module in ("json", "dataclasses", "floe_core"):
+        (tmp_path / f"{module}.py").write_text(f"open({str(tmp_path / 'marker')!r}, 'w')\n")
+    said = listed(bare.python, tmp_path)
+    assert "but floe-core is not installed" in said.stderr
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize("survey", ["sleep 600", "yes", "printf '\\377\\n'", "echo '{}'", "exit 1"])
+def test_an_interpreter_that_cannot_be_asked_is_reported_as_a_host_that_did_not_start(
+    tmp_path: Path, survey: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *faulthandler*) exit 3 ;; esac\n{survey}\n')
+    python.chmod(0o755)
+    said = listed(python)
+    ended = "did not become ready; it exited with status 3"
+    assert (said.returncode, said.stderr) == (2, f"floe-operator list: {python} -m floe_core.host {ended}\n")
 
 
 @pytest.fixture
@@ -136,10 +174,24 @@ def with_two_versions(environment: Environment) -> Environment:
 def inconsistent(environment: Environment) -> str:
     """Return what is said of the environment."""
     return (
-        f"version {VERSION} runs, from {environment.folder}/shared/floe_core, "
-        f"but installed is 0.0.9 in {environment.site_packages}: "
-        f"uninstall floe-core until none is left, then install {VERSION}"
+        f"the code in {environment.folder}/shared/floe_core is version {VERSION}, "
+        f"but installed are 0.0.9 in {environment.site_packages}: uninstall them or take them off the path, "
+        f"then install floe-core {VERSION} from its checkout or its wheel, not by name"
     )
+
+
+def test_list_warns_of_a_floe_core_of_another_release_than_the_operator(tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    shutil.copytree(REPOSITORY / "floe_core", release / "floe_core")
+    (release / "floe_core" / "_version.py").write_text('__version__ = "0.1.99"\n')
+    environment = Environment.create(tmp_path / "plugins")
+    core = environment.folder / "shared" / "floe_core"
+    core.unlink()
+    core.symlink_to(release / "floe_core")
+    said = listed(environment.python)
+    warning = f"{environment.python} has version 0.1.99, but this is floe-operator {VERSION}: run"
+    assert said.returncode == 0
+    assert said.stderr.startswith(f"warning: floe-core: {warning}")
 
 
 def test_list_warns_of_a_floe_core_that_is_not_the_one_that_runs(with_two_versions: Environment) -> None:
@@ -196,7 +248,7 @@ def test_run_says_which_floe_core_it_found_and_takes_up_the_right_one_once_it_is
     ANOTHER_PROJECT.unpack(environment.site_packages)
     operator = start_operator()
     eventually(
-        lambda: operator.logged("floe-core 0.1.0a1 in", str(environment.site_packages), "install floe-core"),
+        lambda: operator.logged("floe-core 0.1.0a1 in", str(environment.site_packages), "pip install PATH"),
         saying="the log names the distribution, where it is and what to do",
     )
     assert floeplugins.all() == {}
@@ -212,9 +264,15 @@ def operator_in(bare: Bare) -> None:
     archives.unpack(wheel, bare.site_packages)
 
 
-def started(bare: Bare, command: str) -> subprocess.CompletedProcess[str]:
-    program = [str(bare.python), "-m", "floe_operator", command]
-    return subprocess.run(program, capture_output=True, text=True, check=False, cwd=bare.site_packages.parent)
+def started(bare: Bare, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(bare.python), "-m", "floe_operator", command],
+        env={**os.environ, **variables},
+        cwd=bare.site_packages.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("command", ["run", "list"])
@@ -242,6 +300,75 @@ def test_the_operator_names_the_floe_core_it_has_instead_of_its_own(
     assert finds.format(site=bare.site_packages) in said.stderr
     assert way_out(bare.python) in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "finds"),
+    [
+        ({"floe_core/__pycache__/x.pyc": b""}, "a folder without code in {site}/floe_core"),
+        ({"floe_core.py": b""}, "a single module in {site}/floe_core.py"),
+        (
+            {"floe_core/__init__.py": b"", "floe_core/_version.py/x": b""},
+            "code that cannot be read (Is a directory) in {site}/floe_core",
+        ),
+        (
+            {"floe_core/__init__.py": b"", "floe_core/_version.py": b'__version__ = "\xff"\r\n'},
+            "floe-core \N{REPLACEMENT CHARACTER} in {site}/floe_core",
+        ),
+        (
+            {"floe_core-0.0.9.dist-info/METADATA": b"Name: floe-core\nVersion: \xff\n"},
+            "(installed: floe-core of an unknown version in {site})",
+        ),
+        ({"floe_core-0.0.9.dist-info/x": b""}, "floe-core is not installed"),
+    ],
+    ids=["leftover cache", "module", "unreadable", "odd version", "damaged metadata", "leftover metadata"],
+)
+def test_the_operator_says_what_is_there_whatever_it_is(
+    bare: Bare, files: dict[str, bytes], finds: str
+) -> None:
+    operator_in(bare)
+    for name, content in files.items():
+        file = bare.site_packages / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    said = started(bare, "list")
+    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (1, "", 1)
+    assert finds.format(site=bare.site_packages) in said.stderr
+
+
+def test_a_floe_core_from_a_checkout_with_windows_line_ends_is_ours(bare: Bare) -> None:
+    operator_in(bare)
+    ours_in(bare.site_packages)
+    version = bare.site_packages / "floe_core" / "_version.py"
+    version.write_bytes(version.read_bytes().replace(b"\n", b"\r\n"))
+    assert "floe-operator needs pydantic" in started(bare, "list").stderr
+
+
+def test_code_that_no_distribution_brought_is_to_be_taken_off_the_path(bare: Bare, tmp_path: Path) -> None:
+    operator_in(bare)
+    ours_in(bare.site_packages)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "floe_core").mkdir(parents=True)
+    (elsewhere / "floe_core" / "__init__.py").touch()
+    said = started(bare, "list", PYTHONPATH=str(elsewhere))
+    assert f"another project's code in {elsewhere}/floe_core" in said.stderr
+    assert f": take {elsewhere} off the path" in said.stderr
+
+
+def test_the_operator_names_both_projects_when_their_files_lie_in_one_folder(bare: Bare) -> None:
+    operator_in(bare)
+    ours_in(bare.site_packages)
+    ANOTHER_PROJECT.unpack(bare.site_packages)
+    said = started(bare, "list")
+    assert (said.returncode, said.stdout.replace("hello\n", ""), said.stderr.count("\n")) == (1, "", 1)
+    for version in (VERSION, ANOTHER_PROJECT.version):
+        assert f"floe-core {version} in {bare.site_packages}" in said.stderr
+
+
+def test_a_path_that_does_not_fit_into_a_line_is_escaped(tmp_path: Path) -> None:
+    bare = Bare.create(tmp_path / "a\nb")
+    said = listed(bare.python)
+    assert f"run `{tmp_path}/a\\nb/bin/python -m pip install" in said.stderr
 
 
 def test_the_operator_names_a_requirement_that_is_missing(bare: Bare) -> None:

@@ -31,8 +31,11 @@ def install(python: Path, lock: str, *projects: Path) -> None:
 
 def offline_index(folder: Path, *locks: str) -> dict[str, str]:
     """Download what these locks name to `folder`; return variables with which pip finds nothing else."""
-    if NEWEST:
-        return {}
+    return {} if NEWEST else download(folder, *locks)
+
+
+def download(folder: Path, *locks: str) -> dict[str, str]:
+    """Do the same as `offline_index`, with FLOE_NEWEST=1, too."""
     requirements = [word for lock in locks for word in ("--requirement", str(_file(lock)))]
     pip("download", "--require-hashes", "--dest", str(folder), *requirements)
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}

@@ -35,7 +35,7 @@ class InstalledPlugins:
     @property
     def warnings(self) -> list[str]:
         """What could not be read, so that plugins might be missing, and what is wrong with floe-core."""
-        own = [f"floe-core: {self.scan.floe_core}"] if self.scan.floe_core else []
+        own = [f"floe-core: {self.scan.core_fault}"] if self.scan.core_fault else []
         return own + [f"{unreadable.where}: {unreadable.detail}" for unreadable in self.scan.unreadable]
 
     async def loaded(self, plugins: Iterable[PluginId]) -> dict[PluginId, LoadState]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from floe_core.host.protocol import PROTOCOL_VERSION, Handshake
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator._version import __version__
-from floe_operator.installed_core import InstalledCore, way_out
+from floe_operator.installed_core import InstalledCore, how_to_install
 from floe_operator.plugin_host.rpc import MalformedLineError, parse_message
 
 
@@ -52,7 +52,16 @@ def why_not_usable(python: str, said: Handshake, core: InstalledCore | None) -> 
             f"but this operator offers {FLOE_PLUGIN_API_VERSION}"
         )
     found = f"; {core}" if core else ""
-    return f"floe-core {said.floe_core} of {python} {offers}{found}: {way_out(python, __version__, core)}"
+    fix = how_to_install(python, __version__, core)
+    return f"floe-core {said.floe_core} of {python} {offers}{found}: {fix}"
+
+
+def doubt(python: str, said: Handshake) -> str:
+    """Return a warning if a usable host is of another release than the operator, else an empty text."""
+    if said.floe_core == __version__:
+        return ""
+    fix = how_to_install(python, __version__, None)
+    return f"{python} has version {said.floe_core}, but this is floe-operator {__version__}: {fix}"
 
 
 def why_not_executed(python: str, error: OSError) -> str:
@@ -63,10 +72,14 @@ def why_not_executed(python: str, error: OSError) -> str:
     return f"The interpreter {python} cannot be executed ({error.strerror}); {setting}"
 
 
-def why_no_host(python: str, core: InstalledCore) -> str:
-    """Return why an environment whose floe-core is `core` has no plugin host."""
-    needs = f"The plugin host of {python} needs floe-core {__version__}"
-    return f"{needs}, but {core}: {way_out(python, __version__, core)}"
+def why_no_host(python: str, how_it_failed: str, core: InstalledCore | None) -> str:
+    """Return why an environment has no plugin host; `core` is what it has, if known."""
+    if core is None or (core.has_host and core.is_only(__version__)):
+        return how_it_failed
+    needs = f"needs floe-core {__version__}, but {core}: {how_to_install(python, __version__, core)}"
+    if not core.has_host:
+        return f"The plugin host of {python} {needs}"
+    return f"{how_it_failed}; it {needs}"
 
 
 def why_not_ready(python: str, how_it_ended: str, last_lines: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from floe_core.host.protocol import Handshake, ScanResult
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.handshake import (
     HostStartError,
+    doubt,
     handshake,
     is_usable,
     why_no_host,
@@ -25,7 +26,7 @@ from floe_operator.plugin_host.handshake import (
 )
 from floe_operator.plugin_host.process import HostProcess
 from floe_operator.plugin_host.rpc import MalformedLineError, RpcConnection, RpcError
-from floe_operator.plugin_host.survey import floe_core_of
+from floe_operator.plugin_host.survey import find_core_of
 from floe_operator.plugin_host.triage import Blame
 
 START_LIMIT = 30.0
@@ -62,8 +63,9 @@ class _End:
 class Host:
     """A host that has said it is ready."""
 
-    def __init__(self, process: HostProcess, said: Handshake) -> None:
+    def __init__(self, process: HostProcess, said: Handshake, doubt: str = "") -> None:
         self.said = said
+        self._doubt = doubt
         self.process = process
         self.installed: ScanResult
         """What it found when it was new; every module in it was imported later."""
@@ -105,7 +107,7 @@ class Host:
             process.kill()
             await process.release()
             raise
-        host = cls(process, said)
+        host = cls(process, said, doubt(python, said))
         try:
             host.installed = await host.scan()
         except (HostLost, CallTimedOut, RpcError) as error:
@@ -130,9 +132,10 @@ class Host:
         """Return what is installed now."""
         raw = await self._wait(self._connection_call("scan", None), SCAN_LIMIT)
         try:
-            return ScanResult.model_validate(raw)
+            found = ScanResult.model_validate(raw)
         except ValidationError:
             raise self.condemn("it sent a malformed scan result", Blame.INNOCENT) from None
+        return found if found.core_fault else found.model_copy(update={"core_fault": self._doubt})
 
     async def call(self, method: str, plugin: PluginId, params: str, limit: float) -> Any:
         """Run a plugin's code and return the result; `params` is JSON text, `limit` is in seconds.
@@ -266,11 +269,8 @@ async def _first_words(python: str, process: HostProcess) -> Handshake:
         if not line:
             raise HostStartError(why_not_ready(python, process.how_it_ended, process.output.last_lines))
         said = handshake(python, line)
-    except HostStartError:
-        core = await floe_core_of(python)
-        if core is None or core.has_host:
-            raise
-        raise HostStartError(why_no_host(python, core)) from None
+    except HostStartError as error:
+        raise HostStartError(why_no_host(python, str(error), await find_core_of(python))) from None
     if not is_usable(said):
-        raise HostStartError(why_not_usable(python, said, await floe_core_of(python)))
+        raise HostStartError(why_not_usable(python, said, await find_core_of(python)))
     return said

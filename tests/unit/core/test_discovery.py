@@ -270,7 +270,7 @@ def test_the_first_copy_of_a_distribution_found_twice_counts(good: Site, tmp_pat
 
 @pytest.mark.parametrize("versions", [[], [VERSION], [VERSION, VERSION]])
 def test_a_floe_core_in_the_version_that_runs_is_no_fault(tmp_path: Path, versions: list[str]) -> None:
-    assert scan(_with_floe_cores(tmp_path, versions)).floe_core == ""
+    assert scan(_with_floe_cores(tmp_path, versions)).core_fault == ""
 
 
 @pytest.mark.parametrize("versions", [["0.1.0a1"], ["9.0"], [VERSION, "0.1.0a1"], ["0.1.0a1", VERSION]])
@@ -279,11 +279,18 @@ def test_a_floe_core_in_another_version_is_named_with_its_place_and_hides_nothin
 ) -> None:
     path = _with_floe_cores(tmp_path, versions)
     found = scan([str(good.folder), *path])
-    assert f"version {VERSION} runs, from {Path(floe_core.__file__).parent}, but" in found.floe_core
+    assert f"the code in {Path(floe_core.__file__).parent} is version {VERSION}, but" in found.core_fault
     places = " and ".join(f"{version} in {entry}" for version, entry in zip(versions, path, strict=True))
-    assert f"installed is {places}: " in found.floe_core
+    assert f"but installed are {places}: " in found.core_fault
     assert (list(found.plugins), found.complete, found.unreadable) == ([GOOD], True, ())
     assert found.fingerprint != scan([str(good.folder)]).fingerprint
+
+
+def test_what_a_failed_uninstall_left_of_a_floe_core_is_no_fault(tmp_path: Path) -> None:
+    first, second = _with_floe_cores(tmp_path, [VERSION, "0.0.9"])
+    for file in Path(second, "floe_core-0.0.9.dist-info").iterdir():
+        file.unlink()
+    assert scan([first, second]).core_fault == scan([second, first]).core_fault == ""
 
 
 def _with_floe_cores(folder: Path, versions: list[str]) -> list[str]:

@@ -135,7 +135,9 @@ def test_a_host_of_the_same_protocol_and_plugin_api_is_usable() -> None:
         ({"platform_api_version": "2.0"}, "offers plugin API 2.0"),
     ],
 )
-@pytest.mark.parametrize("core", [None, InstalledCore("/v/floe_core", "0.9.0", True, ("0.9.0 in /v",))])
+@pytest.mark.parametrize(
+    "core", [None, InstalledCore("/v/floe_core", "floe-core 0.9.0", "0.9.0", True, (("0.9.0", "/v"),))]
+)
 def test_an_incompatible_floe_core_is_refused_with_where_it_is_and_what_to_install(
     changes: dict[str, object], says: str, core: InstalledCore | None
 ) -> None:
@@ -143,14 +145,16 @@ def test_an_incompatible_floe_core_is_refused_with_where_it_is_and_what_to_insta
     assert not is_usable(said)
     text = why_not_usable("/v/python", said, core)
     assert f"floe-core 0.1.0 of /v/python {says}" in text
-    assert f"install floe-core {floe_core.__version__} with /v/python -m pip, from the release" in text
+    assert f"run `/v/python -m pip install PATH`, where PATH is floe-core {floe_core.__version__}" in text
     assert ("finds floe-core 0.9.0 in /v/floe_core (installed: floe-core 0.9.0 in /v)" in text) == bool(core)
 
 
-NOTHING = InstalledCore(None, None, False, ())
-METADATA_ONLY = InstalledCore(None, None, False, ("0.1.0 in /s",))
-ANOTHERS = InstalledCore("/s/floe_core", None, False, ("0.1.0a1 in /s",))
-TWICE = InstalledCore("/s/floe_core", "0.0.9", False, ("0.0.9 in /s", "0.1.0 in /t"))
+NOTHING = InstalledCore(None, "", None, False, ())
+METADATA_ONLY = InstalledCore(None, "", None, False, (("0.1.0", "/s"),))
+ANOTHERS = InstalledCore("/s/floe_core", "another project's code", None, False, (("0.1.0a1", "/s"),))
+MIXED = InstalledCore("/s/floe_core", "x", floe_core.__version__, True, (("0.1.0", "/s"), ("0.1.0a1", "/s")))
+RIGHT = InstalledCore("/s/floe_core", "x", floe_core.__version__, True, ((floe_core.__version__, "/s"),))
+TWICE = InstalledCore("/s/floe_core", "x", "0.0.9", False, (("0.0.9", "/s"), ("0.1.0", "/t")))
 NOT_THERE = FileNotFoundError(errno.ENOENT, "No such file or directory")
 NOT_ALLOWED = PermissionError(errno.EACCES, "Permission denied")
 
@@ -160,16 +164,23 @@ NOT_ALLOWED = PermissionError(errno.EACCES, "Permission denied")
     [
         (why_not_executed("/p", NOT_THERE), "/p does not exist; --plugin-python"),
         (why_not_executed("/p", NOT_ALLOWED), "(Permission denied); --plugin-python"),
-        (why_no_host("/p", NOTHING), "but floe-core is not installed:"),
-        (why_no_host("/p", METADATA_ONLY), "no package floe_core (ins"),
+        (why_no_host("/p", "x", NOTHING), "but floe-core is not installed:"),
+        (why_no_host("/p", "x", METADATA_ONLY), "no package floe_core (ins"),
         (
-            why_no_host("/p", ANOTHERS),
-            "finds another project's code in /s/floe_core (installed: floe-core 0.1.0a1 in /s): install",
+            why_no_host("/p", "x", ANOTHERS),
+            "another project's code in /s/floe_core (installed: floe-core 0.1.0a1 in /s): run `/p -m pip un",
         ),
         (
-            why_no_host("/p", TWICE),
-            "(installed: floe-core 0.0.9 in /s and floe-core 0.1.0 in /t): uninstall floe-core until none",
+            why_no_host("/p", "x", TWICE),
+            "(installed: floe-core 0.0.9 in /s and floe-core 0.1.0 in /t): repeat `/p -m pip uninstall",
         ),
+        (why_no_host("/p", "It failed", MIXED), "It failed; it needs floe-core"),
+        (
+            why_no_host("/p", "It failed", MIXED),
+            "(installed: floe-core 0.1.0 in /s and floe-core 0.1.0a1 in /s)",
+        ),
+        (why_no_host("/p", "It failed", RIGHT), "It failed"),
+        (why_no_host("/p", "It failed", None), "It failed"),
         (why_not_ready("/p", "it exited with status 1", ["Traceback", "Error: x"]), "status 1: Error: x"),
         (why_not_ready("/p", "it was killed by SIGKILL", []), "it was killed by SIGKILL"),
     ],
