@@ -89,7 +89,9 @@ bench: $(VENV)/installed ## Measure discovery and the operator; print tables and
 
 dist: $(VENV)/installed ## Build the sdist and the wheel of each distribution into dist/
 	rm -rf dist
-	@for project in $(PROJECTS); do (cd $$project && "$(CURDIR)/$(BIN)/python" -m hatchling build -d "$(CURDIR)/dist") || exit 1; done
+	@for project in $(PROJECTS); do said=$$(cd $$project && "$(CURDIR)/$(BIN)/python" -m hatchling build -d "$(CURDIR)/dist" 2>&1) \
+	  || { echo "$$said" >&2; exit 1; }; done
+	@ls dist
 
 format: $(VENV)/installed ## Format and sort the sources
 	$(BIN)/ruff format
@@ -125,7 +127,7 @@ $(PLUGINS)/locked: requirements/plugins.txt
 	@$(PLUGINS)/bin/python -m $(LOCKED) requirements/plugins.txt || $(NO_INDEX)
 	@touch $@
 
-$(PLUGINS)/installed: $(PLUGINS)/locked pyproject.toml $(shell find examples/plugins -type f -not -path '*/__pycache__/*')
+$(PLUGINS)/installed: $(PLUGINS)/locked pyproject.toml floe_core/_version.py $(shell find examples/plugins -type f -not -path '*/__pycache__/*')
 	@$(PLUGINS)/bin/python -m $(BUILT) --editable . $(wildcard examples/plugins/*)
 	@touch $@
 

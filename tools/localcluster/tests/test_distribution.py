@@ -130,7 +130,7 @@ def test_the_wheel_declares_the_command_the_pytest_plugin_and_one_requirement(wh
     assert requirement.startswith("cryptography")
 
 
-def test_the_wheel_works_with_nothing_but_its_requirements(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
     # Without `site`, Python sees no editable installation of this package, only what PYTHONPATH names.
     requirements = {str(distribution(name).locate_file("")) for name in ("cryptography", "cffi", "pytest")}
     path = os.pathsep.join([str(wheel), *requirements])
