@@ -36,8 +36,10 @@ def _fault_of(error: Exception) -> str | None:
         return None
     if str(error.name).startswith("floe_"):
         return f"{type(error).__name__}: {error}; reinstall floe-core and floe-operator {__version__}"
-    check = f"`{sys.executable} -m pip check` names what is missing"
-    return f"floe-operator needs {error.name}, which is not installed; {check}"
+    is_missing = isinstance(error, ModuleNotFoundError)
+    fault = "which is not installed" if is_missing else f"which cannot be imported ({error})"
+    check = f"`{sys.executable} -m pip check` names what does not fit"
+    return f"floe-operator needs {error.name}, {fault}; {check}"
 
 
 def _unfit(core: InstalledCore) -> str:

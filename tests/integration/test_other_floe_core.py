@@ -379,3 +379,12 @@ def test_the_operator_names_a_requirement_that_is_missing(bare: Bare) -> None:
     assert said.stderr.startswith("floe-operator needs ")
     assert said.stderr.count("\n") == 1
     assert f"{bare.python} -m pip check" in said.stderr
+
+
+def test_the_operator_names_a_requirement_that_does_not_fit(bare: Bare) -> None:
+    operator_in(bare)
+    ours_in(bare.site_packages)
+    Distribution("pydantic", "0.1", modules={"pydantic/__init__.py": ""}).unpack(bare.site_packages)
+    said = started(bare, "list")
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1)
+    assert "floe-operator needs pydantic, which cannot be imported (cannot import name" in said.stderr
