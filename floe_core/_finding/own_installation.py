@@ -27,7 +27,7 @@ def fault_of(installed: Sequence[FoundDistribution]) -> str:
     ]
     places = " and ".join(named[:_MOST_NAMED]) + (", and more" if len(named) > _MOST_NAMED else "")
     return (
-        f"the code in {_PACKAGE} is version {__version__}, but installed are {places}: "
-        "uninstall them or take them off the path, "
+        f"the code in {_PACKAGE} is floe-core {__version__}, but the metadata on the path says {places}: "
+        "uninstall floe-core until none is left, or take those folders off the path, "
         f"then install floe-core {__version__} from its checkout or its wheel, not by name"
     )

@@ -117,7 +117,7 @@ class ScanResult(Message):
     broken: tuple[BrokenClaim, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     core_fault: str = ""
-    """What is wrong with the installation of floe-core; empty if nothing is, and from older hosts."""
+    """What is wrong with the installation of floe-core; empty if nothing is. Older hosts do not send it."""
 
 
 class Description(Message):

@@ -7,7 +7,7 @@ import os
 import sys
 
 from floe_operator._version import __version__
-from floe_operator.installed_core import InstalledCore, find_core, how_to_install, imported_version
+from floe_operator.installed_core import InstalledCore, find_core, how_to_install, imported_version, shown
 
 
 def main() -> int:
@@ -34,21 +34,22 @@ def _fault_of(error: Exception) -> str | None:
         return f"{type(error).__name__}: {error}; {_unfit(core)}"
     if not isinstance(error, ImportError):
         return None
-    if str(error.name).startswith("floe_"):
-        return f"{type(error).__name__}: {error}; reinstall floe-core and floe-operator {__version__}"
+    if str(error.name).startswith("floe_core"):
+        return f"{type(error).__name__}: {error}: {how_to_install(sys.executable, __version__, core)}"
     is_missing = isinstance(error, ModuleNotFoundError)
     fault = "which is not installed" if is_missing else f"which cannot be imported ({error})"
     check = f"`{sys.executable} -m pip check` names what does not fit"
-    return f"floe-operator needs {error.name}, {fault}; {check}"
+    return f"floe-operator needs {error.name or 'a module'}, {fault}; {check}"
 
 
 def _unfit(core: InstalledCore) -> str:
-    needs = f"floe-operator {__version__} needs floe-core {__version__}"
+    only = " and no other" if core.version == __version__ else ""
+    needs = f"floe-operator {__version__} needs floe-core {__version__}{only}"
     return f"{needs}, but {core}: {how_to_install(sys.executable, __version__, core)}"
 
 
 def _fail(message: str) -> int:
-    print(message, file=sys.stderr)  # noqa: T201
+    print(shown(message), file=sys.stderr)  # noqa: T201
     return 1
 
 

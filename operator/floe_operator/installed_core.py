@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,37 +38,42 @@ class InstalledCore:
     def __str__(self) -> str:
         if self.package is None and not self.distributions:
             return "floe-core is not installed"
-        named = [f"floe-core {version} in {_shown(at)}" for version, at in self.distributions[:_MOST_NAMED]]
+        named = [f"floe-core {version} in {shown(at)}" for version, at in self.distributions[:_MOST_NAMED]]
         named += [f"{left} more"] if (left := len(self.distributions) - _MOST_NAMED) > 0 else []
         installed = f"installed: {' and '.join(named) or 'no floe-core'}"
         if self.package is None:
             return f"there is no package floe_core ({installed})"
-        return f"`import floe_core` finds {self.what} in {_shown(self.package)} ({installed})"
+        return f"`import floe_core` finds {self.what} in {shown(self.package)} ({installed})"
 
     def is_only(self, version: str) -> bool:
         """Return True if this version can be imported and no other one is installed."""
         return self.version == version and {each for each, _ in self.distributions} <= {version}
 
     def comes_from_elsewhere(self) -> bool:
-        """Return True if no installed distribution lies where the package does."""
+        """Return True if no installed distribution has the package's version or lies where it does.
+
+        The package of an editable installation lies elsewhere, but its version is that of a distribution.
+        """
+        if self.package is None or self.version in {version for version, _ in self.distributions}:
+            return False
         folders = {os.path.realpath(folder) for _, folder in self.distributions}
-        return self.package is not None and os.path.realpath(Path(self.package).parent) not in folders
+        return os.path.realpath(Path(self.package).parent) not in folders
 
 
 def how_to_install(python: str, wanted: str, core: InstalledCore | None) -> str:
     """Return how to install the wanted version, as a clause; `core` is what the interpreter has, if known."""
     steps = []
-    if core is not None and core.package is not None and core.version is None and core.comes_from_elsewhere():
-        steps.append(f"take {_shown(str(Path(core.package).parent))} off the path (PYTHONPATH, a .pth file)")
-    pip = f"{_shown(python)} -m pip"
+    pip = f"{shown(shlex.quote(python))} -m pip"
+    if core is not None and core.package is not None and core.comes_from_elsewhere():
+        steps.append(f"take {shown(str(Path(core.package).parent))} off the path (PYTHONPATH, a .pth file)")
     if core is not None and core.distributions:
         # pip would leave a distribution of the same version number alone.
         uninstall = f"`{pip} uninstall floe-core`"
-        several = len(core.distributions) > 1
-        steps.append(f"repeat {uninstall} until none is left" if several else f"run {uninstall}")
+        several = f"repeat {uninstall} until none is left, taking off the path those that pip leaves"
+        steps.append(several if len(core.distributions) > 1 else f"run {uninstall}")
     steps.append(
-        f"run `{pip} install PATH`, where PATH is floe-core {wanted}, the wheel of floe-operator's release "
-        "or the checkout (a package index can have another project's under this name)"
+        f"run `{pip} install PATH`, where PATH is the wheel of floe-core {wanted} or a checkout of it "
+        "(an index can have another project's under this name)"
     )
     return ", then ".join(steps)
 
@@ -89,11 +95,11 @@ def find_core(*, distributions: bool = True) -> InstalledCore:
     if folder is None:
         return InstalledCore(spec.origin if spec else None, "a single module", None, False, installed)
     if read is None:
-        return InstalledCore(folder, "a folder without code", None, False, installed)
+        return InstalledCore(folder, "a folder without __init__.py", None, False, installed)
     version, what, has_host = None, "another project's code", False
     try:
         if found := _VERSION.search(read(str(Path(folder, "_version.py")))):
-            version = _shown(found[1].decode("utf-8", "replace"))
+            version = shown(found[1].decode("utf-8", "replace"))
             what = f"floe-core {version}"
         has_host = bool(read(str(Path(folder, "host", "__main__.py"))))
     except FileNotFoundError:
@@ -112,7 +118,7 @@ def _distributions() -> Iterator[tuple[str, str]]:
         for each in metadata.distributions(name="floe-core"):
             folder = str(each.locate_file(""))
             try:
-                version = each.version and _shown(each.version)
+                version = each.version and shown(each.version)
             except Exception:  # noqa: BLE001 - damaged metadata can raise anything
                 version = _UNKNOWN
             identity = version, os.path.realpath(folder)
@@ -123,7 +129,7 @@ def _distributions() -> Iterator[tuple[str, str]]:
         return
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return a text that fits into a line and can be encoded, whatever the bytes of a path are."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text

@@ -74,7 +74,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     found = locked.download(folder, "dev")
     for distribution in (ANOTHER_PROJECT, *PLUGINS):
         distribution.build(folder)
-    return {"PIP_FIND_LINKS": str(folder), **found}
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def listed(python: Path, folder: Path | None = None) -> subprocess.CompletedProc
 
 
 def way_out(python: Path) -> str:
-    return f"run `{python} -m pip install PATH`, where PATH is floe-core {VERSION}"
+    return f"run `{python} -m pip install PATH`, where PATH is the wheel of floe-core {VERSION} or"
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,7 @@ def test_list_names_each_of_two_versions_when_the_first_does_not_fit(bare: Bare,
     assert said.returncode == 2
     both = f"(installed: floe-core 0.0.9 in {bare.site_packages} and floe-core {VERSION} in {second})"
     assert (
-        f"{both}: repeat `{bare.python} -m pip uninstall floe-core` until none is left, then run"
-        in said.stderr
+        f"{both}: repeat `{bare.python} -m pip uninstall floe-core` until none is left, taking" in said.stderr
     )
 
 
@@ -138,10 +137,10 @@ def test_list_names_both_projects_when_their_files_lie_in_one_folder(bare: Bare)
     ANOTHER_PROJECT.unpack(bare.site_packages)  # as `pip install --target` or a broken upgrade leaves them
     said = listed(bare.python)
     assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
-    assert f"needs floe-core {VERSION}, but `import floe_core` finds" in said.stderr
+    assert f"needs floe-core {VERSION} and no other, but `import floe_core` finds" in said.stderr
     for version in (VERSION, ANOTHER_PROJECT.version):
         assert f"floe-core {version} in {bare.site_packages}" in said.stderr
-    assert "uninstall floe-core` until none is left, then run" in said.stderr
+    assert "uninstall floe-core` until none is left, taking" in said.stderr
 
 
 def test_nothing_in_the_working_directory_is_run(bare: Bare, tmp_path: Path) -> None:
@@ -152,7 +151,9 @@ def test_nothing_in_the_working_directory_is_run(bare: Bare, tmp_path: Path) -> 
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("survey", ["sleep 600", "yes", "printf '\\377\\n'", "echo '{}'", "exit 1"])
+@pytest.mark.parametrize(
+    "survey", ["sleep 600", "sleep 600 & exit 1", "yes", "printf '\\377\\n'", "echo '{}'", "exit 1"]
+)
 def test_an_interpreter_that_cannot_be_asked_is_reported_as_a_host_that_did_not_start(
     tmp_path: Path, survey: str
 ) -> None:
@@ -162,6 +163,34 @@ def test_an_interpreter_that_cannot_be_asked_is_reported_as_a_host_that_did_not_
     said = listed(python)
     ended = "did not become ready; it exited with status 3"
     assert (said.returncode, said.stderr) == (2, f"floe-operator list: {python} -m floe_core.host {ended}\n")
+
+
+def test_what_an_interpreter_leaves_running_delays_no_answer_and_is_ended(bare: Bare, tmp_path: Path) -> None:
+    wrapper, left = tmp_path / "python", tmp_path / "left"
+    wrapper.write_text(f'#!/bin/sh\nsleep 600 &\necho $! >>{left}\nexec {bare.python} "$@"\n')
+    wrapper.chmod(0o755)
+    assert "but floe-core is not installed" in listed(wrapper).stderr
+    pids = [int(line) for line in left.read_text().split()]
+    assert len(pids) >= 2  # the host's and the survey's
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), saying="no child is left")
+
+
+def test_a_floe_core_that_never_ends_its_import_is_named(bare: Bare) -> None:
+    Distribution(
+        "floe-core", "0.1.0a1", modules={"floe_core/__init__.py": "import time\ntime.sleep(600)\n"}
+    ).unpack(bare.site_packages)
+    assert f"floe-core 0.1.0a1 in {bare.site_packages}" in listed(bare.python).stderr
+
+
+def test_an_older_floe_core_of_ours_that_no_distribution_brought_is_to_be_taken_off_the_path(
+    bare: Bare, tmp_path: Path
+) -> None:
+    ours_in(bare.site_packages)
+    elsewhere = tmp_path / "elsewhere"
+    OLDER.unpack(elsewhere)
+    shutil.rmtree(elsewhere / "floe_core-0.0.9.dist-info")
+    (bare.site_packages / "first.pth").write_text(f"import sys; sys.path.insert(0, {str(elsewhere)!r})\n")
+    assert f": take {elsewhere} off the path" in listed(bare.python).stderr
 
 
 @pytest.fixture
@@ -174,8 +203,9 @@ def with_two_versions(environment: Environment) -> Environment:
 def inconsistent(environment: Environment) -> str:
     """Return what is said of the environment."""
     return (
-        f"the code in {environment.folder}/shared/floe_core is version {VERSION}, "
-        f"but installed are 0.0.9 in {environment.site_packages}: uninstall them or take them off the path, "
+        f"the code in {environment.folder}/shared/floe_core is floe-core {VERSION}, "
+        f"but the metadata on the path says 0.0.9 in {environment.site_packages}: "
+        "uninstall floe-core until none is left, or take those folders off the path, "
         f"then install floe-core {VERSION} from its checkout or its wheel, not by name"
     )
 
@@ -189,7 +219,7 @@ def test_list_warns_of_a_floe_core_of_another_release_than_the_operator(tmp_path
     core.unlink()
     core.symlink_to(release / "floe_core")
     said = listed(environment.python)
-    warning = f"{environment.python} has version 0.1.99, but this is floe-operator {VERSION}: run"
+    warning = f"{environment.python} has floe-core 0.1.99, but this is floe-operator {VERSION}: run"
     assert said.returncode == 0
     assert said.stderr.startswith(f"warning: floe-core: {warning}")
 
@@ -204,7 +234,7 @@ def test_list_names_every_place_of_two_versions_of_floe_core(with_two_versions: 
     shared = with_two_versions.folder / "shared"
     Distribution("floe-core", VERSION).unpack(shared)
     said = listed(with_two_versions.python)
-    places = sorted([f"{VERSION} in {shared}", f"0.0.9 in {with_two_versions.site_packages}"])
+    places = [f"{VERSION} in {shared}", f"0.0.9 in {with_two_versions.site_packages}"]
     assert said.returncode == 0
     assert all(place in said.stderr for place in places)
 
@@ -305,7 +335,7 @@ def test_the_operator_names_the_floe_core_it_has_instead_of_its_own(
 @pytest.mark.parametrize(
     ("files", "finds"),
     [
-        ({"floe_core/__pycache__/x.pyc": b""}, "a folder without code in {site}/floe_core"),
+        ({"floe_core/__pycache__/x.pyc": b""}, "a folder without __init__.py in {site}/floe_core"),
         ({"floe_core.py": b""}, "a single module in {site}/floe_core.py"),
         (
             {"floe_core/__init__.py": b"", "floe_core/_version.py/x": b""},
@@ -341,7 +371,7 @@ def test_a_floe_core_from_a_checkout_with_windows_line_ends_is_ours(bare: Bare) 
     ours_in(bare.site_packages)
     version = bare.site_packages / "floe_core" / "_version.py"
     version.write_bytes(version.read_bytes().replace(b"\n", b"\r\n"))
-    assert "floe-operator needs pydantic" in started(bare, "list").stderr
+    assert started(bare, "list").stderr.startswith("floe-operator needs ")
 
 
 def test_code_that_no_distribution_brought_is_to_be_taken_off_the_path(bare: Bare, tmp_path: Path) -> None:
@@ -368,7 +398,8 @@ def test_the_operator_names_both_projects_when_their_files_lie_in_one_folder(bar
 def test_a_path_that_does_not_fit_into_a_line_is_escaped(tmp_path: Path) -> None:
     bare = Bare.create(tmp_path / "a\nb")
     said = listed(bare.python)
-    assert f"run `{tmp_path}/a\\nb/bin/python -m pip install" in said.stderr
+    assert f"run `'{tmp_path}/a\\nb/bin/python' -m pip install" in said.stderr
+    assert said.stderr.count("\n") == 1
 
 
 def test_the_operator_names_a_requirement_that_is_missing(bare: Bare) -> None:

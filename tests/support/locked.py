@@ -35,7 +35,7 @@ def offline_index(folder: Path, *locks: str) -> dict[str, str]:
 
 
 def download(folder: Path, *locks: str) -> dict[str, str]:
-    """Do the same as `offline_index`, with FLOE_NEWEST=1, too."""
+    """Do the same as `offline_index`, even with FLOE_NEWEST=1."""
     requirements = [word for lock in locks for word in ("--requirement", str(_file(lock)))]
     pip("download", "--require-hashes", "--dest", str(folder), *requirements)
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}

@@ -10,12 +10,15 @@ from pydantic import ValidationError
 from floe_core.host.protocol import PROTOCOL_VERSION, Handshake
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator._version import __version__
-from floe_operator.installed_core import InstalledCore, how_to_install
+from floe_operator.installed_core import InstalledCore, how_to_install, shown
 from floe_operator.plugin_host.rpc import MalformedLineError, parse_message
 
 
 class HostStartError(Exception):
-    """No host can be started; the message says how to fix it."""
+    """No host can be started; the message says how to fix it, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))
 
 
 def handshake(python: str, line: bytes) -> Handshake:
@@ -56,12 +59,12 @@ def why_not_usable(python: str, said: Handshake, core: InstalledCore | None) -> 
     return f"floe-core {said.floe_core} of {python} {offers}{found}: {fix}"
 
 
-def doubt(python: str, said: Handshake) -> str:
+def why_doubtful(python: str, said: Handshake) -> str:
     """Return a warning if a usable host is of another release than the operator, else an empty text."""
     if said.floe_core == __version__:
         return ""
     fix = how_to_install(python, __version__, None)
-    return f"{python} has version {said.floe_core}, but this is floe-operator {__version__}: {fix}"
+    return shown(f"{python} has floe-core {said.floe_core}, but this is floe-operator {__version__}: {fix}")
 
 
 def why_not_executed(python: str, error: OSError) -> str:
@@ -76,7 +79,8 @@ def why_no_host(python: str, how_it_failed: str, core: InstalledCore | None) -> 
     """Return why an environment has no plugin host; `core` is what it has, if known."""
     if core is None or (core.has_host and core.is_only(__version__)):
         return how_it_failed
-    needs = f"needs floe-core {__version__}, but {core}: {how_to_install(python, __version__, core)}"
+    only = " and no other" if core.version == __version__ else ""
+    needs = f"needs floe-core {__version__}{only}, but {core}: {how_to_install(python, __version__, core)}"
     if not core.has_host:
         return f"The plugin host of {python} {needs}"
     return f"{how_it_failed}; it {needs}"

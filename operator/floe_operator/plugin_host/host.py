@@ -16,15 +16,15 @@ from floe_core.host.protocol import Handshake, ScanResult
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.handshake import (
     HostStartError,
-    doubt,
     handshake,
     is_usable,
+    why_doubtful,
     why_no_host,
     why_not_executed,
     why_not_ready,
     why_not_usable,
 )
-from floe_operator.plugin_host.process import HostProcess
+from floe_operator.plugin_host.process import HostProcess, host_command
 from floe_operator.plugin_host.rpc import MalformedLineError, RpcConnection, RpcError
 from floe_operator.plugin_host.survey import find_core_of
 from floe_operator.plugin_host.triage import Blame
@@ -63,7 +63,7 @@ class _End:
 class Host:
     """A host that has said it is ready."""
 
-    def __init__(self, process: HostProcess, said: Handshake, doubt: str = "") -> None:
+    def __init__(self, process: HostProcess, said: Handshake, doubt: str) -> None:
         self.said = said
         self._doubt = doubt
         self.process = process
@@ -98,7 +98,7 @@ class Host:
             HostStartError: No host could be started, or its environment could not be scanned.
         """
         try:
-            process = await HostProcess.start(python, on_line=on_line, on_left_out=on_left_out)
+            process = await HostProcess.start(host_command(python), on_line=on_line, on_left_out=on_left_out)
         except OSError as error:
             raise HostStartError(why_not_executed(python, error)) from None
         try:
@@ -107,7 +107,7 @@ class Host:
             process.kill()
             await process.release()
             raise
-        host = cls(process, said, doubt(python, said))
+        host = cls(process, said, why_doubtful(python, said))
         try:
             host.installed = await host.scan()
         except (HostLost, CallTimedOut, RpcError) as error:
@@ -135,7 +135,7 @@ class Host:
             found = ScanResult.model_validate(raw)
         except ValidationError:
             raise self.condemn("it sent a malformed scan result", Blame.INNOCENT) from None
-        return found if found.core_fault else found.model_copy(update={"core_fault": self._doubt})
+        return found.model_copy(update={"core_fault": self._doubt}) if self._doubt else found
 
     async def call(self, method: str, plugin: PluginId, params: str, limit: float) -> Any:
         """Run a plugin's code and return the result; `params` is JSON text, `limit` is in seconds.
@@ -256,16 +256,7 @@ def _fault_of(reading: asyncio.Task[None]) -> str:
 
 async def _first_words(python: str, process: HostProcess) -> Handshake:
     try:
-        async with asyncio.timeout(START_LIMIT):
-            line = await process.reader.readline()
-            if not line:
-                await process.ended.wait()
-                await process.drain_output(_LAST_ANSWERS_LIMIT)
-    except TimeoutError:
-        raise HostStartError(f"{python} -m floe_core.host was not ready within {START_LIMIT:g} s") from None
-    except ValueError:
-        line = b"\n"
-    try:
+        line = await _first_line(python, process)
         if not line:
             raise HostStartError(why_not_ready(python, process.how_it_ended, process.output.last_lines))
         said = handshake(python, line)
@@ -274,3 +265,18 @@ async def _first_words(python: str, process: HostProcess) -> Handshake:
     if not is_usable(said):
         raise HostStartError(why_not_usable(python, said, await find_core_of(python)))
     return said
+
+
+async def _first_line(python: str, process: HostProcess) -> bytes:
+    """Return the host's first line: empty if the host ended before, no message if it is too long."""
+    try:
+        async with asyncio.timeout(START_LIMIT):
+            line = await process.reader.readline()
+            if not line:
+                await process.ended.wait()
+                await process.drain_output(_LAST_ANSWERS_LIMIT)
+            return line
+    except TimeoutError:
+        raise HostStartError(f"{python} -m floe_core.host was not ready within {START_LIMIT:g} s") from None
+    except ValueError:
+        return b"\n"

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,16 +20,20 @@ from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.output import Output
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-# Like `python -m floe_core.host`, but without the working directory on sys.path: floe_core and plugins must
-# not come from there. Python 3.10 has no -P, and processes that plugins start would inherit PYTHONSAFEPATH.
-_PROGRAM = (
-    "import sys; getattr(sys.flags, 'safe_path', False) or sys.path.pop(0); "
-    "from floe_core.host.__main__ import main; main()"
-)
+# floe_core and plugins must not come from the working directory. Python 3.10 has no -P, and processes that
+# plugins start would inherit PYTHONSAFEPATH.
+WITHOUT_WORKING_DIRECTORY = "import sys; getattr(sys.flags, 'safe_path', False) or sys.path.pop(0); "
+"""The first statements of a program for `python -c`."""
+
+
+def host_command(python: str) -> list[str]:
+    """Return the command that does what `python -m floe_core.host` does, without the working directory."""
+    program = f"{WITHOUT_WORKING_DIRECTORY}from floe_core.host.__main__ import main; main()"
+    return [python, "-X", "faulthandler", "-c", program]
 
 
 class HostProcess:
-    """A running `python -m floe_core.host` in its own session."""
+    """A process in its own session that answers on stdout."""
 
     def __init__(self, popen: subprocess.Popen[bytes], output: Output) -> None:
         self.pid = popen.pid
@@ -44,15 +48,15 @@ class HostProcess:
 
     @classmethod
     async def start(
-        cls, python: str, *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
+        cls, command: Sequence[str], *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
     ) -> HostProcess:
         """Start a process.
 
         Raises:
-            OSError: The interpreter cannot be run.
+            OSError: The program cannot be run.
         """
         popen = subprocess.Popen(  # noqa: ASYNC220 - returns once the interpreter is executed
-            [python, "-X", "faulthandler", "-c", _PROGRAM],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

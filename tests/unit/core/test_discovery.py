@@ -279,9 +279,9 @@ def test_a_floe_core_in_another_version_is_named_with_its_place_and_hides_nothin
 ) -> None:
     path = _with_floe_cores(tmp_path, versions)
     found = scan([str(good.folder), *path])
-    assert f"the code in {Path(floe_core.__file__).parent} is version {VERSION}, but" in found.core_fault
+    assert f"the code in {Path(floe_core.__file__).parent} is floe-core {VERSION}, but" in found.core_fault
     places = " and ".join(f"{version} in {entry}" for version, entry in zip(versions, path, strict=True))
-    assert f"but installed are {places}: " in found.core_fault
+    assert f"but the metadata on the path says {places}: " in found.core_fault
     assert (list(found.plugins), found.complete, found.unreadable) == ([GOOD], True, ())
     assert found.fingerprint != scan([str(good.folder)]).fingerprint
 
