@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 _OURS = r"(?:floe[-_.]core|floe[-_.]operator|localcluster)"
 _INSTALLS = re.compile(
-    r"\bpip3?[\"']?(?:\s+-\S+(?:\s+\S*python\S*)?)*\s+(?:install|download|wheel)\b"
-    r"|\bpipx\s+(?:install|inject|run)\b|\buvx\b|\buv\s+(?:add|pip\s+install|tool\s+(?:install|run))\b"
+    r"\bpip3?[\"']?(?:\s+-\S+(?:\s+(?!install\b|download\b|wheel\b)[^\s-]\S*)?)*\s+(?:install|download|wheel)\b"
+    r"|\bpipx\s+(?:install|inject|run)\b|\buvx\b|\buv\s+(?:add|run|pip\s+install|tool\s+(?:install|run))\b"
+    r"|\b(?:poetry|pdm)\s+add\b|\bconda\s+install\b"
     r"|\badditional_dependencies\b"
 )
 _BY_NAME = re.compile(rf"(?<![\w./$^-]){_OURS}(?=[\s\"'`,;\[\](){{}}=<>~!]|$)", re.IGNORECASE)
