@@ -113,7 +113,8 @@ def scan(path: Sequence[str] | None = None) -> Scan:
             stamps[-1] += f":{hash_text(content)}"  # a develop install rewrites the file in place
             _take(distribution, content, stamps[-1], claims, unreadable)
     stamps.extend(f"{entry.where}:{entry.detail}" for entry in unreadable)
-    core_fault = fault_of([each for each in (*found.values(), *shadowed) if each.key == OURS])
+    ours = [found[OURS]] if OURS in found else []
+    core_fault = fault_of([*ours, *(each for each in shadowed if each.key == OURS)])
     stamps.append(core_fault)
     fingerprint = hash_text("\n".join(sorted(stamps)).encode("utf-8", "replace"))
     return _result(claims, unreadable, core_fault, fingerprint, len(found))

@@ -7,7 +7,14 @@ import os
 import sys
 
 from floe_operator._version import __version__
-from floe_operator.installed_core import InstalledCore, find_core, how_to_install, imported_version, shown
+from floe_operator.installed_core import (
+    InstalledCore,
+    find_core,
+    how_to_install,
+    imported_version,
+    shown,
+    unmet_need,
+)
 
 
 def main() -> int:
@@ -43,9 +50,7 @@ def _fault_of(error: Exception) -> str | None:
 
 
 def _unfit(core: InstalledCore) -> str:
-    only = " and no other" if core.version == __version__ else ""
-    needs = f"floe-operator {__version__} needs floe-core {__version__}{only}"
-    return f"{needs}, but {core}: {how_to_install(sys.executable, __version__, core)}"
+    return f"floe-operator {__version__} {unmet_need(sys.executable, __version__, core)}"
 
 
 def _fail(message: str) -> int:

@@ -78,6 +78,12 @@ def how_to_install(python: str, wanted: str, core: InstalledCore | None) -> str:
     return ", then ".join(steps)
 
 
+def unmet_need(python: str, wanted: str, core: InstalledCore) -> str:
+    """Return what the interpreter needs, what it has instead and the way out, as a predicate."""
+    only = " and no other" if core.version == wanted else ""
+    return f"needs floe-core {wanted}{only}, but {core}: {how_to_install(python, wanted, core)}"
+
+
 def imported_version() -> str | None:
     """Return the version that the floe_core to be imported states, or None if there is none."""
     return find_core(distributions=False).version

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from floe_core.host.protocol import PROTOCOL_VERSION, Handshake
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator._version import __version__
-from floe_operator.installed_core import InstalledCore, how_to_install, shown
+from floe_operator.installed_core import InstalledCore, how_to_install, shown, unmet_need
 from floe_operator.plugin_host.rpc import MalformedLineError, parse_message
 
 
@@ -79,8 +79,7 @@ def why_no_host(python: str, how_it_failed: str, core: InstalledCore | None) -> 
     """Return why an environment has no plugin host; `core` is what it has, if known."""
     if core is None or (core.has_host and core.is_only(__version__)):
         return how_it_failed
-    only = " and no other" if core.version == __version__ else ""
-    needs = f"needs floe-core {__version__}{only}, but {core}: {how_to_install(python, __version__, core)}"
+    needs = unmet_need(python, __version__, core)
     if not core.has_host:
         return f"The plugin host of {python} {needs}"
     return f"{how_it_failed}; it {needs}"
