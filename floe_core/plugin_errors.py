@@ -67,13 +67,15 @@ class PluginNotFoundError(PluginError):
 class DuplicatePluginError(PluginError):
     """Two plugins claim the same type and name; if both are installed, neither is used."""
 
-    def __init__(self, plugin_type: PluginType, name: str, *, claims: Sequence[str] = ()) -> None:
+    def __init__(
+        self, plugin_type: PluginType, name: str, *, claims: Sequence[str] = (), fix: str = ""
+    ) -> None:
         self.plugin_type = plugin_type
         self.name = name
         self.claims = tuple(claims)
-        by = f", claimed by {' and by '.join(self.claims)}; only one of these may be installed"
+        by = f", claimed by {' and by '.join(self.claims)}"
         why = by if self.claims else ": it already exists"
-        super().__init__(f"Duplicate plugin: {plugin_type.name}:{name}{why}")
+        super().__init__(f"Duplicate plugin: {plugin_type.name}:{name}{why}" + (f"; {fix}" if fix else ""))
 
 
 class PluginLoadError(PluginError):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from floe_core import _logs
-from floe_core._finding.discovery import EntryPointClaim, MalformedClaim, Scan, scan
+from floe_core._finding.discovery import EntryPointClaim, MalformedClaim, Scan, how_to_end, scan
 from floe_core._loading.description import describe_instance
 from floe_core._running.activation import Running, start_all
 from floe_core._running.health_checks import (
@@ -224,11 +224,14 @@ class PluginRegistry:
             self._say("The installation of floe-core is inconsistent", detail=found.core_fault)
         for unreadable in found.unreadable:
             self._say("Cannot read a distribution", where=unreadable.where, detail=unreadable.detail)
+        for unknown in found.unknown_groups:
+            self._say("Unknown group of entry points", detail=str(unknown))
         for named, claims in found.conflicts.items():
             self._say(
                 "Several entry points claim one plugin",
                 plugin=str(named),
                 claims=" and ".join(map(str, claims)),
+                fix=how_to_end(claims),
             )
         for named, malformed in found.malformed.items():
             claim, detail = str(malformed.claim), malformed.detail
@@ -247,9 +250,9 @@ class PluginRegistry:
             if record is not None:
                 return record
             if named in self._conflicts:
-                raise DuplicatePluginError(
-                    plugin_type, name, claims=[str(each) for each in self._conflicts[named]]
-                )
+                claims = self._conflicts[named]
+                said = [str(each) for each in claims]
+                raise DuplicatePluginError(plugin_type, name, claims=said, fix=how_to_end(claims))
             malformed = self._malformed.get(named)
         if malformed is not None:
             reason = f"the entry point of {malformed.claim} is malformed: {malformed.detail}"

@@ -2,22 +2,25 @@
 
 `scan()` looks at the whole path once for all eleven groups and reports what is there: the plugins, the names
 claimed by several entry points, the entry points that cannot be loaded, and what could not be read. It keeps
-nothing between scans and raises nothing for damaged files. Reading files is left to `installed`, parsing them
-to `entry_points_file`.
+nothing between scans and raises nothing for damaged files. Finding the files is left to `installed`, parsing
+them to `entry_points_file`, and choosing between several distributions of one project to `projects`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypedDict
 
 from floe_core._finding.distribution import FoundDistribution, UnreadableDistribution, why
-from floe_core._finding.entry_points_file import DeclaredEntry, parse
+from floe_core._finding.entry_points_file import NOTHING, DeclaredEntry, mentions_floe, parse
 from floe_core._finding.installed import find_distributions
 from floe_core._finding.own_installation import OURS, fault_of
+from floe_core._finding.projects import Declaration, choose
+from floe_core._finding.site_folders import site_stamps
 from floe_core._printable import printable
 from floe_core.plugin_types import PluginId, PluginType, plugin_id
 
@@ -26,6 +29,7 @@ __all__ = [
     "InstalledDistribution",
     "MalformedClaim",
     "Scan",
+    "UnknownGroup",
     "UnreadableDistribution",
     "scan",
 ]
@@ -80,76 +84,164 @@ class MalformedClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownGroup:
+    """A group of entry points that is called `floe.…` and is none of the eleven."""
+
+    group: str
+    distribution: InstalledDistribution
+    nearest: str
+    """The one of the eleven that resembles it most."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.distribution} declares entry points in the group {self.group}, which is none of this "
+            f"platform's groups; if {self.nearest} is meant, install a release that declares them there"
+        )
+
+
+class _Claimed(TypedDict):
+    plugins: Mapping[PluginId, EntryPointClaim]
+    conflicts: Mapping[PluginId, tuple[EntryPointClaim, ...]]
+    malformed: Mapping[PluginId, MalformedClaim]
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """The result of a scan. Each plugin is in exactly one of `plugins`, `conflicts` and `malformed`."""
 
     plugins: Mapping[PluginId, EntryPointClaim]
     conflicts: Mapping[PluginId, tuple[EntryPointClaim, ...]]
     malformed: Mapping[PluginId, MalformedClaim]
+    unknown_groups: tuple[UnknownGroup, ...]
     unreadable: tuple[UnreadableDistribution, ...]
     core_fault: str
     """What is wrong with the installation of floe-core itself; empty if nothing is."""
     complete: bool
-    """Whether every directory of the path was listed and every entry_points.txt was read."""
+    """Whether every directory of the path was listed, every entry_points.txt was read, and nothing had to be
+    chosen."""
     fingerprint: str
-    """Changes whenever any distribution is added, removed, upgraded or reinstalled."""
+    """Changes whenever any distribution is added, removed, upgraded or reinstalled, and whenever a new
+    interpreter would have another path."""
     distributions: int
 
 
 def scan(path: Sequence[str] | None = None) -> Scan:
     """Return what the distributions on `path` (default: sys.path) declare."""
     unreadable: list[UnreadableDistribution] = []
-    claims: dict[PluginId, list[tuple[EntryPointClaim, str]]] = defaultdict(list)
-    stamps: list[str] = []
-    found, shadowed = find_distributions(path, unreadable)
-    for distribution in found.values():
+    declarations: list[Declaration] = []
+    stamps = site_stamps()
+    found = find_distributions(path, unreadable)
+    for position, distribution in enumerate(found):
+        declaration = None
         try:
             content = distribution.entry_points()
+            if content and (mentions_floe(content) or not content.isascii()):
+                declaration = _declaration(position, distribution, content, unreadable)
         except (OSError, ValueError) as error:
-            unreadable.append(_unreadable(distribution, error))
-            content = None
-        stamps.append(distribution.stamp)
-        if content and (b"floe." in content or not content.isascii() or b"\0" in content):
-            stamps[-1] += f":{hash_text(content)}"  # a develop install rewrites the file in place
-            _take(distribution, content, stamps[-1], claims, unreadable)
+            failure = f"entry_points.txt cannot be read: {why(error)}"
+            declaration = Declaration(
+                position, distribution, distribution.identity(), distribution.stamp, failure=failure
+            )
+        if declaration is None:
+            stamps.append(distribution.stamp)
+        else:
+            declarations.append(declaration)
+            stamps.append(declaration.stamp)
+    claims: dict[PluginId, list[tuple[EntryPointClaim, str]]] = defaultdict(list)
+    unknown_groups: list[UnknownGroup] = []
+    for declaration in choose(declarations, found, unreadable):
+        if declaration.parsed != NOTHING:
+            _take(declaration, claims, unknown_groups, unreadable)
+    core_fault = fault_of([each for each in found if each.key == OURS and not each.is_remnant()])
     stamps.extend(f"{entry.where}:{entry.detail}" for entry in unreadable)
-    ours = [found[OURS]] if OURS in found else []
-    core_fault = fault_of([*ours, *(each for each in shadowed if each.key == OURS)])
     stamps.append(core_fault)
-    fingerprint = hash_text("\n".join(sorted(stamps)).encode("utf-8", "replace"))
-    return _result(claims, unreadable, core_fault, fingerprint, len(found))
+    return Scan(
+        **_sorted_out(claims),
+        unknown_groups=tuple(sorted(unknown_groups, key=lambda each: (each.group, each.distribution.name))),
+        unreadable=tuple(
+            sorted(
+                each._replace(where=printable(each.where), detail=printable(each.detail))
+                for each in unreadable
+            )
+        ),
+        core_fault=printable(core_fault),
+        complete=not any(each.plugins_unknown for each in unreadable),
+        fingerprint=hash_text("\n".join(sorted(stamps))),
+        distributions=_number_of_projects(found, declarations),
+    )
 
 
-def hash_text(content: bytes) -> str:
-    """Return a short hash of the content."""
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
+def _number_of_projects(found: Sequence[FoundDistribution], declarations: Sequence[Declaration]) -> int:
+    declaring = {each.position: each.project for each in declarations}
+    return len({declaring.get(position, each.key) for position, each in enumerate(found)})
+
+
+def how_to_end(conflict: Sequence[EntryPointClaim]) -> str:
+    """Return what ends a conflict between these claims to one plugin."""
+    distributions = {claim.distribution for claim in conflict}
+    if len(distributions) == 1:
+        return f"install a release of {distributions.pop().name} that declares the name once"
+    return "uninstall all but one of these distributions"
+
+
+def hash_text(text: str) -> str:
+    """Return a short hash of the text."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _declaration(
+    position: int, distribution: FoundDistribution, content: bytes, unreadable: list[UnreadableDistribution]
+) -> Declaration | None:
+    """Return what the content of entry_points.txt declares for floe or hides, or None if that is nothing."""
+    parsed = parse(content)
+    if (
+        not parsed.entries
+        and not parsed.unknown_groups
+        and not any(each.hides_plugins for each in parsed.damage)
+    ):
+        unreadable.extend(
+            UnreadableDistribution(distribution.where, each.detail, plugins_unknown=False)
+            for each in parsed.damage
+        )
+        return None
+    # A development install rewrites the file in place.
+    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    stamp = f"{distribution.stamp}:{digest}"
+    return Declaration(position, distribution, distribution.identity(), stamp, parsed)
 
 
 def _take(
-    found: FoundDistribution,
-    content: bytes,
-    stamp: str,
+    declaration: Declaration,
     claims: dict[PluginId, list[tuple[EntryPointClaim, str]]],
+    unknown_groups: list[UnknownGroup],
     unreadable: list[UnreadableDistribution],
 ) -> None:
-    entries, damage = parse(content)
-    unreadable.extend(UnreadableDistribution(found.where, *each) for each in damage)
-    if not entries:
-        return
-    distribution = _installed(found, stamp, unreadable)
-    for entry in entries:
+    identity, parsed = declaration.identity, declaration.parsed
+    unreadable.extend(
+        declaration.damage(each.detail, hides_plugins=each.hides_plugins) for each in parsed.damage
+    )
+    if identity.fault:
+        unreadable.append(declaration.damage(identity.fault))
+    distribution = InstalledDistribution(
+        printable(identity.name),
+        printable(identity.version),
+        printable(declaration.distribution.location),
+        hash_text(declaration.stamp),
+    )
+    for entry in parsed.entries:
         claim = _claim(entry, distribution)
         claims[claim.id].append((claim, entry.fault))
+    unknown_groups.extend(_unknown_group(group, distribution) for group in parsed.unknown_groups)
 
 
-def _installed(
-    found: FoundDistribution, stamp: str, unreadable: list[UnreadableDistribution]
-) -> InstalledDistribution:
-    name, version, fault = (printable(each) for each in found.name_and_version())
-    if fault:
-        unreadable.append(UnreadableDistribution(found.where, fault, plugins_unknown=False))
-    return InstalledDistribution(
-        name, version, printable(found.location), hash_text(stamp.encode("utf-8", "replace"))
+def _unknown_group(group: str, distribution: InstalledDistribution) -> UnknownGroup:
+    from difflib import SequenceMatcher
+
+    def likeness(known: str) -> float:
+        return SequenceMatcher(None, group.strip().lower(), known).ratio()
+
+    return UnknownGroup(
+        printable(group), distribution, max(PluginType.all_entry_point_groups(), key=likeness)
     )
 
 
@@ -158,18 +250,7 @@ def _claim(entry: DeclaredEntry, distribution: InstalledDistribution) -> EntryPo
     return EntryPointClaim(entry.plugin_type, normalized, entry.name, entry.value, distribution)
 
 
-def _unreadable(found: FoundDistribution, error: Exception) -> UnreadableDistribution:
-    detail = f"entry_points.txt cannot be read: {why(error)}"
-    return UnreadableDistribution(found.where, detail, plugins_unknown=True)
-
-
-def _result(
-    claims: Mapping[PluginId, list[tuple[EntryPointClaim, str]]],
-    unreadable: Iterable[UnreadableDistribution],
-    core_fault: str,
-    fingerprint: str,
-    distributions: int,
-) -> Scan:
+def _sorted_out(claims: Mapping[PluginId, list[tuple[EntryPointClaim, str]]]) -> _Claimed:
     plugins: dict[PluginId, EntryPointClaim] = {}
     conflicts: dict[PluginId, tuple[EntryPointClaim, ...]] = {}
     malformed: dict[PluginId, MalformedClaim] = {}
@@ -182,16 +263,11 @@ def _result(
             malformed[plugin] = MalformedClaim(claim, fault)
         else:
             plugins[plugin] = claim
-    return Scan(
-        MappingProxyType(plugins),
-        MappingProxyType(conflicts),
-        MappingProxyType(malformed),
-        tuple(each._replace(where=printable(each.where)) for each in unreadable),
-        printable(core_fault),
-        not any(each.plugins_unknown for each in unreadable),
-        fingerprint,
-        distributions,
-    )
+    return {
+        "plugins": MappingProxyType(plugins),
+        "conflicts": MappingProxyType(conflicts),
+        "malformed": MappingProxyType(malformed),
+    }
 
 
 _ORDER = {member: index for index, member in enumerate(PluginType)}

@@ -1,4 +1,4 @@
-"""Parses the content of one entry_points.txt for floe's groups; does not access files.
+"""Parses the content of one entry_points.txt for the groups of floe; does not access files.
 
 It does not use configparser: one bad line must cost that line only, and a name that occurs twice in a file is
 a conflict to report, not an exception. Sections, comments and pairs are what importlib.metadata takes them
@@ -15,7 +15,8 @@ from floe_core.plugin_types import PluginType
 
 _TYPES = {member.value.encode(): member for member in PluginType}
 _DOTTED_NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
-_OBJECT_REFERENCE = re.compile(rf"{_DOTTED_NAME}\s*:\s*{_DOTTED_NAME}")
+_OBJECT_REFERENCE = re.compile(rf"({_DOTTED_NAME})\s*:\s*({_DOTTED_NAME})\s*(?:\[[^\[\]]*\])?")
+"""Module, attribute and extras; the specification lets consumers ignore extras."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -35,40 +36,62 @@ class Damage(NamedTuple):
     hides_plugins: bool
 
 
-def parse(content: bytes) -> tuple[list[DeclaredEntry], list[Damage]]:
-    """Return the entries of floe's groups, good and bad, in the order of the file, and its damage."""
+class Parsed(NamedTuple):
+    """What a file declares in floe's groups."""
+
+    entries: tuple[DeclaredEntry, ...] = ()
+    """The entries, good and bad, in the order of the file; a line that occurs again is not repeated."""
+    unknown_groups: tuple[str, ...] = ()
+    """Groups with entries that are called `floe.…` and are none of floe's."""
+    damage: tuple[Damage, ...] = ()
+
+
+NOTHING = Parsed()
+
+
+def parse(content: bytes) -> Parsed:
+    """Return what the file declares in floe's groups."""
     if b"\0" in content:
-        return [], [Damage("entry_points.txt is binary or UTF-16, not UTF-8", hides_plugins=True)]
+        return Parsed(damage=(Damage("entry_points.txt is binary or UTF-16, not UTF-8", hides_plugins=True),))
     damage = []
-    if not _is_utf8(content):
+    if not content.isascii() and _text(content) is None:
         damage.append(Damage("entry_points.txt is not UTF-8", hides_plugins=False))
-    if b"floe." not in content:
-        return [], damage
-    entries = []
-    for plugin_type, line in _lines_of_our_groups(content.removeprefix(_BYTE_ORDER_MARK), damage):
-        raw_name, _, raw_value = line.partition(b"=")
-        name, value = _text(raw_name), _text(raw_value)
-        if name is None:
-            damage.append(Damage(f"a name in [{plugin_type.value}] is not UTF-8", hides_plugins=True))
-        elif not name:
-            damage.append(Damage(f"an entry in [{plugin_type.value}] has no name", hides_plugins=False))
-        elif b"=" not in line:
-            entries.append(DeclaredEntry(plugin_type, name, "", "the line has no '=' and so no value"))
-        elif value is None:
-            entries.append(DeclaredEntry(plugin_type, name, "", "the value is not UTF-8"))
-        else:
-            entries.append(DeclaredEntry(plugin_type, name, value, _fault_of(value)))
-    return entries, damage
+    entries: dict[tuple[object, ...], DeclaredEntry] = {}
+    unknown_groups: dict[str, None] = {}
+    for group, line in _lines_of_groups(content.removeprefix(_BYTE_ORDER_MARK), damage):
+        plugin_type = _TYPES.get(group)
+        if plugin_type is None:
+            unknown_groups[group.decode(errors="replace")] = None
+            continue
+        entry = _entry(plugin_type, line, damage)
+        if entry is not None:
+            reference = entry.value if entry.fault else split_reference(entry.value)
+            entries.setdefault((plugin_type, entry.name, reference), entry)
+    return Parsed(tuple(entries.values()), tuple(unknown_groups), tuple(damage))
 
 
 def split_reference(value: str) -> tuple[str, str]:
-    """Return the module and the attribute of an object reference such as `package.module:Class`."""
-    module, _, attribute = value.partition(":")
-    return module.strip(), attribute.strip()
+    """Return the module and the attribute of an object reference: `package.module:Class [extra]`.
+
+    Extras are ignored.
+
+    Raises:
+        ValueError: The text is not an object reference.
+    """
+    found = _OBJECT_REFERENCE.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{value!r} is not an object reference")
+    return found[1], found[2]
 
 
-def _lines_of_our_groups(content: bytes, damage: list[Damage]) -> Iterator[tuple[PluginType, bytes]]:
-    plugin_type = None
+def mentions_floe(content: bytes) -> bool:
+    """Return True if the file can declare anything in a group of floe's, or in one that resembles them."""
+    return b"floe." in content or b"Floe." in content or b"FLOE." in content or b"\0" in content
+
+
+def _lines_of_groups(content: bytes, damage: list[Damage]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each line in a group called `floe.…`, in whatever case and with whatever spaces around it."""
+    group = None
     for raw in content.splitlines():
         line = raw.strip()
         if not line or line.startswith((b"#", b";")):
@@ -77,23 +100,33 @@ def _lines_of_our_groups(content: bytes, damage: list[Damage]) -> Iterator[tuple
             header, bracket, _ = line[1:].rpartition(b"]")
             if not bracket:
                 damage.append(Damage("a section header has no closing bracket", b"floe." in line))
-            plugin_type = _TYPES.get(header)
-        elif plugin_type is not None:
-            yield plugin_type, line
+            group = header if header.strip().lower().startswith(b"floe.") else None
+        elif group is not None:
+            yield group, line
+
+
+def _entry(plugin_type: PluginType, line: bytes, damage: list[Damage]) -> DeclaredEntry | None:
+    raw_name, equals, raw_value = line.partition(b"=")
+    name, value = _text(raw_name), _text(raw_value)
+    if name is None:
+        damage.append(Damage(f"a name in [{plugin_type.value}] is not UTF-8", hides_plugins=True))
+        return None
+    if not name:
+        damage.append(Damage(f"an entry in [{plugin_type.value}] has no name", hides_plugins=False))
+        return None
+    if not equals:
+        return DeclaredEntry(plugin_type, name, "", "the line has no '=' and so no value")
+    if value is None:
+        return DeclaredEntry(plugin_type, name, "", "the value is not UTF-8")
+    return DeclaredEntry(plugin_type, name, value, _fault_of(value))
 
 
 def _fault_of(value: str) -> str:
     if _OBJECT_REFERENCE.fullmatch(value):
         return ""
-    if "[" in value:
-        return "extras are not supported in an entry point"
     if ":" not in value:
         return f"{value!r} names no class: write module:Class"
     return f"{value!r} is not an object reference of the form module:Class"
-
-
-def _is_utf8(content: bytes) -> bool:
-    return content.isascii() or _text(content) is not None
 
 
 def _text(content: bytes) -> str | None:

@@ -7,10 +7,10 @@ anything; the failure is reported and hides nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from floe_core._finding.distribution import FoundDistribution, UnreadableDistribution
+from floe_core._finding.distribution import FoundDistribution, Identity, UnreadableDistribution, why
 from floe_core.plugin_types import normalize_name
 
 if TYPE_CHECKING:
@@ -24,44 +24,50 @@ def in_archive(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable
     import zipfile
     from importlib.metadata import DistributionFinder, MetadataPathFinder
 
-    if not zipfile.is_zipfile(entry):
-        if entry.lower().endswith(_ARCHIVES):
-            unreadable.append(
-                UnreadableDistribution(entry, "the file is not a zip archive", plugins_unknown=True)
-            )
+    try:
+        # importlib.metadata takes an archive whose table of contents is damaged to be empty.
+        zipfile.ZipFile(entry).close()
+        stamp = f"{entry}:{os.stat(entry).st_mtime_ns}"  # noqa: PTH116
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        if entry.lower().endswith(_ARCHIVES) or zipfile.is_zipfile(entry):
+            detail = f"the file is not a readable zip archive: {why(error)}"
+            unreadable.append(UnreadableDistribution(entry, detail, plugins_unknown=True))
         return []
-    stamp = f"{entry}:{os.stat(entry).st_mtime_ns}"  # noqa: PTH116
-    asked = MetadataPathFinder.find_distributions(DistributionFinder.Context(path=[entry]))
-    return list(_foreign(asked, entry, stamp, unreadable))
+    context = DistributionFinder.Context(path=[entry])
+    return _foreign(lambda: MetadataPathFinder.find_distributions(context), entry, stamp, unreadable)
 
 
 def by_finder(
-    finder: object, path: list[str], unreadable: list[UnreadableDistribution]
+    finder: Any, path: list[str], unreadable: list[UnreadableDistribution]
 ) -> Iterable[FoundDistribution]:
     """Return the distributions that a finder in `sys.meta_path` finds; add failures to `unreadable`."""
     from importlib.metadata import DistributionFinder
 
     name = getattr(finder, "__qualname__", None) or type(finder).__qualname__
     where = f"the finder {getattr(finder, '__module__', '')}.{name}"
-    try:
-        asked = finder.find_distributions(DistributionFinder.Context(path=path))  # type: ignore[attr-defined]
-        return list(_foreign(asked, where, where, unreadable))
-    except Exception as error:  # noqa: BLE001  (a foreign finder can raise anything)
-        detail = f"find_distributions() raised {type(error).__name__}"
-        unreadable.append(UnreadableDistribution(where, detail, plugins_unknown=True))
-        return []
+    context = DistributionFinder.Context(path=path)
+    return _foreign(lambda: finder.find_distributions(context), where, where, unreadable)
 
 
 def _foreign(
-    distributions: Iterable[Distribution], location: str, stamp: str, unreadable: list[UnreadableDistribution]
-) -> Iterator[FoundDistribution]:
-    for distribution in distributions:
-        found = _foreign_or_none(distribution, location, stamp)
-        if found is not None:
-            yield found
-        else:
-            detail = "the metadata of a distribution cannot be read"
-            unreadable.append(UnreadableDistribution(location, detail, plugins_unknown=True))
+    ask: Callable[[], Iterable[Distribution]],
+    location: str,
+    stamp: str,
+    unreadable: list[UnreadableDistribution],
+) -> list[FoundDistribution]:
+    found: list[FoundDistribution] = []
+    try:
+        for distribution in ask():
+            read = _foreign_or_none(distribution, location, stamp)
+            if read is not None:
+                found.append(read)
+            else:
+                detail = "the metadata of a distribution cannot be read"
+                unreadable.append(UnreadableDistribution(location, detail, plugins_unknown=True))
+    except Exception as error:  # noqa: BLE001  (a foreign finder can raise anything)
+        detail = f"find_distributions() raised {type(error).__name__}"
+        unreadable.append(UnreadableDistribution(location, detail, plugins_unknown=True))
+    return found
 
 
 def _foreign_or_none(distribution: Distribution, location: str, stamp: str) -> FoundDistribution | None:
@@ -77,13 +83,13 @@ class _Foreign:
     __slots__ = ("_distribution", "_name", "_stamp", "_version", "key", "location", "where")
 
     def __init__(self, distribution: Distribution, location: str, stamp: str) -> None:
-        metadata = distribution.metadata
+        metadata: Mapping[str, str] = distribution.metadata  # type: ignore[assignment]
         self._distribution = distribution
-        self._name = str(metadata["Name"])
-        self._version = str(metadata["Version"])
+        self._name = metadata.get("Name") or ""
+        self._version = metadata.get("Version") or ""
         self.key = normalize_name(self._name)
         self.location = location
-        self.where = f"{self._name} {self._version} in {location}"
+        self.where = f"{self._name or 'a distribution'} {self._version}".rstrip() + f" in {location}"
         self._stamp = f"{stamp}:{self._name}:{self._version}"
 
     @property
@@ -97,5 +103,14 @@ class _Foreign:
             raise ValueError(type(error).__name__) from error
         return text.encode() if text else None
 
-    def name_and_version(self) -> tuple[str, str, str]:
-        return self._name, self._version, ""
+    def identity(self) -> Identity:
+        missing = [word for word, text in (("Name", self._name), ("Version", self._version)) if not text]
+        fault = f"METADATA has no {' and no '.join(missing)}" if missing else ""
+        return Identity(self._name, self._version, fault, is_certain=bool(self._name))
+
+    def is_remnant(self) -> bool:
+        return False
+
+    def installed_files_match(self, modules: Collection[str]) -> bool:
+        del modules
+        return False

@@ -18,7 +18,7 @@ def fault_of(installed: Sequence[FoundDistribution]) -> str:
 
     Another project has the same name on the public index, and a broken upgrade leaves two versions behind.
     """
-    versions = [each.name_and_version()[1] for each in installed]
+    versions = [each.identity().version for each in installed]
     if set(versions) <= {__version__}:
         return ""
     named = [

@@ -13,7 +13,7 @@ from typing import Any
 
 from floe_core._configuring.configuration import json_schema, required_fields
 from floe_core._finding import discovery
-from floe_core._finding.discovery import EntryPointClaim, Scan
+from floe_core._finding.discovery import EntryPointClaim, InstalledDistribution, Scan
 from floe_core._loading.description import PluginDescription, describe
 from floe_core._loading.loading import load_class
 from floe_core._printable import printable
@@ -50,7 +50,7 @@ class Inventory:
         found = discovery.scan(self._path)
         with self._lock:
             self._claims = dict(found.plugins)
-        return _scan_result(found)
+        return scan_result(found)
 
     def load(self, plugin: PluginId) -> LoadedPlugin:
         """Return a plugin, imported and described on first use.
@@ -135,13 +135,14 @@ def _if_it_fits(schema: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _scan_result(found: Scan) -> protocol.ScanResult:
+def scan_result(found: Scan) -> protocol.ScanResult:
+    """Return what a scan found as a message."""
     conflicts = [
         protocol.BrokenClaim(
             type=plugin.plugin_type.slug,
             name=plugin.name,
             reason="DuplicateEntryPoint",
-            detail=f"claimed by {' and by '.join(map(str, claims))}",
+            detail=f"claimed by {' and by '.join(map(str, claims))}; {discovery.how_to_end(claims)}",
             claims=tuple(map(_found, claims)),
         )
         for plugin, claims in found.conflicts.items()
@@ -162,13 +163,12 @@ def _scan_result(found: Scan) -> protocol.ScanResult:
         distributions=found.distributions,
         plugins=tuple(map(_found, found.plugins.values())),
         broken=(*conflicts, *malformed),
-        unreadable=tuple(
-            protocol.Unreadable(
-                where=printable(each.where),
-                detail=printable(each.detail),
-                plugins_unknown=each.plugins_unknown,
+        unreadable=tuple(protocol.Unreadable(**each._asdict()) for each in found.unreadable),
+        unknown_groups=tuple(
+            protocol.UnknownGroup(
+                group=each.group, distribution=_distribution(each.distribution), detail=str(each)
             )
-            for each in found.unreadable
+            for each in found.unknown_groups
         ),
         core_fault=found.core_fault,
     )
@@ -179,8 +179,10 @@ def _found(claim: EntryPointClaim) -> protocol.FoundPlugin:
         type=claim.plugin_type.slug,
         name=claim.name,
         entry_point=printable(claim.text),
-        distribution=protocol.DistributionRef(
-            name=printable(claim.distribution.name), version=printable(claim.distribution.version)
-        ),
+        distribution=_distribution(claim.distribution),
         fingerprint=claim.distribution.fingerprint,
     )
+
+
+def _distribution(found: InstalledDistribution) -> protocol.DistributionRef:
+    return protocol.DistributionRef(name=found.name, version=found.version)

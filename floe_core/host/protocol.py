@@ -104,18 +104,30 @@ class Unreadable(Message):
     detail: str
     plugins_unknown: bool
     """Whether it might hide plugins, which makes the scan partial."""
+    project: str = ""
+    """The normalised name of the project whose plugins it might hide; empty if it might hide any."""
+
+
+class UnknownGroup(Message):
+    """A group of entry points called `floe.…` that is none of the plugin types' groups."""
+
+    group: str
+    distribution: DistributionRef
+    detail: str
+    """A sentence that names the group, the distribution and the most similar group."""
 
 
 class ScanResult(Message):
-    """What is installed; `complete` if every directory was listed and every entry_points.txt was read."""
+    """What is installed; `complete` if everything was read and nothing had to be chosen."""
 
     complete: bool
     fingerprint: str
-    """Changes whenever any distribution on the path is added, removed or upgraded."""
+    """Changes whenever any distribution is added, removed or upgraded, and with the path itself."""
     distributions: int
     plugins: tuple[FoundPlugin, ...]
     broken: tuple[BrokenClaim, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    unknown_groups: tuple[UnknownGroup, ...] = ()
     core_fault: str = ""
     """What is wrong with the installation of floe-core; empty if nothing is. Older hosts do not send it."""
 

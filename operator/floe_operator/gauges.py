@@ -146,7 +146,17 @@ class OperatorState(Collector):
             self.scans.succeeded_at,
         )
         unreadable = len(self.scans.scan.unreadable) if self.scans.scan else 0
-        yield _gauge("unreadable_distributions", "Distributions that could not be read.", unreadable)
+        yield _gauge(
+            "unreadable_distributions",
+            "Distributions that could not be read, or that had to be chosen among several.",
+            unreadable,
+        )
+        unknown = len(self.scans.scan.unknown_groups) if self.scans.scan else 0
+        yield _gauge(
+            "unknown_entry_point_groups",
+            "Groups of entry points called floe.* that are no plugin type of this platform.",
+            unknown,
+        )
 
     def _watches(self) -> Iterator[Metric]:
         restarts = CounterMetricFamily(

@@ -149,6 +149,9 @@ def _faults(scan: ScanResult) -> dict[tuple[str, str], str]:
     for unreadable in scan.unreadable:
         key = ("cannot read a distribution", unreadable.where)
         faults[key] = "; ".join(filter(None, (faults.get(key), unreadable.detail)))
+    for unknown in scan.unknown_groups:
+        key = ("unknown group of entry points", f"{unknown.distribution.name} [{unknown.group}]")
+        faults[key] = unknown.detail
     if scan.core_fault:
         faults["the installation of floe-core is inconsistent", ""] = scan.core_fault
     for plugin in mirror.known_plugins(scan):

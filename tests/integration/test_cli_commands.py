@@ -55,6 +55,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         plugin_distribution("twice", PluginType.CATALOG, distribution="floe-catalog-two"),
         plugin_distribution("x" * 64, PluginType.SECRETS, distribution="floe-secrets-long"),
         Distribution("damaged", entry_points={"floe.computes": {"hidden": "hidden:Plugin"}}),
+        Distribution("floe-typo", entry_points={"floe.compute": {"hidden": "hidden:Plugin"}}),
     )
     # pip would refuse to install this, but a disk or an editor can damage it later.
     (created.site_packages / "damaged-0.1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff\xfe[x]\n")
@@ -398,6 +399,8 @@ def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:
     assert outcome.stdout.startswith("TYPE ")
     assert "warning: " in outcome.stderr
     assert "damaged" in outcome.stderr
+    assert "warning: floe-typo 0.1.0 declares entry points in the group floe.compute, " in outcome.stderr
+    assert "if floe.computes is meant" in outcome.stderr
 
 
 def test_list_reports_an_environment_without_plugins(tmp_path: Path, cli: Any) -> None:

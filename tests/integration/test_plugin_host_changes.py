@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from floe_operator.plugin_host import Described, NotStarted
-from tests.support.distributions import Environment, plugin_distribution
+from tests.support.distributions import Distribution, Environment, plugin_distribution
 from tests.support.plugin_hosts import MIB, Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually_async
 
@@ -65,6 +65,58 @@ async def test_a_plugin_uninstalled_later_is_unknown(environment: Environment) -
         assert [found.name for found in (await host.scan()).plugins] == ["one"]
         assert host.load_state(compute("two")) is None
         assert reports.changed == [compute("two")]
+
+
+async def test_a_development_install_appears_when_its_pth_file_does_and_goes_with_it(
+    environment: Environment, tmp_path: Path
+) -> None:
+    plugin_distribution("two").unpack(tmp_path / "src")
+    pth = environment.site_packages / "__editable__.two.pth"
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        pth.write_text(f"{tmp_path / 'src'}\n")
+        assert {found.name for found in (await host.scan()).plugins} == {"one", "two"}
+        assert isinstance(await outcome(host, compute("two")), Described)
+        pth.write_text("# nothing\n")
+        assert {found.name for found in (await host.scan()).plugins} == {"one"}
+        assert host.generation == 3
+
+
+async def test_a_folder_that_a_pth_file_names_is_searched_once_it_exists(
+    environment: Environment, tmp_path: Path
+) -> None:
+    (environment.site_packages / "later.pth").write_text(f"{tmp_path / 'later'}\n")
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        plugin_distribution("two").unpack(tmp_path / "later")
+        assert {found.name for found in (await host.scan()).plugins} == {"one", "two"}
+
+
+async def test_a_users_site_directory_is_searched_once_it_exists(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "user"))
+    config = environment.folder / "pyvenv.cfg"
+    config.write_text(config.read_text().replace("packages = false", "packages = true"))
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        relative = environment.site_packages.relative_to(environment.folder)
+        plugin_distribution("two").unpack(tmp_path / "user" / relative)
+        assert "two" in {found.name for found in (await host.scan()).plugins}
+
+
+async def test_a_change_is_noticed_while_something_else_stays_damaged(environment: Environment) -> None:
+    damaged = environment.site_packages / "foreign-1.0.dist-info" / "entry_points.txt"
+    damaged.mkdir(parents=True)
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        assert not (await host.scan()).complete
+        assert host.generation == 1
+        environment.add(Distribution("a-library"))
+        await host.scan()
+        assert host.generation == 2
+        await host.scan()
+        assert host.generation == 2
 
 
 async def test_an_upgraded_plugin_is_loaded_from_its_new_modules(environment: Environment) -> None:

@@ -34,9 +34,10 @@ class InstalledPlugins:
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be read, so that plugins might be missing, and what is wrong with floe-core."""
+        """What the scan found and no plugin can show: damage, groups that are unknown, a wrong floe-core."""
         own = [f"floe-core: {self.scan.core_fault}"] if self.scan.core_fault else []
-        return own + [f"{unreadable.where}: {unreadable.detail}" for unreadable in self.scan.unreadable]
+        damaged = [f"{unreadable.where}: {unreadable.detail}" for unreadable in self.scan.unreadable]
+        return [*own, *damaged, *(unknown.detail for unknown in self.scan.unknown_groups)]
 
     async def loaded(self, plugins: Iterable[PluginId]) -> dict[PluginId, LoadState]:
         """Return the load state of each of these plugins, once it is known."""

@@ -133,9 +133,9 @@ def needs_new_host(host: ScanResult, now: ScanResult) -> bool:
     """Return True if a host whose first scan was `host` has stale modules, given the latest scan `now`.
 
     What a partial scan misses does not count: a directory that briefly cannot be listed must not replace a
-    host.
+    host. Two scans that met the same damage missed the same.
     """
-    if host.complete and now.complete:
+    if (host.complete and now.complete) or host.unreadable == now.unreadable:
         return host.fingerprint != now.fingerprint
     before = {(each.type, each.name): each.fingerprint for each in host.plugins}
     return any(before.get((each.type, each.name)) != each.fingerprint for each in now.plugins)

@@ -242,7 +242,7 @@ def _claimed_twice(claim: BrokenClaim) -> str:
         for found in claim.claims
     ]
     wrong = with_detail("Several entry points claim the plugin", listing(claims) or claim.detail)
-    if len({found.distribution.name for found in claim.claims}) == 1:
+    if len({normalize_name(found.distribution.name) for found in claim.claims}) == 1:
         return sentence(wrong, "install a release that declares the name only once")
     return sentence(wrong, "uninstall all but one of them")
 

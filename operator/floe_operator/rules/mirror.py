@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId, PluginType, normalize_name
@@ -109,11 +108,9 @@ def hidden_by(scan: ScanResult, seen: FloePlugin) -> str | None:
     that is unreadable, such as a directory of the path, may hide every plugin.
     """
     last = seen.status.distribution if seen.status is not None else None
+    mine = "" if last is None else normalize_name(last.name)
     for unreadable in scan.unreadable:
-        hides = _distribution_name(unreadable.where)
-        if unreadable.plugins_unknown and (
-            last is None or hides is None or hides == normalize_name(last.name)
-        ):
+        if unreadable.plugins_unknown and (not mine or unreadable.project in ("", mine)):
             return f"{unreadable.where}: {unreadable.detail}"
     explained = any(unreadable.plugins_unknown for unreadable in scan.unreadable)
     return None if scan.complete or explained else "part of the path could not be read"
@@ -136,11 +133,3 @@ def _was_known(seen: FloePlugin) -> bool:
     return (
         discovered is not None and discovered.is_judged and discovered.reason != Discovered.NOT_INSTALLED.text
     )
-
-
-def _distribution_name(where: str) -> str | None:
-    """Return the distribution whose metadata this is: `…/floe_duckdb-0.1.0.dist-info` is floe-duckdb's."""
-    folder = PurePath(where)
-    if folder.suffix not in (".dist-info", ".egg-info"):
-        return None
-    return normalize_name(folder.stem.partition("-")[0])

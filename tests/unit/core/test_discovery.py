@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution as InstalledMetadata
 from importlib.metadata import DistributionFinder
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import floe_core
-from floe_core._finding.discovery import Scan, scan
+from floe_core._finding.discovery import Scan, how_to_end, scan
 from floe_core.plugin_types import PluginType, plugin_id
 from tests.support.distributions import Distribution
 from tests.unit.core.conftest import Site
@@ -72,7 +73,11 @@ def test_names_are_compared_normalised_but_keep_their_spelling(site: Site, raw: 
         "[floe.computes]\nother=m:C",
         "[floe.computes]\nother = m.n:C.D\n",
         "[floe.computes]\nother = m : C\n",
-        "[floe.computers]\nnot ours\n[floe.computes]\nother = m:C\n",
+        "[other.computes]\nnot ours\n[floe.computes]\nother = m:C\n",
+        "[floe.computes]\nother = m:C [fast]\n",
+        "[floe.computes]\nother = m:C[fast]\n",
+        "[floe.computes]\nother = m : C [ fast , large.er ]\n",
+        "[floe.computes]\nother = m:C []\n",
     ],
 )
 def test_every_form_that_importlib_metadata_reads_is_read(site: Site, text: str) -> None:
@@ -91,7 +96,10 @@ def test_every_form_that_importlib_metadata_reads_is_read(site: Site, text: str)
         ("other = m:C D", "not an object reference"),
         ("other = m-n:C", "not an object reference"),
         ("other = m:C.", "not an object reference"),
-        ("other = m:C [extra]", "extras"),
+        ("other = m:C [extra", "not an object reference"),
+        ("other = m:C extra]", "not an object reference"),
+        ("other = m:C [one] [two]", "not an object reference"),
+        ("other = m [extra]:C", "not an object reference"),
         ("other =", "names no class"),
         ("other", "no '='"),
     ],
@@ -125,6 +133,66 @@ def test_two_claims_are_a_conflict_that_names_both(good: Site, value: str) -> No
 def test_two_claims_inside_one_file_are_a_conflict(site: Site) -> None:
     site.add(declaring("[floe.computes]\nother = m:C\nOther = m:D\n"))
     assert [claim.value for claim in scanned(site).conflicts[OTHER]] == ["m:D", "m:C"]
+
+
+@pytest.mark.parametrize("again", ["other = m:C", "other=m : C", "other = m:C [extra]"])
+def test_a_line_that_one_file_repeats_is_one_claim(site: Site, again: str) -> None:
+    site.add(declaring(f"[floe.computes]\nother = m:C\n[console_scripts]\n[floe.computes]\n{again}\n"))
+    found = scanned(site)
+    assert [claim.text for claim in found.plugins.values()] == ["other = m:C"]
+    assert not found.conflicts
+
+
+def test_a_malformed_line_that_one_file_repeats_is_malformed_once(site: Site) -> None:
+    site.add(declaring("[floe.computes]\nother = m\nother = m\n"))
+    assert list(scanned(site).malformed) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    ("lines", "fix"),
+    [
+        ("duck_db = m:C\nduck-db = m:C\n", "install a release of floe-other that declares the name once"),
+        ("duck-db = m:C\nduck-db = m:D\n", "install a release of floe-other that declares the name once"),
+        ("good = m:C\n", "uninstall all but one of these distributions"),
+    ],
+)
+def test_the_way_out_of_a_conflict_fits_who_is_in_it(good: Site, lines: str, fix: str) -> None:
+    good.add(declaring(f"[floe.computes]\n{lines}"))
+    (conflict,) = scanned(good).conflicts.values()
+    assert how_to_end(conflict) == fix
+
+
+@pytest.mark.parametrize(
+    ("group", "nearest"),
+    [
+        ("floe.compute", "floe.computes"),
+        ("floe.computers", "floe.computes"),
+        ("floe.computes ", "floe.computes"),
+        (" floe.computes", "floe.computes"),
+        ("Floe.Computes", "floe.computes"),
+        ("floe.lineage-backends", "floe.lineage_backends"),
+        ("floe.secret", "floe.secrets"),
+        ("floe.caf\xe9", ""),
+        ("floe.", ""),
+    ],
+)
+def test_a_floe_group_that_is_none_of_the_eleven_is_a_finding(good: Site, group: str, nearest: str) -> None:
+    good.add(declaring(f"[{group}]\none = m:C\ntwo = m:D\n[floe.dbt]\nother = m:C\n"))
+    found = scanned(good)
+    (unknown,) = found.unknown_groups
+    assert (unknown.group, str(unknown.distribution)) == (group, "floe-other 0.1.0")
+    assert unknown.nearest == nearest or (
+        not nearest and unknown.nearest in PluginType.all_entry_point_groups()
+    )
+    assert all(part in str(unknown) for part in ("floe-other 0.1.0", group, unknown.nearest))
+    assert (len(found.plugins), found.complete, found.unreadable) == (2, True, ())
+
+
+@pytest.mark.parametrize("text", ["[floe.compute]\n", "[floe]\na = m:C\n", "[other.floe.compute]\na = m:C\n"])
+def test_a_group_without_entries_or_of_others_is_no_finding(good: Site, text: str) -> None:
+    good.add(declaring(text))
+    found = scanned(good)
+    assert (found.unknown_groups, found.complete, found.unreadable) == ((), True, ())
 
 
 def test_the_same_name_under_two_types_is_not_a_conflict(good: Site) -> None:
@@ -331,7 +399,8 @@ def test_damaged_metadata_falls_back_to_the_folders_name(
         file.write_bytes(metadata)
     found = scanned(site)
     assert found.plugins[OTHER].distribution.version == version
-    assert found.complete
+    assert found.complete is not bool(said)
+    assert {each.project for each in found.unreadable} <= {"floe-other"}
     assert [each.detail for each in found.unreadable if said not in each.detail] == []
     assert bool(found.unreadable) is bool(said)
 
@@ -355,9 +424,27 @@ def test_zip_files_and_egg_infos_on_the_path_are_read(site: Site, tmp_path: Path
     assert found.complete
 
 
-def test_a_damaged_zip_file_is_reported(good: Site, tmp_path: Path) -> None:
+def _no_zip(wheel: Path) -> bytes:
+    del wheel
+    return b"no zip"
+
+
+def _half_a_zip(wheel: Path) -> bytes:
+    return wheel.read_bytes()[: wheel.stat().st_size // 2]
+
+
+def _zip_whose_directory_is_damaged(wheel: Path) -> bytes:
+    content = bytearray(wheel.read_bytes())
+    start = content.index(b"PK\x01\x02")
+    content[start : start + 4] = b"XXXX"
+    return bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_no_zip, _half_a_zip, _zip_whose_directory_is_damaged])
+def test_a_damaged_zip_file_is_reported(good: Site, tmp_path: Path, damage: Callable[[Path], bytes]) -> None:
+    wheel = declaring("[floe.computes]\nzipped = m:C\n").build(tmp_path)
     damaged = tmp_path / "floe.zip"
-    damaged.write_bytes(b"no zip")
+    damaged.write_bytes(damage(wheel))
     found = scan([str(damaged), str(good.folder)])
     assert list(found.plugins) == [GOOD]
     assert not found.complete
@@ -377,14 +464,49 @@ class _Elsewhere(InstalledMetadata):
 
 class _Finder(DistributionFinder):
     fails = False
+    then_fails = False
 
     def find_spec(self, *_: object) -> importlib.machinery.ModuleSpec | None:
         return None
 
-    def find_distributions(self, context: object = None) -> list[InstalledMetadata]:
+    def find_distributions(self, context: object = None) -> Iterator[InstalledMetadata]:
         if self.fails:
             raise RuntimeError("no")
-        return [_Elsewhere()]
+        yield _Elsewhere()
+        if self.then_fails:
+            raise RuntimeError("no more")
+
+
+def test_what_a_finder_returned_before_it_raised_is_found(
+    good: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = _Finder()
+    failing.then_fails = True
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, failing])
+    found = scanned(good)
+    assert list(found.plugins) == [GOOD, OTHER]
+    assert not found.complete
+
+
+def test_distributions_of_a_finder_that_have_no_name_are_not_taken_for_one(
+    good: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nameless(_Elsewhere):
+        def __init__(self, plugin: str) -> None:
+            self.plugin = plugin
+
+        def read_text(self, filename: str) -> str | None:
+            entry_points = f"[floe.computes]\n{self.plugin} = m:C\n"
+            return entry_points if filename == "entry_points.txt" else "Metadata-Version: 2.1\n"
+
+    class Finder(_Finder):
+        def find_distributions(self, context: object = None) -> Iterator[InstalledMetadata]:
+            yield from (Nameless("one"), Nameless("other"))
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    found = scanned(good)
+    assert [plugin.name for plugin in found.plugins] == ["good", "one", "other"]
+    assert not found.complete
 
 
 def test_other_finders_work_and_a_finder_that_raises_hides_nothing(

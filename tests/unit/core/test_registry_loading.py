@@ -23,7 +23,7 @@ from floe_core.plugin_errors import (
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_registry import PluginRegistry, _reset_registry, get_registry
 from floe_core.plugin_types import PluginType
-from tests.support.distributions import plugin_distribution, plugin_source
+from tests.support.distributions import Distribution, plugin_distribution, plugin_source
 from tests.support.polling import eventually
 from tests.unit.core.conftest import Site
 from tests.unit.core.recorder import CATALOG, COMPUTE, Recorder, raises, registry_of
@@ -121,8 +121,33 @@ def test_neither_of_two_claims_is_chosen(site: Site) -> None:
         registry.get(COMPUTE, "twice")
     assert "floe-compute-twice 0.1.0" in str(caught.value)
     assert "floe-second 0.1.0" in str(caught.value)
-    assert str(caught.value).endswith("; only one of these may be installed")
+    assert str(caught.value).endswith("; uninstall all but one of these distributions")
     assert "twice" in registry.list_all()[COMPUTE]
+
+
+def test_a_distribution_that_claims_a_name_in_two_spellings_must_declare_it_once(site: Site) -> None:
+    claims = {"duck_db": "m:C", "duck-db": "m:C"}
+    site.add(Distribution("floe-duck", entry_points={"floe.computes": claims}))
+    with pytest.raises(DuplicatePluginError) as caught:
+        site.registry().get(COMPUTE, "duck-db")
+    assert str(caught.value).endswith("; install a release of floe-duck that declares the name once")
+
+
+def test_a_plugin_whose_entry_point_has_extras_is_loaded(site: Site) -> None:
+    claims = {"fast": "floe_fast:Plugin [fast, large]"}
+    site.add(Distribution("floe-fast", "0.1.0", {"floe.computes": claims}, {"floe_fast.py": plugin_source()}))
+    assert type(site.registry().get(COMPUTE, "fast")).__module__ == "floe_fast"
+
+
+def test_a_group_that_is_no_plugin_type_is_logged_once(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.add(Distribution("floe-typo", entry_points={"floe.compute": {"x": "m:C"}}))
+    registry = site.registry()
+    registry.discover_all()
+    assert (
+        capsys.readouterr().out.count("floe-typo 0.1.0 declares entry points in the group floe.compute") == 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def found(plugin: PluginId) -> FoundPlugin:
 
 
 def scan(*plugins: PluginId, unreadable: str = "") -> ScanResult:
-    damage = Unreadable(where=f"/site/{unreadable}-0.1.0.dist-info", detail="damaged", plugins_unknown=True)
+    damage = Unreadable(where="/site", detail="damaged", plugins_unknown=True, project=unreadable)
     return ScanResult(
         complete=not unreadable,
         fingerprint="",
@@ -209,7 +209,7 @@ async def probed(world: World) -> World:
 
 
 async def test_facts_that_are_unknown_for_now_restart_no_plugin_and_write_nothing(probed: World) -> None:
-    probed.scans.succeeded(scan(TOP, unreadable="floe_base"))
+    probed.scans.succeeded(scan(TOP, unreadable="floe-base"))
     await probed.settle()
     probed.scans.failed("no Python")
     await probed.settle()
@@ -259,13 +259,13 @@ async def chain(world: World) -> World:
 
 
 async def test_a_plugin_hidden_by_a_partial_scan_is_not_a_missing_dependency(chain: World) -> None:
-    chain.scans.succeeded(scan(TOP, unreadable="floe_base"))
+    chain.scans.succeeded(scan(TOP, unreadable="floe-base"))
     await chain.settle()
     assert chain.written == []
     # A new process knows just as much, in whatever order it learns of objects and scans.
     chain.restart()
     del chain.states[BASE]
-    chain.scans.succeeded(scan(TOP, unreadable="floe_base"))
+    chain.scans.succeeded(scan(TOP, unreadable="floe-base"))
     chain.objects.put(chain.served[TOP])
     await chain.reconciler.reconcile(TOP)
     chain.listed()

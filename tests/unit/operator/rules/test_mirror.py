@@ -34,8 +34,10 @@ def found(plugin: PluginId) -> FoundPlugin:
     return FOUND.model_copy(update={"type": plugin.plugin_type.slug, "name": plugin.name})
 
 
-def scan(*plugins: PluginId, unreadable: tuple[str, ...] = (), complete: bool | None = None) -> ScanResult:
-    hidden = tuple(Unreadable(where=where, detail="damaged", plugins_unknown=True) for where in unreadable)
+def scan(*plugins: PluginId, damaged: str | None = None, complete: bool | None = None) -> ScanResult:
+    """Return a scan that found these plugins, with damage to a project, or to any if `damaged` is empty."""
+    damage = Unreadable(where="/site", detail="damaged", plugins_unknown=True, project=damaged or "")
+    hidden = () if damaged is None else (damage,)
     return ScanResult(
         complete=not hidden if complete is None else complete,
         fingerprint="",
@@ -100,7 +102,7 @@ def test_every_plugin_of_the_scan_gets_an_object_even_if_it_is_broken() -> None:
 
 
 def test_a_plugin_that_a_partial_scan_finds_gets_an_object() -> None:
-    assert must_exist(KEYCLOAK, known_plugins(scan(KEYCLOAK, unreadable=("/site/x-1.dist-info",))))
+    assert must_exist(KEYCLOAK, known_plugins(scan(KEYCLOAK, damaged="x")))
 
 
 @pytest.mark.parametrize("name", ["a b", "x" * 64, "ä", "-a"])
@@ -151,9 +153,9 @@ def test_a_bare_mirror_is_deleted_by_uid_and_version_after_three_scans_in_a_row(
 
 BACK = scan(KEYCLOAK, DUCKDB)
 EMPTY = scan()
-ITS_OWN = scan(DUCKDB, unreadable=("/site/floe_identity_keycloak-0.1.0.dist-info",))
-ANOTHERS = scan(DUCKDB, unreadable=("/site/foreign-1.0.dist-info",))
-DIRECTORY = scan(DUCKDB, unreadable=("/opt/plugins",))
+ITS_OWN = scan(DUCKDB, damaged="floe-identity-keycloak")
+ANOTHERS = scan(DUCKDB, damaged="foreign")
+DIRECTORY = scan(DUCKDB, damaged="")
 UNSAID = scan(DUCKDB, complete=False)
 
 
@@ -244,20 +246,20 @@ def test_an_object_is_deleted_only_if_nobody_else_owns_a_field_of_it(
 
 
 @pytest.mark.parametrize(
-    ("where", "last", "hidden"),
+    ("project", "last", "hidden"),
     [
-        ("/site/floe_identity_keycloak-0.1.0.dist-info", "floe-identity-keycloak", True),
-        ("/site/Floe.Identity_Keycloak-0.1.0.egg-info", "floe_identity_keycloak", True),
-        ("/site/floe_identity-0.1.0.dist-info", "floe-identity-keycloak", False),
-        ("/site/floe_identity-0.1.0.dist-info", None, True),
-        ("/site", "floe-identity-keycloak", True),
+        ("floe-identity-keycloak", "floe-identity-keycloak", True),
+        ("floe-identity-keycloak", "Floe.Identity_Keycloak", True),
+        ("floe", "floe-identity-keycloak", False),
+        ("floe-identity", None, True),
+        ("", "floe-identity-keycloak", True),
     ],
 )
 def test_damage_hides_a_plugin_where_it_was_last_seen_or_where_any_plugin_could_be(
-    where: str, last: str | None, hidden: bool
+    project: str, last: str | None, hidden: bool
 ) -> None:
-    told = hidden_by(scan(DUCKDB, unreadable=(where,)), an_object(seen_in=last))
-    assert told == (f"{where}: damaged" if hidden else None)
+    told = hidden_by(scan(DUCKDB, damaged=project), an_object(seen_in=last))
+    assert told == ("/site: damaged" if hidden else None)
 
 
 def test_a_scan_with_damage_that_hides_no_plugin_counts_as_complete() -> None:

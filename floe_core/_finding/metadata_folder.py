@@ -1,0 +1,71 @@
+"""Reads a distribution whose metadata is a directory inside an entry of the path, the usual case."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+
+from floe_core._finding.distribution import Identity, named_by, why
+from floe_core._finding.files import read
+from floe_core._finding.record import record_matches
+from floe_core.plugin_types import normalize_name
+
+# Headers end at the first empty line; the description after it must not match.
+_NAME = re.compile(rb"\A(?:.+\r?\n)*?name:[ \t]*(\S.*)", re.IGNORECASE)
+_VERSION = re.compile(rb"\A(?:.+\r?\n)*?version:[ \t]*(\S.*)", re.IGNORECASE)
+
+
+class MetadataFolder:
+    """The metadata directory; `stem` is its name without the suffix, `changed` its modification time."""
+
+    __slots__ = ("_changed", "_stem", "key", "location", "where")
+
+    def __init__(self, location: str, where: str, stem: str, changed: int) -> None:
+        name, _, version = stem.partition("-")
+        if "-" in version:
+            name = named_by(stem).name
+        key = name.lower().replace("_", "-").replace(".", "-")
+        self.key = normalize_name(key) if "--" in key else key
+        self.location = location
+        self.where = where
+        self._stem = stem
+        self._changed = changed
+
+    @property
+    def stamp(self) -> str:
+        return f"{self._stem}:{self._changed}:{self.where}"  # sorting is faster if the texts differ early
+
+    def entry_points(self) -> bytes | None:
+        return read(self.where + "/entry_points.txt")
+
+    def identity(self) -> Identity:
+        file = "METADATA" if self.where.lower().endswith(".dist-info") else "PKG-INFO"
+        try:
+            content = read(f"{self.where}/{file}")
+        except (OSError, ValueError) as error:
+            return named_by(self._stem)._replace(fault=f"{file} cannot be read: {why(error)}")
+        if content is None:
+            return named_by(self._stem)._replace(fault=f"{file} is missing")
+        name, version = _header(_NAME.search(content)), _header(_VERSION.search(content))
+        if name and version:
+            return Identity(name, version)
+        named = named_by(self._stem)
+        missing = [word for word, found in (("Name", name), ("Version", version)) if not found]
+        return Identity(
+            name or named.name,
+            version or named.version,
+            f"{file} has no {' and no '.join(missing)}",
+            bool(name) or named.is_certain,
+        )
+
+    def is_remnant(self) -> bool:
+        files = ("METADATA", "PKG-INFO", "entry_points.txt")
+        return not any(os.path.lexists(f"{self.where}/{file}") for file in files)
+
+    def installed_files_match(self, modules: Collection[str]) -> bool:
+        return record_matches(self.where, self.location, modules)
+
+
+def _header(found: re.Match[bytes] | None) -> str:
+    return found[1].decode("utf-8", "replace").strip() if found else ""

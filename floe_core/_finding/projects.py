@@ -1,0 +1,108 @@
+"""Decides which distribution stands for each project that declares plugins, as an import would.
+
+The metadata names the project, not the name of its directory. The first entry of the path that has the
+project counts. If several distributions in that entry are the project's, as after an interrupted upgrade, one
+is chosen, whatever the order of the directory, and the choice is reported as damage.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from floe_core._finding.distribution import FoundDistribution, Identity, UnreadableDistribution
+from floe_core._finding.entry_points_file import NOTHING, Parsed, split_reference
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a distribution declares in its entry_points.txt, and its position on the path."""
+
+    position: int
+    distribution: FoundDistribution
+    identity: Identity
+    stamp: str
+    """The distribution's stamp, which changes with the content of the file, too."""
+    parsed: Parsed = NOTHING
+    failure: str = ""
+    """Why the file cannot be read; empty if it was read."""
+
+    @property
+    def project(self) -> str:
+        """The normalised name of the project, or a text that belongs to this distribution alone."""
+        return self.identity.project or f"?{self.position}"
+
+    def damage(self, detail: str, *, hides_plugins: bool = True) -> UnreadableDistribution:
+        """Return the record of damage to this distribution."""
+        where = self.distribution.where
+        return UnreadableDistribution(where, detail, hides_plugins, self.identity.project)
+
+
+def choose(
+    declarations: Iterable[Declaration],
+    found: Sequence[FoundDistribution],
+    unreadable: list[UnreadableDistribution],
+) -> list[Declaration]:
+    """Return the declaration that counts for each project; what had to be chosen goes into `unreadable`.
+
+    `found` has all distributions in the order of the path: one that declares nothing can be a project's, too.
+    """
+    by_project: dict[str, dict[int, Declaration]] = defaultdict(dict)
+    for declaration in declarations:
+        by_project[declaration.project][declaration.position] = declaration
+    for position, distribution in enumerate(found):
+        declaring = by_project.get(distribution.key)
+        if declaring is not None and position not in declaring:
+            identity = distribution.identity()
+            if identity.project == distribution.key and not distribution.is_remnant():
+                stamp = distribution.stamp
+                declaring[position] = Declaration(position, distribution, identity, stamp)
+    return [_first(list(rivals.values()), unreadable) for rivals in by_project.values()]
+
+
+def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) -> Declaration:
+    rivals.sort(key=lambda each: each.position)
+    location = rivals[0].distribution.location
+    together = [each for each in rivals if each.distribution.location == location]
+    best = together[0] if len(together) == 1 else _installed_last(together)
+    if any((each.identity.version, each.parsed) != (best.identity.version, best.parsed) for each in together):
+        name = best.identity.name
+        names = sorted(_short(each) for each in together)
+        detail = (
+            f"it has several installations of {name}: {' and '.join(names)}; {_short(best)} is used: "
+            f"uninstall {name} until none is left, then install it again"
+        )
+        project = best.identity.project
+        unreadable.append(
+            UnreadableDistribution(location or ".", detail, plugins_unknown=True, project=project)
+        )
+    unreadable.extend(each.damage(each.failure) for each in together if each.failure)
+    return best
+
+
+def _installed_last(together: Sequence[Declaration]) -> Declaration:
+    """Return the distribution whose files an import finds, or else the newest."""
+    from packaging.version import InvalidVersion, Version
+
+    modules = {
+        split_reference(entry.value)[0]
+        for each in together
+        for entry in each.parsed.entries
+        if not entry.fault
+    }
+
+    def rank(declaration: Declaration) -> tuple[bool, Version, str]:
+        try:
+            version = Version(declaration.identity.version)
+        except InvalidVersion:
+            version = Version("0.dev0")
+        distribution = declaration.distribution
+        return distribution.installed_files_match(modules), version, distribution.where
+
+    return max(together, key=rank)
+
+
+def _short(declaration: Declaration) -> str:
+    distribution = declaration.distribution
+    return distribution.where.removeprefix(distribution.location).lstrip("/")
