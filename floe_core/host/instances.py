@@ -5,9 +5,9 @@ It sets no time limits: the operator decides how long to wait, and calls `stop` 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
+from threading import Lock, Thread  # these names, because plugins replace the module's
 from typing import Any, Literal, TypeVar
 
 from floe_core._configuring.configuration import validate
@@ -40,7 +40,7 @@ class Instances:
     """The wanted instances, at most one of each plugin."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._wanted: dict[PluginId, _Instance] = {}
 
     def start(self, plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Instances:
                 plugin = next(reversed(self._wanted), None)
             if plugin is None:
                 return
-            stopping = threading.Thread(target=self._discard, args=(plugin,), daemon=True)
+            stopping = Thread(target=self._discard, args=(plugin,), daemon=True)
             stopping.start()
             with self._lock:
                 waiting = len(self._wanted) + 1

@@ -121,6 +121,8 @@ def _message(description: PluginDescription) -> protocol.Description:
     try:
         written = json_schema(schema)
         update = {"required_fields": required_fields(schema), "config_schema": _if_it_fits(written)}
+    except UnicodeEncodeError:
+        update = {"schema_error": "the JSON schema has text that is no valid Unicode (a lone surrogate)"}
     except PluginConfigurationError as error:
         update = {"schema_error": sentence_of(error)}
     except BaseException as error:  # noqa: BLE001 - a schema has hooks, which are plugin code
@@ -130,7 +132,9 @@ def _message(description: PluginDescription) -> protocol.Description:
 
 def _if_it_fits(schema: dict[str, Any]) -> dict[str, Any] | None:
     try:
-        return schema if len(json.dumps(schema)) <= _LARGEST_SCHEMA else None
+        return schema if len(json.dumps(schema, ensure_ascii=False).encode()) <= _LARGEST_SCHEMA else None
+    except UnicodeEncodeError:
+        raise
     except (TypeError, ValueError, RecursionError):
         return None
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable
+from threading import Thread  # this name, because plugins replace the module's
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -50,7 +50,7 @@ class Server:
         """Report that the host is ready and answer until the end of input; call it from the main thread."""
         ready = {"jsonrpc": "2.0", "method": "ready", "params": handshake.model_dump()}
         self._channel.send(json.dumps(ready).encode() + b"\n")
-        threading.Thread(target=self._read, name="floe-host-reader", daemon=True).start()
+        Thread(target=self._read, name="floe-host-reader", daemon=True).start()
         self._main.serve()
 
     def _read(self) -> None:
@@ -59,6 +59,8 @@ class Server:
                 self._take(line)
         except OSError as error:
             end(f"the pipe from the operator is gone: {error.strerror}")
+        except BaseException as error:  # noqa: BLE001 - without this thread, no call would be answered
+            end(f"calls can no longer be read: {type(error).__name__}")
         end()
 
     def _take(self, line: bytes) -> None:
@@ -69,7 +71,7 @@ class Server:
             return
         match message:
             case {"jsonrpc": "2.0", "id": int(call_id), "method": "ping"}:
-                self._send(call_id, None)
+                self._channel.send(_line(call_id, "result", "null"))
             case {"jsonrpc": "2.0", "id": int(call_id), "method": str(method)} if method in self._methods:
                 self._dispatch(call_id, method, message.get("params"))
             case {"id": int(call_id)}:
@@ -81,27 +83,39 @@ class Server:
         if method == "describe":
             self._main.post(lambda: self._do(call_id, method, params))
             return
-        work = threading.Thread(target=self._do, args=(call_id, method, params), name=method, daemon=True)
+        work = Thread(target=self._do, args=(call_id, method, params), name=method, daemon=True)
         try:
             work.start()
-        except RuntimeError:
-            self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, "the host cannot start a thread"))
+        except BaseException as error:  # noqa: BLE001 - plugins replace what a thread is started with
+            said = f"the host cannot start a thread: {type(error).__name__}"
+            self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, said))
 
     def _do(self, call_id: int, method: str, params: Any) -> None:
         try:
-            result = self._methods[method](params)
+            self._answer(call_id, method, params)
         except CallError as error:
             self._send_error(call_id, error)
-        except ValidationError:
-            self._send_error(call_id, CallError(protocol.INVALID_PARAMS, f"invalid parameters for {method}"))
         except BaseException as error:  # noqa: BLE001 - every call is answered
             said = f"{method} raised {type(error).__name__}"
             self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, said))
-        else:
-            self._send(call_id, result)
         if method == "shutdown":
             self._channel.flush(_FLUSH_LIMIT)
             end()
+
+    def _answer(self, call_id: int, method: str, params: Any) -> None:
+        try:
+            result = self._methods[method](params)
+        except ValidationError:
+            raise CallError(protocol.INVALID_PARAMS, f"invalid parameters for {method}") from None
+        try:
+            line = _line(call_id, "result", "null" if result is None else result.model_dump_json())
+        except Exception as error:  # noqa: BLE001 - plugin text that is no valid Unicode, for example
+            said = f"the answer to {method} cannot be serialized: {type(error).__name__}"
+            raise CallError(protocol.INTERNAL_ERROR, said) from None
+        if len(line) > protocol.MAX_LINE_BYTES:
+            said = f"the answer has {len(line)} bytes; a message can have at most {protocol.MAX_LINE_BYTES}"
+            raise CallError(protocol.ANSWER_TOO_LARGE, said)
+        self._channel.send(line)
 
     def _describe(self, params: Any) -> Message:
         return self._inventory.load(_plugin(protocol.PluginRef.model_validate(params))).message
@@ -132,21 +146,16 @@ class Server:
             return loaded
         return self._main.run(lambda: self._inventory.load(plugin))
 
-    def _send(self, call_id: int, result: Message | None) -> None:
-        written = "null" if result is None else result.model_dump_json()
-        line = f'{{"jsonrpc":"2.0","id":{call_id},"result":{written}}}\n'.encode()
-        if len(line) > protocol.MAX_LINE_BYTES:
-            said = f"the answer has {len(line)} bytes; a message can have at most {protocol.MAX_LINE_BYTES}"
-            self._send_error(call_id, CallError(protocol.ANSWER_TOO_LARGE, said))
-        else:
-            self._channel.send(line)
-
     def _send_error(self, call_id: int, error: CallError) -> None:
         written: dict[str, Any] = {"code": error.code, "message": error.message}
-        if error.data is not None:
-            written["data"] = error.data.model_dump()
-        line = json.dumps({"jsonrpc": "2.0", "id": call_id, "error": written})
-        self._channel.send(line.encode() + b"\n")
+        try:
+            if error.data is not None:
+                written["data"] = error.data.model_dump()
+            line = _line(call_id, "error", json.dumps(written, ensure_ascii=False))
+        except BaseException:  # noqa: BLE001 - every call is answered
+            plain = {"code": protocol.INTERNAL_ERROR, "message": "the error cannot be serialized"}
+            line = _line(call_id, "error", json.dumps(plain))
+        self._channel.send(line)
 
     def _send_unreadable(self, line: bytes, error: Exception) -> None:
         found = _ID.match(line)
@@ -155,6 +164,10 @@ class Server:
         nested = isinstance(error, RecursionError)
         said = "the parameters are nested too deeply" if nested else "the parameters are not JSON"
         self._send_error(int(found[1]), CallError(protocol.INVALID_PARAMS, said))
+
+
+def _line(call_id: int, key: str, written: str) -> bytes:
+    return f'{{"jsonrpc":"2.0","id":{call_id},"{key}":{written}}}\n'.encode("utf-8", "replace")
 
 
 def _plugin(params: protocol.PluginRef) -> PluginId:

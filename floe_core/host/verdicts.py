@@ -8,6 +8,7 @@ from typing import Any
 from floe_core._configuring.config_errors import bounded
 from floe_core._configuring.configuration import required_fields, validate
 from floe_core._configuring.secret_fields import plaintext_secrets
+from floe_core._printable import printable
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import ConfigFault, Verdict
 from floe_core.plugin_errors import FieldError, PluginConfigurationError, PluginSchemaError
@@ -40,7 +41,8 @@ def verdict_on(
 
 
 def _verdict(reason: Any, errors: Iterable[Mapping[str, object]]) -> Verdict:
-    return Verdict(reason=reason, faults=tuple(map(ConfigFault.model_validate, errors)))
+    faults = ({key: printable(str(text)) for key, text in error.items()} for error in errors)
+    return Verdict(reason=reason, faults=tuple(map(ConfigFault.model_validate, faults)))
 
 
 def _plaintext(field: str) -> FieldError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from floe_core.host.protocol import MAX_LINE_BYTES, PROTOCOL_VERSION
+from floe_core.host.protocol import INTERNAL_ERROR, MAX_LINE_BYTES, PROTOCOL_VERSION
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from tests.support.distributions import Environment, plugin_distribution
 
@@ -32,12 +32,21 @@ STORE_BODY = """
 """
 
 
+SURROGATES = {
+    "default": r"word: str = '\udcff'",
+    "title": r"word: str = Field('', title='\udcff')",
+    "example": r"word: str = Field('', examples=['\udcff'])",
+}
+"""Configurations whose JSON schema cannot be sent, because a lone surrogate is no text."""
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment.create(tmp_path_factory.mktemp("host") / "environment")
     environment.add(
         plugin_distribution("store", config=STORE_CONFIG, body=STORE_BODY),
         plugin_distribution("broken", before="import nowhere_to_be_found"),
+        *(plugin_distribution(f"surrogate-{name}", config=config) for name, config in SURROGATES.items()),
         plugin_distribution(
             "slow", config="def model_post_init(self, context):\n    import time; time.sleep(30)"
         ),
@@ -48,9 +57,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 class RawHost:
     """A plugin host that a test drives line by line."""
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self, *command: Path | str) -> None:
         self.process = subprocess.Popen(
-            [python, "-m", "floe_core.host"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -80,7 +89,14 @@ class RawHost:
 
 @pytest.fixture
 def raw(environment: Environment) -> Iterator[RawHost]:
-    host = RawHost(environment.python)
+    with raw_host(environment.python, "-m", "floe_core.host") as host:
+        yield host
+
+
+@contextlib.contextmanager
+def raw_host(*command: Path | str) -> Iterator[RawHost]:
+    """Run a host while the block runs."""
+    host = RawHost(*command)
     with host.process:
         yield host
         host.process.kill()
@@ -101,7 +117,10 @@ def test_a_scan_finds_what_is_installed_and_imports_nothing(raw: RawHost) -> Non
     raw.hear()
     found = raw.answer("scan")["result"]
     assert found["complete"]
-    assert [plugin["name"] for plugin in found["plugins"]] == ["broken", "slow", "store"]
+    assert [plugin["name"] for plugin in found["plugins"]] == [
+        *("broken", "slow", "store"),
+        *(f"surrogate-{name}" for name in sorted(SURROGATES)),
+    ]
 
 
 def test_a_plugin_is_described_validated_started_checked_and_stopped(raw: RawHost) -> None:
@@ -189,3 +208,52 @@ def test_the_host_keeps_reading_while_nobody_reads_its_answers(raw: RawHost) -> 
     assert raw.process.stdin
     raw.process.stdin.close()
     raw.process.wait(30)
+
+
+@pytest.mark.parametrize("name", SURROGATES)
+def test_a_schema_that_cannot_be_sent_is_a_schema_that_failed(raw: RawHost, name: str) -> None:
+    raw.hear()
+    plugin = {"type": "compute", "name": f"surrogate-{name}"}
+    described = raw.answer("describe", plugin)["result"]
+    assert described["takes_config"]
+    assert "no valid Unicode" in described["schema_error"]
+    verdict = raw.answer("validate", {**plugin, "config": {"word": "a"}, "plain": {}})["result"]
+    assert verdict["reason"] == "SchemaFailed"
+    assert raw.answer("ping")["result"] is None
+
+
+_FAULTY_ANSWERS = """
+from floe_core.host import protocol
+from floe_core.host.__main__ import main
+def answer(self):
+    {fault}
+protocol.{message}.{method} = answer
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "fault", ["raise ValueError", "raise MemoryError", "raise RecursionError", "raise SystemExit"]
+)
+@pytest.mark.parametrize(
+    ("message", "method", "plugin", "said"),
+    [
+        ("Description", "model_dump_json", STORE, "describe"),
+        (
+            "LoadFailure",
+            "model_dump",
+            {"type": "compute", "name": "broken"},
+            "the error cannot be serialized",
+        ),
+    ],
+)
+def test_every_call_is_answered_whatever_sending_the_answer_meets(
+    environment: Environment, fault: str, message: str, method: str, plugin: dict[str, str], said: str
+) -> None:
+    code = _FAULTY_ANSWERS.format(fault=fault, message=message, method=method)
+    with raw_host(environment.python, "-c", code) as raw:
+        raw.hear()
+        error = raw.answer("describe", plugin)["error"]
+        assert error["code"] == INTERNAL_ERROR
+        assert said in error["message"]
+        assert raw.answer("ping")["result"] is None
