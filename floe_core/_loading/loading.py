@@ -11,6 +11,7 @@ from types import ModuleType
 
 from floe_core._finding.discovery import EntryPointClaim
 from floe_core._finding.entry_points_file import split_reference
+from floe_core._loading.pydantic_plugins import look_for_pydantic_plugins
 from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
 from floe_core.plugin_metadata import PluginMetadata
 
@@ -28,6 +29,7 @@ def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
     module_name, path = split_reference(claim.value)
     module: ModuleType | None = None
     try:
+        look_for_pydantic_plugins()
         module = _import(module_name)
         found: object = module
         for attribute in path.split("."):

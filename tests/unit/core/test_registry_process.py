@@ -8,6 +8,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.support.distributions import Distribution, plugin_distribution
 from tests.unit.core.conftest import Site
 
@@ -41,6 +43,36 @@ def test_a_hanging_hook_never_keeps_the_process_from_exiting(site: Site) -> None
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["PluginLoadTimeoutError", "PluginStartupError"]
+
+
+PYDANTIC_PLUGINS = {
+    "entry points that are not text": Distribution("foreign", entry_points_txt=b"[x]\ny = \xff\xfe\n"),
+    "a plugin that raises": Distribution(
+        "foreign",
+        "1.0",
+        {"pydantic": {"bad": "bad_plugin:plugin"}},
+        {"bad_plugin.py": "raise RuntimeError('bad')"},
+    ),
+    "a plugin that exits": Distribution(
+        "foreign", "1.0", {"pydantic": {"bad": "bad_plugin:plugin"}}, {"bad_plugin.py": "raise SystemExit"}
+    ),
+}
+
+
+@pytest.mark.parametrize("foreign", PYDANTIC_PLUGINS.values(), ids=PYDANTIC_PLUGINS)
+def test_a_failed_search_for_pydantics_plugins_is_charged_to_no_plugin(
+    site: Site, foreign: Distribution
+) -> None:
+    site.add(foreign, *(plugin_distribution(name, config="word: str = ''") for name in ("one", "two")))
+    done = run(
+        """
+        from floe_core import PluginType, get_registry
+        print(*(plugin.name for plugin in get_registry().list(PluginType.COMPUTE)))
+        """,
+        site,
+    )
+    assert done.stdout.splitlines()[-1] == "one two", done.stderr
+    assert done.stdout.count("pydantic cannot look for its plugins") <= 1  # pydantic 2.0 to 2.4 have no plugins
 
 
 WAITING = """
