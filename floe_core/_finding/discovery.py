@@ -2,7 +2,7 @@
 
 `scan()` looks at the whole path once for all eleven groups and reports what is there: the plugins, the names
 claimed by several entry points, the entry points that cannot be loaded, and what could not be read. It keeps
-nothing between scans and raises nothing for damaged files. Finding the files is left to `installed`, parsing
+nothing between scans, and raises nothing for damaged files. Finding the files is left to `installed`, parsing
 them to `entry_points_file`, and choosing between several distributions of one project to `projects`.
 """
 
@@ -17,6 +17,7 @@ from typing import TypedDict
 
 from floe_core._finding.distribution import FoundDistribution, UnreadableDistribution, why
 from floe_core._finding.entry_points_file import NOTHING, DeclaredEntry, mentions_floe, parse
+from floe_core._finding.files import is_damage
 from floe_core._finding.installed import find_distributions
 from floe_core._finding.own_installation import OURS, fault_of
 from floe_core._finding.projects import Declaration, choose
@@ -126,7 +127,11 @@ class Scan:
 
 
 def scan(path: Sequence[str] | None = None) -> Scan:
-    """Return what the distributions on `path` (default: sys.path) declare."""
+    """Return what the distributions on `path` (default: sys.path) declare.
+
+    Raises:
+        OSError: The process has no file descriptor left, so nothing can be read.
+    """
     unreadable: list[UnreadableDistribution] = []
     declarations: list[Declaration] = []
     stamps = site_stamps()
@@ -138,6 +143,8 @@ def scan(path: Sequence[str] | None = None) -> Scan:
             if content and (mentions_floe(content) or not content.isascii()):
                 declaration = _declaration(position, distribution, content, unreadable)
         except (OSError, ValueError) as error:
+            if not is_damage(error):
+                raise
             failure = f"entry_points.txt cannot be read: {why(error)}"
             declaration = Declaration(
                 position, distribution, distribution.identity(), distribution.stamp, failure=failure

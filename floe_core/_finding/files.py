@@ -12,6 +12,14 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) |
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
+def is_damage(error: Exception) -> bool:
+    """Return True if an error says something about what was to be read, not about the process.
+
+    A process that has no descriptor left cannot read anything.
+    """
+    return not (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE))
+
+
 def read(file: str) -> bytes | None:
     """Return the content of a regular file, or None if it does not exist.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from floe_core._finding.distribution import FoundDistribution, Identity, UnreadableDistribution, why
+from floe_core._finding.files import is_damage
 from floe_core.plugin_types import normalize_name
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def in_archive(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable
         zipfile.ZipFile(entry).close()
         stamp = f"{entry}:{os.stat(entry).st_mtime_ns}"  # noqa: PTH116
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        if not is_damage(error):
+            raise
         if entry.lower().endswith(_ARCHIVES) or zipfile.is_zipfile(entry):
             detail = f"the file is not a readable zip archive: {why(error)}"
             unreadable.append(UnreadableDistribution(entry, detail, plugins_unknown=True))

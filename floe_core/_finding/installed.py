@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from floe_core._finding.distribution import FoundDistribution, UnreadableDistribution, named_by, why
+from floe_core._finding.files import is_damage
 from floe_core._finding.foreign import by_finder, in_archive
 from floe_core._finding.metadata_folder import MetadataFolder
 
@@ -62,6 +63,8 @@ def _on_path(entry: str, unreadable: list[UnreadableDistribution]) -> Iterable[F
     except (FileNotFoundError, ValueError):
         return []  # as for imports, an entry of the path need not exist
     except OSError as error:
+        if not is_damage(error):
+            raise
         detail = f"the directory cannot be listed: {why(error)}"
         unreadable.append(UnreadableDistribution(entry or ".", detail, plugins_unknown=True))
         return []

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 
 from floe_core._finding.distribution import Identity, named_by, why
-from floe_core._finding.files import read
+from floe_core._finding.files import is_damage, read
 from floe_core._finding.record import record_matches
 from floe_core.plugin_types import normalize_name
 
@@ -43,7 +43,9 @@ class MetadataFolder:
         file = "METADATA" if self.where.lower().endswith(".dist-info") else "PKG-INFO"
         try:
             content = read(f"{self.where}/{file}")
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            if not is_damage(error):
+                raise
             return named_by(self._stem)._replace(fault=f"{file} cannot be read: {why(error)}")
         if content is None:
             return named_by(self._stem)._replace(fault=f"{file} is missing")

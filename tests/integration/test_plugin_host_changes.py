@@ -119,6 +119,26 @@ async def test_a_change_is_noticed_while_something_else_stays_damaged(environmen
         assert host.generation == 2
 
 
+USES_UP = {
+    "descriptors": "import os\ntry:\n    while True:\n        os.dup(0)\nexcept OSError: ...",
+    "the limit of descriptors": "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
+}
+
+
+@pytest.mark.parametrize("statement", USES_UP.values(), ids=USES_UP)
+async def test_a_plugin_that_breaks_its_process_hides_nothing_from_scans(
+    environment: Environment, statement: str
+) -> None:
+    environment.add(plugin_distribution("zealous", before=statement))
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        found = await host.scan()
+        assert (found.complete, found.unreadable) == (True, ())
+        assert host.generation == 1
+        environment.add(plugin_distribution("later"))
+        assert "later" in {each.name for each in (await host.scan()).plugins}
+
+
 async def test_an_upgraded_plugin_is_loaded_from_its_new_modules(environment: Environment) -> None:
     environment.install(plugin_distribution("two", config="a: int"))
     async with running(environment.python) as host:

@@ -122,16 +122,22 @@ class PluginHost:
         host = await self._supervisor.current()
         try:
             result = await host.scan()
-        except (HostLost, CallTimedOut, RpcError) as error:
-            if not isinstance(error, HostLost):
-                host.condemn("it could not scan its environment", Blame.SUSPECT)
-            # A plugin may have broken the process; a new process answers, or its error says why it cannot.
+        except HostLost:
             return (await self._supervisor.current()).installed
+        except (CallTimedOut, RpcError):
+            result = await self._scan_afresh()
         if not needs_new_host(host.installed, result):
             # A thousand plugins are a few megabytes: one copy is enough while nothing changes.
             return host.installed if result == host.installed else result
         await self._supervisor.replace(host, "distributions changed")
         return (await self._supervisor.current()).installed
+
+    async def _scan_afresh(self) -> ScanResult:
+        """Scan in a new process: a plugin may have used up the host's descriptors or broken it otherwise."""
+        host = await self._start_host()
+        host.condemn("its work is done", Blame.INNOCENT)
+        await host.lost.wait()
+        return host.installed
 
     def load_state(self, plugin: PluginId) -> LoadState | None:
         """Return the load state from memory, or None if the last scan found no such plugin."""

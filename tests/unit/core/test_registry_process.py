@@ -72,7 +72,8 @@ def test_a_failed_search_for_pydantics_plugins_is_charged_to_no_plugin(
         site,
     )
     assert done.stdout.splitlines()[-1] == "one two", done.stderr
-    assert done.stdout.count("pydantic cannot look for its plugins") <= 1  # pydantic 2.0 to 2.4 have no plugins
+    # pydantic 2.0 to 2.4 have no plugins.
+    assert done.stdout.count("pydantic cannot look for its plugins") <= 1
 
 
 WAITING = """
