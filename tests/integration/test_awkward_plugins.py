@@ -11,24 +11,25 @@ from floe_core.plugin_types import PluginType
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.support.audit import Audit, now
-from tests.support.distributions import Environment, plugin_distribution, plugin_source
+from tests.support.distributions import Environment, members_source, plugin_distribution, plugin_source
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
 
 LONGEST = "n" * 63
-RECURSIVE = """
+RECURSIVE = f"""
 from __future__ import annotations
 from pydantic import BaseModel, SecretStr
-from floe_core.plugin_metadata import PluginMetadata
+from floe_core import ComputePlugin
 class Config(BaseModel):
     name: str
     password: SecretStr | None = None
     children: list[Config] = []
-class Plugin(PluginMetadata):
+class Plugin(ComputePlugin):
     name = "recursive"
     version = "0.1.0"
     floe_api_version = "1.0"
+    {members_source(PluginType.COMPUTE)}
     def get_config_schema(self): return Config
 """
 PLUGINS = (

@@ -200,8 +200,8 @@ def create_nested(running: Running, cluster: LocalCluster, depth: int) -> str:
     )
     path = f"/apis/floe.dev/v1alpha1/namespaces/{namespace}/floeplugins"
     cluster.kubectl("create", "--raw", path, "-f", "-", input=body)
-    source = plugin_source(config="a: dict[str, Any]", before="from typing import Any")
-    running.environment.install(plugin_distribution(f"deep-{depth}", PluginType.DBT, source=source))
+    schema = {"config": "a: dict[str, Any]", "before": "from typing import Any"}
+    running.environment.install(plugin_distribution(f"deep-{depth}", PluginType.DBT, **schema))
     return name
 
 
@@ -317,6 +317,4 @@ def test_a_bare_mirror_is_deleted_after_three_scans_and_a_users_object_stays(
 
 def late(version: str) -> Distribution:
     """Return a storage plugin that is installed late."""
-    return plugin_distribution(
-        "late", PluginType.STORAGE, version=version, source=plugin_source("late", version, config="root: str")
-    )
+    return plugin_distribution("late", PluginType.STORAGE, version=version, config="root: str")

@@ -16,8 +16,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 from kubernetes import client
 
+from floe_core.plugin_types import PluginType
 from localcluster import LocalCluster
-from tests.support.distributions import Distribution, plugin_distribution, plugin_source
+from tests.support.distributions import Distribution, plugin_distribution
 from tests.support.operator import FloePlugins, ready_reason
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
@@ -176,14 +177,14 @@ def _forms(mark: str) -> set[str]:
 
 
 def _plugins() -> list[Distribution]:
-    sources = {name: plugin_source(name, **parts) for name, (parts, _) in WAYS.items()}
-    sources["last-words"] = plugin_source(
+    found = [plugin_distribution(name, PluginType.COMPUTE, **parts) for name, (parts, _) in WAYS.items()]
+    last_words = plugin_distribution(
         "last-words",
         before=_SAYS,
         config=_TOKEN,
         body="def shutdown(self):\n    print(says(self._config)); raise ValueError(says(self._config))",
     )
-    return [plugin_distribution(name, source=source) for name, source in sources.items()]
+    return [*found, last_words]
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,30 @@ import sys
 import tempfile
 import textwrap
 import zipfile
+from abc import ABCMeta
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from floe_core.plugin_types import PluginType
+import floe_core
+from floe_core import PluginMetadata, PluginType
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+BASES: Mapping[PluginType, ABCMeta] = {
+    PluginType.COMPUTE: floe_core.ComputePlugin,
+    PluginType.ORCHESTRATOR: floe_core.OrchestratorPlugin,
+    PluginType.CATALOG: floe_core.CatalogPlugin,
+    PluginType.STORAGE: floe_core.StoragePlugin,
+    PluginType.TELEMETRY_BACKEND: floe_core.TelemetryBackendPlugin,
+    PluginType.LINEAGE_BACKEND: floe_core.LineageBackendPlugin,
+    PluginType.DBT: floe_core.DBTPlugin,
+    PluginType.SEMANTIC_LAYER: floe_core.SemanticLayerPlugin,
+    PluginType.INGESTION: floe_core.IngestionPlugin,
+    PluginType.SECRETS: floe_core.SecretsPlugin,
+    PluginType.IDENTITY: floe_core.IdentityPlugin,
+}
+"""The base class of each type of plugin."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +166,7 @@ def plugin_distribution(
     """
     distribution = distribution or f"floe-{plugin_type.slug}-{name}"
     module = re.sub(r"\W+", "_", distribution)
-    text = source if source is not None else plugin_source(name, version, **plugin)
+    text = source if source is not None else plugin_source(name, version, plugin_type=plugin_type, **plugin)
     claims = {plugin_type.entry_point_group: {name: f"{module}:Plugin"}}
     return Distribution(distribution, version, claims, {f"{module}.py": text})
 
@@ -160,27 +176,35 @@ def plugin_source(
     version: str = "0.1.0",
     api_version: str = "1.0",
     *,
+    plugin_type: PluginType = PluginType.COMPUTE,
     class_name: str = "Plugin",
     before: str = "",
     config: str = "",
     body: str = "",
 ) -> str:
-    """Return the source of the module of a minimal good plugin.
+    """Return the source of the module of a minimal good plugin, which extends the base class of its type.
 
     `before` is put at the top of the module; `config` is the body of a pydantic model `Config`, which
     becomes the schema; `body` is added to the plugin's class (hooks, `dependencies`, a constructor).
     """
     parts = [
         "from pydantic import BaseModel, Field, SecretBytes, SecretStr\n",
-        "from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata\n",
+        f"from floe_core import HealthState, HealthStatus, {BASES[plugin_type].__name__}\n",
         textwrap.dedent(before),
         f"class Config(BaseModel):\n{_indented(config)}" if config else "",
-        f"class {class_name}(PluginMetadata):",
+        f"class {class_name}({BASES[plugin_type].__name__}):",
         f"    name = {name!r}\n    version = {version!r}\n    floe_api_version = {api_version!r}",
+        f"    {members_source(plugin_type)}",
         "    def get_config_schema(self):\n        return Config" if config else "",
         _indented(body),
     ]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def members_source(plugin_type: PluginType) -> str:
+    """Return one line of source that implements what the type's base class requires besides the metadata."""
+    members = sorted(BASES[plugin_type].__abstractmethods__ - PluginMetadata.__abstractmethods__)
+    return f"{' = '.join(members)} = lambda self, *arguments, **options: None"
 
 
 def _indented(text: str) -> str:

@@ -10,7 +10,7 @@ from floe_core._loading.description import PluginDescription, describe
 from floe_core._loading.loading import load_class
 from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
 from floe_core.plugin_types import PluginId, PluginType, plugin_id
-from tests.support.distributions import Distribution, plugin_distribution, plugin_source
+from tests.support.distributions import Distribution, members_source, plugin_distribution, plugin_source
 from tests.unit.core.conftest import Site
 
 PLUGIN = plugin_id(PluginType.COMPUTE, "tried")
@@ -185,12 +185,13 @@ def test_the_model_of_a_required_config_is_the_schema_if_none_is_declared(
     source = f"""{future}
 {head}
 from pydantic import BaseModel
-from floe_core.plugin_metadata import PluginMetadata
+from floe_core import ComputePlugin
 class Config(BaseModel):
     x: int
-class Base(PluginMetadata):
+class Base(ComputePlugin):
     name = version = "x"
     floe_api_version = "1.0"
+    {members_source(PluginType.COMPUTE)}
     def __init__(self, {parameter}) -> None: ...
 class Plugin(Base):
     def __init__(self, **kwargs):
