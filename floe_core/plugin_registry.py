@@ -34,7 +34,7 @@ from floe_core.plugin_errors import (
     PluginStartupError,
 )
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
-from floe_core.plugin_types import PluginId, PluginType, normalize_name, plugin_id
+from floe_core.plugin_types import PluginId, PluginType, plugin_id
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -108,7 +108,6 @@ class PluginRegistry:
         record = self._record(plugin_type, name)
         instance = made(record)
         self._ready[plugin_type, name] = instance
-        self._compare_names(record)
         return instance
 
     def list(self, plugin_type: PluginType) -> builtins.list[PluginMetadata]:
@@ -285,11 +284,6 @@ class PluginRegistry:
         with self._lock:
             records = self._records.values()
             return next((each.id.plugin_type for each in records if each.instance is plugin), None)
-
-    def _compare_names(self, record: PluginRecord) -> None:
-        declared = record.description.declared_name if record.description is not None else record.spelled
-        if normalize_name(declared) != record.id.name:
-            self._say("Plugin and entry point have different names", plugin=record.text, declared=declared)
 
 
 def get_registry() -> PluginRegistry:

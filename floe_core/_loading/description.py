@@ -8,11 +8,12 @@ versions are compatible is not assessed here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from floe_core._loading.config_parameter import config_parameter
 from floe_core._loading.loading import is_users_interrupt
+from floe_core._loading.type_bases import base_warning
 from floe_core._printable import printable
 from floe_core.plugin_errors import NotAPluginError, PluginSchemaError
 from floe_core.plugin_types import PluginId
@@ -37,15 +38,19 @@ class PluginDescription:
     config_schema: type[BaseModel] | None
     schema_error: PluginSchemaError | None
     """Why there is no usable schema: the plugin cannot be configured, but everything else is known."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the class although it loads; each says how its author can fix it."""
 
 
 def describe(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginDescription:
-    """Return what the plugin declares.
+    """Return what the plugin declares, and what is wrong with its class.
 
     Raises:
         NotAPluginError: The class needs its constructor, or a value is unreadable or of the wrong type.
     """
-    return describe_instance(_bare_instance(plugin_class, plugin), plugin)
+    description = describe_instance(_bare_instance(plugin_class, plugin), plugin)
+    warning = base_warning(plugin_class, plugin.plugin_type)
+    return replace(description, warnings=(warning,)) if warning else description
 
 
 def describe_instance(instance: PluginMetadata, plugin: PluginId) -> PluginDescription:

@@ -16,6 +16,7 @@ from floe_core._finding.discovery import EntryPointClaim
 from floe_core._loading.description import PluginDescription, describe
 from floe_core._loading.loading import load_class
 from floe_core._running.construction import configure, construct
+from floe_core._running.remarks import log_remarks
 from floe_core._running.time_limits import DeadlockError, OutOfTimeError, TurnTable
 from floe_core.plugin_errors import (
     ConfigurationNotAcceptedError,
@@ -173,7 +174,7 @@ def _load(record: PluginRecord) -> None:
     try:
         found = record.turns.run(
             (record.id, "import"),
-            lambda: _load_and_describe(claim),
+            lambda: _load_and_describe(claim, record.text),
             LOAD_TIMEOUT,
             too_late=lambda late: _keep(record, late),
             nest=True,
@@ -193,9 +194,11 @@ def _load(record: PluginRecord) -> None:
     record.failure = failure
 
 
-def _load_and_describe(claim: EntryPointClaim) -> tuple[type[PluginMetadata], PluginDescription]:
+def _load_and_describe(claim: EntryPointClaim, plugin: str) -> tuple[type[PluginMetadata], PluginDescription]:
     plugin_class = load_class(claim)
-    return plugin_class, describe(plugin_class, claim.id)
+    description = describe(plugin_class, claim.id)
+    log_remarks(plugin, claim, description)  # here, because all who wait for this turn share its outcome
+    return plugin_class, description
 
 
 def _keep(record: PluginRecord, found: tuple[type[PluginMetadata], PluginDescription]) -> None:

@@ -114,6 +114,7 @@ def _message(description: PluginDescription) -> protocol.Description:
         dependencies=description.dependencies,
         takes_config=schema is not None or description.schema_error is not None,
         schema_error=sentence_of(description.schema_error) if description.schema_error else None,
+        warnings=description.warnings,
     )
     if schema is None:
         return described

@@ -148,6 +148,8 @@ class Description(Message):
     """The JSON schema, or None if there is none or it does not fit in a message."""
     schema_error: str | None = None
     """Why the schema is missing or unusable; such a plugin is SchemaFailed."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the class although it loads, and how to fix it. Older hosts do not send it."""
 
 
 class LoadFailure(Message):

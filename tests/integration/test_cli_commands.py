@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from floe_core.plugin_types import PluginType
-from tests.support.distributions import Distribution, Environment, plugin_distribution
+from tests.support.distributions import Distribution, Environment, members_source, plugin_distribution
 
 MARK = "hunter2-hunter2"
 KEYCLOAK = """
@@ -39,6 +39,12 @@ class Pool(BaseModel):
             raise ValueError(f"{self.password} {self.name}")
         return self
 """
+ODD = f"""
+from floe_core import PluginMetadata
+class Plugin(PluginMetadata):
+    name, version, floe_api_version = "strange", "0.1.0", "1.0"
+    {members_source(PluginType.DBT)}
+"""
 STRICT = 'model_config = {"extra": "forbid"}\npath: str = ""\nthreads: int = 1\n'
 
 
@@ -49,6 +55,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         plugin_distribution("keycloak", PluginType.IDENTITY, before=BEFORE, config=KEYCLOAK),
         plugin_distribution("duckdb", PluginType.COMPUTE, version="1.2.3", config=STRICT),
         plugin_distribution("plain", PluginType.DBT),
+        plugin_distribution("odd", PluginType.DBT, source=ODD),
         plugin_distribution("future", PluginType.DBT, api_version="2.0"),
         plugin_distribution("broken", PluginType.STORAGE, source="import nothing_of_this_name\n"),
         plugin_distribution("twice", PluginType.CATALOG, distribution="floe-catalog-one"),
@@ -367,12 +374,18 @@ def test_list_shows_every_plugin_and_what_is_wrong_with_it(cli: Any) -> None:
         ("catalog", "twice"): "DuplicateEntryPoint",
         ("compute", "duckdb"): "Loaded",
         ("dbt", "future"): "IncompatibleApi",
+        ("dbt", "odd"): "Loaded",
         ("dbt", "plain"): "Loaded",
         ("identity", "keycloak"): "Loaded",
         ("secrets", "x" * 64): "Unnameable",
         ("storage", "broken"): "ImportFailed",
     }
     assert "nothing_of_this_name" in rows["storage", "broken"]["message"]
+    assert rows["dbt", "odd"]["message"] == (
+        'it calls itself "strange", but the name of its entry point is used; it inherits from PluginMetadata '
+        "only, but has the members of a DBTPlugin: derive it from DBTPlugin"
+    )
+    assert rows["dbt", "plain"]["message"] == ""
     duckdb = rows["compute", "duckdb"]
     assert (duckdb["version"], duckdb["api"], duckdb["distribution"]) == (
         "1.2.3",
@@ -443,6 +456,7 @@ def test_schema_writes_one_file_for_the_kind_and_one_for_each_plugin(cli: Any, t
         "floeplugin_v1alpha1.json",
         "compute-duckdb.json",
         "dbt-future.json",
+        "dbt-odd.json",
         "dbt-plain.json",
         "identity-keycloak.json",
     }

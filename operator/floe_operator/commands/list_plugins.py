@@ -19,8 +19,9 @@ from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_AP
 from floe_operator.commands.installed import NONE_INSTALLED, InstalledPlugins, installed_plugins, warn
 from floe_operator.plugin_host import ScanFailed
 from floe_operator.rules.assess import load_fault_sentence
-from floe_operator.rules.conditions import VersionCompatible
+from floe_operator.rules.conditions import VersionCompatible, bounded
 from floe_operator.rules.load_states import Described, LoadFault, LoadState
+from floe_operator.rules.remarks import remarks
 from floe_operator.rules.resource import is_nameable
 from floe_operator.rules.versions import check_versions
 from floe_operator.settings import CommandSettings
@@ -87,6 +88,8 @@ def _found_row(found: FoundPlugin, state: LoadState) -> Row:
             status, message = judged.reason.text, judged.message
         elif state.description.schema_error is not None:
             status, message = "SchemaFailed", state.description.schema_error
+        else:
+            message = bounded("; ".join(remarks(found.plugin, state.description)))
     elif isinstance(state, LoadFault):
         status, message = state.reason, load_fault_sentence(state)
     if not is_nameable(found.plugin):

@@ -7,7 +7,6 @@ are handed in.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -31,7 +30,6 @@ from floe_operator.rules.conditions import (
     Healthy,
     Loaded,
     VersionCompatible,
-    bounded,
 )
 from floe_operator.rules.config_sentences import config_sentence, schema_failed
 from floe_operator.rules.facts import (
@@ -47,6 +45,7 @@ from floe_operator.rules.facts import (
     StartupFailed,
 )
 from floe_operator.rules.probing import NEEDED_TO_START, may_start
+from floe_operator.rules.remarks import remarks
 from floe_operator.rules.resource import Condition, FloePluginStatus, ProbeSpec, object_name
 from floe_operator.rules.sentences import listing, sentence, with_detail
 from floe_operator.rules.status_fields import status_with
@@ -105,7 +104,9 @@ def loaded(facts: Facts, shown: Shown) -> Conclusion:
         return Decided(Loaded.NOT_DISCOVERED, "Not assessed because the plugin is not discovered")
     match facts.loading:
         case load_states.Described(description):
-            return Decided(Loaded.LOADED, _loaded_as(description.declared_name, facts))
+            return Decided(
+                Loaded.LOADED, "; ".join(["The plugin is loaded", *remarks(facts.plugin, description)])
+            )
         case load_states.LoadFault() as fault:
             return Decided(_LOAD_FAULTS[fault.reason], load_fault_sentence(fault))
         case load_states.Loading() | None:
@@ -245,13 +246,6 @@ def _claimed_twice(claim: BrokenClaim) -> str:
     if len({normalize_name(found.distribution.name) for found in claim.claims}) == 1:
         return sentence(wrong, "install a release that declares the name only once")
     return sentence(wrong, "uninstall all but one of them")
-
-
-def _loaded_as(declared: str, facts: Facts) -> str:
-    if normalize_name(declared) == facts.plugin.name:
-        return "The plugin is loaded"
-    named = json.dumps(bounded(declared, 128), ensure_ascii=False)
-    return f"The plugin is loaded; it calls itself {named}, but the name of its entry point is used"
 
 
 def _health(checked: Checked, probe: ProbeSpec) -> Conclusion:

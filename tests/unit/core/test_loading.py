@@ -134,6 +134,102 @@ def test_only_a_concrete_plugin_class_is_a_plugin(site: Site, source: str, said:
         load_class(site.claim(PLUGIN))
 
 
+_METADATA = "name, version, floe_api_version = 'tried', '0.1.0', '1.0'"
+
+
+def class_source(bases: str, *members: str, head: str = "") -> str:
+    """Return the source of a class with these bases and members and all metadata."""
+    lines = [head, f"class Plugin({bases}):", f"    {_METADATA}", *(f"    {member}" for member in members)]
+    return "\n".join(["from floe_core import *", *lines])
+
+
+@pytest.mark.parametrize(
+    ("source", "lacks"),
+    [
+        (
+            class_source("PluginMetadata"),
+            (
+                "generate_dbt_profile, get_required_dbt_packages, get_resource_requirements, is_self_hosted, "
+                "validate_connection"
+            ),
+        ),
+        (
+            class_source("SecretsPlugin", members_source(PluginType.SECRETS)),
+            (
+                "generate_dbt_profile, get_required_dbt_packages, get_resource_requirements, is_self_hosted, "
+                "validate_connection"
+            ),
+        ),
+        (
+            class_source(
+                "PluginMetadata",
+                "is_self_hosted = generate_dbt_profile = validate_connection = None",
+                "def __getattr__(self, name): return None",
+            ),
+            "get_required_dbt_packages, get_resource_requirements",
+        ),
+    ],
+    ids=["bare", "of another type", "has some, and answers to any name"],
+)
+def test_a_class_without_the_members_of_its_types_base_class_is_not_a_plugin(
+    site: Site, source: str, lacks: str
+) -> None:
+    install(site, source)
+    with pytest.raises(NotAPluginError) as caught:
+        load_class(site.claim(PLUGIN))
+    assert caught.value.reason == (
+        "tried_module:Plugin does not inherit from floe_core.ComputePlugin, as a plugin of the group "
+        f"floe.computes should, and does not implement {lacks}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "warning"),
+    [
+        (
+            class_source("PluginMetadata", members_source(PluginType.COMPUTE)),
+            (
+                "it inherits from PluginMetadata only, but has the members of a ComputePlugin: "
+                "derive it from ComputePlugin"
+            ),
+        ),
+        (
+            class_source(
+                "IdentityPlugin", members_source(PluginType.COMPUTE), members_source(PluginType.IDENTITY)
+            ),
+            "it is an IdentityPlugin, not a ComputePlugin, but has its members: derive it from ComputePlugin",
+        ),
+        (
+            class_source(
+                "Mixin, SecretsPlugin",
+                members_source(PluginType.SECRETS),
+                head=f"class Mixin:\n    {members_source(PluginType.COMPUTE)}",
+            ),
+            "it is a SecretsPlugin, not a ComputePlugin, but has its members: derive it from ComputePlugin",
+        ),
+    ],
+    ids=["bare", "of another type", "with the members in another class of the MRO"],
+)
+def test_a_class_with_the_members_but_not_the_base_class_of_its_type_loads_with_a_warning(
+    site: Site, source: str, warning: str
+) -> None:
+    assert described(site, source).warnings == (warning,)
+
+
+@pytest.mark.parametrize("plugin_type", PluginType)
+def test_a_class_that_extends_the_base_class_of_its_type_loads_without_a_warning(
+    site: Site, plugin_type: PluginType
+) -> None:
+    site.add(plugin_distribution("proper", plugin_type))
+    plugin = plugin_id(plugin_type, "proper")
+    assert describe(load_class(site.claim(plugin)), plugin).warnings == ()
+
+
+def test_a_class_that_extends_several_base_classes_can_be_a_plugin_of_either_type(site: Site) -> None:
+    members = members_source(PluginType.COMPUTE), members_source(PluginType.SECRETS)
+    assert described(site, class_source("SecretsPlugin, ComputePlugin", *members)).warnings == ()
+
+
 def test_a_nested_class_can_be_a_plugin(site: Site) -> None:
     install(site, plugin_source() + "class Holder:\n    Inner = Plugin\n", "tried_module:Holder.Inner")
     assert load_class(site.claim(PLUGIN)).__name__ == "Plugin"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -194,6 +195,21 @@ def test_a_class_that_declares_a_different_name_is_used_and_the_difference_is_lo
     site.add(plugin_distribution("entry-name", source=plugin_source("declared-name")))
     assert site.registry().get(COMPUTE, "entry_name").name == "declared-name"
     assert "declared-name" in capsys.readouterr().out
+
+
+def test_a_plugin_that_departs_from_the_plugin_api_is_logged_once(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = plugin_source("bare").replace("(ComputePlugin)", "(PluginMetadata)")
+    site.add(plugin_distribution("bare", source=f"from floe_core import PluginMetadata\n{source}"))
+    registry = site.registry()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: registry.get(COMPUTE, "bare"), range(8)))
+    registry.discover_all()
+    registry.list(COMPUTE)
+    said = capfd.readouterr().out
+    assert said.count("derive it from ComputePlugin") == 1
+    assert "COMPUTE:bare" in said
 
 
 def test_a_hanging_import_is_an_error_once_its_time_limit_has_passed(
