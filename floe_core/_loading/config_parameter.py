@@ -6,10 +6,10 @@ Only the signature is read; nothing is called.
 from __future__ import annotations
 
 import inspect
-import types
-import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from floe_core._loading.annotations import alternatives, evaluated
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -53,30 +53,13 @@ def config_parameter(plugin_class: type[PluginMetadata]) -> ConfigParameter | No
 def _model(annotation: Any, constructor: Any, owner: type) -> type[BaseModel] | None:
     from pydantic import BaseModel
 
-    if isinstance(annotation, str):
-        annotation = _evaluated(annotation, constructor, owner)
+    try:
+        annotation = evaluated(annotation, constructor, owner)
+    except Exception:  # noqa: BLE001  (an annotation is plugin code)
+        return None
     found = [
         each
-        for each in _alternatives(annotation)
+        for each in alternatives(annotation)
         if isinstance(each, type) and issubclass(each, BaseModel) and each is not BaseModel
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _evaluated(annotation: str, constructor: Any, owner: type) -> Any:
-    # Only this annotation: those of other parameters might name types imported for type checkers only.
-    holder = types.SimpleNamespace(__annotations__={"config": annotation})
-    names = getattr(inspect.unwrap(constructor), "__globals__", {})
-    try:
-        return typing.get_type_hints(holder, names, dict(vars(owner)))["config"]
-    except Exception:  # noqa: BLE001  (an annotation is plugin code)
-        return None
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _alternatives(typing.get_args(annotation)[0])
-    if origin is typing.Union or origin is types.UnionType:
-        return [each for member in typing.get_args(annotation) for each in _alternatives(member)]
-    return [annotation]

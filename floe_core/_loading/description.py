@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from floe_core._loading.config_parameter import config_parameter
 from floe_core._loading.loading import is_users_interrupt
+from floe_core._loading.signatures import signature_warnings
 from floe_core._loading.type_bases import base_warning
 from floe_core._printable import printable
 from floe_core.plugin_errors import NotAPluginError, PluginSchemaError
@@ -49,8 +50,8 @@ def describe(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginDesc
         NotAPluginError: The class needs its constructor, or a value is unreadable or of the wrong type.
     """
     description = describe_instance(_bare_instance(plugin_class, plugin), plugin)
-    warning = base_warning(plugin_class, plugin.plugin_type)
-    return replace(description, warnings=(warning,)) if warning else description
+    warnings = [base_warning(plugin_class, plugin.plugin_type), *signature_warnings(plugin_class)]
+    return replace(description, warnings=tuple(filter(None, warnings)))
 
 
 def describe_instance(instance: PluginMetadata, plugin: PluginId) -> PluginDescription:

@@ -69,6 +69,8 @@ class PluginRecord:
     failure: PluginError | None = None
     """Why the plugin is not available; kept until its distribution changes."""
     started: bool = False
+    remarked: bool = False
+    """Whether what is wrong with the loaded plugin was logged; only the turn of its import writes this."""
 
     @property
     def text(self) -> str:
@@ -174,7 +176,7 @@ def _load(record: PluginRecord) -> None:
     try:
         found = record.turns.run(
             (record.id, "import"),
-            lambda: _load_and_describe(claim, record.text),
+            lambda: _load_and_describe(record, claim),
             LOAD_TIMEOUT,
             too_late=lambda late: _keep(record, late),
             nest=True,
@@ -194,10 +196,14 @@ def _load(record: PluginRecord) -> None:
     record.failure = failure
 
 
-def _load_and_describe(claim: EntryPointClaim, plugin: str) -> tuple[type[PluginMetadata], PluginDescription]:
+def _load_and_describe(
+    record: PluginRecord, claim: EntryPointClaim
+) -> tuple[type[PluginMetadata], PluginDescription]:
     plugin_class = load_class(claim)
     description = describe(plugin_class, claim.id)
-    log_remarks(plugin, claim, description)  # here, because all who wait for this turn share its outcome
+    if not record.remarked:
+        record.remarked = True
+        log_remarks(record.text, claim, description)
     return plugin_class, description
 
 

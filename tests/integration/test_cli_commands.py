@@ -44,6 +44,7 @@ from floe_core import PluginMetadata
 class Plugin(PluginMetadata):
     name, version, floe_api_version = "strange", "0.1.0", "1.0"
     {members_source(PluginType.DBT)}
+    async def startup(self): ...
 """
 STRICT = 'model_config = {"extra": "forbid"}\npath: str = ""\nthreads: int = 1\n'
 
@@ -383,7 +384,8 @@ def test_list_shows_every_plugin_and_what_is_wrong_with_it(cli: Any) -> None:
     assert "nothing_of_this_name" in rows["storage", "broken"]["message"]
     assert rows["dbt", "odd"]["message"] == (
         'it calls itself "strange", but the name of its entry point is used; it inherits from PluginMetadata '
-        "only, but has the members of a DBTPlugin: derive it from DBTPlugin"
+        "only, but has the members of a DBTPlugin: derive it from DBTPlugin; its startup() is async, but "
+        "nobody awaits it: define it without async"
     )
     assert rows["dbt", "plain"]["message"] == ""
     duckdb = rows["compute", "duckdb"]

@@ -225,6 +225,16 @@ def test_a_class_that_extends_the_base_class_of_its_type_loads_without_a_warning
     assert describe(load_class(site.claim(plugin)), plugin).warnings == ()
 
 
+def test_a_description_warns_of_the_base_class_and_of_each_signature_that_cannot_work(site: Site) -> None:
+    hooks = "async def startup(self): ...", "def configure(self): ..."
+    source = class_source("PluginMetadata", members_source(PluginType.COMPUTE), *hooks)
+    assert [warning.partition(":")[0] for warning in described(site, source).warnings] == [
+        "it inherits from PluginMetadata only, but has the members of a ComputePlugin",
+        "its configure() does not take the configuration",
+        "its startup() is async, but nobody awaits it",
+    ]
+
+
 def test_a_class_that_extends_several_base_classes_can_be_a_plugin_of_either_type(site: Site) -> None:
     members = members_source(PluginType.COMPUTE), members_source(PluginType.SECRETS)
     assert described(site, class_source("SecretsPlugin, ComputePlugin", *members)).warnings == ()

@@ -20,6 +20,7 @@ from floe_core.plugin_errors import (
     PluginLoadError,
     PluginLoadTimeoutError,
     PluginNotFoundError,
+    PluginStartupError,
 )
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_registry import PluginRegistry, _reset_registry, get_registry
@@ -210,6 +211,15 @@ def test_a_plugin_that_departs_from_the_plugin_api_is_logged_once(
     said = capfd.readouterr().out
     assert said.count("derive it from ComputePlugin") == 1
     assert "COMPUTE:bare" in said
+
+
+def test_a_constructor_that_nothing_can_call_is_logged_before_it_is_called(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.add(plugin_distribution("greedy", body="def __init__(self, path): ..."))
+    with pytest.raises(PluginStartupError):
+        site.registry().get(COMPUTE, "greedy")
+    assert "its constructor requires path, which nobody passes" in capfd.readouterr().out
 
 
 def test_a_hanging_import_is_an_error_once_its_time_limit_has_passed(
