@@ -9,9 +9,26 @@ from floe_core.plugin_types import normalize_name
 
 
 def log_remarks(plugin: str, claim: EntryPointClaim, description: PluginDescription) -> None:
-    """Log how the plugin differs from its entry point, and what is wrong with its class."""
-    declared = description.declared_name
-    if normalize_name(declared) != claim.name:
-        _logs.warning("Plugin and entry point have different names", plugin=plugin, declared=declared)
+    """Log how the class differs from its entry point and distribution, and what is wrong with it."""
+    name, version, distribution = description.declared_name, description.version, claim.distribution
+    if normalize_name(name) != claim.name:
+        _logs.warning("Plugin and entry point have different names", plugin=plugin, declared=name)
+    if _differ(version, distribution.version):
+        _logs.warning(
+            "Plugin and distribution have different versions",
+            plugin=plugin,
+            declared=version,
+            distribution=str(distribution),
+        )
     for warning in description.warnings:
         _logs.warning("Plugin departs from the plugin API", plugin=plugin, detail=warning)
+
+
+def _differ(one: str, other: str) -> bool:
+    """Return True if both texts are versions, but not the same one."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(one) != Version(other)
+    except InvalidVersion:
+        return False

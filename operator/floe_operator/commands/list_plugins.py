@@ -80,6 +80,7 @@ def _found_row(found: FoundPlugin, state: LoadState) -> Row:
         version, api = state.description.version, state.description.floe_api_version
         judged = check_versions(
             state.description,
+            found.distribution,
             accepted=None,
             platform=FLOE_PLUGIN_API_VERSION,
             minimum=FLOE_PLUGIN_API_MIN_VERSION,
@@ -89,7 +90,7 @@ def _found_row(found: FoundPlugin, state: LoadState) -> Row:
         elif state.description.schema_error is not None:
             status, message = "SchemaFailed", state.description.schema_error
         else:
-            message = bounded("; ".join(remarks(found.plugin, state.description)))
+            message = bounded("; ".join(remarks(found.plugin, state.description, found.distribution)))
     elif isinstance(state, LoadFault):
         status, message = state.reason, load_fault_sentence(state)
     if not is_nameable(found.plugin):

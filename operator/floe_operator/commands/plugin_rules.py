@@ -12,7 +12,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from floe_core.host.protocol import ConfigFault, Description, Verdict
+from floe_core.host.protocol import ConfigFault, Description, DistributionRef, Verdict
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
 from floe_operator.commands.findings import Finding
@@ -49,7 +49,7 @@ class PluginRules:
         if description is None:
             found.version_range()
             return found.findings
-        found.versions(description)
+        found.versions(description, self._installed.found[spec.plugin].distribution)
         if isinstance(given, GivenConfig):
             try:
                 await self._configuration(found, given, description)
@@ -124,9 +124,10 @@ class _Findings:
             message = "it is not a version range; write it as Python packaging does, for example >=0.1,<0.2"
             self.add(("spec", "version"), "InvalidVersionRange", message)
 
-    def versions(self, description: Description) -> None:
+    def versions(self, description: Description, distribution: DistributionRef) -> None:
         judged = check_versions(
             description,
+            distribution,
             accepted=self.spec.version,
             platform=FLOE_PLUGIN_API_VERSION,
             minimum=FLOE_PLUGIN_API_MIN_VERSION,

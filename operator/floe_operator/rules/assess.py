@@ -104,9 +104,8 @@ def loaded(facts: Facts, shown: Shown) -> Conclusion:
         return Decided(Loaded.NOT_DISCOVERED, "Not assessed because the plugin is not discovered")
     match facts.loading:
         case load_states.Described(description):
-            return Decided(
-                Loaded.LOADED, "; ".join(["The plugin is loaded", *remarks(facts.plugin, description)])
-            )
+            odd = remarks(facts.plugin, description, facts.distribution)
+            return Decided(Loaded.LOADED, "; ".join(["The plugin is loaded", *odd]))
         case load_states.LoadFault() as fault:
             return Decided(_LOAD_FAULTS[fault.reason], load_fault_sentence(fault))
         case load_states.Loading() | None:
@@ -126,6 +125,7 @@ def version_compatible(facts: Facts, shown: Shown) -> Conclusion:
         return Undecided(VersionCompatible.NOT_LOADED, "The versions have not been assessed yet")
     return check_versions(
         facts.loading.description,
+        facts.distribution,
         accepted=facts.spec.version,
         platform=facts.platform_api_version,
         minimum=facts.minimum_api_version,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NewType
 
-from floe_core.host.protocol import BrokenClaim, FoundPlugin, Verdict
+from floe_core.host.protocol import BrokenClaim, DistributionRef, FoundPlugin, Verdict
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION
 from floe_operator.rules.load_states import LoadState
@@ -150,3 +150,8 @@ class Facts:
     probe: Probe | None = None
     """None if the plugin was not asked to run (yet)."""
     minimum_api_version: str = FLOE_PLUGIN_API_MIN_VERSION
+
+    @property
+    def distribution(self) -> DistributionRef | None:
+        """The distribution that provides the plugin, or None if it is not known to be exactly one."""
+        return self.discovery.found.distribution if isinstance(self.discovery, Installed) else None

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 
-from floe_core.host.protocol import Description
+from floe_core.host.protocol import Description, DistributionRef
 from floe_core.plugin_types import PluginId, normalize_name
 from floe_operator.rules.conditions import bounded
+from floe_operator.rules.versions import named, versions_differ
 
 _SHOWN_BYTES = 128
 
 
-def remarks(plugin: PluginId, description: Description) -> list[str]:
-    """Return how the plugin differs from its entry point, and what is wrong with its class."""
-    declared = description.declared_name
+def remarks(plugin: PluginId, description: Description, distribution: DistributionRef | None) -> list[str]:
+    """Return how the class differs from its entry point and distribution, and what is wrong with it."""
     found = []
-    if normalize_name(declared) != plugin.name:
-        named = json.dumps(bounded(declared, _SHOWN_BYTES), ensure_ascii=False)
-        found.append(f"it calls itself {named}, but the name of its entry point is used")
+    if normalize_name(description.declared_name) != plugin.name:
+        name = _quoted(description.declared_name)
+        found.append(f"it calls itself {name}, but the name of its entry point is used")
+    if distribution is not None and versions_differ(description.version, distribution.version):
+        version = _quoted(description.version)
+        found.append(
+            f"it declares version {version}, but {named(distribution)} is installed: "
+            "its author must correct the class"
+        )
     return [*found, *description.warnings]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(bounded(text, _SHOWN_BYTES), ensure_ascii=False)

@@ -7,7 +7,7 @@ import json
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
-from floe_core.host.protocol import Description
+from floe_core.host.protocol import Description, DistributionRef
 from floe_core.version_compat import is_compatible, parse_api_version
 from floe_operator.rules.conclusions import Decided
 from floe_operator.rules.conditions import VersionCompatible, bounded
@@ -17,8 +17,19 @@ _SHOWN_BYTES = 128
 _RELEASE_PARTS = 3
 
 
-def check_versions(description: Description, *, accepted: str | None, platform: str, minimum: str) -> Decided:
-    """Check the API version first: a plugin that cannot be called needs no check of its own version."""
+def check_versions(
+    description: Description,
+    distribution: DistributionRef | None,
+    *,
+    accepted: str | None,
+    platform: str,
+    minimum: str,
+) -> Decided:
+    """Check the API version first: a plugin that cannot be called needs no check of its own version.
+
+    The version that counts is what the class declares. That of the distribution only helps to say who must
+    act.
+    """
     needs = description.floe_api_version
     try:
         fits, too_old = is_compatible(needs, platform), parse_api_version(needs) < parse_api_version(minimum)
@@ -35,16 +46,13 @@ def check_versions(description: Description, *, accepted: str | None, platform: 
             f"The plugin's API {needs} is compatible with the platform's API {platform}",
         )
     try:
-        within = SpecifierSet(accepted).contains(version, prereleases=True)
+        specifiers = SpecifierSet(accepted)
     except InvalidSpecifier:
         wrong = f"spec.version {_quoted(accepted)} is not a version range"
         mend = "write it as Python packaging does, for example >=0.1,<0.2"
         return Decided(VersionCompatible.INVALID_VERSION_RANGE, sentence(wrong, mend))
-    if not within:
-        has = bounded(description.version, _SHOWN_BYTES)
-        wrong = f"The plugin's version {has} is outside spec.version {_quoted(accepted)}"
-        mend = "install a release within it, or change spec.version"
-        return Decided(VersionCompatible.OUTSIDE_VERSION_RANGE, sentence(wrong, mend))
+    if not specifiers.contains(version, prereleases=True):
+        return _outside(specifiers, description.version, distribution, _quoted(accepted))
     return Decided(
         VersionCompatible.COMPATIBLE,
         f"The plugin's API {needs} is compatible with the platform's API {platform}, "
@@ -52,15 +60,51 @@ def check_versions(description: Description, *, accepted: str | None, platform: 
     )
 
 
-def _parse(text: str) -> Version | None:
-    """Return the version if it is X.Y.Z (pre-, post-, development and local parts may follow), else None."""
+def versions_differ(one: str, other: str) -> bool:
+    """Return True if both texts are versions, but not the same one."""
+    left, right = _version(one), _version(other)
+    return left is not None and right is not None and left != right
+
+
+def named(distribution: DistributionRef) -> str:
+    """Return the name and version of a distribution, cut to what fits in a sentence."""
+    name, version = bounded(distribution.name, _SHOWN_BYTES), bounded(distribution.version, _SHOWN_BYTES)
+    return f"{name} {version}"
+
+
+def _outside(
+    accepted: SpecifierSet, declared: str, distribution: DistributionRef | None, shown: str
+) -> Decided:
+    wrong = f"The plugin's version {declared} is outside spec.version {shown}"
+    mend = "install a release within it, or change spec.version"
+    if distribution is not None and versions_differ(declared, distribution.version):
+        if accepted.contains(distribution.version, prereleases=True):
+            wrong = (
+                f"The plugin's class declares version {declared}, which is outside spec.version {shown}, but "
+                f"{named(distribution)}, which is within it, is installed"
+            )
+            mend = (
+                "the plugin's author must correct the class, and until then spec.version must admit "
+                f"{declared}"
+            )
+        else:
+            wrong = f"{wrong}, as is that of the installed {named(distribution)}"
+    return Decided(VersionCompatible.OUTSIDE_VERSION_RANGE, sentence(wrong, mend))
+
+
+def _version(text: str) -> Version | None:
     if len(text) > _SHOWN_BYTES:
         return None
     try:
-        version = Version(text)
+        return Version(text)
     except ValueError:
         return None
-    return version if len(version.release) == _RELEASE_PARTS else None
+
+
+def _parse(text: str) -> Version | None:
+    """Return the version if it is X.Y.Z (pre-, post-, development and local parts may follow), else None."""
+    version = _version(text)
+    return version if version is not None and len(version.release) == _RELEASE_PARTS else None
 
 
 def _incompatible(needs: str, platform: str, *, older: bool) -> Decided:

@@ -198,6 +198,18 @@ def test_a_class_that_declares_a_different_name_is_used_and_the_difference_is_lo
     assert "declared-name" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("declared", "logged"), [("1.1.0", True), ("1.4", False), ("1.4.0", False), ("newest", False)]
+)
+def test_a_class_that_declares_another_version_than_its_distribution_is_used_and_the_difference_is_logged(
+    site: Site, capfd: pytest.CaptureFixture[str], declared: str, logged: bool
+) -> None:
+    site.add(plugin_distribution("old", version="1.4.0", source=plugin_source("old", declared)))
+    assert site.registry().get(COMPUTE, "old").version == declared
+    said = capfd.readouterr().out
+    assert ("different versions" in said and "floe-compute-old 1.4.0" in said) is logged
+
+
 def test_a_plugin_that_departs_from_the_plugin_api_is_logged_once(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:

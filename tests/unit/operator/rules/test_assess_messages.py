@@ -192,6 +192,31 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         ),
     ),
     (
+        "VersionCompatible",
+        {"spec": spec(version=">=0.1"), "loading": described(version="0.0.9")},
+        (
+            'The plugin\'s class declares version 0.0.9, which is outside spec.version ">=0.1", but '
+            "floe-identity-keycloak 0.1.0, which is within it, is installed; the plugin's author must "
+            "correct the class, and until then spec.version must admit 0.0.9"
+        ),
+    ),
+    (
+        "VersionCompatible",
+        {"spec": spec(version=">=0.2"), "loading": described(version="0.0.9")},
+        (
+            'The plugin\'s version 0.0.9 is outside spec.version ">=0.2", as is that of the installed '
+            "floe-identity-keycloak 0.1.0; install a release within it, or change spec.version"
+        ),
+    ),
+    (
+        "VersionCompatible",
+        {"spec": spec(version=">=0.2"), "loading": described(version="0.1.0+local")},
+        (
+            'The plugin\'s version 0.1.0+local is outside spec.version ">=0.2", as is that of the installed '
+            "floe-identity-keycloak 0.1.0; install a release within it, or change spec.version"
+        ),
+    ),
+    (
         "ConfigValid",
         {"config": verdict("ConfigRequired", REALM, ("url", "is required", "missing"))},
         (

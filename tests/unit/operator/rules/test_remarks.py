@@ -17,6 +17,16 @@ from tests.unit.operator.rules.facts_builder import condition, described, judged
             'it calls itself "Key_Cloak", but the name of its entry point is used',
         ),
         ({"declared_name": "KeyCloak"}, "The plugin is loaded"),
+        (
+            {"version": "0.0.9"},
+            (
+                'it declares version "0.0.9", but floe-identity-keycloak 0.1.0 is installed: '
+                "its author must correct the class"
+            ),
+        ),
+        ({"version": "0.1"}, "The plugin is loaded"),
+        ({"version": "newest"}, "The plugin is loaded"),
+        ({"version": "1" * 10_000}, "The plugin is loaded"),
         ({"warnings": ("it is odd: mend it",)}, "it is odd: mend it"),
         (
             {"declared_name": "other", "warnings": ("it is odd: mend it", "its startup() is async: mend it")},
