@@ -97,7 +97,24 @@ class PluginLoadError(PluginError):
 
 
 class PluginImportError(PluginLoadError):
-    """Importing the plugin's module raised, or the module lacks what the entry point names."""
+    """Importing the plugin's module raised, or the module lacks what the entry point names.
+
+    `fix` says how to fix it, and ends the message.
+    """
+
+    def __init__(
+        self,
+        plugin_type: PluginType,
+        name: str,
+        reason: str,
+        *,
+        cause: BaseException | None = None,
+        fix: str = "",
+    ) -> None:
+        super().__init__(plugin_type, name, reason, cause=cause)
+        self.fix = fix
+        if fix:
+            self.args = (f"{self.args[0]}; {fix}",)
 
 
 class NotAPluginError(PluginLoadError):

@@ -11,6 +11,7 @@ from types import ModuleType
 
 from floe_core._finding.discovery import EntryPointClaim
 from floe_core._finding.entry_points_file import split_reference
+from floe_core._loading.import_faults import is_within, not_imported, not_provided
 from floe_core._loading.pydantic_plugins import look_for_pydantic_plugins
 from floe_core._loading.type_bases import base_of, missing_members
 from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
@@ -38,8 +39,12 @@ def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        reason = _why_not_imported(module_name, error) if module is None else _why_not_had(claim, error)
-        failure: PluginLoadError = PluginImportError(*claim.id, reason, cause=error)
+        fault = (
+            not_imported(module_name, error)
+            if module is None
+            else not_provided(claim.value, module_name, error)
+        )
+        failure: PluginLoadError = PluginImportError(*claim.id, fault.reason, cause=error, fix=fault.fix)
     else:
         plugin_class = _plugin_class(claim, found)
         if isinstance(plugin_class, type):
@@ -57,32 +62,11 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if not _is_within(error.name, name):
+        if error.name is None or not is_within(error.name, name):
             raise
     # The module might have been installed since the import system last listed the directory.
     importlib.invalidate_caches()
     return importlib.import_module(name)
-
-
-def _is_within(missing: str | None, module: str) -> bool:
-    return missing is not None and (module == missing or module.startswith(f"{missing}."))
-
-
-def _why_not_imported(module: str, error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        if _is_within(error.name, module):
-            return f"there is no module {error.name}"
-        return f"importing {module} needs {error.name}, which is not installed"
-    return f"importing {module} raised {type(error).__name__}"
-
-
-def _why_not_had(claim: EntryPointClaim, error: BaseException) -> str:
-    """Return why an imported module does not provide what the entry point names."""
-    if isinstance(error, AttributeError):
-        return f"{claim.value} does not exist"
-    if isinstance(error, ModuleNotFoundError) and error.name:  # some modules import attributes on demand
-        return f"{claim.value} needs {error.name}, which is not installed"
-    return f"getting {claim.value} raised {type(error).__name__}"
 
 
 def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata] | PluginLoadError:

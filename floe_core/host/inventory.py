@@ -19,7 +19,12 @@ from floe_core._loading.loading import load_class
 from floe_core._printable import printable
 from floe_core.host import protocol
 from floe_core.host.errors import CallError, plugin_text, sentence_of
-from floe_core.plugin_errors import NotAPluginError, PluginConfigurationError, PluginLoadError
+from floe_core.plugin_errors import (
+    NotAPluginError,
+    PluginConfigurationError,
+    PluginImportError,
+    PluginLoadError,
+)
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginId
 
@@ -94,13 +99,14 @@ def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
             "NotAPlugin" if isinstance(error, NotAPluginError) else "ImportFailed",
             f"Cannot load {claim.id.slug}: {error.reason}",
             error.cause,
+            error.fix if isinstance(error, PluginImportError) else "",
         )
     except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         return _load_failed("ImportFailed", f"Loading {claim.id.slug} raised {type(error).__name__}", error)
 
 
-def _load_failed(reason: Any, summary: str, cause: BaseException | None) -> CallError:
-    failure = protocol.LoadFailure(reason=reason, summary=summary, plugin_text=plugin_text(cause))
+def _load_failed(reason: Any, summary: str, cause: BaseException | None, fix: str = "") -> CallError:
+    failure = protocol.LoadFailure(reason=reason, summary=summary, plugin_text=plugin_text(cause), fix=fix)
     return CallError(protocol.LOAD_FAILED, summary, failure)
 
 

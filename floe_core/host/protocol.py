@@ -158,6 +158,8 @@ class LoadFailure(Message):
     reason: Literal["ImportFailed", "NotAPlugin"]
     summary: str
     plugin_text: str = ""
+    fix: str = ""
+    """How to fix it, in the host's words; empty if only the reason tells. Older hosts do not send it."""
 
 
 class ValidateParams(PluginRef):

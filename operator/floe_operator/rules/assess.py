@@ -30,6 +30,7 @@ from floe_operator.rules.conditions import (
     Healthy,
     Loaded,
     VersionCompatible,
+    bounded,
 )
 from floe_operator.rules.config_sentences import config_sentence, schema_failed
 from floe_operator.rules.facts import (
@@ -114,7 +115,8 @@ def loaded(facts: Facts, shown: Shown) -> Conclusion:
 
 def load_fault_sentence(fault: load_states.LoadFault) -> str:
     """Return why a plugin does not load and how to fix it."""
-    return sentence(with_detail(fault.message, fault.plugin_text), _LOADING_MENDED_BY.get(fault.reason, ""))
+    mend = bounded(fault.fix, _LONGEST_FIX) or _LOADING_MENDED_BY.get(fault.reason, "")
+    return sentence(with_detail(fault.message, fault.plugin_text), mend)
 
 
 def version_compatible(facts: Facts, shown: Shown) -> Conclusion:
@@ -222,10 +224,11 @@ RULES: Mapping[str, Callable[[Facts, Shown], Conclusion | None]] = MappingProxyT
 reason."""
 
 
+_LONGEST_FIX = 256
 _LOAD_FAULTS = {reason.text: reason for reason in Loaded}
 # For the other reasons, the plugin host's message already says when the plugin will be retried.
 _LOADING_MENDED_BY = {
-    "ImportFailed": "install what it needs in the same environment, or another release of the plugin",
+    "ImportFailed": "install another release of the plugin",
     "NotAPlugin": "install a release whose entry point names a complete plugin class",
 }
 _VALIDATING_MENDED_BY = (

@@ -23,6 +23,8 @@ class LoadFault:
     reason: Literal["ImportFailed", "NotAPlugin", "LoadTimedOut", "CrashedOnLoad"]
     message: str
     plugin_text: str = ""
+    fix: str = ""
+    """How to fix it, in our own words; empty if only the reason tells."""
 
 
 @dataclass(frozen=True, slots=True)
