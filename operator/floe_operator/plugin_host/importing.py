@@ -11,20 +11,12 @@ import asyncio
 import json
 from collections.abc import Callable, Collection
 
-from pydantic import ValidationError
-
-from floe_core.host.protocol import (
-    ANSWER_TOO_LARGE,
-    LOAD_FAILED,
-    NOT_FOUND,
-    Description,
-    LoadFailure,
-)
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.errors import HostUnavailable, PluginGone
 from floe_operator.plugin_host.handshake import HostStartError
 from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.knowledge import Knowledge
+from floe_operator.plugin_host.outcomes import Outcome, crashed, fault_of, outcome_of, timed_out_after
 from floe_operator.plugin_host.parameters import json_params
 from floe_operator.plugin_host.rpc import RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
@@ -153,17 +145,17 @@ class Importing:
             if plugin in host.imported:
                 return
             fingerprint = self._knowledge.fingerprint(plugin)
-            outcome: Described | LoadFault
+            outcome: Outcome
             try:
                 answer = await host.call("describe", plugin, json.dumps(json_params(plugin)), limit)
-                outcome = _outcome(plugin, answer)
+                outcome = outcome_of(plugin, answer)
             except CallTimedOut:
                 timed_out = True
             except HostLost as lost:
                 self._on_lost(plugin, lost, limit, fingerprint, final=final)
                 raise HostUnavailable(str(lost)) from None
             except RpcError as error:
-                outcome, timed_out = _fault(plugin, error), False
+                outcome, timed_out = fault_of(plugin, error), False
             else:
                 timed_out = False
                 if isinstance(outcome, Described):
@@ -210,49 +202,10 @@ class Importing:
         else:
             self._slow[plugin] = None
 
-    def _record(self, plugin: PluginId, outcome: Described | LoadFault, fingerprint: str | None) -> None:
+    def _record(self, plugin: PluginId, outcome: Outcome, fingerprint: str | None) -> None:
         if self._knowledge.record(plugin, outcome, fingerprint, _now()):
             self._on_change({plugin})
         self._more.set()
-
-
-def crashed(plugin: PluginId, how: str) -> LoadFault:
-    """Return the fault of a plugin whose import ended its host."""
-    return LoadFault(
-        "CrashedOnLoad",
-        f"Importing {plugin.slug} ended the plugin host: {how}; the plugin is set aside and "
-        "retried from time to time, and whenever a distribution changes",
-    )
-
-
-def timed_out_after(plugin: PluginId, limit: float) -> LoadFault:
-    """Return the fault of a plugin whose import did not return."""
-    return LoadFault(
-        "LoadTimedOut",
-        f"Importing {plugin.slug} did not return within {limit:g} s (--load-timeout); the plugin is set "
-        "aside and retried from time to time, and whenever a distribution changes",
-    )
-
-
-def _outcome(plugin: PluginId, answer: object) -> Described | LoadFault:
-    try:
-        return Described(Description.model_validate(answer))
-    except ValidationError:
-        return LoadFault("NotAPlugin", f"The description of {plugin.slug} cannot be read")
-
-
-def _fault(plugin: PluginId, error: RpcError) -> LoadFault:
-    if error.code == NOT_FOUND:
-        raise PluginGone(f"{plugin.slug} is no longer installed")
-    if error.code == LOAD_FAILED:
-        try:
-            failure = LoadFailure.model_validate(error.data)
-        except ValidationError:
-            return LoadFault("ImportFailed", f"{plugin.slug} does not load, and the reason cannot be read")
-        return LoadFault(failure.reason, failure.summary, failure.plugin_text, failure.fix)
-    if error.code == ANSWER_TOO_LARGE:
-        return LoadFault("NotAPlugin", f"The description of {plugin.slug} is too large for a message")
-    return LoadFault("NotAPlugin", f"{plugin.slug} cannot be described: {error}")
 
 
 def _now() -> float:

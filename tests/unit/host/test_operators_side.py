@@ -13,7 +13,7 @@ from floe_core.host.protocol import HOOK_FAILED, LOAD_FAILED, PROTOCOL_VERSION
 from floe_core.plugin_types import PluginId, PluginType
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from floe_operator.installed_core import InstalledCore
-from floe_operator.plugin_host import HostUnavailable, LoadFault, hooks, importing
+from floe_operator.plugin_host import HostUnavailable, LoadFault, hooks, outcomes
 from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import (
@@ -240,7 +240,7 @@ async def _enter(gate: Gate) -> None:
 
 @pytest.mark.parametrize("data", [None, [], {"reason": "OfALaterHost", "summary": "s"}])
 def test_a_failure_with_malformed_details_is_still_a_failure(data: object) -> None:
-    fault = importing._fault(PluginId(PluginType.COMPUTE, "x"), RpcError(LOAD_FAILED, "no", data))
+    fault = outcomes.fault_of(PluginId(PluginType.COMPUTE, "x"), RpcError(LOAD_FAILED, "no", data))
     assert isinstance(fault, LoadFault)
     assert fault.reason == "ImportFailed"
     assert isinstance(hooks._failed(RpcError(HOOK_FAILED, "no", data), "startup"), HostUnavailable)
