@@ -90,7 +90,7 @@ def _found_row(found: FoundPlugin, state: LoadState) -> Row:
         elif state.description.schema_error is not None:
             status, message = "SchemaFailed", state.description.schema_error
         else:
-            message = bounded("; ".join(remarks(found.plugin, state.description, found.distribution)))
+            message = bounded("; ".join(remarks(found.plugin, state, found.distribution)))
     elif isinstance(state, LoadFault):
         status, message = state.reason, load_fault_sentence(state)
     if not is_nameable(found.plugin):

@@ -73,6 +73,9 @@ class Host:
         self.imports = asyncio.Lock()
         """Held during an import; only one runs at a time."""
         self.imported: set[PluginId] = set()
+        self.unusable: set[PluginId] = set()
+        """Plugins whose import failed here; it would fail again."""
+        self._attempted: dict[PluginId, None] = {}
         self.started: set[PluginId] = set()
         self.checks: dict[PluginId, asyncio.Future[Any]] = {}
         """The last check of each started plugin, which might still be hanging."""
@@ -136,6 +139,12 @@ class Host:
         except ValidationError:
             raise self.condemn("it sent a malformed scan result", Blame.INNOCENT) from None
         return found.model_copy(update={"core_fault": self._doubt}) if self._doubt else found
+
+    def attempt(self, plugin: PluginId) -> tuple[PluginId, ...]:
+        """Note that a plugin's import is attempted; return the others attempted before it, in order."""
+        before = tuple(each for each in self._attempted if each != plugin)
+        self._attempted[plugin] = None
+        return before
 
     async def call(self, method: str, plugin: PluginId, params: str, limit: float) -> Any:
         """Run a plugin's code and return the result; `params` is JSON text, `limit` is in seconds.

@@ -1,34 +1,52 @@
 """Imports plugins into hosts, one at a time, and learns from each import how the plugin loads.
 
 A first pass gives every plugin a short time, so that plugins that hang hardly delay the others. Imports that
-did not return are retried alone, with the full time, when all others are done. A plugin that is needed in the
-current host is imported on demand.
+did not return are retried alone, with the full time, when all others are done. So are those that failed in a
+host with other plugins, which may have damaged it. A plugin that is needed in the current host is imported on
+demand.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
 
 from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.confirming import Confirming
 from floe_operator.plugin_host.errors import HostUnavailable, PluginGone
 from floe_operator.plugin_host.handshake import HostStartError
 from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.knowledge import Knowledge
-from floe_operator.plugin_host.outcomes import Outcome, crashed, fault_of, outcome_of, timed_out_after
+from floe_operator.plugin_host.outcomes import (
+    Doubt,
+    Outcome,
+    crashed,
+    fault_of,
+    outcome_of,
+    timed_out_after,
+)
 from floe_operator.plugin_host.parameters import json_params
 from floe_operator.plugin_host.rpc import RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
 from floe_operator.plugin_host.triage import Blame, Diagnosis, triage
 from floe_operator.plugin_host.trials import Order, Trials
-from floe_operator.rules.load_states import Described, LoadFault
+from floe_operator.rules.load_states import LoadFault
 
 FIRST_PASS_LIMIT = 3.0
 
 
 class SuspectImport(Exception):
     """The host ended with this import and other calls under way; only retrying it alone shows the culprit."""
+
+
+class LoadsOnlyAlone(HostUnavailable):
+    """The plugin cannot be imported into a host that holds other plugins."""
+
+    def __init__(self, plugin: PluginId) -> None:
+        super().__init__(f"{plugin.slug} loads only in a plugin host of its own")
 
 
 class Importing:
@@ -49,6 +67,7 @@ class Importing:
         self._on_change = on_change
         self._more = asyncio.Event()
         self._slow: dict[PluginId, None] = {}
+        self._confirming = Confirming(trials, knowledge, self._into_to_settle)
         self._tried: dict[PluginId, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
@@ -64,6 +83,8 @@ class Importing:
                 for plugin in list(self._slow):
                     self._try_alone(plugin, Order.SLOW_IMPORT)
                 self._slow.clear()
+                for plugin in self._confirming.in_doubt:
+                    self._try(plugin, functools.partial(self._confirming.confirm, plugin))
                 for plugin in self._knowledge.due_again(_now()):
                     self._try_alone(plugin, Order.RETRY)
                 await self._wait_for_more()
@@ -82,7 +103,10 @@ class Importing:
 
     async def _first_pass(self) -> None:
         limit = min(FIRST_PASS_LIMIT, self._load_timeout)
-        while plugin := self._knowledge.due({*self._slow, *self._tried}):
+        for old in self._confirming.drop_old():
+            if old in self._tried:
+                self._tried[old].cancel()
+        while plugin := self._knowledge.due({*self._slow, *self._confirming.in_doubt, *self._tried}):
             if self._knowledge.is_set_aside(plugin):
                 self._try_alone(plugin, Order.RETRY)
                 continue
@@ -99,8 +123,19 @@ class Importing:
                 continue
 
     def _try_alone(self, plugin: PluginId, order: Order) -> None:
+        self._try(plugin, lambda: self._alone(plugin, order))
+
+    def _try(self, plugin: PluginId, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if plugin not in self._tried:
-            self._tried[plugin] = asyncio.create_task(self._alone(plugin, order), name=f"try {plugin.slug}")
+            task = asyncio.create_task(self._attempt(plugin, attempt), name=f"try {plugin.slug}")
+            self._tried[plugin] = task
+
+    async def _attempt(self, plugin: PluginId, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await attempt()
+        finally:
+            self._tried.pop(plugin, None)
+            self._more.set()
 
     async def _alone(self, plugin: PluginId, order: Order) -> None:
         try:
@@ -111,12 +146,11 @@ class Importing:
             pass  # the outcome, if any, is recorded
         except HostStartError:
             await asyncio.sleep(FIRST_PASS_LIMIT)
-        finally:
-            self._tried.pop(plugin, None)
-            self._more.set()
 
     async def on_demand(self, host: Host, plugin: PluginId) -> None:
         """Import a plugin that was loaded before into the current host, unless the host already has it.
+
+        A plugin that failed in this host, or that loads only alone, is not tried again.
 
         Raises:
             HostUnavailable: The plugin cannot be imported now.
@@ -127,14 +161,26 @@ class Importing:
             return
         if self._knowledge.is_set_aside(plugin):
             raise HostUnavailable(f"{plugin.slug} is set aside")
+        if self._knowledge.loads_only_alone(plugin):
+            raise LoadsOnlyAlone(plugin)
+        if plugin in host.unusable or plugin in self._confirming.in_doubt:
+            raise HostUnavailable(f"{plugin.slug} cannot be imported into this plugin host")
         await self.into(host, plugin, self._load_timeout)
 
     async def into_trial(self, host: Host, plugin: PluginId) -> None:
         """Import a plugin into a host that has no other call under way; raise what `into` raises."""
         await self.into(host, plugin, self._load_timeout, final=True)
 
-    async def into(self, host: Host, plugin: PluginId, limit: float, *, final: bool = False) -> None:
+    async def _into_to_settle(self, host: Host, plugin: PluginId, doubt: Doubt) -> None:
+        await self.into(host, plugin, self._load_timeout, final=True, doubt=doubt)
+
+    async def into(
+        self, host: Host, plugin: PluginId, limit: float, *, final: bool = False, doubt: Doubt | None = None
+    ) -> None:
         """Import a plugin and record the outcome. `final`: nothing else is under way in this host.
+
+        A failure in a host with other plugins is not recorded, but confirmed later. `doubt`: the failure that
+        this import should confirm.
 
         Raises:
             HostUnavailable: The plugin was not imported, through its own fault or another's.
@@ -145,6 +191,7 @@ class Importing:
             if plugin in host.imported:
                 return
             fingerprint = self._knowledge.fingerprint(plugin)
+            before = host.attempt(plugin)
             outcome: Outcome
             try:
                 answer = await host.call("describe", plugin, json.dumps(json_params(plugin)), limit)
@@ -158,14 +205,34 @@ class Importing:
                 outcome, timed_out = fault_of(plugin, error), False
             else:
                 timed_out = False
-                if isinstance(outcome, Described):
-                    host.imported.add(plugin)
         if timed_out:
             await self._on_time_out(host, plugin, limit, fingerprint, final=final)
             raise HostUnavailable(f"{plugin.slug} did not load within {limit:g} s")
-        self._record(plugin, outcome, fingerprint)
-        if isinstance(outcome, LoadFault):
-            raise HostUnavailable(outcome.message)
+        if doubt is not None:
+            outcome = self._confirming.settle(plugin, doubt, outcome)
+        self._judge(host, plugin, outcome, before, fingerprint)
+
+    def _judge(
+        self,
+        host: Host,
+        plugin: PluginId,
+        outcome: Outcome,
+        before: tuple[PluginId, ...],
+        fingerprint: str | None,
+    ) -> None:
+        """Record an outcome, or put it in doubt; `before` is what was attempted before in this host."""
+        believed = self._knowledge.believe(plugin, outcome) if before else outcome
+        if believed is None:
+            self._confirming.add(plugin, Doubt(outcome, before, fingerprint))
+            self._more.set()
+            raise HostUnavailable(f"{plugin.slug} failed after other plugins and will be imported alone")
+        self._record(plugin, believed, fingerprint)
+        if isinstance(believed, LoadFault):
+            host.unusable.add(plugin)
+            raise HostUnavailable(believed.message)
+        if before and believed.beside is not None:
+            raise LoadsOnlyAlone(plugin)
+        host.imported.add(plugin)
 
     async def _on_time_out(
         self, host: Host, plugin: PluginId, limit: float, fingerprint: str | None, *, final: bool

@@ -2,16 +2,17 @@
 
 A description belongs to the distribution it came from and outlives hosts. A failure is retried when any
 distribution has changed, since what was missing may be installed now; a crash or timeout is also retried from
-time to time.
+time to time. A failure beside other plugins is believed only once it was confirmed alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from floe_core.host.protocol import FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.outcomes import Doubt, Outcome, failure_in
 from floe_operator.rules.backoff import Backoff
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 
@@ -29,6 +30,8 @@ class _Known:
     """Whether the next pass should import it."""
     failures: int = 0
     retry_at: float | None = None
+    settled: dict[str, Outcome] = field(default_factory=dict)
+    """What this release does alone in a host, by how it failed beside other plugins."""
 
 
 class Knowledge:
@@ -63,6 +66,8 @@ class Knowledge:
                 if not scan.complete:
                     known[plugin] = before
                     changed.discard(plugin)
+        replaced = {each for each, before in self._known.items() if known.get(each) is not before}
+        changed |= _try_again_beside(replaced, known)
         self._known = known
         self._fingerprint = scan.fingerprint
         return changed
@@ -102,9 +107,31 @@ class Knowledge:
     def _retries(self) -> Mapping[PluginId, float]:
         return {each: known.retry_at for each, known in self._known.items() if known.retry_at is not None}
 
-    def record(
-        self, plugin: PluginId, state: Described | LoadFault, fingerprint: str | None, now: float
-    ) -> bool:
+    def loads_only_alone(self, plugin: PluginId) -> bool:
+        """Return True if the plugin cannot be imported into a host that has other plugins."""
+        state = self.state(plugin)
+        return isinstance(state, Described) and state.beside is not None
+
+    def believe(self, plugin: PluginId, seen: Outcome) -> Outcome | None:
+        """Return what an outcome in a host with other plugins means; None if that must be confirmed alone.
+
+        The same failure is confirmed once for each release: a hundred broken plugins must not start a hundred
+        hosts whenever a distribution changes.
+        """
+        failure = failure_in(seen)
+        if not failure:
+            return seen
+        known = self._known.get(plugin)
+        alone = known.settled.get(failure) if known is not None else None
+        return seen if alone is not None and failure_in(alone) == failure else alone
+
+    def settle(self, plugin: PluginId, doubt: Doubt, alone: Outcome) -> None:
+        """Remember what a failure beside other plugins means, unless it is of an older distribution."""
+        known = self._known.get(plugin)
+        if known is not None and known.found.fingerprint == doubt.fingerprint:
+            known.settled[failure_in(doubt.seen)] = alone
+
+    def record(self, plugin: PluginId, state: Outcome, fingerprint: str | None, now: float) -> bool:
         """Record the outcome of an import, and return True if the plugin's state changed.
 
         `fingerprint` is that of the distribution when the import began; the outcome of an older distribution
@@ -113,6 +140,9 @@ class Knowledge:
         known = self._known.get(plugin)
         if known is None or known.found.fingerprint != fingerprint:
             return False
+        if isinstance(state, Described) and state.beside is None and isinstance(known.state, Described):
+            # A host of its own was used again; what is known about other hosts stays.
+            state = replace(state, beside=known.state.beside)
         changed = known.state != state
         known.state = state
         known.due = False
@@ -127,6 +157,19 @@ class Knowledge:
     def loading(self) -> set[PluginId]:
         """Return the plugins whose import has not ended yet."""
         return {each for each, known in self._known.items() if isinstance(known.state, Loading)}
+
+
+def _try_again_beside(replaced: set[PluginId], known: Mapping[PluginId, _Known]) -> set[PluginId]:
+    """Make plugins due that failed after one of those replaced or removed; return them."""
+    again = set()
+    for plugin, each in known.items():
+        state = each.state
+        if isinstance(state, Described) and state.beside and not replaced.isdisjoint(state.beside.after):
+            each.state = replace(state, beside=None)
+            each.settled.clear()
+            each.due = True
+            again.add(plugin)
+    return again
 
 
 def needs_new_host(host: ScanResult, now: ScanResult) -> bool:

@@ -1,6 +1,8 @@
-"""What the answer to an import says about a plugin. Pure."""
+"""What the answer to an import says about a plugin, and when that answer is in doubt. Pure."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -14,9 +16,34 @@ from floe_core.host.protocol import (
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.errors import PluginGone
 from floe_operator.plugin_host.rpc import RpcError
-from floe_operator.rules.load_states import Described, LoadFault
+from floe_operator.rules.load_states import Described, FailedBeside, LoadFault
 
 Outcome = Described | LoadFault
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A failure that an earlier import in the same host may have caused."""
+
+    seen: Outcome
+    after: tuple[PluginId, ...]
+    """The plugins whose import was attempted in that host before, in order."""
+    fingerprint: str | None
+    """That of the failed plugin's distribution."""
+
+    def settled_by(self, alone: Outcome) -> Outcome:
+        """Return what to believe, given the outcome in a host that nobody used before."""
+        if isinstance(alone, LoadFault) or failure_in(alone):
+            return alone
+        return replace(alone, beside=FailedBeside(self.after, failure_in(self.seen)))
+
+
+def failure_in(outcome: Outcome) -> str:
+    """Return what another plugin may have caused, in our own words; empty if there is nothing."""
+    if isinstance(outcome, LoadFault):
+        return outcome.message if outcome.reason in ("ImportFailed", "NotAPlugin") else ""
+    wrong = outcome.description.schema_error
+    return f"its schema cannot be used: {wrong}" if wrong is not None else ""
 
 
 def outcome_of(plugin: PluginId, answer: object) -> Outcome:

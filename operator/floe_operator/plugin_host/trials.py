@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -26,8 +27,17 @@ class Order(IntEnum):
 
     VALIDATION = 0
     SUSPECT_IMPORT = 1
-    SLOW_IMPORT = 2
-    RETRY = 3
+    CONFIRMATION = 2
+    SLOW_IMPORT = 3
+    RETRY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    do: Callable[[Host], Awaitable[Any]]
+    outcome: asyncio.Future[Any]
+    fresh: bool
+    """Whether it needs a host that nobody used before, and that nobody uses afterwards."""
 
 
 class Trials:
@@ -36,20 +46,21 @@ class Trials:
     def __init__(self, start: Callable[[], Awaitable[Host]], memory_limit: int) -> None:
         self._start = start
         self._memory_limit = memory_limit
-        self._jobs: asyncio.PriorityQueue[tuple[int, int, Callable[[Host], Awaitable[Any]], Any]]
-        self._jobs = asyncio.PriorityQueue()
+        self._jobs: asyncio.PriorityQueue[tuple[int, int, _Job]] = asyncio.PriorityQueue()
         self._count = itertools.count()
         self._host: Host | None = None
 
-    async def run(self, order: Order, job: Callable[[Host], Awaitable[T]]) -> T:
+    async def run(self, order: Order, job: Callable[[Host], Awaitable[T]], *, fresh: bool = False) -> T:
         """Run a job alone in a host; return or raise what the job does.
+
+        `fresh`: the host is new, and ends after the job.
 
         Raises:
             HostLost: The job ended the host; `blame` is CAUSE.
             HostStartError: No host can be started for the job.
         """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put_nowait((order, next(self._count), job, outcome))
+        self._jobs.put_nowait((order, next(self._count), _Job(job, outcome, fresh)))
         return await outcome
 
     async def work(self) -> None:
@@ -65,10 +76,11 @@ class Trials:
     async def _next(self) -> None:
         try:
             async with asyncio.timeout(_IDLE_LIMIT if self._host else None):
-                _, _, job, outcome = await self._jobs.get()
+                _, _, job = await self._jobs.get()
         except TimeoutError:
             await self._end_host()
             return
+        outcome = job.outcome
         if outcome.cancelled():
             return
         try:
@@ -83,17 +95,22 @@ class Trials:
             if not outcome.done():
                 outcome.set_result(result)
 
-    async def _do(self, job: Callable[[Host], Awaitable[Any]]) -> Any:
+    async def _do(self, job: _Job) -> Any:
+        if job.fresh:
+            await self._end_host()
         if self._host is None or self._host.is_ending:
             self._host = await self._start()
         try:
-            return await job(self._host)
+            return await job.do(self._host)
         except CallTimedOut:
             await self._end_host()
             raise
         except HostLost as lost:
             await self._end_host()
             raise HostLost(lost.how, Blame.CAUSE, hung=lost.hung) from None
+        finally:
+            if job.fresh:
+                await self._end_host()
 
     async def _end_host(self) -> None:
         host, self._host = self._host, None
@@ -113,6 +130,6 @@ class Trials:
         """End the host, and fail the jobs that were not done."""
         await self._end_host()
         while not self._jobs.empty():
-            *_, outcome = self._jobs.get_nowait()
-            if not outcome.done():
-                outcome.set_exception(HostStartError("The plugin host is closed"))
+            *_, job = self._jobs.get_nowait()
+            if not job.outcome.done():
+                job.outcome.set_exception(HostStartError("The plugin host is closed"))

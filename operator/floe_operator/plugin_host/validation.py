@@ -7,6 +7,7 @@ was replaced.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from floe_operator.plugin_host.errors import (
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError
 from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
-from floe_operator.plugin_host.importing import Importing, SuspectImport
+from floe_operator.plugin_host.importing import Importing, LoadsOnlyAlone, SuspectImport
 from floe_operator.plugin_host.knowledge import SET_ASIDE, Knowledge
 from floe_operator.plugin_host.parameters import digest_of, json_params
 from floe_operator.plugin_host.rpc import RequestTooLargeError, RpcError
@@ -106,10 +107,10 @@ class Validation:
                     retry = self._retry(plugin, params, crash)
                     self._retries[plugin] = asyncio.create_task(retry, name=f"validate {plugin.slug}")
                 raise ValidationCrashed(crash.detail)
-        try:
-            return await self._in_present_host(plugin, params)
-        except (SuspectImport, _SuspectError):
-            return await self._alone(plugin, params)
+        if not self._knowledge.loads_only_alone(plugin):
+            with contextlib.suppress(SuspectImport, _SuspectError, LoadsOnlyAlone):
+                return await self._in_present_host(plugin, params)
+        return await self._alone(plugin, params)
 
     def close(self) -> None:
         """Cancel the retries."""
@@ -162,7 +163,11 @@ class Validation:
 
     async def _try(self, order: Order, plugin: PluginId, params: str) -> Verdict:
         try:
-            return await self._trials.run(order, lambda host: self._import_and_ask(host, plugin, params))
+            return await self._trials.run(
+                order,
+                lambda host: self._import_and_ask(host, plugin, params),
+                fresh=self._knowledge.loads_only_alone(plugin),
+            )
         except CallTimedOut:
             raise self._crashed(plugin, params, self._did_not_return) from None
         except HostLost as lost:

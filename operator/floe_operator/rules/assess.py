@@ -104,8 +104,8 @@ def loaded(facts: Facts, shown: Shown) -> Conclusion:
     if not is_true(shown, "Discovered"):
         return Decided(Loaded.NOT_DISCOVERED, "Not assessed because the plugin is not discovered")
     match facts.loading:
-        case load_states.Described(description):
-            odd = remarks(facts.plugin, description, facts.distribution)
+        case load_states.Described() as described:
+            odd = remarks(facts.plugin, described, facts.distribution)
             return Decided(Loaded.LOADED, "; ".join(["The plugin is loaded", *odd]))
         case load_states.LoadFault() as fault:
             return Decided(_LOAD_FAULTS[fault.reason], load_fault_sentence(fault))

@@ -7,6 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from floe_core.host.protocol import Description
+from floe_core.plugin_types import PluginId
+
+
+@dataclass(frozen=True, slots=True)
+class FailedBeside:
+    """How a plugin that loads alone failed in a process that held other plugins."""
+
+    after: tuple[PluginId, ...]
+    """The plugins that were imported before it, in order."""
+    summary: str
+    """What failed, in our own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +25,8 @@ class Described:
     """The plugin was imported and described."""
 
     description: Description
+    beside: FailedBeside | None = None
+    """Why the plugin must not share a process, or None if nothing speaks against it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 
-from floe_core.host.protocol import Description, DistributionRef
+from floe_core.host.protocol import DistributionRef
 from floe_core.plugin_types import PluginId, normalize_name
 from floe_operator.rules.conditions import bounded
+from floe_operator.rules.load_states import Described
+from floe_operator.rules.sentences import loads_only_alone
 from floe_operator.rules.versions import named, versions_differ
 
 _SHOWN_BYTES = 128
 
 
-def remarks(plugin: PluginId, description: Description, distribution: DistributionRef | None) -> list[str]:
+def remarks(plugin: PluginId, described: Described, distribution: DistributionRef | None) -> list[str]:
     """Return how the class differs from its entry point and distribution, and what is wrong with it."""
     found = []
+    description = described.description
     if normalize_name(description.declared_name) != plugin.name:
         name = _quoted(description.declared_name)
         found.append(f"it calls itself {name}, but the name of its entry point is used")
@@ -24,6 +27,8 @@ def remarks(plugin: PluginId, description: Description, distribution: Distributi
             f"it declares version {version}, but {named(distribution)} is installed: "
             "its author must correct the class"
         )
+    if described.beside is not None:
+        found.append(loads_only_alone(described.beside))
     return [*found, *description.warnings]
 
 

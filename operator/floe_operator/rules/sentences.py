@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from floe_operator.rules.conditions import MESSAGE_BYTES, bounded
+from floe_operator.rules.load_states import FailedBeside
+
+_MOST_NAMES = 3
+"""The most plugins that a clause names; the others are counted."""
 
 
 def sentence(wrong: str, mend: str = "") -> str:
@@ -30,6 +34,15 @@ def listing(items: Iterable[str], *, most: int = 5, word: str = "and") -> str:
     if len(shown) < 2:
         return "".join(shown)
     return f"{', '.join(shown[:-1])} {word} {shown[-1]}"
+
+
+def loads_only_alone(beside: FailedBeside) -> str:
+    """Return a clause that says after which plugins another one failed, and how."""
+    names = [plugin.slug for plugin in beside.after[:_MOST_NAMES]]
+    if others := len(beside.after) - len(names):
+        names.append("1 other" if others == 1 else f"{others} others")
+    wrong = f"it loads in a process of its own, but failed after {listing(names)} had been imported"
+    return with_detail(wrong, beside.summary)
 
 
 def dotted(path: Sequence[str | int]) -> str:

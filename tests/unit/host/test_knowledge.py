@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.plugin_host.knowledge import SET_ASIDE, Knowledge, needs_new_host
-from floe_operator.rules.load_states import Described, LoadFault, Loading
+from floe_operator.plugin_host.outcomes import Doubt
+from floe_operator.rules.load_states import Described, FailedBeside, LoadFault, Loading
 
 LOADED = Described(
     Description(declared_name="a", version="1.0.0", floe_api_version="1.0", takes_config=False)
 )
+UNUSABLE_SCHEMA = Described(LOADED.description.model_copy(update={"schema_error": "no"}))
 IMPORT_FAILED = LoadFault("ImportFailed", "no")
+NOT_A_PLUGIN = LoadFault("NotAPlugin", "no class")
 CRASHED = LoadFault("CrashedOnLoad", "no")
 TIMED_OUT = LoadFault("LoadTimedOut", "no")
 
@@ -138,6 +143,53 @@ def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan() -> N
     assert knowledge.due() is None
     knowledge.accept(_scan(a="f1"), 0.0)
     assert knowledge.due() == _id("a")
+
+
+@pytest.mark.parametrize("seen", [IMPORT_FAILED, NOT_A_PLUGIN, UNUSABLE_SCHEMA])
+@pytest.mark.parametrize("alone", [IMPORT_FAILED, NOT_A_PLUGIN, UNUSABLE_SCHEMA, CRASHED, LOADED])
+def test_a_failure_beside_other_plugins_means_what_the_plugin_does_alone(
+    seen: Described | LoadFault, alone: Described | LoadFault
+) -> None:
+    knowledge = _knowledge(TIMED_OUT)
+    assert knowledge.believe(_id("a"), seen) is None, "it must be confirmed first"
+    doubt = Doubt(seen, (_id("b"),), "f1")
+    knowledge.settle(_id("a"), doubt, doubt.settled_by(alone))
+    believed = knowledge.believe(_id("a"), seen)
+    assert believed == (replace(LOADED, beside=_beside(seen)) if alone is LOADED else alone)
+
+
+def _beside(seen: Described | LoadFault) -> FailedBeside:
+    summary = seen.message if isinstance(seen, LoadFault) else "its schema cannot be used: no"
+    return FailedBeside((_id("b"),), summary)
+
+
+@pytest.mark.parametrize("seen", [LOADED, CRASHED, TIMED_OUT])
+def test_what_other_plugins_cannot_have_caused_is_believed_at_once(seen: Described | LoadFault) -> None:
+    assert _knowledge(LOADED).believe(_id("a"), seen) is seen
+
+
+@pytest.mark.parametrize(
+    ("scan", "kept"),
+    [
+        (_scan("e2", a="f1", b="f1"), True),
+        (_scan("e2", a="f1", b="f1", c="f1"), True),
+        (_scan("e2", complete=False, a="f1"), True),
+        (_scan("e2", a="f1", b="f2"), False),
+        (_scan("e2", a="f1"), False),
+    ],
+)
+def test_a_plugin_loads_only_alone_until_one_that_was_imported_before_it_changes(
+    scan: ScanResult, kept: bool
+) -> None:
+    knowledge = Knowledge()
+    knowledge.accept(_scan(a="f1", b="f1"), 0.0)
+    knowledge.record(_id("b"), LOADED, "f1", now=0.0)
+    knowledge.record(_id("a"), replace(LOADED, beside=_beside(IMPORT_FAILED)), "f1", now=0.0)
+    knowledge.record(_id("a"), LOADED, "f1", now=0.0)
+    assert knowledge.loads_only_alone(_id("a")), "loading in another host of its own proves nothing"
+    assert (_id("a") not in knowledge.accept(scan, 0.0)) is kept
+    assert knowledge.loads_only_alone(_id("a")) is kept
+    assert (_id("a") == knowledge.due(besides={_id("b"), _id("c")})) is not kept
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from floe_operator.rules.facts import (
     Probing,
     StartupFailed,
 )
-from floe_operator.rules.load_states import LoadFault, Loading
+from floe_operator.rules.load_states import FailedBeside, LoadFault, Loading
 from tests.unit.operator.rules.facts_builder import (
     FOUND,
     KEYCLOAK,
@@ -284,6 +285,25 @@ def test_the_version_must_be_x_y_z_within_the_accepted_range(
 ) -> None:
     status = judged(loading=described(version=declared), spec=spec(version=accepted))
     assert reasons(status)["VersionCompatible"][1] == reason
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        (1, "compute/p0"),
+        (2, "compute/p0 and compute/p1"),
+        (4, "compute/p0, compute/p1, compute/p2 and 1 other"),
+        (9, "compute/p0, compute/p1, compute/p2 and 6 others"),
+    ],
+)
+def test_a_plugin_that_loads_only_alone_names_the_plugins_before_it(count: int, names: str) -> None:
+    after = tuple(PluginId(PluginType.COMPUTE, f"p{number}") for number in range(count))
+    alone = replace(described(), beside=FailedBeside(after, "importing m raised OSError"))
+    message = condition(judged(loading=alone), "Loaded").message
+    assert message == (
+        "The plugin is loaded; it loads in a process of its own, but failed after "
+        f"{names} had been imported: importing m raised OSError"
+    )
 
 
 def test_a_class_with_a_different_name_is_loaded_and_the_message_says_so() -> None:

@@ -1,0 +1,217 @@
+"""Plugins that damage the process that imports them: what happens to the plugins imported after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host import Described, LoadFault, PluginHost
+from floe_operator.plugin_host.host import Host
+from tests.support.distributions import Distribution, Environment, plugin_distribution
+from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
+from tests.support.polling import eventually_async
+
+DAMAGER = compute("a-damager")
+GOOD = [compute(f"good{number}") for number in range(3)]
+BROKEN = compute("good-for-nothing")
+NO_FILES = """
+import resource
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+"""
+LEAK = """
+import os, resource
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+"""
+VENDOR = "import pathlib, sys\nsys.path.insert(0, str(pathlib.Path(__file__).parent / {folder!r}))"
+CLEARED = """
+import sys
+this = sys.modules[__name__]
+sys.modules.clear()
+sys.modules[__name__] = this
+"""
+NO_IMPORTS = """
+import builtins
+def refuse(*arguments, **options):
+    raise ImportError("refused")
+builtins.__import__ = refuse
+"""
+NO_THREADS = "import threading\nthreading.Thread = None"
+NEEDS = """
+import colorsys, shared_library, threading
+colorsys.rgb_to_hsv(1, 1, 1)
+assert shared_library.WORKS
+class Worker(threading.Thread): ...
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    environment = Environment.create(tmp_path / "environment")
+    environment.add(
+        Distribution("shared-library", modules={"shared_library.py": "WORKS = True"}),
+        Distribution("vendors", modules={"vendor_a/colorsys.py": "", "vendor_b/shared_library.py": ""}),
+    )
+    return environment
+
+
+def _good(before: str = NEEDS) -> list[Distribution]:
+    return [plugin_distribution(each.name, before=before, config="number: int = 1") for each in GOOD]
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list to which each host that starts adds its pid."""
+    pids: list[int] = []
+    start: Callable[..., object] = Host.__init__
+
+    def noted(host: Host, *arguments: object) -> None:
+        start(host, *arguments)
+        pids.append(host.process.pid)
+
+    monkeypatch.setattr(Host, "__init__", noted)
+    return pids
+
+
+def _described(host: PluginHost, plugin: PluginId) -> Described:
+    state = host.load_state(plugin)
+    assert isinstance(state, Described), f"{plugin}: {state}"
+    return state
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        NO_FILES,
+        LEAK,
+        VENDOR.format(folder="vendor_a"),
+        VENDOR.format(folder="vendor_b"),
+        CLEARED,
+        NO_IMPORTS,
+        NO_THREADS,
+    ],
+    ids=["no-files", "leak", "shadowed-stdlib", "shadowed-library", "modules", "imports", "threads"],
+)
+async def test_what_a_plugin_does_to_its_process_is_never_charged_to_the_plugins_after_it(
+    environment: Environment, damage: str
+) -> None:
+    environment.add(
+        plugin_distribution(DAMAGER.name, before=damage),
+        *_good(),
+        plugin_distribution(BROKEN.name, before="import nothing_of_this_name"),
+    )
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        _described(host, DAMAGER)
+        for plugin in GOOD:
+            beside = _described(host, plugin).beside
+            assert beside is not None
+            assert beside.after[0] == DAMAGER
+            assert plugin not in beside.after
+        fault = host.load_state(BROKEN)
+        assert isinstance(fault, LoadFault)
+        assert fault.reason == "ImportFailed"
+        assert "needs nothing_of_this_name, which is not installed" in fault.message
+        for plugin in GOOD:
+            assert (await host.validate(plugin, {"number": 2}, {})).reason == "Valid"
+            assert (await host.validate(plugin, {"number": "x"}, {})).reason == "ValidationFailed"
+        await host.scan()
+        assert host.generation == 1, "the host still answers"
+
+
+async def test_a_schema_that_was_unusable_after_other_imports_is_confirmed_too(
+    environment: Environment,
+) -> None:
+    schema = "def get_config_schema(self):\n    import shared_library\n    assert shared_library.WORKS"
+    environment.add(
+        plugin_distribution(DAMAGER.name, before=VENDOR.format(folder="vendor_b")),
+        *(plugin_distribution(plugin.name, body=schema) for plugin in GOOD),
+        plugin_distribution(BROKEN.name, body="def get_config_schema(self):\n    return dict"),
+    )
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        for plugin in GOOD:
+            state = _described(host, plugin)
+            assert state.description.schema_error is None
+            assert state.beside is not None
+            assert (await host.validate(plugin, {}, {})).reason == "NothingToConfigure"
+        broken = _described(host, BROKEN)
+        assert broken.description.schema_error is not None
+        assert broken.beside is None
+        assert (await host.validate(BROKEN, {}, {})).reason == "SchemaFailed"
+
+
+async def test_a_failure_is_confirmed_once_for_each_release_of_the_plugin(
+    environment: Environment, starts: list[int]
+) -> None:
+    environment.install(plugin_distribution("alpha"))
+    broken = [f"broken{number}" for number in range(3)]
+    environment.install(*(plugin_distribution(name, before="import not_there") for name in broken))
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        assert len(starts) == 1 + len(broken)
+        for number in range(2):
+            environment.install(plugin_distribution(f"more{number}"))
+            await host.scan()
+            assert isinstance(await outcome(host, compute(f"more{number}")), Described)
+        assert len(starts) == 3 + len(broken), "each change starts one host"
+        environment.install(
+            plugin_distribution(broken[-1], version="0.2.0", before="import not_there_either")
+        )
+        await host.scan()
+        fault = await outcome(host, compute(broken[-1]))
+        assert isinstance(fault, LoadFault)
+        assert "not_there_either" in fault.message
+
+
+async def test_plugins_that_load_do_not_wait_for_the_confirmation_of_others(environment: Environment) -> None:
+    environment.add(
+        *(plugin_distribution(f"broken{number}", before="import not_there") for number in range(10)),
+        *_good(),
+    )
+    reports = Reports()
+    async with running(environment.python, reports) as host:
+        await all_loaded(host)
+    loads = [reports.changed.index(plugin, 13) for plugin in GOOD]  # the scan reported all 13 first
+    believed_at_once = 1
+    assert max(loads) < 13 + believed_at_once + len(GOOD)
+
+
+async def test_what_was_said_about_other_plugins_is_forgotten_when_one_of_them_changes(
+    environment: Environment,
+) -> None:
+    environment.install(plugin_distribution(DAMAGER.name, before=VENDOR.format(folder="vendor_b")), *_good())
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        assert _described(host, GOOD[0]).beside is not None
+        environment.install(plugin_distribution(DAMAGER.name, version="0.2.0"))
+        await host.scan()
+
+        async def mended() -> bool:
+            return all(_described(host, plugin).beside is None for plugin in GOOD)
+
+        await eventually_async(mended)
+        assert (await host.validate(GOOD[0], {}, {})).reason == "Valid"
+
+
+async def test_a_failure_that_crashes_or_hangs_alone_is_set_aside(environment: Environment) -> None:
+    crash = "import shared_library, os\nshared_library.WORKS\nos._exit(3)"
+    environment.add(
+        plugin_distribution(DAMAGER.name, before=VENDOR.format(folder="vendor_b")),
+        plugin_distribution("crashes", before=crash),
+    )
+    async with running(environment.python) as host:
+        fault = await outcome(host, compute("crashes"))
+        assert isinstance(fault, LoadFault)
+        assert fault.reason == "CrashedOnLoad"
+        assert host.generation == 1, "no other plugin was restarted"
