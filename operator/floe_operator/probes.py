@@ -17,12 +17,14 @@ import structlog
 from floe_core.plugin_types import PluginId
 from floe_operator.api.errors import ClusterError
 from floe_operator.plugin_host import (
+    CrashedBefore,
     HookCrashed,
     HookError,
     HookFailed,
     HookTimedOut,
     HostUnavailable,
     Loading,
+    NoPlace,
     NotStarted,
     PluginGone,
     PluginHost,
@@ -191,22 +193,28 @@ class Prober:
                 start = self._host.start_plugin(plugin, config, STARTUP_LIMIT)
                 runner.starting = asyncio.create_task(start, name=f"start {plugin.slug}")
                 await asyncio.shield(runner.starting)
-        except (HookFailed, HookTimedOut, HookCrashed) as error:
+        except (HookFailed, HookTimedOut, HookCrashed, NoPlace) as error:
             self._note(plugin, runner, wanted, StartupFailed(self._words(plugin, error)))
+            return False
+        except CrashedBefore as error:
+            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)))
             return False
         runner.started = wanted.digest
         _log.info("plugin started", plugin=plugin.slug)
         return True
 
     async def _stop(self, plugin: PluginId, runner: _Runner, *, after: asyncio.Task[None] | None) -> None:
-        """Stop the plugin once its runner, a start in progress and an earlier stop have ended."""
+        """Stop the plugin once its runner, a start in progress and an earlier stop have ended.
+
+        A plugin that is not started may still hold a place for a host of its own.
+        """
         before = [task for task in (after, runner.task, runner.starting) if task is not None]
         await asyncio.gather(*before, return_exceptions=True)
-        if not self._host.is_started(plugin):
-            return
+        started = self._host.is_started(plugin)
         try:
             await self._host.stop_plugin(plugin, STOP_LIMIT)
-            _log.info("plugin stopped", plugin=plugin.slug)
+            if started:
+                _log.info("plugin stopped", plugin=plugin.slug)
         except (HookError, HostUnavailable, PluginGone) as error:
             reason = _words(error, self._scrubbers.common())  # its object may be gone or replaced
             _log.warning("plugin did not stop cleanly", plugin=plugin.slug, reason=reason)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from floe_core.plugin_types import PluginId
-from floe_operator.plugin_host import Described, LoadFault, PluginHost
+from floe_operator.plugin_host import Described, LoadFault, NoPlace, PluginHost
 from floe_operator.plugin_host.host import Host
+from floe_operator.plugin_host.own_hosts import MOST
 from tests.support.distributions import Distribution, Environment, plugin_distribution
 from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually_async
@@ -215,3 +216,34 @@ async def test_a_failure_that_crashes_or_hangs_alone_is_set_aside(environment: E
         assert isinstance(fault, LoadFault)
         assert fault.reason == "CrashedOnLoad"
         assert host.generation == 1, "no other plugin was restarted"
+
+
+async def test_a_plugin_that_loads_only_alone_is_started_and_checked_in_a_host_of_its_own(
+    environment: Environment,
+) -> None:
+    environment.add(plugin_distribution(DAMAGER.name, before=NO_FILES), *_good())
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        await host.start_plugin(DAMAGER, {}, 10)
+        for plugin in GOOD:
+            await host.start_plugin(plugin, {}, 10)
+            assert (await host.check(plugin, 5)).state == "healthy"
+            assert _described(host, plugin).beside is not None, "what is known about its loading is kept"
+        assert host.generation == 1
+
+
+async def test_a_fifth_plugin_that_loads_only_alone_is_not_started(environment: Environment) -> None:
+    good = [f"good{number}" for number in range(MOST + 1)]
+    environment.add(
+        plugin_distribution(DAMAGER.name, before=NO_FILES),
+        *(plugin_distribution(name, before=NEEDS) for name in good),
+    )
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        for name in good[:MOST]:
+            await host.start_plugin(compute(name), {}, 10)
+        with pytest.raises(NoPlace, match=r"load only alone.* the most there may be: compute/good0"):
+            await host.start_plugin(compute(good[-1]), {}, 10)
+        await host.stop_plugin(compute(good[0]), 5)
+        await host.start_plugin(compute(good[-1]), {}, 10)
+        assert (await host.check(compute(good[-1]), 5)).state == "healthy"

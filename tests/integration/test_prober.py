@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from floe_core.plugin_types import PluginId
-from floe_operator.plugin_host import PluginHost
+from floe_operator.plugin_host import HookCrashed, PluginHost
+from floe_operator.plugin_host.own_hosts import MOST
 from floe_operator.probes import Prober
 from floe_operator.rules.facts import Checked, ConfigDigest, CrashedWhileRunning, StartupFailed
 from floe_operator.rules.probing import Run
@@ -23,6 +24,8 @@ from tests.support.polling import eventually_async
 PLUGIN = compute("diarist")
 OFTEN = ProbeSpec(period_seconds=1, timeout_seconds=5, failure_threshold=1)
 SELDOM = ProbeSpec(period_seconds=3_600, timeout_seconds=5, failure_threshold=1)
+
+CONFIG = "diary: str\nstart: str = ''\ncheck: str = ''\nstop: str = ''"
 
 BODY = """
 def __init__(self, config: Config):
@@ -56,8 +59,7 @@ def shutdown(self):
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment.create(tmp_path_factory.mktemp("prober"))
-    config = "diary: str\nstart: str = ''\ncheck: str = ''\nstop: str = ''"
-    environment.install(plugin_distribution("diarist", config=config, body=BODY))
+    environment.install(plugin_distribution("diarist", config=CONFIG, body=BODY))
     return environment
 
 
@@ -168,3 +170,42 @@ async def test_a_plugin_that_fails_repeatedly_is_not_retried_sooner_because_it_i
         await asyncio.sleep(0.05)
     # After 1 s, and after 2 s more.
     assert probed.calls().count("starts") - starts <= 2
+
+
+async def test_a_plugin_that_crashes_waits_for_a_place_and_gets_that_of_one_that_is_dropped(
+    tmp_path: Path,
+) -> None:
+    environment = Environment.create(tmp_path / "environment")
+    names = [f"crasher{number}" for number in range(MOST + 1)]
+    environment.add(*(plugin_distribution(name, config=CONFIG, body=BODY) for name in names))
+    *four, fifth = map(compute, names)
+    config = {"diary": str(tmp_path / "diary")}
+
+    async def configured(plugin: PluginId) -> dict[str, Any]:
+        return config
+
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        for plugin in (fifth, *four):
+            # The third start of each of the four is in a host of its own.
+            for _ in range(2 if plugin is fifth else 3):
+                await host.start_plugin(plugin, {**config, "check": "exit"}, 10)
+                with pytest.raises(HookCrashed):
+                    await host.check(plugin, 5)
+        prober = Prober(host, configured, Scrubbers(lambda: 1), lambda _: None)
+        prober.want(fifth, Run(OFTEN, ConfigDigest(b"1")))
+
+        async def known(kind: type[object], says: str = "") -> None:
+            async def is_known() -> bool:
+                fact = prober.fact(fifth, None)
+                assert isinstance(fact, kind), fact
+                assert says in getattr(fact, "message", ""), fact
+                return True
+
+            await eventually_async(is_known)
+
+        await known(CrashedWhileRunning, "run in hosts of their own already, the most there may be: ")
+        prober.want(four[0], Run(OFTEN, ConfigDigest(b"1")))
+        prober.drop(four[0])  # it is not started, but has a place
+        await known(Checked)
+        await prober.close()

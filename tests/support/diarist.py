@@ -17,8 +17,9 @@ def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
     return plugin_distribution(
         name,
         before=f"""
-        import os, pathlib, time
+        import os, pathlib, re, threading, time
         from pydantic import field_validator
+        HELD = []
         DIARY = pathlib.Path({str(diary)!r})
         def note(word):
             with (DIARY / "{name}.log").open("a") as log:
@@ -28,6 +29,10 @@ def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
             match file.read_text().split() if file.exists() else []:
                 case ["raise"]: raise RuntimeError("told to raise")
                 case ["hang"]: time.sleep(3600)
+                case ["hold"]: re.match(r"(a+)+$", "a" * 64 + "b")
+                case ["crash", seconds]:
+                    threading.Timer(float(seconds), os._exit, [7]).start()
+                case ["eat"]: HELD.append(b"x" * 300_000_000)
                 case ["sleep", seconds]: time.sleep(float(seconds))
                 case ["crash"]: os._exit(7)
                 case [state]: return state
@@ -56,7 +61,8 @@ def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
 def tell(diary: Path, hook: str, text: str, name: str = "one") -> None:
     """Make `startup`, `check` or `shutdown` do this from now on: `raise`, `hang`, `crash` or `sleep 1.5`.
 
-    A check can also be told a health state; an empty text restores the normal behaviour.
+    `hold` hangs and keeps the process from answering, `crash 1.5` ends it later, `eat` keeps 300 MB. A check
+    can also be told a health state; an empty text restores the normal behaviour.
     """
     (diary / f"{name}.{hook}").write_text(text)
 

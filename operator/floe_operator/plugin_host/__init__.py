@@ -7,11 +7,13 @@ it when it dies, hangs, uses too much memory or has stale modules, and remembers
 from __future__ import annotations
 
 from floe_operator.plugin_host.errors import (
+    CrashedBefore,
     HookCrashed,
     HookError,
     HookFailed,
     HookTimedOut,
     HostUnavailable,
+    NoPlace,
     NotStarted,
     PluginGone,
     PluginHostError,
@@ -22,6 +24,7 @@ from floe_operator.plugin_host.plugin_host import PluginHost
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 
 __all__ = [
+    "CrashedBefore",
     "Described",
     "HookCrashed",
     "HookError",
@@ -31,6 +34,7 @@ __all__ = [
     "LoadFault",
     "LoadState",
     "Loading",
+    "NoPlace",
     "NotStarted",
     "PluginGone",
     "PluginHost",

@@ -9,6 +9,8 @@ PluginHostError
     ├── HookFailed      it raised
     ├── HookTimedOut    it did not return in time
     ├── HookCrashed     it ended the host
+    ├── CrashedBefore   it ended hosts before, and is not started now
+    ├── NoPlace         it loads only alone, and there are enough hosts of single plugins
     └── NotStarted      the host that had started the plugin is gone; start the plugin again
 
 Messages contain no configuration values and no plugin text; plugin text is only in `HookFailed.failure`.
@@ -65,6 +67,14 @@ class HookTimedOut(HookError):
 
 class HookCrashed(HookError):
     """The hook ended the host."""
+
+
+class CrashedBefore(HookError):
+    """The plugin ended hosts before, and is not started now; the message says why."""
+
+
+class NoPlace(HookError):
+    """The plugin loads only in a host of its own, and no more of these may run."""
 
 
 class NotStarted(HookError):

@@ -85,6 +85,8 @@ class Host:
         """Ends when the plugins of the previous host have stopped."""
         self.ended_idle = False
         """Whether it ended by itself while it had nothing to do."""
+        self.was_idle = False
+        """Whether no call was under way when it ended."""
         self._connection = RpcConnection(process.writer.write)
         self._at_work: dict[asyncio.Future[Any], PluginId] = {}
         self._end: _End | None = None
@@ -239,6 +241,7 @@ class Host:
     def _bury(self) -> None:
         self.process.kill()
         at_work = [plugin for call, plugin in self._at_work.items() if not call.done()]
+        self.was_idle = not at_work
         self.ended_idle = self._end is None and not at_work
         blame = self._end.blame if self._end and self._end.blame else self._blame(at_work)
         end = self._end = self._end or _End(self.process.how_it_ended, blame)

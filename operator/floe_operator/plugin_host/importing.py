@@ -147,10 +147,11 @@ class Importing:
         except HostStartError:
             await asyncio.sleep(FIRST_PASS_LIMIT)
 
-    async def on_demand(self, host: Host, plugin: PluginId) -> None:
-        """Import a plugin that was loaded before into the current host, unless the host already has it.
+    async def on_demand(self, host: Host, plugin: PluginId, *, alone: bool = False) -> None:
+        """Import a plugin that was loaded before into a host, unless the host already has it.
 
-        A plugin that failed in this host, or that loads only alone, is not tried again.
+        A plugin that failed in this host is not tried again. `alone`: the host is the plugin's own; a plugin
+        that loads only alone is imported into no other.
 
         Raises:
             HostUnavailable: The plugin cannot be imported now.
@@ -161,11 +162,11 @@ class Importing:
             return
         if self._knowledge.is_set_aside(plugin):
             raise HostUnavailable(f"{plugin.slug} is set aside")
-        if self._knowledge.loads_only_alone(plugin):
+        if not alone and self._knowledge.loads_only_alone(plugin):
             raise LoadsOnlyAlone(plugin)
         if plugin in host.unusable or plugin in self._confirming.in_doubt:
             raise HostUnavailable(f"{plugin.slug} cannot be imported into this plugin host")
-        await self.into(host, plugin, self._load_timeout)
+        await self.into(host, plugin, self._load_timeout, final=alone)
 
     async def into_trial(self, host: Host, plugin: PluginId) -> None:
         """Import a plugin into a host that has no other call under way; raise what `into` raises."""

@@ -22,6 +22,7 @@ from floe_operator.plugin_host.hooks import Hooks
 from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing
 from floe_operator.plugin_host.knowledge import Knowledge, needs_new_host
+from floe_operator.plugin_host.own_hosts import OwnHosts
 from floe_operator.plugin_host.rpc import RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
 from floe_operator.plugin_host.triage import Blame
@@ -41,9 +42,9 @@ def log_line(line: str) -> None:
 class PluginHost:
     """The environment of one interpreter, whose plugins run in separate processes.
 
-    `on_change` gets the plugins whose load state changed, those started by a host that is gone, and those
-    whose validation crashed before and now works; `on_output` gets each line that plugins print. Both are
-    called on the event loop and must not raise.
+    `memory_limit` (bytes) is that of each process. `on_change` gets the plugins whose load state changed,
+    those started by a host that is gone, and those whose validation crashed before and now works; `on_output`
+    gets each line that plugins print. Both are called on the event loop and must not raise.
     """
 
     def __init__(
@@ -68,14 +69,15 @@ class PluginHost:
         self._validation = Validation(
             self._supervisor, self._trials, self._importing, self._knowledge, gate, load_timeout, on_change
         )
-        self._hooks = Hooks(self._supervisor, self._importing, gate)
+        self._own_hosts = OwnHosts(self._start_host, memory_limit, self._knowledge, on_change)
+        self._hooks = Hooks(self._supervisor, self._own_hosts, self._importing, gate)
         self._scanning = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._lives: set[asyncio.Task[None]] = set()
 
     @property
     def generation(self) -> int:
-        """The number of hosts so far; what an earlier host had started is gone."""
+        """The number of shared hosts so far; what an earlier one had started is gone."""
         return self._supervisor.generation
 
     def resident_bytes(self) -> int | None:
@@ -88,16 +90,17 @@ class PluginHost:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._supervisor.keep_alive(), name="plugin-host-supervisor")
             group.create_task(self._supervisor.watch_memory(), name="plugin-host-memory")
+            group.create_task(self._own_hosts.watch_memory(), name="plugin-host-own-memory")
             group.create_task(self._trials.work(), name="plugin-host-trials")
             group.create_task(self._importing.run(), name="plugin-host-importing")
 
     async def close(self, timeout: float = 10.0) -> None:
-        """Stop all plugins and end the host, within `timeout` seconds; `run` must be cancelled before."""
+        """Stop all plugins and end all hosts, within `timeout` seconds; `run` must be cancelled before."""
         for task in self._under_way:
             task.cancel()
         self._validation.close()
         await self._trials.close()
-        await self._supervisor.close(timeout)
+        await asyncio.gather(self._supervisor.close(timeout), self._own_hosts.close(timeout))
         if self._lives:
             await asyncio.wait(self._lives)
 
@@ -113,6 +116,7 @@ class PluginHost:
             except HostStartError as error:
                 raise ScanFailed(str(error)) from None
             changed = self._knowledge.accept(result, time.monotonic())
+            changed |= self._own_hosts.renew(result)
         self._importing.wake()
         if changed:
             self._on_change(changed)
@@ -160,7 +164,7 @@ class PluginHost:
         return await self._finish(self._validation.validate(plugin, config, plain))
 
     def is_started(self, plugin: PluginId) -> bool:
-        """Return True if the plugin is started in the current host."""
+        """Return True if the plugin is started in the host that runs it now."""
         return self._hooks.is_started(plugin)
 
     async def start_plugin(
@@ -188,7 +192,7 @@ class PluginHost:
         return await self._finish(self._hooks.check(plugin, timeout))
 
     async def stop_plugin(self, plugin: PluginId, timeout: float) -> None:
-        """Stop the plugin, and forget it whether or not that succeeds.
+        """Stop the plugin, and forget it and its own host, if it has one, whether or not that succeeds.
 
         Raises:
             HookError: The hook did not do its job.
