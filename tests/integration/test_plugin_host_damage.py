@@ -205,6 +205,52 @@ async def test_what_was_said_about_other_plugins_is_forgotten_when_one_of_them_c
         assert (await host.validate(GOOD[0], {}, {})).reason == "Valid"
 
 
+async def test_while_no_host_starts_for_a_confirmation_the_plugin_is_loading(
+    environment: Environment, tmp_path: Path
+) -> None:
+    closed, python = tmp_path / "closed", tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ -e {closed} ] && exit 1\nexec {environment.python} "$@"\n')
+    python.chmod(0o755)
+    environment.add(
+        plugin_distribution("alpha", before=f"open({str(closed)!r}, 'w')"),
+        plugin_distribution("broken", before="import not_there"),
+    )
+    async with running(python) as host:
+        assert isinstance(await outcome(host, compute("alpha")), Described)
+        with pytest.raises(AssertionError, match="Loading"):
+            await outcome(host, compute("broken"), within=2.0)
+        closed.unlink()
+        fault = await outcome(host, compute("broken"))
+        assert isinstance(fault, LoadFault)
+        assert fault.reason == "ImportFailed"
+
+
+async def test_a_new_release_does_not_wait_for_the_confirmation_of_the_old_one(
+    environment: Environment, tmp_path: Path
+) -> None:
+    slow = f"""
+    import pathlib, time
+    folder = pathlib.Path({str(tmp_path)!r})
+    if (folder / "seen").exists():
+        (folder / "confirming").touch()
+        time.sleep(3600)
+    (folder / "seen").touch()
+    raise RuntimeError
+    """
+    environment.install(plugin_distribution("alpha"), plugin_distribution("broken", before=slow))
+    async with running(environment.python, load_timeout=60.0) as host:
+
+        async def confirming() -> bool:
+            return (tmp_path / "confirming").exists()
+
+        await eventually_async(confirming)
+        environment.install(plugin_distribution("broken", version="0.2.0"))
+        await host.scan()
+        state = await outcome(host, compute("broken"))
+        assert isinstance(state, Described)
+        assert state.description.version == "0.2.0"
+
+
 async def test_a_failure_that_crashes_or_hangs_alone_is_set_aside(environment: Environment) -> None:
     crash = "import shared_library, os\nshared_library.WORKS\nos._exit(3)"
     environment.add(

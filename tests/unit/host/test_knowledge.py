@@ -163,6 +163,12 @@ def _beside(seen: Described | LoadFault) -> FailedBeside:
     return FailedBeside((_id("b"),), summary)
 
 
+def test_what_an_older_release_did_alone_says_nothing_about_the_present_one() -> None:
+    knowledge = _knowledge(LOADED)
+    knowledge.settle(_id("a"), Doubt(IMPORT_FAILED, (_id("b"),), "f0"), IMPORT_FAILED)
+    assert knowledge.believe(_id("a"), IMPORT_FAILED) is None
+
+
 @pytest.mark.parametrize("seen", [LOADED, CRASHED, TIMED_OUT])
 def test_what_other_plugins_cannot_have_caused_is_believed_at_once(seen: Described | LoadFault) -> None:
     assert _knowledge(LOADED).believe(_id("a"), seen) is seen
