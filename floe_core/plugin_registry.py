@@ -255,7 +255,8 @@ class PluginRegistry:
             malformed = self._malformed.get(named)
         if malformed is not None:
             reason = f"the entry point of {malformed.claim} is malformed: {malformed.detail}"
-            raise PluginImportError(plugin_type, name, reason)
+            fix = "install a release that declares it as name = module:Class"
+            raise PluginImportError(plugin_type, name, reason, fix=fix)
         raise PluginNotFoundError(plugin_type, name)
 
     def _known(self, plugin_types: Iterable[PluginType]) -> builtins.list[PluginId]:

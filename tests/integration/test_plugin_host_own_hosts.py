@@ -122,6 +122,20 @@ async def test_a_plugin_that_ended_the_host_twice_runs_in_its_own_and_restarts_n
     assert {name: _processes(diary, name, "startup") for name in OTHERS} == started
 
 
+async def test_a_plugin_that_ends_its_host_at_each_check_restarts_the_others_twice(
+    host: PluginHost, diary: Path
+) -> None:
+    tell(diary, "check", "crash", CRASHERS[0])
+    for _ in range(6):
+        for name in (*OTHERS, CRASHERS[0]):
+            if not host.is_started(compute(name)):
+                await _start(host, compute(name))
+        with pytest.raises((HookCrashed, HostUnavailable)):
+            await host.check(compute(CRASHERS[0]), 5)
+    assert [len(_processes(diary, name, "startup")) for name in OTHERS] == [3, 3]
+    assert len(_processes(diary, CRASHERS[0], "startup")) == 6
+
+
 async def test_a_plugin_that_ended_the_host_once_stays_in_it(host: PluginHost, diary: Path) -> None:
     tell(diary, "check", "crash", CRASHERS[0])
     await _start(host, compute(CRASHERS[0]))

@@ -50,6 +50,9 @@ class Hooks:
         self._importing = importing
         self._gate = gate
         self._suspects: set[PluginId] = set()
+        """Plugins that were under way when a host ended, and must run alone."""
+        self._unproven: set[PluginId] = set()
+        """Those of them for whom that is all that is known."""
 
     def is_started(self, plugin: PluginId) -> bool:
         """Return True if the plugin is started in its host."""
@@ -98,6 +101,7 @@ class Hooks:
                 host.checks[plugin] = call
             answer = await self._answer(host, plugin, call, limit, _CHECK)
         self._suspects.discard(plugin)
+        self._unproven.discard(plugin)
         try:
             return HealthReport.model_validate(answer)
         except ValidationError:
@@ -173,8 +177,12 @@ class Hooks:
         diagnosis = triage(lost.blame, hung=lost.hung, alone=alone)
         if diagnosis is not Diagnosis.UNHARMED:
             self._suspects.add(plugin)
-        if diagnosis in (Diagnosis.HUNG, Diagnosis.CRASHED):
-            self._own.note_crash(plugin)
+        if diagnosis is Diagnosis.SUSPECT:
+            self._unproven.add(plugin)
+        elif diagnosis is not Diagnosis.UNHARMED:
+            # A suspicion that is confirmed was the first time.
+            self._own.note_crash(plugin, times=2 if plugin in self._unproven else 1)
+            self._unproven.discard(plugin)
         match diagnosis:
             case Diagnosis.UNHARMED:
                 return HostUnavailable("The plugin host was replaced")

@@ -74,13 +74,13 @@ class OwnHosts:
         """Return True if the plugin must run in a host of its own."""
         return self._crashes_often(plugin) or self._knowledge.loads_only_alone(plugin)
 
-    def note_crash(self, plugin: PluginId) -> None:
-        """Note that a hook of the plugin ended or hung a host."""
+    def note_crash(self, plugin: PluginId, times: int = 1) -> None:
+        """Note that a hook of the plugin ended or hung a host, once or several `times`."""
         fingerprint = self._knowledge.fingerprint(plugin)
-        before = self._crashes.get(plugin)
-        count = 1 + (before.count if before is not None and before.fingerprint == fingerprint else 0)
-        self._crashes[plugin] = _Crashes(fingerprint, count)
-        if count == _ENOUGH:
+        known = self._crashes.get(plugin)
+        before = known.count if known is not None and known.fingerprint == fingerprint else 0
+        self._crashes[plugin] = _Crashes(fingerprint, before + times)
+        if before < _ENOUGH <= before + times:
             reason = "it ended the plugin host twice while it ran"
             _log.warning("plugin gets a host of its own", plugin=plugin.slug, reason=reason)
 
