@@ -260,6 +260,7 @@ async def test_close_stops_the_plugins_in_their_own_hosts_and_leaves_no_process_
             await _start(host, compute(name))
         tell(diary, "shutdown", "hang", CRASHERS[0])
         pids = [_processes(diary, name, "startup")[-1] for name in CRASHERS[:2]]
+        assert len(set(pids)) == 2
     assert [_processes(diary, name, "shutdown") for name in CRASHERS[:2]] == [[pid] for pid in pids]
     assert not [pid for pid in pids if _runs(pid)]
     assert asyncio.all_tasks() == before
