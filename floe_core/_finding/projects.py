@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from floe_core._finding.distribution import FoundDistribution, Identity, UnreadableDistribution
 from floe_core._finding.entry_points_file import NOTHING, Parsed, split_reference
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
     location = rivals[0].distribution.location
     together = [each for each in rivals if each.distribution.location == location]
     best = together[0] if len(together) == 1 else _installed_last(together)
-    if any((each.identity.version, each.parsed) != (best.identity.version, best.parsed) for each in together):
+    if any(_content(each) != _content(best) for each in together):
         name = best.identity.name
         names = sorted(_short(each) for each in together)
         detail = (
@@ -81,10 +85,15 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
     return best
 
 
+def _content(declaration: Declaration) -> tuple[object, ...]:
+    """Return what a choice between two distributions decides: the version and the plugins."""
+    parsed = declaration.parsed
+    version = _version(declaration.identity.version) or declaration.identity.version
+    return version, set(parsed.entries), set(parsed.unknown_groups), set(parsed.damage), declaration.failure
+
+
 def _installed_last(together: Sequence[Declaration]) -> Declaration:
     """Return the distribution whose files an import finds, or else the newest."""
-    from packaging.version import InvalidVersion, Version
-
     modules = {
         split_reference(entry.value)[0]
         for each in together
@@ -92,15 +101,21 @@ def _installed_last(together: Sequence[Declaration]) -> Declaration:
         if not entry.fault
     }
 
-    def rank(declaration: Declaration) -> tuple[bool, Version, str]:
-        try:
-            version = Version(declaration.identity.version)
-        except InvalidVersion:
-            version = Version("0.dev0")
-        distribution = declaration.distribution
-        return distribution.installed_files_match(modules), version, distribution.where
+    def rank(declaration: Declaration) -> tuple[object, ...]:
+        distribution, version = declaration.distribution, _version(declaration.identity.version)
+        matches = distribution.installed_files_match(modules)
+        return matches, version is not None, version or declaration.identity.version, distribution.where
 
     return max(together, key=rank)
+
+
+def _version(text: str) -> Version | None:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
 
 
 def _short(declaration: Declaration) -> str:

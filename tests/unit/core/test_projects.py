@@ -45,6 +45,9 @@ def listed_in_order(seed: int) -> Iterator[None]:
 
         def __exit__(self, *_: object) -> None: ...
 
+        def __iter__(self) -> Iterator[os.DirEntry[str]]:  # pytest lists directories, too
+            return iter(self.children)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "scandir", Shuffled)
         yield
@@ -141,9 +144,15 @@ def test_a_newer_release_that_declares_nothing_hides_the_plugin_and_is_named(sit
 @pytest.mark.usefixtures("any_order")
 def test_two_directories_that_say_the_same_are_no_choice(site: Site) -> None:
     info = installed(site, alpha("0.1.0"))
-    shutil.copytree(info, site.folder / "floe.alpha-0.1.0.dist-info")
+    entries = info / "entry_points.txt"
+    entries.write_text("[floe.computes]\nalpha = floe_alpha:Plugin\nbeta = floe_alpha:Plugin\n")
+    other = shutil.copytree(info, site.folder / "floe.alpha-0.1.dist-info")
+    (other / "METADATA").write_text("Name: Floe.Alpha\nVersion: 0.1\n")
+    (other / "entry_points.txt").write_text(
+        "[floe.computes]\nbeta=floe_alpha:Plugin\nalpha=floe_alpha:Plugin\n"
+    )
     found = scanned(site)
-    assert found_in(found) == {"alpha": "0.1.0"}
+    assert found_in(found) == {"alpha": "0.1.0", "beta": "0.1.0"}
     assert (found.complete, found.unreadable) == (True, ())
 
 
