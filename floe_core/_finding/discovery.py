@@ -95,8 +95,9 @@ class UnknownGroup:
 
     def __str__(self) -> str:
         return (
-            f"{self.distribution} declares entry points in the group {self.group}, which is none of this "
-            f"platform's groups; if {self.nearest} is meant, install a release that declares them there"
+            f"{self.distribution} declares entry points in the group [{self.group}], which is none of this "
+            f"platform's groups: it is for another platform, or it must be [{self.nearest}] and its author "
+            "must correct it"
         )
 
 
@@ -123,6 +124,8 @@ class Scan:
     fingerprint: str
     """Changes whenever any distribution is added, removed, upgraded or reinstalled, and whenever a new
     interpreter would have another path."""
+    path_fingerprint: str
+    """Changes whenever a site directory appears or goes, or a .pth file or pyvenv.cfg changes."""
     distributions: int
 
 
@@ -134,7 +137,7 @@ def scan(path: Sequence[str] | None = None) -> Scan:
     """
     unreadable: list[UnreadableDistribution] = []
     declarations: list[Declaration] = []
-    stamps = site_stamps()
+    path_stamps, stamps = site_stamps()
     found = find_distributions(path, unreadable)
     for position, distribution in enumerate(found):
         declaration = None
@@ -164,7 +167,9 @@ def scan(path: Sequence[str] | None = None) -> Scan:
     stamps.append(core_fault)
     return Scan(
         **_sorted_out(claims),
-        unknown_groups=tuple(sorted(unknown_groups, key=lambda each: (each.group, each.distribution.name))),
+        unknown_groups=tuple(
+            sorted(unknown_groups, key=lambda each: (str(each), each.distribution.location))
+        ),
         unreadable=tuple(
             sorted(
                 each._replace(where=printable(each.where), detail=printable(each.detail))
@@ -173,7 +178,8 @@ def scan(path: Sequence[str] | None = None) -> Scan:
         ),
         core_fault=printable(core_fault),
         complete=not any(each.plugins_unknown for each in unreadable),
-        fingerprint=hash_text("\n".join(sorted(stamps))),
+        fingerprint=hash_text("\n".join(sorted([*path_stamps, *stamps]))),
+        path_fingerprint=hash_text("\n".join(sorted(path_stamps))),
         distributions=_number_of_projects(found, declarations),
     )
 
@@ -227,8 +233,6 @@ def _take(
     unreadable.extend(
         declaration.damage(each.detail, hides_plugins=each.hides_plugins) for each in parsed.damage
     )
-    if identity.fault:
-        unreadable.append(declaration.damage(identity.fault))
     distribution = InstalledDistribution(
         printable(identity.name),
         printable(identity.version),

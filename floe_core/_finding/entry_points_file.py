@@ -17,6 +17,8 @@ _TYPES = {member.value.encode(): member for member in PluginType}
 _DOTTED_NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _OBJECT_REFERENCE = re.compile(rf"({_DOTTED_NAME})\s*:\s*({_DOTTED_NAME})\s*(?:\[[^\[\]]*\])?")
 """Module, attribute and extras; the specification lets consumers ignore extras."""
+_LINE_END = re.compile(rb"\r\n|[\n\r\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]")
+"""The line ends of str.splitlines(), which importlib.metadata uses, in UTF-8."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -92,7 +94,7 @@ def mentions_floe(content: bytes) -> bool:
 def _lines_of_groups(content: bytes, damage: list[Damage]) -> Iterator[tuple[bytes, bytes]]:
     """Yield each line in a group called `floe.…`, in whatever case and with whatever spaces around it."""
     group = None
-    for raw in content.splitlines():
+    for raw in _LINE_END.split(content):
         line = raw.strip()
         if not line or line.startswith((b"#", b";")):
             continue

@@ -11,9 +11,9 @@ from floe_core._finding.files import is_damage, read
 from floe_core._finding.record import record_matches
 from floe_core.plugin_types import normalize_name
 
-# Headers end at the first empty line; the description after it must not match.
-_NAME = re.compile(rb"\A(?:.+\r?\n)*?name:[ \t]*(\S.*)", re.IGNORECASE)
-_VERSION = re.compile(rb"\A(?:.+\r?\n)*?version:[ \t]*(\S.*)", re.IGNORECASE)
+_HEADERS_END = re.compile(rb"^\r?$", re.MULTILINE)
+_NAME = re.compile(rb"^name:[ \t]*([^\s].*)", re.IGNORECASE | re.MULTILINE)
+_VERSION = re.compile(rb"^version:[ \t]*([^\s].*)", re.IGNORECASE | re.MULTILINE)
 
 
 class MetadataFolder:
@@ -23,7 +23,7 @@ class MetadataFolder:
 
     def __init__(self, location: str, where: str, stem: str, changed: int) -> None:
         name, _, version = stem.partition("-")
-        if "-" in version:
+        if "-" in version or not version[:1].isdigit():
             name = named_by(stem).name
         key = name.lower().replace("_", "-").replace(".", "-")
         self.key = normalize_name(key) if "--" in key else key
@@ -49,7 +49,9 @@ class MetadataFolder:
             return named_by(self._stem)._replace(fault=f"{file} cannot be read: {why(error)}")
         if content is None:
             return named_by(self._stem)._replace(fault=f"{file} is missing")
-        name, version = _header(_NAME.search(content)), _header(_VERSION.search(content))
+        end = _HEADERS_END.search(content)  # the description after the headers must not match
+        headers = content[: end.start()] if end else content
+        name, version = _header(_NAME.search(headers)), _header(_VERSION.search(headers))
         if name and version:
             return Identity(name, version)
         named = named_by(self._stem)

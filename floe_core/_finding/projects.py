@@ -53,8 +53,11 @@ def choose(
     `found` has all distributions in the order of the path: one that declares nothing can be a project's, too.
     """
     by_project: dict[str, dict[int, Declaration]] = defaultdict(dict)
-    for declaration in declarations:
-        by_project[declaration.project][declaration.position] = declaration
+    for declaration in sorted(declarations, key=lambda each: not each.identity.is_certain):
+        # What its directory calls like a project that is installed is a leftover of it, not another project.
+        guess = declaration.distribution.key
+        project = declaration.project if declaration.identity.is_certain or guess not in by_project else guess
+        by_project[project][declaration.position] = declaration
     for position, distribution in enumerate(found):
         declaring = by_project.get(distribution.key)
         if declaring is not None and position not in declaring:
@@ -69,19 +72,20 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
     rivals.sort(key=lambda each: each.position)
     location = rivals[0].distribution.location
     together = [each for each in rivals if each.distribution.location == location]
-    best = together[0] if len(together) == 1 else _installed_last(together)
+    best, because = (together[0], "") if len(together) == 1 else _installed_last(together)
     if any(_content(each) != _content(best) for each in together):
         name = best.identity.name
         names = sorted(_short(each) for each in together)
         detail = (
-            f"it has several installations of {name}: {' and '.join(names)}; {_short(best)} is used: "
-            f"uninstall {name} until none is left, then install it again"
+            f"{name} is installed here several times: {' and '.join(names)}; {_short(best)} is used, "
+            f"{because}: uninstall {name} until none is left, then install it again"
         )
         project = best.identity.project
         unreadable.append(
             UnreadableDistribution(location or ".", detail, plugins_unknown=True, project=project)
         )
-    unreadable.extend(each.damage(each.failure) for each in together if each.failure)
+    for each in together:
+        unreadable.extend(each.damage(detail) for detail in (each.failure, each.identity.fault) if detail)
     return best
 
 
@@ -92,8 +96,8 @@ def _content(declaration: Declaration) -> tuple[object, ...]:
     return version, set(parsed.entries), set(parsed.unknown_groups), set(parsed.damage), declaration.failure
 
 
-def _installed_last(together: Sequence[Declaration]) -> Declaration:
-    """Return the distribution whose files an import finds, or else the newest."""
+def _installed_last(together: Sequence[Declaration]) -> tuple[Declaration, str]:
+    """Return the distribution whose files an import finds, or else the newest readable one, and why."""
     modules = {
         split_reference(entry.value)[0]
         for each in together
@@ -101,12 +105,15 @@ def _installed_last(together: Sequence[Declaration]) -> Declaration:
         if not entry.fault
     }
 
-    def rank(declaration: Declaration) -> tuple[object, ...]:
-        distribution, version = declaration.distribution, _version(declaration.identity.version)
-        matches = distribution.installed_files_match(modules)
-        return matches, version is not None, version or declaration.identity.version, distribution.where
+    matching = [each for each in together if each.distribution.installed_files_match(modules)]
 
-    return max(together, key=rank)
+    def rank(declaration: Declaration) -> tuple[object, ...]:
+        identity, version = declaration.identity, _version(declaration.identity.version)
+        readable = not identity.fault and not declaration.failure
+        return readable, version is not None, version or identity.version, declaration.distribution.where
+
+    best = max(matching or together, key=rank)
+    return best, "as its files are the installed ones" if matching == [best] else "as the newest"
 
 
 def _version(text: str) -> Version | None:

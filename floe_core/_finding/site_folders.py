@@ -8,17 +8,35 @@ from __future__ import annotations
 
 import os
 import site
+import stat
 import sys
-from collections.abc import Iterator
 
 from floe_core._finding.distribution import why
 from floe_core._finding.files import read
 
 
-def site_stamps() -> list[str]:
-    """Return texts that change when a new interpreter would search other directories."""
-    config = f"{sys.prefix}/pyvenv.cfg"
-    return [_content(config), *(stamp for folder in _site_directories() for stamp in _stamps_of(folder))]
+def site_stamps() -> tuple[list[str], list[str]]:
+    """Return texts that change when a new interpreter would search other directories.
+
+    The first ones are about the site directories and what their .pth files say, the others about whether
+    what those files name exists.
+    """
+    said, named = [_content(f"{sys.prefix}/pyvenv.cfg")], []
+    for folder in _site_directories():
+        try:
+            files = [f"{folder}/{name}" for name in os.listdir(folder) if name.endswith(".pth")]  # noqa: PTH208
+        except OSError as error:
+            said.append(f"{folder}: {why(error)}")
+            continue
+        contents = [_content(file) for file in files]
+        said += [folder, *contents]
+        named += [
+            f"{line}: {_state(os.path.join(folder, line.rstrip()))}"  # noqa: PTH118
+            for content in contents
+            for line in content.splitlines()
+            if line and not line.startswith(("#", "import ", "import\t"))
+        ]
+    return said, named
 
 
 def _site_directories() -> list[str]:
@@ -28,21 +46,13 @@ def _site_directories() -> list[str]:
     return directories
 
 
-def _stamps_of(folder: str) -> Iterator[str]:
+def _state(path: str) -> str:
+    """Return whether a path exists; it can be that of an archive, which can be replaced."""
     try:
-        names = [name for name in os.listdir(folder) if name.endswith(".pth")]  # noqa: PTH208
-    except OSError as error:
-        yield f"{folder}: {why(error)}"
-        return
-    yield folder
-    for name in names:
-        file = f"{folder}/{name}"
-        content = _content(file)
-        yield content
-        # A directory that a .pth file names counts from when it exists.
-        for line in content.splitlines():
-            if line and not line.startswith(("#", "import ", "import\t")):
-                yield f"{line}: {os.path.isdir(os.path.join(folder, line.rstrip()))}"  # noqa: PTH112, PTH118
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return "absent"
+    return "directory" if stat.S_ISDIR(status.st_mode) else str(status.st_mtime_ns)
 
 
 def _content(file: str) -> str:

@@ -35,7 +35,7 @@ _FIX_PATCH = (
     "a plugin must not patch a running process at import; install a release that does so in a process of its "
     "own"
 )
-_FIX_OTHER = "resolve what the error says, or install another release of the plugin"
+FIX_OTHER = "resolve what the error says, or install another release of the plugin"
 
 
 class ImportFault(NamedTuple):
@@ -73,7 +73,7 @@ def _fault(subject: str, doing: str, module: str, error: BaseException) -> Impor
     if _patches(error) and not isinstance(error, ModuleNotFoundError):
         return ImportFault(f"{doing} raised {type(error).__name__} after patching the process", _FIX_PATCH)
     if not lacking or _is_own(lacking, module):
-        return ImportFault(f"{doing} raised {type(error).__name__}", _FIX_OTHER)
+        return ImportFault(f"{doing} raised {type(error).__name__}", FIX_OTHER)
     if library in _STANDARD_LIBRARY:
         python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
         return ImportFault(f"{subject} needs {lacking}, which {python} does not have here", _FIX_PYTHON)

@@ -32,6 +32,7 @@ def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
     module: ModuleType | None = None
     try:
         look_for_pydantic_plugins()
+        base_of(claim.plugin_type)  # now, because the plugin may break the import system
         module = _import(module_name)
         found: object = module
         for attribute in path.split("."):

@@ -6,6 +6,9 @@ A base class is imported only when a class is compared with it. Classes are read
 
 from __future__ import annotations
 
+import functools
+from types import ModuleType
+
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginType
 
@@ -26,10 +29,15 @@ _BASES = {
 
 def base_of(plugin_type: PluginType) -> type[PluginMetadata]:
     """Return the base class that plugins of this type should extend."""
+    base: type[PluginMetadata] = getattr(_all_bases(), _BASES[plugin_type])
+    return base
+
+
+@functools.cache  # a plugin may break the import system
+def _all_bases() -> ModuleType:
     from floe_core import plugins
 
-    base: type[PluginMetadata] = getattr(plugins, _BASES[plugin_type])
-    return base
+    return plugins
 
 
 def missing_members(plugin_class: type[PluginMetadata], plugin_type: PluginType) -> list[str]:

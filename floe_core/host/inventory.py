@@ -15,6 +15,7 @@ from floe_core._configuring.configuration import json_schema, required_fields
 from floe_core._finding import discovery
 from floe_core._finding.discovery import EntryPointClaim, InstalledDistribution, Scan
 from floe_core._loading.description import PluginDescription, describe
+from floe_core._loading.import_faults import FIX_OTHER
 from floe_core._loading.loading import load_class
 from floe_core._printable import printable
 from floe_core.host import protocol
@@ -102,7 +103,8 @@ def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
             error.fix if isinstance(error, PluginImportError) else "",
         )
     except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
-        return _load_failed("ImportFailed", f"Loading {claim.id.slug} raised {type(error).__name__}", error)
+        said = f"Loading {claim.id.slug} raised {type(error).__name__}"
+        return _load_failed("ImportFailed", said, error, FIX_OTHER)
 
 
 def _load_failed(reason: Any, summary: str, cause: BaseException | None, fix: str = "") -> CallError:
@@ -171,6 +173,7 @@ def scan_result(found: Scan) -> protocol.ScanResult:
     return protocol.ScanResult(
         complete=found.complete,
         fingerprint=found.fingerprint,
+        path_fingerprint=found.path_fingerprint,
         distributions=found.distributions,
         plugins=tuple(map(_found, found.plugins.values())),
         broken=(*conflicts, *malformed),

@@ -123,6 +123,8 @@ class ScanResult(Message):
     complete: bool
     fingerprint: str
     """Changes whenever any distribution is added, removed or upgraded, and with the path itself."""
+    path_fingerprint: str = ""
+    """Changes whenever a new interpreter would search other directories. Older hosts do not send it."""
     distributions: int
     plugins: tuple[FoundPlugin, ...]
     broken: tuple[BrokenClaim, ...] = ()

@@ -415,8 +415,8 @@ def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:
     assert outcome.stdout.startswith("TYPE ")
     assert "warning: " in outcome.stderr
     assert "damaged" in outcome.stderr
-    assert "warning: floe-typo 0.1.0 declares entry points in the group floe.compute, " in outcome.stderr
-    assert "if floe.computes is meant" in outcome.stderr
+    assert "warning: floe-typo 0.1.0 declares entry points in the group [floe.compute], " in outcome.stderr
+    assert "it must be [floe.computes]" in outcome.stderr
 
 
 def test_list_reports_an_environment_without_plugins(tmp_path: Path, cli: Any) -> None:

@@ -78,6 +78,7 @@ def test_names_are_compared_normalised_but_keep_their_spelling(site: Site, raw: 
         "[floe.computes]\nother = m:C[fast]\n",
         "[floe.computes]\nother = m : C [ fast , large.er ]\n",
         "[floe.computes]\nother = m:C []\n",
+        *(f"[floe.computes]{end}other = m:C{end}" for end in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"),
     ],
 )
 def test_every_form_that_importlib_metadata_reads_is_read(site: Site, text: str) -> None:
@@ -387,6 +388,10 @@ def test_leftovers_of_a_failed_uninstall_do_not_count(good: Site, tmp_path: Path
         (b"\xff\xfe\x00garbage", "0.1.0", "no Name and no Version"),
         (b"Name: Floe.Other\n\nVersion: 9.9\n", "0.1.0", "no Version"),
         (b"Name: Floe.Other\nSummary: caf\xe9\nVersion: 2.0\n\nName: no\n", "2.0", ""),
+        (b"Name: Floe.Other\r\nVersion: 2.0\r\n\r\nName: no\r\nVersion: 3.0\r\n", "2.0", ""),
+        (b"Name: Floe.Other\r\n\r\nVersion: 3.0\r\n", "0.1.0", "no Version"),
+        (b"Name: Floe.Other\r\n" + b"Classifier: x\r\n" * 10_000, "0.1.0", "no Version"),
+        (b"Name: Floe.Other\n" + b"Classifier: x\n" * 10_000, "0.1.0", "no Version"),
     ],
 )
 def test_damaged_metadata_falls_back_to_the_folders_name(

@@ -116,7 +116,7 @@ def test_of_several_releases_in_one_directory_the_newest_is_used_and_the_choice_
     assert not found.complete
     (damage,) = found.unreadable
     assert (damage.where, damage.project) == (str(site.folder), "floe-alpha")
-    assert f"floe_alpha-{used}.dist-info is used: uninstall floe-alpha until none is left" in damage.detail
+    assert f"floe_alpha-{used}.dist-info is used, as the newest: uninstall floe-alpha until" in damage.detail
     assert all(f"floe_alpha-{version}.dist-info" in damage.detail for version in versions)
 
 
@@ -130,6 +130,7 @@ def test_of_several_releases_in_one_directory_the_one_whose_files_an_import_find
     found = scanned(site)
     assert found_in(found) == {"alpha": last}
     assert not found.complete
+    assert f"{last}.dist-info is used, as its files are the installed ones:" in found.unreadable[0].detail
 
 
 @pytest.mark.usefixtures("any_order")
@@ -179,6 +180,37 @@ def test_a_leftover_without_metadata_does_not_stand_for_the_project(site: Site) 
     found = scanned(site)
     assert found_in(found) == {"alpha": "0.1.0"}
     assert (found.complete, found.distributions) == (True, 1)
+
+
+@pytest.mark.usefixtures("any_order")
+@pytest.mark.parametrize("folder", ["floe_alpha-0.1.0.dist-info", "floe-alpha-0.1.0.dist-info"])
+@pytest.mark.parametrize("version", ["0.2.0", "0.0.1"])
+def test_a_leftover_with_entry_points_alone_is_no_conflict_with_the_project(
+    site: Site, folder: str, version: str
+) -> None:
+    leftover = installed(site, alpha("0.1.0"), folder)
+    (leftover / "METADATA").unlink()
+    installed(site, alpha(version))
+    found = scanned(site)
+    assert found_in(found) == {"alpha": version}
+    assert not found.complete
+
+
+@pytest.mark.parametrize("content", [None, b"", b"Name: floe-alpha\n"])
+def test_metadata_that_cannot_be_read_hides_no_plugin_in_silence(site: Site, content: bytes | None) -> None:
+    first = another(site, "first")
+    info = installed(first, Distribution("floe-alpha", "0.2.0"))
+    (info / "METADATA").unlink()
+    if content is None:
+        (info / "METADATA").mkdir()
+    else:
+        (info / "METADATA").write_bytes(content)
+    installed(site, alpha("0.1.0"))
+    found = scanned(first, site)
+    assert found_in(found) == {}
+    assert [(each.where, each.plugins_unknown, each.project) for each in found.unreadable] == [
+        (str(info), True, "floe-alpha")
+    ]
 
 
 @pytest.mark.parametrize(

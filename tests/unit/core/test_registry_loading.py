@@ -148,7 +148,8 @@ def test_a_group_that_is_no_plugin_type_is_logged_once(
     registry = site.registry()
     registry.discover_all()
     assert (
-        capsys.readouterr().out.count("floe-typo 0.1.0 declares entry points in the group floe.compute") == 1
+        capsys.readouterr().out.count("floe-typo 0.1.0 declares entry points in the group [floe.compute]")
+        == 1
     )
 
 
