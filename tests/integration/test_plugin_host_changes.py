@@ -105,6 +105,29 @@ async def test_a_users_site_directory_is_searched_once_it_exists(
         assert "two" in {found.name for found in (await host.scan()).plugins}
 
 
+async def test_an_archive_that_a_pth_file_names_is_searched_once_it_exists(
+    environment: Environment, tmp_path: Path
+) -> None:
+    wheel = plugin_distribution("two").build(tmp_path)
+    (environment.site_packages / "later.pth").write_text(f"{tmp_path / 'later.whl'}\n")
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        wheel.rename(tmp_path / "later.whl")
+        assert {found.name for found in (await host.scan()).plugins} == {"one", "two"}
+
+
+async def test_a_development_install_appears_while_something_else_is_newly_damaged(
+    environment: Environment, tmp_path: Path
+) -> None:
+    plugin_distribution("two").unpack(tmp_path / "src")
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        (environment.site_packages / "foreign-1.0.dist-info" / "entry_points.txt").mkdir(parents=True)
+        assert not (await host.scan()).complete
+        (environment.site_packages / "dev.pth").write_text(f"{tmp_path / 'src'}\n")
+        assert {found.name for found in (await host.scan()).plugins} == {"one", "two"}
+
+
 async def test_a_change_is_noticed_while_something_else_stays_damaged(environment: Environment) -> None:
     damaged = environment.site_packages / "foreign-1.0.dist-info" / "entry_points.txt"
     damaged.mkdir(parents=True)

@@ -251,6 +251,40 @@ async def test_a_new_release_does_not_wait_for_the_confirmation_of_the_old_one(
         assert state.description.version == "0.2.0"
 
 
+async def test_a_new_release_that_comes_while_others_still_load_does_not_stay_loading(
+    environment: Environment, tmp_path: Path
+) -> None:
+    failed = tmp_path / "failed"
+    environment.install(
+        plugin_distribution("a-first"),
+        plugin_distribution("b-broken", before=f"open({str(failed)!r}, 'w')\nraise RuntimeError"),
+        plugin_distribution("c-slow", before="import time\ntime.sleep(2.5)"),
+    )
+    async with running(environment.python) as host:
+
+        async def seen() -> bool:
+            return failed.exists()
+
+        await eventually_async(seen, every=0.05)
+        environment.install(plugin_distribution("b-broken", version="0.2.0"))
+        await host.scan()
+        assert isinstance(await outcome(host, compute("b-broken")), Described)
+
+
+async def test_a_host_that_a_plugins_thread_ends_is_not_charged_to_the_plugin_being_imported(
+    environment: Environment,
+) -> None:
+    late = "import os, threading\nthreading.Timer(0.25, os._exit, [3]).start()"
+    slow = "import time\ntime.sleep(0.7)"
+    environment.add(
+        plugin_distribution("b-ends", before=late),
+        *(plugin_distribution(f"c{number}", before=slow) for number in range(2)),
+    )
+    async with running(environment.python) as host:
+        for number in range(2):
+            assert isinstance(await outcome(host, compute(f"c{number}")), Described)
+
+
 async def test_a_failure_that_crashes_or_hangs_alone_is_set_aside(environment: Environment) -> None:
     crash = "import shared_library, os\nshared_library.WORKS\nos._exit(3)"
     environment.add(

@@ -127,20 +127,21 @@ class Importing:
 
     def _try(self, plugin: PluginId, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if plugin not in self._tried:
-            task = asyncio.create_task(self._attempt(plugin, attempt), name=f"try {plugin.slug}")
+            task = asyncio.create_task(attempt(), name=f"try {plugin.slug}")
             self._tried[plugin] = task
+            # Not in the task itself: it can be cancelled before it begins.
+            task.add_done_callback(lambda _: self._ended(plugin))
 
-    async def _attempt(self, plugin: PluginId, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            await attempt()
-        finally:
-            self._tried.pop(plugin, None)
-            self._more.set()
+    def _ended(self, plugin: PluginId) -> None:
+        self._tried.pop(plugin, None)
+        self._more.set()
 
     async def _alone(self, plugin: PluginId, order: Order) -> None:
         try:
             await self._trials.run(
-                order, lambda host: self.into(host, plugin, self._load_timeout, final=True)
+                order,
+                lambda host: self.into(host, plugin, self._load_timeout, final=True),
+                fresh=order is Order.SUSPECT_IMPORT,
             )
         except (HostUnavailable, PluginGone, HostLost, CallTimedOut):
             pass  # the outcome, if any, is recorded
@@ -200,6 +201,8 @@ class Importing:
             except CallTimedOut:
                 timed_out = True
             except HostLost as lost:
+                if before and not final and lost.blame is Blame.CAUSE and not lost.hung:
+                    raise SuspectImport from None  # a thread of another plugin may have ended the host
                 self._on_lost(plugin, lost, limit, fingerprint, final=final)
                 raise HostUnavailable(str(lost)) from None
             except RpcError as error:

@@ -66,8 +66,9 @@ class Knowledge:
                 if not scan.complete:
                     known[plugin] = before
                     changed.discard(plugin)
-        replaced = {each for each, before in self._known.items() if known.get(each) is not before}
-        changed |= _try_again_beside(replaced, known)
+        if environment_changed and scan.complete:
+            # What damaged the process may be gone: one of the others, or a library of theirs.
+            changed |= _try_again_beside(known)
         self._known = known
         self._fingerprint = scan.fingerprint
         return changed
@@ -159,12 +160,12 @@ class Knowledge:
         return {each for each, known in self._known.items() if isinstance(known.state, Loading)}
 
 
-def _try_again_beside(replaced: set[PluginId], known: Mapping[PluginId, _Known]) -> set[PluginId]:
-    """Make plugins due that failed after one of those replaced or removed; return them."""
+def _try_again_beside(known: Mapping[PluginId, _Known]) -> set[PluginId]:
+    """Make the plugins due that failed beside others, and return them."""
     again = set()
     for plugin, each in known.items():
         state = each.state
-        if isinstance(state, Described) and state.beside and not replaced.isdisjoint(state.beside.after):
+        if isinstance(state, Described) and state.beside:
             each.state = replace(state, beside=None)
             each.settled.clear()
             each.due = True
@@ -176,8 +177,10 @@ def needs_new_host(host: ScanResult, now: ScanResult) -> bool:
     """Return True if a host whose first scan was `host` has stale modules, given the latest scan `now`.
 
     What a partial scan misses does not count: a directory that briefly cannot be listed must not replace a
-    host. Two scans that met the same damage missed the same.
+    host. Two scans that met the same damage missed the same, and no damage changes what .pth files say.
     """
+    if host.path_fingerprint != now.path_fingerprint:
+        return True
     if (host.complete and now.complete) or host.unreadable == now.unreadable:
         return host.fingerprint != now.fingerprint
     before = {(each.type, each.name): each.fingerprint for each in host.plugins}
