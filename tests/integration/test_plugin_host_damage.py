@@ -152,6 +152,46 @@ async def test_a_schema_that_was_unusable_after_other_imports_is_confirmed_too(
         assert (await host.validate(BROKEN, {}, {})).reason == "SchemaFailed"
 
 
+@pytest.mark.parametrize("damage", [CLEARED, NO_IMPORTS], ids=["modules", "imports"])
+async def test_a_configuration_is_judged_as_valid_after_another_plugin_damaged_the_process(
+    environment: Environment, damage: str
+) -> None:
+    imports = """
+    number: int
+    @field_validator("number")
+    def check(cls, number):
+        import json, colorsys
+        return number
+    """
+    environment.add(
+        plugin_distribution("good", before="from pydantic import field_validator", config=imports),
+        plugin_distribution("z-damager", before=damage),
+    )
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        assert _described(host, compute("good")).beside is None
+        assert (await host.validate(compute("good"), {"number": 2}, {})).reason == "Valid"
+        assert (await host.validate(compute("good"), {"number": "x"}, {})).reason == "ValidationFailed"
+        assert host.generation == 1
+
+
+async def test_a_validator_that_raises_is_confirmed_once_for_each_configuration(
+    environment: Environment, starts: list[int]
+) -> None:
+    raises = "number: int\n@field_validator('number')\ndef check(cls, number):\n    raise OSError"
+    environment.add(
+        plugin_distribution("alpha"),
+        plugin_distribution("broken", before="from pydantic import field_validator", config=raises),
+    )
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        before = len(starts)
+        for _ in range(3):
+            verdict = await host.validate(compute("broken"), {"number": 1}, {})
+            assert [fault.type for fault in verdict.faults] == ["validator_error"]
+        assert len(starts) == before + 1
+
+
 async def test_a_failure_is_confirmed_once_for_each_release_of_the_plugin(
     environment: Environment, starts: list[int]
 ) -> None:

@@ -148,6 +148,10 @@ class Host:
         self._attempted[plugin] = None
         return before
 
+    def has_others(self, plugin: PluginId) -> bool:
+        """Return True if the import of any other plugin was attempted here."""
+        return any(each != plugin for each in self._attempted)
+
     async def call(self, method: str, plugin: PluginId, params: str, limit: float) -> Any:
         """Run a plugin's code and return the result; `params` is JSON text, `limit` is in seconds.
 

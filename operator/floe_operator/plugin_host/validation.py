@@ -78,6 +78,8 @@ class Validation:
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._crashes: dict[PluginId, _Crash] = {}
         self._retries: dict[PluginId, asyncio.Task[None]] = {}
+        self._confirmed: dict[PluginId, tuple[str | None, bytes]] = {}
+        """The last configuration for which a plugin's code raised in a host of its own, too, by release."""
 
     async def validate(
         self, plugin: PluginId, config: Mapping[str, Any], plain: Mapping[str, Any]
@@ -109,7 +111,10 @@ class Validation:
                 raise ValidationCrashed(crash.detail)
         if not self._knowledge.loads_only_alone(plugin):
             with contextlib.suppress(SuspectImport, _SuspectError, LoadsOnlyAlone):
-                return await self._in_present_host(plugin, params)
+                verdict = await self._in_present_host(plugin, params)
+                if self._is_doubtful(plugin, params, verdict):
+                    return await self._confirm(plugin, params)
+                return verdict
         return await self._alone(plugin, params)
 
     def close(self) -> None:
@@ -156,17 +161,33 @@ class Validation:
                     raise
         raise HostUnavailable("The plugin host was replaced too often")
 
+    def _is_doubtful(self, plugin: PluginId, params: str, verdict: Verdict) -> bool:
+        """Return True if another plugin of the host may have caused the verdict: the plugin's code raised."""
+        host = self._supervisor.host
+        if host is not None and not host.has_others(plugin):
+            return False
+        raised = any(fault.type in ("validator_error", "schema_error") for fault in verdict.faults)
+        confirmed = self._knowledge.fingerprint(plugin), digest_of(params)
+        return raised and self._confirmed.get(plugin) != confirmed
+
+    async def _confirm(self, plugin: PluginId, params: str) -> Verdict:
+        """Assess a configuration in a host that nobody used before, once for each release."""
+        fingerprint = self._knowledge.fingerprint(plugin)
+        verdict = await self._try(Order.VALIDATION, plugin, params, fresh=True)
+        self._confirmed[plugin] = fingerprint, digest_of(params)
+        return verdict
+
     async def _alone(self, plugin: PluginId, params: str) -> Verdict:
         verdict = await self._try(Order.VALIDATION, plugin, params)
         self._crashes.pop(plugin, None)
         return verdict
 
-    async def _try(self, order: Order, plugin: PluginId, params: str) -> Verdict:
+    async def _try(self, order: Order, plugin: PluginId, params: str, *, fresh: bool = False) -> Verdict:
         try:
             return await self._trials.run(
                 order,
                 lambda host: self._import_and_ask(host, plugin, params),
-                fresh=self._knowledge.loads_only_alone(plugin),
+                fresh=fresh or self._knowledge.loads_only_alone(plugin),
             )
         except CallTimedOut:
             raise self._crashed(plugin, params, self._did_not_return) from None
