@@ -73,7 +73,7 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
     location = rivals[0].distribution.location
     together = [each for each in rivals if each.distribution.location == location]
     best, because = (together[0], "") if len(together) == 1 else _installed_last(together)
-    if any(_content(each) != _content(best) for each in together):
+    if len(together) > 1 and any(_content(each) != _content(best) for each in together):
         name = best.identity.name
         names = sorted(_short(each) for each in together)
         detail = (
