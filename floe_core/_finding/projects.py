@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from floe_core._finding.distribution import FoundDistribution, Identity, UnreadableDistribution
 from floe_core._finding.entry_points_file import NOTHING, Parsed, split_reference
-
-if TYPE_CHECKING:
-    from packaging.version import Version
+from floe_core._release_version import release_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
 def _content(declaration: Declaration) -> tuple[object, ...]:
     """Return what a choice between two distributions decides: the version and the plugins."""
     parsed = declaration.parsed
-    version = _version(declaration.identity.version) or declaration.identity.version
+    version = release_version(declaration.identity.version) or declaration.identity.version
     return version, set(parsed.entries), set(parsed.unknown_groups), set(parsed.damage), declaration.failure
 
 
@@ -108,21 +105,12 @@ def _installed_last(together: Sequence[Declaration]) -> tuple[Declaration, str]:
     matching = [each for each in together if each.distribution.installed_files_match(modules)]
 
     def rank(declaration: Declaration) -> tuple[object, ...]:
-        identity, version = declaration.identity, _version(declaration.identity.version)
+        identity, version = declaration.identity, release_version(declaration.identity.version)
         readable = not identity.fault and not declaration.failure
         return readable, version is not None, version or identity.version, declaration.distribution.where
 
     best = max(matching or together, key=rank)
     return best, "as its files are the installed ones" if matching == [best] else "as the newest"
-
-
-def _version(text: str) -> Version | None:
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
 
 
 def _short(declaration: Declaration) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from floe_core import _logs
 from floe_core._finding.discovery import EntryPointClaim
 from floe_core._loading.description import PluginDescription
+from floe_core._release_version import release_version
 from floe_core.plugin_types import normalize_name
 
 
@@ -26,9 +27,5 @@ def log_remarks(plugin: str, claim: EntryPointClaim, description: PluginDescript
 
 def _differ(one: str, other: str) -> bool:
     """Return True if both texts are versions, but not the same one."""
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return Version(one) != Version(other)
-    except InvalidVersion:
-        return False
+    left, right = release_version(one), release_version(other)
+    return left is not None and right is not None and left != right

@@ -184,6 +184,12 @@ class Host:
         self.process.kill()
         return HostLost(how, Blame.INNOCENT)
 
+    def end_above(self, memory_limit: int) -> None:
+        """Kill the host, and blame what is under way, if it uses more memory than this many bytes."""
+        used = self.process.resident_bytes()
+        if used is not None and used > memory_limit:
+            self.condemn("it used more memory than --host-memory allows", Blame.CAUSE)
+
     async def retire(self, limit: float, blame: Blame = Blame.INNOCENT) -> None:
         """Have the host stop its plugins and end; kill it after `limit` seconds. It accepts no more calls."""
         if self._end is None:

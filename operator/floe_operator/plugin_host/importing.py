@@ -201,9 +201,7 @@ class Importing:
             except CallTimedOut:
                 timed_out = True
             except HostLost as lost:
-                if before and not final and lost.blame is Blame.CAUSE and not lost.hung:
-                    raise SuspectImport from None  # a thread of another plugin may have ended the host
-                self._on_lost(plugin, lost, limit, fingerprint, final=final)
+                self._on_lost(plugin, lost, limit, fingerprint, before, final=final)
                 raise HostUnavailable(str(lost)) from None
             except RpcError as error:
                 outcome, timed_out = fault_of(plugin, error), False
@@ -251,13 +249,22 @@ class Importing:
             host.condemn("an import did not return", Blame.INNOCENT)
 
     def _on_lost(
-        self, plugin: PluginId, lost: HostLost, limit: float, fingerprint: str | None, *, final: bool
+        self,
+        plugin: PluginId,
+        lost: HostLost,
+        limit: float,
+        fingerprint: str | None,
+        before: tuple[PluginId, ...],
+        *,
+        final: bool,
     ) -> None:
         match triage(lost.blame, hung=lost.hung, alone=final):
             case Diagnosis.UNHARMED:
                 return
             case Diagnosis.HUNG:
                 self._did_not_return(plugin, limit, fingerprint, final=final)
+            case Diagnosis.CRASHED if before and not final:
+                raise SuspectImport  # a thread of another plugin may have ended the host
             case Diagnosis.CRASHED:
                 self._record(plugin, crashed(plugin, lost.how), fingerprint)
             case Diagnosis.SUSPECT if lost.hung and limit < self._load_timeout:

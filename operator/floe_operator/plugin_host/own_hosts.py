@@ -157,10 +157,8 @@ class OwnHosts:
         while True:
             await asyncio.sleep(_MEMORY_PERIOD)
             for plugin in list(self._places):
-                host = self.host(plugin)
-                used = host.process.resident_bytes() if host is not None else None
-                if host is not None and used is not None and used > self._memory_limit:
-                    host.condemn("it used more memory than --host-memory allows", Blame.CAUSE)
+                if host := self.host(plugin):
+                    host.end_above(self._memory_limit)
 
     async def close(self, limit: float) -> None:
         """Stop the plugins and end their hosts, within `limit` seconds."""

@@ -121,10 +121,8 @@ class Trials:
     async def _watch_memory(self) -> None:
         while True:
             await asyncio.sleep(_MEMORY_PERIOD)
-            host = self._host
-            used = host.process.resident_bytes() if host else None
-            if host is not None and used is not None and used > self._memory_limit:
-                host.condemn("it used more memory than --host-memory allows", Blame.CAUSE)
+            if self._host is not None:
+                self._host.end_above(self._memory_limit)
 
     async def close(self) -> None:
         """End the host, and fail the jobs that were not done."""
