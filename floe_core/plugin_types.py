@@ -9,7 +9,7 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-_SEPARATORS = re.compile(r"[-_.]+")
+_HYPHENS = re.compile("-{2,}")
 
 
 class PluginType(Enum):
@@ -98,4 +98,5 @@ def plugin_id(plugin_type: PluginType, name: str) -> PluginId:
 
 def normalize_name(name: str) -> str:
     """Return a name as PEP 503 compares it: in lower case, with each run of `-`, `_` and `.` as one `-`."""
-    return _SEPARATORS.sub("-", name).lower()
+    normalized = name.lower().replace("_", "-").replace(".", "-")
+    return _HYPHENS.sub("-", normalized) if "--" in normalized else normalized

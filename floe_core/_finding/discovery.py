@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TypedDict
 
 from floe_core._finding.distribution import FoundDistribution, UnreadableDistribution, why
-from floe_core._finding.entry_points_file import NOTHING, DeclaredEntry, mentions_floe, parse
+from floe_core._finding.entry_points_file import NOTHING, mentions_floe, parse
 from floe_core._finding.files import is_damage
 from floe_core._finding.installed import find_distributions
 from floe_core._finding.own_installation import OURS, fault_of
@@ -180,13 +180,8 @@ def scan(path: Sequence[str] | None = None) -> Scan:
         complete=not any(each.plugins_unknown for each in unreadable),
         fingerprint=hash_text("\n".join(sorted([*path_stamps, *stamps]))),
         path_fingerprint=hash_text("\n".join(sorted(path_stamps))),
-        distributions=_number_of_projects(found, declarations),
+        distributions=len({each.key for each in found}),
     )
-
-
-def _number_of_projects(found: Sequence[FoundDistribution], declarations: Sequence[Declaration]) -> int:
-    declaring = {each.position: each.project for each in declarations}
-    return len({declaring.get(position, each.key) for position, each in enumerate(found)})
 
 
 def how_to_end(conflict: Sequence[EntryPointClaim]) -> str:
@@ -240,8 +235,9 @@ def _take(
         hash_text(declaration.stamp),
     )
     for entry in parsed.entries:
-        claim = _claim(entry, distribution)
-        claims[claim.id].append((claim, entry.fault))
+        plugin = plugin_id(entry.plugin_type, entry.name)
+        claim = EntryPointClaim(entry.plugin_type, plugin.name, entry.name, entry.value, distribution)
+        claims[plugin].append((claim, entry.fault))
     unknown_groups.extend(_unknown_group(group, distribution) for group in parsed.unknown_groups)
 
 
@@ -254,11 +250,6 @@ def _unknown_group(group: str, distribution: InstalledDistribution) -> UnknownGr
     return UnknownGroup(
         printable(group), distribution, max(PluginType.all_entry_point_groups(), key=likeness)
     )
-
-
-def _claim(entry: DeclaredEntry, distribution: InstalledDistribution) -> EntryPointClaim:
-    normalized = plugin_id(entry.plugin_type, entry.name).name
-    return EntryPointClaim(entry.plugin_type, normalized, entry.name, entry.value, distribution)
 
 
 def _sorted_out(claims: Mapping[PluginId, list[tuple[EntryPointClaim, str]]]) -> _Claimed:

@@ -8,7 +8,7 @@ to be.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from floe_core.plugin_types import PluginType
@@ -58,7 +58,7 @@ def parse(content: bytes) -> Parsed:
     damage = []
     if not content.isascii() and _text(content) is None:
         damage.append(Damage("entry_points.txt is not UTF-8", hides_plugins=False))
-    entries: dict[tuple[object, ...], DeclaredEntry] = {}
+    entries: list[DeclaredEntry] = []
     unknown_groups: dict[str, None] = {}
     for group, line in _lines_of_groups(content.removeprefix(_BYTE_ORDER_MARK), damage):
         plugin_type = _TYPES.get(group)
@@ -67,9 +67,8 @@ def parse(content: bytes) -> Parsed:
             continue
         entry = _entry(plugin_type, line, damage)
         if entry is not None:
-            reference = entry.value if entry.fault else split_reference(entry.value)
-            entries.setdefault((plugin_type, entry.name, reference), entry)
-    return Parsed(tuple(entries.values()), tuple(unknown_groups), tuple(damage))
+            entries.append(entry)
+    return Parsed(_distinct(entries), tuple(unknown_groups), tuple(damage))
 
 
 def split_reference(value: str) -> tuple[str, str]:
@@ -86,9 +85,20 @@ def split_reference(value: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
+def _distinct(entries: Sequence[DeclaredEntry]) -> tuple[DeclaredEntry, ...]:
+    """Leave out lines that occur again, whatever their extras."""
+    if len(entries) < 2:
+        return tuple(entries)
+    distinct: dict[tuple[object, ...], DeclaredEntry] = {}
+    for entry in entries:
+        reference = entry.value if entry.fault else split_reference(entry.value)
+        distinct.setdefault((entry.plugin_type, entry.name, reference), entry)
+    return tuple(distinct.values())
+
+
 def mentions_floe(content: bytes) -> bool:
     """Return True if the file can declare anything in a group of floe's, or in one that resembles them."""
-    return b"floe." in content or b"Floe." in content or b"FLOE." in content or b"\0" in content
+    return b"loe." in content or b"LOE." in content or b"\0" in content
 
 
 def _lines_of_groups(content: bytes, damage: list[Damage]) -> Iterator[tuple[bytes, bytes]]:

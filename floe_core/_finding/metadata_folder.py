@@ -11,7 +11,7 @@ from floe_core._finding.files import is_damage, read
 from floe_core._finding.record import record_matches
 from floe_core.plugin_types import normalize_name
 
-_HEADERS_END = re.compile(rb"^\r?$", re.MULTILINE)
+_HEADERS_END = re.compile(rb"^\r?\n", re.MULTILINE)
 _NAME = re.compile(rb"^name:[ \t]*([^\s].*)", re.IGNORECASE | re.MULTILINE)
 _VERSION = re.compile(rb"^version:[ \t]*([^\s].*)", re.IGNORECASE | re.MULTILINE)
 
@@ -25,8 +25,7 @@ class MetadataFolder:
         name, _, version = stem.partition("-")
         if "-" in version or not version[:1].isdigit():
             name = named_by(stem).name
-        key = name.lower().replace("_", "-").replace(".", "-")
-        self.key = normalize_name(key) if "--" in key else key
+        self.key = normalize_name(name)
         self.location = location
         self.where = where
         self._stem = stem
@@ -49,9 +48,7 @@ class MetadataFolder:
             return named_by(self._stem)._replace(fault=f"{file} cannot be read: {why(error)}")
         if content is None:
             return named_by(self._stem)._replace(fault=f"{file} is missing")
-        end = _HEADERS_END.search(content)  # the description after the headers must not match
-        headers = content[: end.start()] if end else content
-        name, version = _header(_NAME.search(headers)), _header(_VERSION.search(headers))
+        name, version = _header(_NAME, content), _header(_VERSION, content)
         if name and version:
             return Identity(name, version)
         named = named_by(self._stem)
@@ -71,5 +68,8 @@ class MetadataFolder:
         return record_matches(self.where, self.location, modules)
 
 
-def _header(found: re.Match[bytes] | None) -> str:
-    return found[1].decode("utf-8", "replace").strip() if found else ""
+def _header(pattern: re.Pattern[bytes], content: bytes) -> str:
+    found = pattern.search(content)
+    if found is None or _HEADERS_END.search(content, 0, found.start()):  # it is part of the description
+        return ""
+    return found[1].decode("utf-8", "replace").strip()

@@ -29,11 +29,6 @@ class Declaration:
     failure: str = ""
     """Why the file cannot be read; empty if it was read."""
 
-    @property
-    def project(self) -> str:
-        """The normalised name of the project, or a text that belongs to this distribution alone."""
-        return self.identity.project or f"?{self.position}"
-
     def damage(self, detail: str, *, hides_plugins: bool = True) -> UnreadableDistribution:
         """Return the record of damage to this distribution."""
         where = self.distribution.where
@@ -50,14 +45,21 @@ def choose(
     `found` has all distributions in the order of the path: one that declares nothing can be a project's, too.
     """
     by_project: dict[str, dict[int, Declaration]] = defaultdict(dict)
-    for declaration in sorted(declarations, key=lambda each: not each.identity.is_certain):
+    uncertain = []
+    for declaration in declarations:
+        if project := declaration.identity.project:
+            by_project[project][declaration.position] = declaration
+        else:
+            uncertain.append(declaration)
+    for declaration in uncertain:
         # What its directory calls like a project that is installed is a leftover of it, not another project.
         guess = declaration.distribution.key
-        project = declaration.project if declaration.identity.is_certain or guess not in by_project else guess
+        project = guess if guess in by_project else f"?{declaration.position}"
         by_project[project][declaration.position] = declaration
-    for position, distribution in enumerate(found):
-        declaring = by_project.get(distribution.key)
-        if declaring is not None and position not in declaring:
+    namesakes = [(at, each) for at, each in enumerate(found) if each.key in by_project]
+    for position, distribution in namesakes:
+        declaring = by_project[distribution.key]
+        if position not in declaring:
             identity = distribution.identity()
             if identity.project == distribution.key and not distribution.is_remnant():
                 stamp = distribution.stamp
@@ -69,8 +71,17 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
     rivals.sort(key=lambda each: each.position)
     location = rivals[0].distribution.location
     together = [each for each in rivals if each.distribution.location == location]
-    best, because = (together[0], "") if len(together) == 1 else _installed_last(together)
-    if len(together) > 1 and any(_content(each) != _content(best) for each in together):
+    best = together[0] if len(together) == 1 else _chosen(together, unreadable)
+    for each in together:
+        if each.failure or each.identity.fault:
+            unreadable.extend(each.damage(detail) for detail in (each.failure, each.identity.fault) if detail)
+    return best
+
+
+def _chosen(together: Sequence[Declaration], unreadable: list[UnreadableDistribution]) -> Declaration:
+    best, because = _installed_last(together)
+    location = best.distribution.location
+    if any(_content(each) != _content(best) for each in together):
         name = best.identity.name
         names = sorted(_short(each) for each in together)
         detail = (
@@ -81,8 +92,6 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
         unreadable.append(
             UnreadableDistribution(location or ".", detail, plugins_unknown=True, project=project)
         )
-    for each in together:
-        unreadable.extend(each.damage(detail) for detail in (each.failure, each.identity.fault) if detail)
     return best
 
 
