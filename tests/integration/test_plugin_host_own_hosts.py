@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -73,6 +75,19 @@ async def _start(host: PluginHost, plugin: PluginId) -> None:
         return host.is_started(plugin)
 
     await eventually_async(started)
+
+
+async def _probe_once(host: PluginHost, name: str) -> bool:
+    """Start a plugin if it is not started, check it, and return whether it is said to end hosts."""
+    try:
+        if not host.is_started(compute(name)):
+            await host.start_plugin(compute(name), {}, 10)
+        await host.check(compute(name), 5)
+    except (HookCrashed, CrashedBefore):
+        return True
+    except (HostUnavailable, NotStarted):
+        pass
+    return False
 
 
 async def _fail_twice(host: PluginHost, diary: Path, name: str, how: str = "crash") -> None:
@@ -229,6 +244,66 @@ async def test_a_host_that_ends_between_two_calls_is_reported_once_and_then_star
         await host.start_plugin(crasher, {}, 10)
     await host.start_plugin(crasher, {}, 10)
     assert host.is_started(crasher)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["between calls", "while others are checked"])
+async def test_a_plugin_whose_thread_ends_its_hosts_is_found_and_no_other_is_accused(
+    host: PluginHost, diary: Path, busy: bool
+) -> None:
+    tell(diary, "startup", "crash 0.7", CRASHERS[0])
+    if busy:
+        for name in OTHERS:
+            tell(diary, "check", "sleep 0.4", name)
+    names = [*OTHERS, CRASHERS[0]]
+    accused: list[str] = []
+    async with asyncio.timeout(60):
+        while not accused:
+            rounds = await asyncio.gather(*(_probe_once(host, name) for name in names))
+            accused = [name for name, is_accused in zip(names, rounds, strict=True) if is_accused]
+            await asyncio.sleep(0.05)
+    assert accused == [CRASHERS[0]]
+    for name in OTHERS:
+        await _start(host, compute(name))
+    generation = host.generation
+    for _ in range(2):
+        with contextlib.suppress(CrashedBefore, HookCrashed):
+            await host.start_plugin(compute(CRASHERS[0]), {}, 10)
+        await asyncio.sleep(1)
+    assert host.generation == generation
+    assert all(host.is_started(compute(name)) for name in OTHERS)
+
+
+async def test_a_plugin_that_turned_out_to_be_innocent_leaves_its_place_to_one_that_needs_it(
+    host: PluginHost, diary: Path, reports: Reports
+) -> None:
+    suspect = compute(OTHERS[0])
+    for _ in range(2):
+        await _start(host, suspect)
+        os.kill(_processes(diary, OTHERS[0], "startup")[-1], signal.SIGKILL)
+
+        async def ended() -> bool:
+            return not host.is_started(suspect)
+
+        await eventually_async(ended)
+    await _start(host, suspect)
+    own = _processes(diary, OTHERS[0], "startup")[-1]
+    for name in CRASHERS[: MOST - 1]:
+        await _fail_twice(host, diary, name)
+        await _start(host, compute(name))
+    await _start(host, compute(OTHERS[1]))
+    assert own != _processes(diary, OTHERS[1], "startup")[-1]
+    assert host.is_started(suspect)
+    assert _runs(own)
+    reports.changed.clear()
+    await _fail_twice(host, diary, CRASHERS[MOST - 1])
+    await _start(host, compute(CRASHERS[MOST - 1]))
+    assert suspect in reports.changed
+    assert not _runs(own)
+    await _start(host, suspect)
+    await _start(host, compute(OTHERS[1]))
+    startups = [_processes(diary, name, "startup")[-1] for name in OTHERS]
+    assert len(set(startups)) == 1
+    assert _processes(diary, OTHERS[0], "shutdown") == [own]
 
 
 async def test_an_own_host_above_the_memory_limit_ends_and_no_other(host: PluginHost, diary: Path) -> None:

@@ -50,9 +50,7 @@ class Hooks:
         self._importing = importing
         self._gate = gate
         self._suspects: set[PluginId] = set()
-        """Plugins that were under way when a host ended, and must run alone."""
-        self._unproven: set[PluginId] = set()
-        """Those of them for whom that is all that is known."""
+        """Plugins that were under way when a host ended, and must run with nothing else under way."""
 
     def is_started(self, plugin: PluginId) -> bool:
         """Return True if the plugin is started in its host."""
@@ -101,7 +99,6 @@ class Hooks:
                 host.checks[plugin] = call
             answer = await self._answer(host, plugin, call, limit, _CHECK)
         self._suspects.discard(plugin)
-        self._unproven.discard(plugin)
         try:
             return HealthReport.model_validate(answer)
         except ValidationError:
@@ -155,14 +152,13 @@ class Hooks:
     @contextlib.asynccontextmanager
     async def _under_way(self, host: Host, plugin: PluginId, hook: str) -> AsyncIterator[None]:
         own = host is self._own.host(plugin)
-        alone = own or plugin in self._suspects
         try:
             async with contextlib.AsyncExitStack() as stack:
                 if not own:
-                    await self._pass_gate(stack, plugin, alone=alone)
+                    await self._pass_gate(stack, plugin, alone=plugin in self._suspects)
                 yield
         except HostLost as lost:
-            raise self._error_of(plugin, hook, lost, alone=alone) from None
+            raise self._error_of(plugin, hook, lost, own=own) from None
         except RequestTooLargeError as error:
             raise HostUnavailable(f"The configuration of {plugin.slug} is too large: {error}") from None
 
@@ -172,26 +168,21 @@ class Hooks:
         except TimeoutError:
             raise HostUnavailable(f"{plugin.slug} is waiting until it can run alone") from None
 
-    def _error_of(self, plugin: PluginId, hook: str, lost: HostLost, *, alone: bool) -> PluginHostError:
+    def _error_of(self, plugin: PluginId, hook: str, lost: HostLost, *, own: bool) -> PluginHostError:
         """Return the hook's error after its host ended; unless it is unharmed, the plugin runs alone next."""
-        diagnosis = triage(lost.blame, hung=lost.hung, alone=alone)
+        diagnosis = triage(lost.blame, hung=lost.hung, alone=own or self._own.is_culprit(plugin))
         if diagnosis is not Diagnosis.UNHARMED:
             self._suspects.add(plugin)
-        if diagnosis is Diagnosis.SUSPECT:
-            self._unproven.add(plugin)
-        elif diagnosis is not Diagnosis.UNHARMED:
-            # A suspicion that is confirmed was the first time.
-            self._own.note_crash(plugin, times=2 if plugin in self._unproven else 1)
-            self._unproven.discard(plugin)
+        whose = "its own plugin host" if own else "the plugin host"
         match diagnosis:
             case Diagnosis.UNHARMED:
                 return HostUnavailable("The plugin host was replaced")
             case Diagnosis.SUSPECT:
                 return HostUnavailable(f"{plugin.slug} was under way when the plugin host ended")
             case Diagnosis.HUNG:
-                return HookTimedOut(f"{hook} kept the plugin host from answering")
+                return HookTimedOut(f"{hook} kept {whose} from answering")
             case Diagnosis.CRASHED:
-                return HookCrashed(f"{hook} ended the plugin host: {lost.how}")
+                return HookCrashed(f"{hook} ended {whose}: {lost.how}")
 
     async def _answer(
         self, host: Host, plugin: PluginId, call: asyncio.Future[Any], limit: float, hook: str

@@ -85,8 +85,10 @@ class Host:
         """Ends when the plugins of the previous host have stopped."""
         self.ended_idle = False
         """Whether it ended by itself while it had nothing to do."""
-        self.was_idle = False
-        """Whether no call was under way when it ended."""
+        self.under_way: list[PluginId] = []
+        """The plugins with a call under way when it ended."""
+        self.on_lost: Callable[[Blame], None] | None = None
+        """Called if it ends by itself, before those who wait for an answer know; gets the calls' blame."""
         self._connection = RpcConnection(process.writer.write)
         self._at_work: dict[asyncio.Future[Any], PluginId] = {}
         self._end: _End | None = None
@@ -250,11 +252,12 @@ class Host:
 
     def _bury(self) -> None:
         self.process.kill()
-        at_work = [plugin for call, plugin in self._at_work.items() if not call.done()]
-        self.was_idle = not at_work
-        self.ended_idle = self._end is None and not at_work
-        blame = self._end.blame if self._end and self._end.blame else self._blame(at_work)
-        end = self._end = self._end or _End(self.process.how_it_ended, blame)
+        self.under_way = [plugin for call, plugin in self._at_work.items() if not call.done()]
+        self.ended_idle = self._end is None and not self.under_way
+        blame = self._end.blame if self._end and self._end.blame else self._blame(self.under_way)
+        end = self._end = _End(self.how_it_ended, blame, self._end is not None and self._end.hung)
+        if blame is not Blame.INNOCENT and self.on_lost is not None:
+            self.on_lost(blame)
         self.lost.set()
         self._connection.fail(lambda: HostLost(end.how, blame, hung=end.hung))
 

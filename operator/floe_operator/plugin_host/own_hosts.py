@@ -1,13 +1,13 @@
-"""Hosts for single plugins: those that ended hosts while they ran, and those that load only alone.
+"""Hosts for single plugins: those that end hosts, or may do so, and those that load only alone.
 
-Starts and ends these hosts, and limits their number and memory. Running hooks in them is left to others.
+Starts and ends these hosts, and limits their number and memory. Running hooks in them is left to others, and
+so is what counts as evidence against a plugin.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 
 import structlog
 
@@ -17,13 +17,12 @@ from floe_operator.plugin_host.errors import CrashedBefore, HookError, HostUnava
 from floe_operator.plugin_host.handshake import HostStartError
 from floe_operator.plugin_host.host import Host
 from floe_operator.plugin_host.knowledge import Knowledge, needs_new_host
+from floe_operator.plugin_host.suspicion import Suspicions
 from floe_operator.plugin_host.triage import Blame
 from floe_operator.rules.sentences import listing
 
 MOST = 4
 """The most plugins that have a host of their own; the sentence below has this number as a word."""
-_ENOUGH = 2
-"""A plugin that ended this many hosts while it ran gets its own."""
 _RETIRE_LIMIT = 10.0
 """Seconds that a host with stale modules has to stop its plugin."""
 _MEMORY_PERIOD = 0.5
@@ -31,19 +30,12 @@ _MEMORY_PERIOD = 0.5
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Crashes:
-    """How many hosts one release of a plugin ended."""
-
-    fingerprint: str | None
-    count: int
-
-
 class OwnHosts:
     """The plugins that have a place here, each with its host, if that runs.
 
-    A plugin keeps its place, even while it waits for its restart, until it is released or no longer needs it.
-    `on_end` gets each plugin whose host ended while nobody was waiting for an answer.
+    A plugin keeps its place, even while it waits for its restart, until it is released or no longer needs it;
+    one that is no culprit can lose it to another. `on_end` gets each plugin whose host is gone without an
+    answer that says so.
     """
 
     def __init__(
@@ -57,7 +49,7 @@ class OwnHosts:
         self._memory_limit = memory_limit
         self._knowledge = knowledge
         self._on_end = on_end
-        self._crashes: dict[PluginId, _Crashes] = {}
+        self._suspicions = Suspicions(knowledge.fingerprint)
         self._places: dict[PluginId, Host | None] = {}
         self._ended: dict[PluginId, str] = {}
         """How hosts ended between two calls, until the next start of their plugins reports it."""
@@ -71,26 +63,29 @@ class OwnHosts:
         return None if host is None or host.is_ending else host
 
     def needed_by(self, plugin: PluginId) -> bool:
-        """Return True if the plugin must run in a host of its own."""
-        return self._crashes_often(plugin) or self._knowledge.loads_only_alone(plugin)
+        """Return True if the plugin must run in a host of its own, or has a place and stays there."""
+        if plugin in self._places or self._cannot_share(plugin):
+            return True
+        return self._suspicions.is_suspect(plugin) and self._room_for(plugin) is not None
 
-    def note_crash(self, plugin: PluginId, times: int = 1) -> None:
-        """Note that a hook of the plugin ended or hung a host, once or several `times`."""
-        fingerprint = self._knowledge.fingerprint(plugin)
-        known = self._crashes.get(plugin)
-        before = known.count if known is not None and known.fingerprint == fingerprint else 0
-        self._crashes[plugin] = _Crashes(fingerprint, before + times)
-        if before < _ENOUGH <= before + times:
-            reason = "it ended the plugin host twice while it ran"
-            _log.warning("plugin gets a host of its own", plugin=plugin.slug, reason=reason)
+    def is_culprit(self, plugin: PluginId) -> bool:
+        """Return True if the plugin ends its hosts."""
+        return self._suspicions.is_culprit(plugin)
+
+    def note_shared_end(self, host: Host, blame: Blame) -> None:
+        """Note that the shared host ended by itself; this clears the plugins that go on elsewhere."""
+        for plugin in self._places:
+            if self.host(plugin):
+                self._suspicions.clear(plugin)
+        self._suspicions.note_shared_end(host.under_way, host.started, proved=blame is Blame.CAUSE)
 
     async def obtain(self, plugin: PluginId) -> Host:
         """Return the plugin's own host, and start it if need be.
 
         Raises:
-            CrashedBefore: The last host ended between two calls, or a plugin that crashes has no place.
+            CrashedBefore: The last host ended between two calls, or a culprit has no place.
             NoPlace: A plugin that loads only alone has no place.
-            HostUnavailable: The host cannot be started; retry later.
+            HostUnavailable: The host cannot be started, or a suspect has no place; retry later.
         """
         async with self._starting:
             if host := self.host(plugin):
@@ -98,10 +93,9 @@ class OwnHosts:
             if self._closed:
                 raise HostUnavailable("The plugin host is closed")
             if how := self._ended.pop(plugin, None):
-                raise CrashedBefore(f"its plugin host ended between two calls: {how}")
-            if plugin not in self._places and len(self._places) >= MOST:
-                raise self._no_place(plugin)
-            self._places[plugin] = None
+                raise CrashedBefore(f"its own plugin host ended between two calls: {how}")
+            if plugin not in self._places:
+                await self._take_place(plugin)
             try:
                 host = await self._start()
             except HostStartError as error:
@@ -110,7 +104,7 @@ class OwnHosts:
                 host.condemn("its plugin was stopped meanwhile", Blame.INNOCENT)
                 raise HostUnavailable(f"{plugin.slug} was stopped meanwhile")
             self._places[plugin] = host
-            host.life.add_done_callback(lambda _: self._bury(plugin, host))
+            host.on_lost = lambda _: self._bury(plugin, host)
             _log.info("plugin host started", plugin=plugin.slug, pid=host.process.pid)
             return host
 
@@ -135,21 +129,20 @@ class OwnHosts:
         """
         retired = set()
         for plugin, host in list(self._places.items()):
-            needed = self.needed_by(plugin)
-            if needed and (host is None or not needs_new_host(host.installed, now)):
-                continue
-            self._places[plugin] = None
-            if not needed:
+            stale = host is not None and needs_new_host(host.installed, now)
+            if self._cannot_share(plugin) or self._suspicions.is_suspect(plugin):
+                if not stale:
+                    continue
+                self._places[plugin] = None
+            elif stale or host is None:
                 del self._places[plugin]
+            else:
+                continue  # restarting it elsewhere would help nobody
             self._ended.pop(plugin, None)
             if host is not None and not host.is_ending:
                 self._retire(plugin, host)
                 retired.add(plugin)
-        self._crashes = {
-            each: crashes
-            for each, crashes in self._crashes.items()
-            if crashes.fingerprint == self._knowledge.fingerprint(each)
-        }
+        self._suspicions.forget_old_releases()
         return retired
 
     async def watch_memory(self) -> None:
@@ -169,19 +162,46 @@ class OwnHosts:
         if waiting := [*retiring, *self._leaving.values()]:
             await asyncio.wait(waiting)
 
-    def _crashes_often(self, plugin: PluginId) -> bool:
-        crashes = self._crashes.get(plugin)
-        return (
-            crashes is not None
-            and crashes.count >= _ENOUGH
-            and crashes.fingerprint == self._knowledge.fingerprint(plugin)
-        )
+    def _cannot_share(self, plugin: PluginId) -> bool:
+        return self._suspicions.is_culprit(plugin) or self._knowledge.loads_only_alone(plugin)
 
-    def _no_place(self, plugin: PluginId) -> HookError:
+    async def _take_place(self, plugin: PluginId) -> None:
+        room = self._room_for(plugin)
+        if room is None:
+            raise self._no_place(plugin)
+        self._places[plugin] = None
+        _log.warning("plugin gets a host of its own", plugin=plugin.slug, reason=self._reason(plugin))
+        for holder in room:
+            self._suspicions.clear(holder)
+            host = self._places.pop(holder)
+            if host is not None and not host.is_ending:
+                self._retire(holder, host)
+                self._on_end({holder})
+                await self.left_by(holder)
+
+    def _room_for(self, plugin: PluginId) -> list[PluginId] | None:
+        """Return the plugin that must leave to make room for another, if any; None if there is no room."""
+        if len(self._places) < MOST:
+            return []
+        others = [each for each in self._places if not self._cannot_share(each)]
+        cleared = [each for each in others if not self._suspicions.is_suspect(each)]
+        leaving = cleared or (others if self._cannot_share(plugin) else [])
+        return leaving[:1] or None
+
+    def _reason(self, plugin: PluginId) -> str:
+        if self._suspicions.is_culprit(plugin):
+            return "it ended the plugin host twice while it ran"
+        if self._knowledge.loads_only_alone(plugin):
+            return "it loads only alone"
+        return "it may have ended the plugin host, and this will show"
+
+    def _no_place(self, plugin: PluginId) -> HookError | HostUnavailable:
+        if not self._cannot_share(plugin):
+            return HostUnavailable(f"{plugin.slug} must wait until it can run alone")
         names = listing(each.slug for each in self._places)
         wrong = "four plugins that crash or load only alone run in hosts of their own already"
         said = f"{wrong}, the most there may be: {names}; replace one of them, or remove its probe"
-        return CrashedBefore(said) if self._crashes_often(plugin) else NoPlace(said)
+        return CrashedBefore(said) if self._suspicions.is_culprit(plugin) else NoPlace(said)
 
     def _retire(self, plugin: PluginId, host: Host) -> None:
         async def leave(before: asyncio.Task[None] | None) -> None:
@@ -201,7 +221,8 @@ class OwnHosts:
         if self._places.get(plugin) is not host:
             return  # it was released or retired
         self._places[plugin] = None
+        self._suspicions.note_own_end(plugin)
         _log.warning("plugin host ended", plugin=plugin.slug, reason=host.how_it_ended, pid=host.process.pid)
-        if host.was_idle:
+        if not host.under_way:
             self._ended[plugin] = host.how_it_ended
             self._on_end({plugin})

@@ -60,7 +60,10 @@ class PluginHost:
         self._on_output = on_output
         self._on_change = on_change
         self._knowledge = Knowledge()
-        self._supervisor = Supervisor(self._start_host, memory_limit, self._on_new_host)
+        self._own_hosts = OwnHosts(self._start_host, memory_limit, self._knowledge, on_change)
+        self._supervisor = Supervisor(
+            self._start_host, memory_limit, self._on_new_host, self._own_hosts.note_shared_end
+        )
         self._trials = Trials(self._start_host, memory_limit)
         gate = Gate()
         self._importing = Importing(
@@ -69,7 +72,6 @@ class PluginHost:
         self._validation = Validation(
             self._supervisor, self._trials, self._importing, self._knowledge, gate, load_timeout, on_change
         )
-        self._own_hosts = OwnHosts(self._start_host, memory_limit, self._knowledge, on_change)
         self._hooks = Hooks(self._supervisor, self._own_hosts, self._importing, gate)
         self._scanning = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()

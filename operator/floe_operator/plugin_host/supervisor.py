@@ -35,11 +35,13 @@ class Supervisor:
         start: Callable[[], Awaitable[Host]],
         memory_limit: int,
         on_new_host: Callable[[Collection[PluginId]], None],
+        on_lost: Callable[[Host, Blame], None],
     ) -> None:
         self.generation = 0
         self._start = start
         self._memory_limit = memory_limit
         self._on_new_host = on_new_host
+        self._on_lost = on_lost
         self._host: Host | None = None
         self._mourned: Host | None = None
         self._born_at = 0.0
@@ -94,6 +96,7 @@ class Supervisor:
     def _adopt(self, new: Host) -> Host:
         forgotten = set(self._host.started) if self._host else set()
         self._host = new
+        new.on_lost = lambda blame: self._on_lost(new, blame)
         self._born_at = _now()
         self.generation += 1
         _log.info(
