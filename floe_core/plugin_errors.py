@@ -91,8 +91,10 @@ class PluginLoadError(PluginError):
         self.name = name
         self.reason = reason
         self.cause = cause
-        said = f": {exception_text(cause)}" if cause is not None else ""
-        super().__init__(f"Cannot load {plugin_type.name}:{name}: {reason}{said}")
+        said = exception_text(cause) if cause is not None else ""
+        if reason.endswith(f" {type(cause).__name__}"):
+            said = said.removeprefix(type(cause).__name__).removeprefix(": ")
+        super().__init__(f"Cannot load {plugin_type.name}:{name}: {reason}" + (f": {said}" if said else ""))
         self.__cause__ = cause
 
 

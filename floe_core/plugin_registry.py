@@ -222,7 +222,7 @@ class PluginRegistry:
         if found.core_fault:
             self._say("The installation of floe-core is inconsistent", detail=found.core_fault)
         for unreadable in found.unreadable:
-            self._say("Cannot read a distribution", where=unreadable.where, detail=unreadable.detail)
+            self._say("Installed distributions are damaged", where=unreadable.where, detail=unreadable.detail)
         for unknown in found.unknown_groups:
             self._say("Unknown group of entry points", detail=str(unknown))
         for named, claims in found.conflicts.items():

@@ -13,7 +13,7 @@ from floe_core._finding.discovery import EntryPointClaim
 from floe_core._finding.entry_points_file import split_reference
 from floe_core._loading.import_faults import is_within, not_imported, not_provided
 from floe_core._loading.pydantic_plugins import look_for_pydantic_plugins
-from floe_core._loading.type_bases import base_of, missing_members
+from floe_core._loading.type_bases import base_of, missing_members, wrong_base
 from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
 from floe_core.plugin_metadata import PluginMetadata
 
@@ -75,14 +75,12 @@ def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata]
         fault = f"{claim.value} is an object of type {type(found).__name__}, not a class"
     elif PluginMetadata not in found.__mro__:
         fault = f"{claim.value} is a class that does not inherit from floe_core.PluginMetadata"
-    elif missing := sorted(getattr(found, "__abstractmethods__", ())):
-        fault = f"{claim.value} is an abstract class: it does not implement {', '.join(missing)}"
     elif missing := missing_members(found, claim.plugin_type):
-        base, group = base_of(claim.plugin_type).__name__, claim.plugin_type.entry_point_group
-        fault = (
-            f"{claim.value} does not inherit from floe_core.{base}, as a plugin of the group {group} should, "
-            f"and does not implement {', '.join(missing)}"
-        )
+        wrong = "is an abstract class"
+        if derived := wrong_base(found, claim.plugin_type):
+            group = claim.plugin_type.entry_point_group
+            wrong = f"{derived}, as a plugin of the group {group} should"
+        fault = f"{claim.value} {wrong}: it does not implement {', '.join(missing)}"
     else:
         return found
     return NotAPluginError(claim.plugin_type, claim.name, fault)

@@ -28,6 +28,8 @@ def signature_warnings(plugin_class: type[PluginMetadata]) -> list[str]:
         hook = _method(plugin_class, name)
         if hook is not None:
             found += _of_hook(hook)
+        elif inspect.getattr_static(plugin_class, name) is None:
+            found.append(f"its {name} is None, not a method: leave it out")
     return found
 
 
@@ -40,6 +42,8 @@ class _Method:
     function: types.FunctionType
     parameters: tuple[inspect.Parameter, ...]
     """The parameters without `self` or `cls`."""
+    takes_no_self: bool = False
+    """Whether the parameter for `self` or `cls` is missing."""
 
     def unpassed(self, *, positional: int = 0, keywords: Collection[str] = ()) -> list[str]:
         """Return the required parameters that get no value in a call with these arguments."""
@@ -71,22 +75,31 @@ def _method(plugin_class: type, name: str) -> _Method | None:
         parameters = tuple(inspect.signature(function, follow_wrapped=False).parameters.values())
     except Exception:  # noqa: BLE001  (a signature can be plugin code)
         return None
-    bound = not isinstance(found, staticmethod) or name == "__new__"
-    return _Method(name, owner, function, parameters[1:] if bound else parameters)
+    if isinstance(found, staticmethod) and name != "__new__":
+        return _Method(name, owner, function, parameters)
+    kinds = [each.kind for each in parameters[:1]]
+    takes_no_self = not kinds or kinds[0] in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    kept = parameters if takes_no_self or kinds[0] is inspect.Parameter.VAR_POSITIONAL else parameters[1:]
+    return _Method(name, owner, function, kept, takes_no_self)
 
 
 def _of_constructor(plugin_class: type[PluginMetadata]) -> list[str]:
     if type(plugin_class).__call__ is not type.__call__:
         return []
     keywords = ["config"] if config_parameter(plugin_class) is not None else []
-    methods = [_method(plugin_class, name) for name in ("__new__", "__init__")]
-    names = [name for each in methods if each is not None for name in each.unpassed(keywords=keywords)]
+    found = (_method(plugin_class, name) for name in ("__new__", "__init__"))
+    methods = [each for each in found if each is not None]
+    if any(each.takes_no_self for each in methods):
+        return ["its constructor has no parameter for self: add it"]
+    names = [name for each in methods for name in each.unpassed(keywords=keywords)]
     return _nobody_passes("constructor", dict.fromkeys(names), "add a default, or take a config instead")
 
 
 def _of_hook(hook: _Method) -> list[str]:
     said = f"{hook.name}()"
     is_async = inspect.iscoroutinefunction(hook.function) or inspect.isasyncgenfunction(hook.function)
+    if hook.takes_no_self:
+        return [f"its {said} has no parameter for self: add it"]
     found = [f"its {said} is async, but nobody awaits it: define it without async"] if is_async else []
     match hook.name:
         case "configure":

@@ -41,24 +41,24 @@ def _all_bases() -> ModuleType:
 
 
 def missing_members(plugin_class: type[PluginMetadata], plugin_type: PluginType) -> list[str]:
-    """Return the abstract members of the type's base class that no class of the MRO defines."""
+    """Return the abstract members that the class does not implement: its own, and its type's."""
     defined = {name for owner in plugin_class.__mro__ for name in vars(owner)}
-    return sorted(base_of(plugin_type).__abstractmethods__ - defined)
+    own = getattr(plugin_class, "__abstractmethods__", ())
+    return sorted({*own, *(base_of(plugin_type).__abstractmethods__ - defined)})
 
 
 def base_warning(plugin_class: type[PluginMetadata], plugin_type: PluginType) -> str:
-    """Return what to say about a class that does not inherit from its type's base; empty if it does."""
+    """Return what to say about a complete class with the wrong base; empty if it has the right one."""
+    wrong = wrong_base(plugin_class, plugin_type)
+    base = base_of(plugin_type).__name__
+    return f"it {wrong}, but has all its members: derive it from {base}" if wrong else ""
+
+
+def wrong_base(plugin_class: type[PluginMetadata], plugin_type: PluginType) -> str:
+    """Return which base class a plugin has instead of its type's; empty if it has that one."""
     base = base_of(plugin_type)
     if base in plugin_class.__mro__:
         return ""
-    others = {base_of(other) for other in PluginType}
-    actual = next((owner for owner in plugin_class.__mro__ if owner in others), None)
-    if actual is None:
-        wrong = f"it inherits from PluginMetadata only, but has the members of {_a(base)}"
-    else:
-        wrong = f"it is {_a(actual)}, not {_a(base)}, but has its members"
-    return f"{wrong}: derive it from {base.__name__}"
-
-
-def _a(base: type) -> str:
-    return f"{'an' if base.__name__[0] in 'IO' else 'a'} {base.__name__}"
+    bases = {base_of(each) for each in PluginType}
+    actual = next((owner for owner in plugin_class.__mro__ if owner in bases), PluginMetadata)
+    return f"inherits from {actual.__name__}, not from {base.__name__}"

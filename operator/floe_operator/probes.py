@@ -40,6 +40,7 @@ from floe_operator.rules.facts import (
 )
 from floe_operator.rules.probing import Run
 from floe_operator.rules.scrub import Scrubber
+from floe_operator.rules.sentences import with_detail
 from floe_operator.scrubbers import Scrubbers
 
 STARTUP_LIMIT = 30.0
@@ -246,4 +247,4 @@ class Prober:
 def _words(error: Exception, scrubber: Scrubber) -> str:
     """Return our own sentence, followed by the plugin's scrubbed text if there is any."""
     text = scrubber.scrub(error.failure.plugin_text) if isinstance(error, HookFailed) else ""
-    return f"{error}: {text}" if text else str(error)
+    return with_detail(str(error), text)

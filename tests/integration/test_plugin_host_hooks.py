@@ -86,6 +86,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         plugin_distribution("bare"),
         plugin_distribution("wordy", config="character: str\nlength: int", body=WORDY_BODY),
         plugin_distribution("odd", body="def health_check(self):\n    return True"),
+        plugin_distribution("awaited", body="async def health_check(self):\n    return True"),
     )
     return environment
 
@@ -176,6 +177,15 @@ async def test_an_answer_that_is_not_a_health_status_is_a_failed_check(host: Plu
     await host.start_plugin(compute("odd"), {}, 10)
     with pytest.raises(HookFailed, match="TypeError"):
         await host.check(compute("odd"), 5)
+
+
+async def test_an_async_check_is_named_and_prints_nothing(host: PluginHost, reports: Reports) -> None:
+    await host.start_plugin(compute("awaited"), {}, 10)
+    with pytest.raises(HookFailed) as failed:
+        await host.check(compute("awaited"), 5)
+    assert failed.value.failure.plugin_text == "TypeError: health_check() is async, but nobody awaits it"
+    await host.stop_plugin(compute("awaited"), 5)
+    assert not [line for line in reports.lines if "awaited" in line]
 
 
 @pytest.mark.parametrize("character", ["x", "\\udcff", "\\0", "\\U0001f600"])

@@ -31,10 +31,10 @@ def described(site: Site, source: str) -> PluginDescription:
     [
         (
             "raise RuntimeError('boom')",
-            "importing tried_module raised RuntimeError: RuntimeError: boom",
+            "importing tried_module raised RuntimeError: boom",
             RuntimeError,
         ),
-        ("import sys; sys.exit(3)", "raised SystemExit: SystemExit: 3", SystemExit),
+        ("import sys; sys.exit(3)", "raised SystemExit: 3", SystemExit),
         ("raise GeneratorExit", "raised GeneratorExit", GeneratorExit),
         (
             "import not_installed_anywhere",
@@ -46,7 +46,7 @@ def described(site: Site, source: str) -> PluginDescription:
         ("", "tried_module:Plugin does not exist", AttributeError),
         (
             "import json\njson.Plugin",
-            "importing tried_module raised AttributeError: AttributeError: module 'json' has no attribute",
+            "importing tried_module raised AttributeError: module 'json' has no attribute",
             AttributeError,
         ),
         (
@@ -57,7 +57,7 @@ def described(site: Site, source: str) -> PluginDescription:
         ("def __getattr__(name): raise OSError", "getting tried_module:Plugin raised OSError", OSError),
         (
             "class Odd(Exception):\n    def __str__(self): raise SystemExit\nraise Odd",
-            "raised Odd: Odd",
+            "raised Odd; ",
             Exception,
         ),
     ],
@@ -144,10 +144,11 @@ def class_source(bases: str, *members: str, head: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    ("source", "lacks"),
+    ("source", "base", "lacks"),
     [
         (
             class_source("PluginMetadata"),
+            "PluginMetadata",
             (
                 "generate_dbt_profile, get_required_dbt_packages, get_resource_requirements, is_self_hosted, "
                 "validate_connection"
@@ -155,6 +156,7 @@ def class_source(bases: str, *members: str, head: str = "") -> str:
         ),
         (
             class_source("SecretsPlugin", members_source(PluginType.SECRETS)),
+            "SecretsPlugin",
             (
                 "generate_dbt_profile, get_required_dbt_packages, get_resource_requirements, is_self_hosted, "
                 "validate_connection"
@@ -166,20 +168,29 @@ def class_source(bases: str, *members: str, head: str = "") -> str:
                 "is_self_hosted = generate_dbt_profile = validate_connection = None",
                 "def __getattr__(self, name): return None",
             ),
+            "PluginMetadata",
             "get_required_dbt_packages, get_resource_requirements",
         ),
+        (
+            class_source("DBTPlugin", members_source(PluginType.COMPUTE)),
+            "DBTPlugin",
+            (
+                "compile_project, get_manifest, get_run_results, get_runtime_metadata, lint_project, "
+                "run_models, supports_parallel_execution, supports_sql_linting, test_models"
+            ),
+        ),
     ],
-    ids=["bare", "of another type", "has some, and answers to any name"],
+    ids=["bare", "of another type", "has some, and answers to any name", "abstract in another type"],
 )
 def test_a_class_without_the_members_of_its_types_base_class_is_not_a_plugin(
-    site: Site, source: str, lacks: str
+    site: Site, source: str, base: str, lacks: str
 ) -> None:
     install(site, source)
     with pytest.raises(NotAPluginError) as caught:
         load_class(site.claim(PLUGIN))
     assert caught.value.reason == (
-        "tried_module:Plugin does not inherit from floe_core.ComputePlugin, as a plugin of the group "
-        f"floe.computes should, and does not implement {lacks}"
+        f"tried_module:Plugin inherits from {base}, not from ComputePlugin, as a plugin of the group "
+        f"floe.computes should: it does not implement {lacks}"
     )
 
 
@@ -189,7 +200,7 @@ def test_a_class_without_the_members_of_its_types_base_class_is_not_a_plugin(
         (
             class_source("PluginMetadata", members_source(PluginType.COMPUTE)),
             (
-                "it inherits from PluginMetadata only, but has the members of a ComputePlugin: "
+                "it inherits from PluginMetadata, not from ComputePlugin, but has all its members: "
                 "derive it from ComputePlugin"
             ),
         ),
@@ -197,7 +208,10 @@ def test_a_class_without_the_members_of_its_types_base_class_is_not_a_plugin(
             class_source(
                 "IdentityPlugin", members_source(PluginType.COMPUTE), members_source(PluginType.IDENTITY)
             ),
-            "it is an IdentityPlugin, not a ComputePlugin, but has its members: derive it from ComputePlugin",
+            (
+                "it inherits from IdentityPlugin, not from ComputePlugin, but has all its members: "
+                "derive it from ComputePlugin"
+            ),
         ),
         (
             class_source(
@@ -205,7 +219,10 @@ def test_a_class_without_the_members_of_its_types_base_class_is_not_a_plugin(
                 members_source(PluginType.SECRETS),
                 head=f"class Mixin:\n    {members_source(PluginType.COMPUTE)}",
             ),
-            "it is a SecretsPlugin, not a ComputePlugin, but has its members: derive it from ComputePlugin",
+            (
+                "it inherits from SecretsPlugin, not from ComputePlugin, but has all its members: "
+                "derive it from ComputePlugin"
+            ),
         ),
     ],
     ids=["bare", "of another type", "with the members in another class of the MRO"],
@@ -229,7 +246,7 @@ def test_a_description_warns_of_the_base_class_and_of_each_signature_that_cannot
     hooks = "async def startup(self): ...", "def configure(self): ..."
     source = class_source("PluginMetadata", members_source(PluginType.COMPUTE), *hooks)
     assert [warning.partition(":")[0] for warning in described(site, source).warnings] == [
-        "it inherits from PluginMetadata only, but has the members of a ComputePlugin",
+        "it inherits from PluginMetadata, not from ComputePlugin, but has all its members",
         "its configure() does not take the configuration",
         "its startup() is async, but nobody awaits it",
     ]

@@ -83,6 +83,11 @@ WARNINGS = {
     "def startup(self, context, *, force): ...": [
         f"its startup() requires context, force, {NEEDS_NO_DEFAULT}"
     ],
+    "startup = None": ["its startup is None, not a method: leave it out"],
+    "health_check = None": ["its health_check is None, not a method: leave it out"],
+    "def shutdown(): ...": ["its shutdown() has no parameter for self: add it"],
+    "def health_check(*, timeout): ...": ["its health_check() has no parameter for self: add it"],
+    "def __init__(): ...": ["its constructor has no parameter for self: add it"],
     "@staticmethod\ndef startup(context): ...": [f"its startup() requires context, {NEEDS_NO_DEFAULT}"],
     "@classmethod\ndef startup(cls, context): ...": [f"its startup() requires context, {NEEDS_NO_DEFAULT}"],
     "def shutdown(self, a, b, c, d, e, f): ...": [
@@ -124,7 +129,8 @@ NO_WARNING = [
     "def configure(self, settings=None): ...",
     "def configure(self, *arguments): ...",
     "def startup(self, context=None): ...",
-    "startup = None",
+    "def startup(*arguments): ...",
+    "@staticmethod\ndef startup(): ...",
     "startup = functools.partial(print, 1)",
     "@passing\ndef startup(self, context): ...",
     "@passing\ndef health_check(self, context) -> bool: ...",
