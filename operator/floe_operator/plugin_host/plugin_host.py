@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from floe_core.host.protocol import HealthReport, ScanResult, Unreadable, Verdict
+from floe_core.host.protocol import HealthReport, ScanResult, Verdict
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host.errors import HostUnavailable, ScanFailed
 from floe_operator.plugin_host.gate import Gate
@@ -74,8 +74,6 @@ class PluginHost:
         )
         self._hooks = Hooks(self._supervisor, self._own_hosts, self._importing, gate)
         self._scanning = asyncio.Lock()
-        self._confirmed_damage: tuple[Unreadable, ...] = ()
-        """What a new process could not read, either."""
         self._under_way: set[asyncio.Task[Any]] = set()
         self._lives: set[asyncio.Task[None]] = set()
 
@@ -134,27 +132,14 @@ class PluginHost:
             return (await self._supervisor.current()).installed
         except (CallTimedOut, RpcError):
             result = await self._scan_afresh()
-        else:
-            if result.unreadable not in (host.installed.unreadable, self._confirmed_damage):
-                result = await self._confirmed(result, host.installed)
         if not needs_new_host(host.installed, result):
             # A thousand plugins are a few megabytes: one copy is enough while nothing changes.
             return host.installed if result == host.installed else result
         await self._supervisor.replace(host, "distributions changed")
         return (await self._supervisor.current()).installed
 
-    async def _confirmed(self, damaged: ScanResult, before: ScanResult) -> ScanResult:
-        """Return what a new process finds, if that is all there was `before`; else the damage is real."""
-        fresh = await self._scan_afresh()
-        if {each.plugin for each in before.plugins} <= {each.plugin for each in fresh.plugins}:
-            self._confirmed_damage = fresh.unreadable
-            return fresh
-        # The new process may search fewer directories: it drops those that it cannot reach.
-        self._confirmed_damage = damaged.unreadable
-        return damaged
-
     async def _scan_afresh(self) -> ScanResult:
-        """Scan in a new process: a plugin may have used up the host's descriptors or lost it permissions."""
+        """Scan in a new process: a plugin may have used up the host's descriptors or broken it otherwise."""
         host = await self._start_host()
         host.condemn("its work is done", Blame.INNOCENT)
         await host.lost.wait()
