@@ -91,9 +91,7 @@ class PluginLoadError(PluginError):
         self.name = name
         self.reason = reason
         self.cause = cause
-        said = exception_text(cause) if cause is not None else ""
-        if reason.endswith(f" {type(cause).__name__}"):
-            said = said.removeprefix(type(cause).__name__).removeprefix(": ")
+        said = exception_text(cause, after=reason) if cause is not None else ""
         super().__init__(f"Cannot load {plugin_type.name}:{name}: {reason}" + (f": {said}" if said else ""))
         self.__cause__ = cause
 
@@ -236,14 +234,17 @@ def _restored(kind: type[PluginError], args: tuple[object, ...]) -> PluginError:
     return kind.__new__(kind, *args)
 
 
-def exception_text(error: BaseException) -> str:
-    """Return the exception's type and text for use in a message, whatever its `__str__` does."""
+def exception_text(error: BaseException, *, after: str = "") -> str:
+    """Return the exception's type and text for use in a message, whatever its `__str__` does.
+
+    The type is left out if the message has it already, as the last word before this text (`after`).
+    """
     name = type(error).__name__
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001  (plugin code)
-        return name
-    return f"{name}: {text}" if text else name
+        text = ""
+    return ": ".join(filter(None, ["" if after.endswith(f" {name}") else name, text]))
 
 
 def _sentence(error: Mapping[str, str]) -> str:

@@ -75,12 +75,16 @@ def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata]
         fault = f"{claim.value} is an object of type {type(found).__name__}, not a class"
     elif PluginMetadata not in found.__mro__:
         fault = f"{claim.value} is a class that does not inherit from floe_core.PluginMetadata"
-    elif missing := missing_members(found, claim.plugin_type):
-        wrong = "is an abstract class"
-        if derived := wrong_base(found, claim.plugin_type):
-            group = claim.plugin_type.entry_point_group
-            wrong = f"{derived}, as a plugin of the group {group} should"
-        fault = f"{claim.value} {wrong}: it does not implement {', '.join(missing)}"
+    elif (derived := wrong_base(found, claim.plugin_type)) and (
+        missing := missing_members(found, claim.plugin_type)
+    ):
+        group = claim.plugin_type.entry_point_group
+        fault = (
+            f"{claim.value} {derived}, as a plugin of the group {group} should, and does not implement "
+            f"{', '.join(missing)}: change its base class or its group"
+        )
+    elif missing := sorted(getattr(found, "__abstractmethods__", ())):
+        fault = f"{claim.value} is an abstract class: it does not implement {', '.join(missing)}"
     else:
         return found
     return NotAPluginError(claim.plugin_type, claim.name, fault)

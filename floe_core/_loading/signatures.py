@@ -28,9 +28,13 @@ def signature_warnings(plugin_class: type[PluginMetadata]) -> list[str]:
         hook = _method(plugin_class, name)
         if hook is not None:
             found += _of_hook(hook)
-        elif inspect.getattr_static(plugin_class, name) is None:
-            found.append(f"its {name} is None, not a method: leave it out")
+        elif not _can_be_called(inspect.getattr_static(plugin_class, name)):
+            found.append(f"its {name} is not a method: define it as one, or leave it out")
     return found
+
+
+def _can_be_called(attribute: object) -> bool:
+    return callable(attribute) or inspect.getattr_static(type(attribute), "__get__", None) is not None
 
 
 @dataclass(frozen=True, slots=True)

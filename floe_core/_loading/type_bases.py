@@ -41,10 +41,10 @@ def _all_bases() -> ModuleType:
 
 
 def missing_members(plugin_class: type[PluginMetadata], plugin_type: PluginType) -> list[str]:
-    """Return the abstract members that the class does not implement: its own, and its type's."""
+    """Return the abstract members of the type's base class that the class does not implement."""
     defined = {name for owner in plugin_class.__mro__ for name in vars(owner)}
-    own = getattr(plugin_class, "__abstractmethods__", ())
-    return sorted({*own, *(base_of(plugin_type).__abstractmethods__ - defined)})
+    abstract: frozenset[str] = getattr(plugin_class, "__abstractmethods__", frozenset())
+    return sorted(base_of(plugin_type).__abstractmethods__ - (defined - abstract))
 
 
 def base_warning(plugin_class: type[PluginMetadata], plugin_type: PluginType) -> str:

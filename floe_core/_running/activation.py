@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
-from floe_core._running.construction import call_hook
+from floe_core._running.construction import call_hook, reject_coroutine
 from floe_core._running.plugin_records import PluginRecord, hook_turn, loaded, made
 from floe_core._running.time_limits import DeadlockError, OutOfTimeError
 from floe_core.dependencies import plan, resolve
 from floe_core.plugin_errors import PluginError, PluginStartupError, PluginTimeoutError
+from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginId
 
 Outcomes = dict[PluginId, Exception | None]
@@ -45,7 +46,7 @@ class Running:
 
         def stop_again(_: None) -> None:
             if self._take(record):
-                instance.shutdown()
+                _shut_down(instance)
 
         hook_turn(record, "startup", startup, timeout, stop_again)
 
@@ -64,9 +65,10 @@ class Running:
             return was_started
 
     def _stop(self, record: PluginRecord, timeout: float) -> Exception | None:
-        assert record.instance is not None
+        instance = record.instance
+        assert instance is not None
         try:
-            record.turns.run((record.id, "shutdown"), record.instance.shutdown, timeout)
+            record.turns.run((record.id, "shutdown"), lambda: _shut_down(instance), timeout)
         except OutOfTimeError:
             return PluginTimeoutError("shutdown", timeout)
         except DeadlockError:
@@ -80,6 +82,11 @@ class Running:
             failure.__cause__ = error
             return failure
         return None
+
+
+def _shut_down(instance: PluginMetadata) -> None:
+    hook: Callable[[], object] = instance.shutdown
+    reject_coroutine("shutdown", hook())
 
 
 def start_all(

@@ -6,6 +6,7 @@ configure() afterwards. No constructor ever gets a made-up configuration.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,15 +57,25 @@ def call_hook(plugin: PluginId, hook: str, call: Callable[[], T]) -> T:
     """Return what `call` returns.
 
     Raises:
-        PluginStartupError: `call` raised anything but a user's Ctrl-C.
+        PluginStartupError: `call` raised anything but a user's Ctrl-C, or the hook is async.
     """
     try:
-        return call()
+        answer = call()
+        reject_coroutine(hook, answer)
     except BaseException as error:
         if is_users_interrupt(error):
             raise
         failure = startup_error(plugin, hook, error)
+    else:
+        return answer
     raise failure
+
+
+def reject_coroutine(hook: str, answer: object) -> None:
+    """Raise TypeError if a hook is async, so that calling it did nothing."""
+    if inspect.iscoroutine(answer):
+        answer.close()  # or else Python prints that nobody awaited it, without the plugin's name
+        raise TypeError(f"{hook}() is async, but nobody awaits it")
 
 
 def startup_error(plugin: PluginId, hook: str, cause: BaseException) -> PluginStartupError:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 
+from floe_core._running.construction import reject_coroutine
 from floe_core._running.time_limits import outcome, start_daemon
 from floe_core.plugin_errors import PluginTimeoutError, exception_text
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
@@ -32,9 +33,7 @@ def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthSt
         parameter = None
     takes_timeout = parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
     status: object = check(timeout=timeout) if takes_timeout else check()  # type: ignore[call-arg]
-    if inspect.iscoroutine(status):
-        status.close()  # or else Python says on stderr that nobody awaited it, without the plugin's name
-        raise TypeError("health_check() is async, but nobody awaits it")
+    reject_coroutine("health_check", status)
     if not isinstance(status, HealthStatus) or not isinstance(status.state, HealthState):
         raise TypeError(f"health_check() returned {type(status).__name__}, which is not a HealthStatus")
     return status

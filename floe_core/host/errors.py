@@ -20,12 +20,12 @@ class CallError(Exception):
         super().__init__(message)
 
 
-def plugin_text(error: BaseException | None) -> str:
-    """Return the text of a plugin's exception, or only the name of its type if the text is too long.
+def plugin_text(error: BaseException | None, summary: str) -> str:
+    """Return the text of a plugin's exception, which follows our summary; empty if it is too long.
 
     A truncated text might end in half a secret, which could no longer be recognised and scrubbed.
     """
-    return whole_or(exception_text(error), type(error).__name__) if error is not None else ""
+    return whole_or(exception_text(error, after=summary), "") if error is not None else ""
 
 
 def whole_or(text: str, stand_in: str) -> str:

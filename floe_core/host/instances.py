@@ -11,7 +11,7 @@ from threading import Lock, Thread  # these names, because plugins replace the m
 from typing import Any, Literal, TypeVar
 
 from floe_core._configuring.configuration import validate
-from floe_core._running.construction import construct
+from floe_core._running.construction import construct, reject_coroutine
 from floe_core._running.health_checks import call_health_check
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
@@ -132,9 +132,11 @@ def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, An
 
 def _call(hook: Hook, code: Callable[[], T]) -> T:
     try:
-        return code()
+        answer = code()
+        reject_coroutine(hook, answer)
     except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         raise _raised(hook, error) from None
+    return answer
 
 
 def _raised(hook: Hook, error: BaseException) -> CallError:
@@ -143,7 +145,7 @@ def _raised(hook: Hook, error: BaseException) -> CallError:
 
 
 def _failed(hook: Hook, summary: str, error: BaseException | None) -> CallError:
-    failure = HookFailure(hook=hook, summary=summary, plugin_text=plugin_text(error))
+    failure = HookFailure(hook=hook, summary=summary, plugin_text=plugin_text(error, summary))
     return CallError(HOOK_FAILED, summary, failure)
 
 

@@ -108,7 +108,8 @@ def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
 
 
 def _load_failed(reason: Any, summary: str, cause: BaseException | None, fix: str = "") -> CallError:
-    failure = protocol.LoadFailure(reason=reason, summary=summary, plugin_text=plugin_text(cause), fix=fix)
+    text = plugin_text(cause, summary)
+    failure = protocol.LoadFailure(reason=reason, summary=summary, plugin_text=text, fix=fix)
     return CallError(protocol.LOAD_FAILED, summary, failure)
 
 

@@ -71,6 +71,7 @@ def health_check(self, timeout=None):
     return HealthStatus(HealthState.DEGRADED, f"within {timeout}", {"detail": "never told"})
 """
 
+ASYNC_HOOKS = "configure(self, config)", "startup(self)", "health_check(self)", "shutdown(self)"
 WORDY_BODY = """
 def health_check(self):
     text = self._config.character.encode().decode("unicode_escape") * self._config.length
@@ -86,7 +87,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         plugin_distribution("bare"),
         plugin_distribution("wordy", config="character: str\nlength: int", body=WORDY_BODY),
         plugin_distribution("odd", body="def health_check(self):\n    return True"),
-        plugin_distribution("awaited", body="async def health_check(self):\n    return True"),
+        *(
+            plugin_distribution(f"awaited{number}", config="a: int = 1", body=f"async def {hook}: ...")
+            for number, hook in enumerate(ASYNC_HOOKS)
+        ),
     )
     return environment
 
@@ -179,12 +183,22 @@ async def test_an_answer_that_is_not_a_health_status_is_a_failed_check(host: Plu
         await host.check(compute("odd"), 5)
 
 
-async def test_an_async_check_is_named_and_prints_nothing(host: PluginHost, reports: Reports) -> None:
-    await host.start_plugin(compute("awaited"), {}, 10)
+@pytest.mark.parametrize("number", range(len(ASYNC_HOOKS)))
+async def test_an_async_hook_is_named_and_prints_nothing(
+    host: PluginHost, reports: Reports, number: int
+) -> None:
+    plugin = compute(f"awaited{number}")
+
+    async def live() -> None:
+        await host.start_plugin(plugin, {}, 10)
+        await host.check(plugin, 5)
+        await host.stop_plugin(plugin, 5)
+
     with pytest.raises(HookFailed) as failed:
-        await host.check(compute("awaited"), 5)
-    assert failed.value.failure.plugin_text == "TypeError: health_check() is async, but nobody awaits it"
-    await host.stop_plugin(compute("awaited"), 5)
+        await live()
+    hook = ASYNC_HOOKS[number].partition("(")[0]
+    assert failed.value.failure.plugin_text == f"{hook}() is async, but nobody awaits it"
+    await host.stop_plugin(plugin, 5)
     assert not [line for line in reports.lines if "awaited" in line]
 
 

@@ -49,7 +49,7 @@ class Hooks:
         self._own = own
         self._importing = importing
         self._gate = gate
-        self._suspects: set[PluginId] = set()
+        self._alone_next: set[PluginId] = set()
         """Plugins that were under way when a host ended, and must run with nothing else under way."""
 
     def is_started(self, plugin: PluginId) -> bool:
@@ -81,7 +81,7 @@ class Hooks:
                 call.add_done_callback(lambda _: host.hung_starts.pop(start, None))
                 # If the start returns after all, the plugin must be stopped again.
                 with contextlib.suppress(HostLost):
-                    host.send("stop", plugin, json.dumps(json_params(plugin)))
+                    host.abandon(host.send("stop", plugin, json.dumps(json_params(plugin))))
                 raise
         if host is not self._host_of(plugin):
             raise HostUnavailable("The plugin host was replaced")
@@ -98,7 +98,7 @@ class Hooks:
                 call = host.send("check", plugin, json.dumps({**json_params(plugin), "timeout": limit}))
                 host.checks[plugin] = call
             answer = await self._answer(host, plugin, call, limit, _CHECK)
-        self._suspects.discard(plugin)
+        self._alone_next.discard(plugin)
         try:
             return HealthReport.model_validate(answer)
         except ValidationError:
@@ -155,7 +155,7 @@ class Hooks:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 if not own:
-                    await self._pass_gate(stack, plugin, alone=plugin in self._suspects)
+                    await self._pass_gate(stack, plugin, alone=plugin in self._alone_next)
                 yield
         except HostLost as lost:
             raise self._error_of(plugin, hook, lost, own=own) from None
@@ -170,9 +170,9 @@ class Hooks:
 
     def _error_of(self, plugin: PluginId, hook: str, lost: HostLost, *, own: bool) -> PluginHostError:
         """Return the hook's error after its host ended; unless it is unharmed, the plugin runs alone next."""
-        diagnosis = triage(lost.blame, hung=lost.hung, alone=own or self._own.is_culprit(plugin))
+        diagnosis = triage(lost.blame, hung=lost.hung, alone=own)
         if diagnosis is not Diagnosis.UNHARMED:
-            self._suspects.add(plugin)
+            self._alone_next.add(plugin)
         whose = "its own plugin host" if own else "the plugin host"
         match diagnosis:
             case Diagnosis.UNHARMED:

@@ -85,12 +85,16 @@ class Host:
         """Ends when the plugins of the previous host have stopped."""
         self.ended_idle = False
         """Whether it ended by itself while it had nothing to do."""
-        self.under_way: list[PluginId] = []
-        """The plugins with a call under way when it ended."""
+        self.was_killed_from_outside = False
+        """Whether it ended by a SIGKILL that was not ours."""
+        self.under_way: set[PluginId] = set()
+        """The plugins for whose answers somebody was waiting when it ended."""
         self.on_lost: Callable[[Blame], None] | None = None
         """Called if it ends by itself, before those who wait for an answer know; gets the calls' blame."""
         self._connection = RpcConnection(process.writer.write)
         self._at_work: dict[asyncio.Future[Any], PluginId] = {}
+        self._abandoned: set[asyncio.Future[Any]] = set()
+        """The calls among these that nobody waits for; they may never return."""
         self._end: _End | None = None
         self.life = asyncio.create_task(self._live(), name=f"plugin-host-{process.pid}")
         """Ends shortly after `lost` is set, when nothing of the host is left."""
@@ -169,8 +173,17 @@ class Host:
         """Send the call without waiting for its answer."""
         answer = self._connection_call(method, params)
         self._at_work[answer] = plugin
-        answer.add_done_callback(lambda done: self._at_work.pop(done, None))
+        answer.add_done_callback(self._forget)
         return answer
+
+    def abandon(self, call: asyncio.Future[Any]) -> None:
+        """Note that nobody waits for the answer to a call."""
+        if not call.done():
+            self._abandoned.add(call)
+
+    def _forget(self, call: asyncio.Future[Any]) -> None:
+        self._at_work.pop(call, None)
+        self._abandoned.discard(call)
 
     async def answer_to(self, call: asyncio.Future[Any], limit: float) -> Any:
         """Wait for the answer to a call that was sent, as `call` does."""
@@ -196,6 +209,7 @@ class Host:
         """Have the host stop its plugins and end; kill it after `limit` seconds. It accepts no more calls."""
         if self._end is None:
             self._end = _End("it was replaced", blame)
+            self.on_lost = None
             # The rest of the time is for the process to end.
             shutdown = self._connection.call("shutdown", f'{{"timeout":{0.9 * limit}}}')
             shutdown.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -209,9 +223,11 @@ class Host:
         return self._connection.call(method, params)
 
     async def _wait(self, call: asyncio.Future[Any], limit: float) -> Any:
+        self._abandoned.discard(call)
         # Not wait_for, which would cancel the call: it stays under way whether or not anybody waits.
         await asyncio.wait([call], timeout=max(0.0, limit - _PING_LIMIT))
         if not call.done() and await self._answers_beside(call) and not call.done():
+            self.abandon(call)
             raise CallTimedOut
         if not call.done():
             self.condemn("it stopped answering", hung=True)
@@ -252,22 +268,23 @@ class Host:
 
     def _bury(self) -> None:
         self.process.kill()
-        self.under_way = [plugin for call, plugin in self._at_work.items() if not call.done()]
+        at_work = {call: plugin for call, plugin in self._at_work.items() if not call.done()}
+        self.under_way = {plugin for call, plugin in at_work.items() if call not in self._abandoned}
         self.ended_idle = self._end is None and not self.under_way
-        blame = self._end.blame if self._end and self._end.blame else self._blame(self.under_way)
+        self.was_killed_from_outside = self._end is None and self.process.was_killed
+        blame = self._end.blame if self._end and self._end.blame else self._blame({*at_work.values()})
         end = self._end = _End(self.how_it_ended, blame, self._end is not None and self._end.hung)
         if blame is not Blame.INNOCENT and self.on_lost is not None:
             self.on_lost(blame)
         self.lost.set()
         self._connection.fail(lambda: HostLost(end.how, blame, hung=end.hung))
 
-    def _blame(self, at_work: list[PluginId]) -> Blame:
-        """Return CAUSE if only the one call under way can have ended the host, else SUSPECT.
+    def _blame(self, at_work: set[PluginId]) -> Blame:
+        """Return CAUSE if only the one plugin under way can have ended the host, else SUSPECT.
 
         A started plugin can have its own threads, and the kernel or a person can kill a process.
         """
-        killed_by_others = self._end is None and self.process.was_killed
-        if len(at_work) != 1 or self.started - set(at_work) or killed_by_others:
+        if len(at_work) != 1 or self.started - at_work or self.was_killed_from_outside:
             return Blame.SUSPECT
         return Blame.CAUSE
 

@@ -22,7 +22,10 @@ from floe_operator.plugin_host.triage import Blame
 from floe_operator.rules.sentences import listing
 
 MOST = 4
-"""The most plugins that have a host of their own; the sentence below has this number as a word."""
+"""The most plugins that have a host of their own; the sentence below has this number as a word.
+
+If all of them need it, suspects are tried in one host more, or else they would end the shared host for ever.
+"""
 _RETIRE_LIMIT = 10.0
 """Seconds that a host with stale modules has to stop its plugin."""
 _MEMORY_PERIOD = 0.5
@@ -68,16 +71,13 @@ class OwnHosts:
             return True
         return self._suspicions.is_suspect(plugin) and self._room_for(plugin) is not None
 
-    def is_culprit(self, plugin: PluginId) -> bool:
-        """Return True if the plugin ends its hosts."""
-        return self._suspicions.is_culprit(plugin)
-
     def note_shared_end(self, host: Host, blame: Blame) -> None:
         """Note that the shared host ended by itself; this clears the plugins that go on elsewhere."""
         for plugin in self._places:
             if self.host(plugin):
                 self._suspicions.clear(plugin)
-        self._suspicions.note_shared_end(host.under_way, host.started, proved=blame is Blame.CAUSE)
+        now = asyncio.get_running_loop().time()
+        self._suspicions.note_shared_end(host.under_way, host.started, now, proved=blame is Blame.CAUSE)
 
     async def obtain(self, plugin: PluginId) -> Host:
         """Return the plugin's own host, and start it if need be.
@@ -185,12 +185,13 @@ class OwnHosts:
             return []
         others = [each for each in self._places if not self._cannot_share(each)]
         cleared = [each for each in others if not self._suspicions.is_suspect(each)]
-        leaving = cleared or (others if self._cannot_share(plugin) else [])
-        return leaving[:1] or None
+        if self._cannot_share(plugin):
+            return (cleared or others)[:1] if len(self._places) - len(others) < MOST else None
+        return (cleared[:1] or None) if others else []
 
     def _reason(self, plugin: PluginId) -> str:
         if self._suspicions.is_culprit(plugin):
-            return "it ended the plugin host twice while it ran"
+            return "it ended plugin hosts while it ran"
         if self._knowledge.loads_only_alone(plugin):
             return "it loads only alone"
         return "it may have ended the plugin host, and this will show"
@@ -221,7 +222,10 @@ class OwnHosts:
         if self._places.get(plugin) is not host:
             return  # it was released or retired
         self._places[plugin] = None
-        self._suspicions.note_own_end(plugin)
+        if not host.was_killed_from_outside:
+            self._suspicions.note_own_end(plugin)
+        if sum(map(self._cannot_share, self._places)) > MOST:
+            del self._places[plugin]  # it was tried in the one host more
         _log.warning("plugin host ended", plugin=plugin.slug, reason=host.how_it_ended, pid=host.process.pid)
         if not host.under_way:
             self._ended[plugin] = host.how_it_ended

@@ -1,13 +1,13 @@
 """What is known against each plugin whose hosts end, and when that takes a host of its own. No I/O.
 
-A host can be ended by any call that is under way in it, and by a thread of any plugin that is started in it.
-So the end of a shared host makes suspects, and the end of a plugin's own host a culprit. A suspect whose own
-host goes on while the shared one ends again is cleared.
+A shared host can be ended by any call that is under way in it, and by a thread of any plugin that is started
+in it. So its end makes suspects, each of which is tried in a host of its own: if that ends, the plugin is a
+culprit; if the shared host ends meanwhile, the plugin is cleared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from floe_core.plugin_types import PluginId
@@ -16,8 +16,12 @@ _SUSPECT = 5
 """This much evidence makes a plugin a suspect: twice alone, or once with others under way and then alone."""
 _ALONE, _UNDER_WAY, _STARTED = 3, 2, 1
 """How much the end of a host says against a plugin: the most if it alone or nothing was under way."""
+_PATIENCE = 4
+"""How many times the evidence that it takes doubles when a suspect is cleared, so that others are tried."""
 _CULPRIT = 2
-"""A plugin that ended this many hosts is a culprit."""
+"""A plugin that ended this many hosts beyond doubt is a culprit."""
+_CALM = 3_600.0
+"""Seconds without the end of a shared host after which earlier ends count no longer."""
 
 
 @dataclass(slots=True)
@@ -26,6 +30,7 @@ class _Case:
 
     fingerprint: str | None
     evidence: int = 0
+    cleared: int = 0
     proofs: int = 0
 
 
@@ -35,41 +40,47 @@ class Suspicions:
     def __init__(self, fingerprint: Callable[[PluginId], str | None]) -> None:
         self._fingerprint = fingerprint
         self._cases: dict[PluginId, _Case] = {}
+        self._last_end = float("-inf")
 
     def is_suspect(self, plugin: PluginId) -> bool:
         """Return True if the plugin should run in a host of its own, to show whether it ends that, too."""
         case = self._case(plugin)
-        return case.evidence >= _SUSPECT and case.proofs < _CULPRIT
+        return case.evidence >= _SUSPECT << case.cleared and not self.is_culprit(plugin)
 
     def is_culprit(self, plugin: PluginId) -> bool:
         """Return True if the plugin ends its hosts and must not share one until it changes."""
         return self._case(plugin).proofs >= _CULPRIT
 
     def note_shared_end(
-        self, under_way: Sequence[PluginId], started: Collection[PluginId], *, proved: bool
+        self, under_way: Collection[PluginId], started: Collection[PluginId], now: float, *, proved: bool
     ) -> None:
         """Note that a shared host ended by itself while it was running these plugins.
 
-        `proved`: nothing but the one call under way can have ended it.
+        `proved`: nothing but the one plugin under way can have ended it; `now` is in seconds, monotonic.
         """
-        alone = under_way[0] if len(under_way) == 1 else None
-        if alone is not None and self.is_suspect(alone):  # there was no host to try it in
-            self._prove(alone, _CULPRIT)
-            return
-        if alone is not None and proved:
-            self._prove(alone, 1)
-        closest = _UNDER_WAY if len(under_way) > 1 else _ALONE
+        if now - self._last_end > _CALM:
+            self._drop_evidence()
+        self._last_end = now
+        closest = _ALONE if len(under_way) < 2 else _UNDER_WAY
         for plugin in {*under_way, *started}:
             is_closest = not under_way or plugin in under_way
             self._case(plugin).evidence += closest if is_closest else _STARTED
+        if proved:
+            for plugin in under_way:
+                self._case(plugin).proofs += 1
 
     def note_own_end(self, plugin: PluginId) -> None:
-        """Note that the plugin's own host ended by itself."""
-        self._prove(plugin, _CULPRIT)
+        """Note that the plugin ended its own host."""
+        was_suspect = self.is_suspect(plugin)
+        self._case(plugin).proofs += _CULPRIT
+        if was_suspect:
+            self._drop_evidence()  # the culprit explains what happened so far
 
     def clear(self, plugin: PluginId) -> None:
-        """Drop the suspicion against a plugin; what is proved remains."""
-        self._case(plugin).evidence = 0
+        """Drop the evidence against a plugin; the next time, it takes more to make it a suspect."""
+        case = self._case(plugin)
+        case.cleared = min(case.cleared + 1, _PATIENCE) if self.is_suspect(plugin) else case.cleared
+        case.evidence = 0
 
     def forget_old_releases(self) -> None:
         """Forget what was known against releases that are no longer installed."""
@@ -77,12 +88,9 @@ class Suspicions:
             each: case for each, case in self._cases.items() if case.fingerprint == self._fingerprint(each)
         }
 
-    def _prove(self, plugin: PluginId, proofs: int) -> None:
-        case = self._case(plugin)
-        case.proofs += proofs
-        if case.proofs >= _CULPRIT:
-            for other in self._cases.values():
-                other.evidence = 0  # the culprit explains what happened so far
+    def _drop_evidence(self) -> None:
+        for case in self._cases.values():
+            case.evidence = case.cleared = 0
 
     def _case(self, plugin: PluginId) -> _Case:
         fingerprint = self._fingerprint(plugin)

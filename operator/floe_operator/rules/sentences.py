@@ -20,15 +20,9 @@ def sentence(wrong: str, mend: str = "") -> str:
 
 
 def with_detail(wrong: str, detail: str) -> str:
-    """Return what is wrong and, after a colon, the detail, if it adds anything.
-
-    The text of an exception begins with its type, which is often the last word of what is wrong.
-    """
-    said, detail = _open(wrong), " ".join(detail.split())
-    kind, _, text = detail.partition(": ")
-    if said.rpartition(" ")[2] == kind:
-        detail = text
-    return f"{said}: {detail}" if detail else said
+    """Return what is wrong and, after a colon, the detail, if there is one."""
+    detail = " ".join(detail.split())
+    return f"{_open(wrong)}: {detail}" if detail else _open(wrong)
 
 
 def listing(items: Iterable[str], *, most: int = 5, word: str = "and") -> str:

@@ -172,12 +172,9 @@ def class_source(bases: str, *members: str, head: str = "") -> str:
             "get_required_dbt_packages, get_resource_requirements",
         ),
         (
-            class_source("DBTPlugin", members_source(PluginType.COMPUTE)),
+            class_source("DBTPlugin", "is_self_hosted = generate_dbt_profile = validate_connection = None"),
             "DBTPlugin",
-            (
-                "compile_project, get_manifest, get_run_results, get_runtime_metadata, lint_project, "
-                "run_models, supports_parallel_execution, supports_sql_linting, test_models"
-            ),
+            "get_required_dbt_packages, get_resource_requirements",
         ),
     ],
     ids=["bare", "of another type", "has some, and answers to any name", "abstract in another type"],
@@ -190,7 +187,7 @@ def test_a_class_without_the_members_of_its_types_base_class_is_not_a_plugin(
         load_class(site.claim(PLUGIN))
     assert caught.value.reason == (
         f"tried_module:Plugin inherits from {base}, not from ComputePlugin, as a plugin of the group "
-        f"floe.computes should: it does not implement {lacks}"
+        f"floe.computes should, and does not implement {lacks}: change its base class or its group"
     )
 
 

@@ -83,8 +83,8 @@ WARNINGS = {
     "def startup(self, context, *, force): ...": [
         f"its startup() requires context, force, {NEEDS_NO_DEFAULT}"
     ],
-    "startup = None": ["its startup is None, not a method: leave it out"],
-    "health_check = None": ["its health_check is None, not a method: leave it out"],
+    "startup = None": ["its startup is not a method: define it as one, or leave it out"],
+    "shutdown = 5": ["its shutdown is not a method: define it as one, or leave it out"],
     "def shutdown(): ...": ["its shutdown() has no parameter for self: add it"],
     "def health_check(*, timeout): ...": ["its health_check() has no parameter for self: add it"],
     "def __init__(): ...": ["its constructor has no parameter for self: add it"],
@@ -131,6 +131,7 @@ NO_WARNING = [
     "def startup(self, context=None): ...",
     "def startup(*arguments): ...",
     "@staticmethod\ndef startup(): ...",
+    "@property\ndef startup(self): return print",
     "startup = functools.partial(print, 1)",
     "@passing\ndef startup(self, context): ...",
     "@passing\ndef health_check(self, context) -> bool: ...",
