@@ -91,13 +91,13 @@ class UnknownGroup:
     group: str
     distribution: InstalledDistribution
     nearest: str
-    """The one of the eleven that resembles it most."""
+    """The one of the eleven that resembles it most; empty if none does."""
 
     def __str__(self) -> str:
+        fix = f"; if [{self.nearest}] is meant, its author must correct it" if self.nearest else ""
         return (
-            f"{self.distribution} declares entry points in the group [{self.group}], which is none of this "
-            f"platform's groups: it is for another platform, or it must be [{self.nearest}] and its author "
-            "must correct it"
+            f"{self.distribution} declares entry points in the group [{self.group}], which this platform "
+            f"does not know{fix}"
         )
 
 
@@ -242,14 +242,12 @@ def _take(
 
 
 def _unknown_group(group: str, distribution: InstalledDistribution) -> UnknownGroup:
-    from difflib import SequenceMatcher
+    from difflib import get_close_matches
 
-    def likeness(known: str) -> float:
-        return SequenceMatcher(None, group.strip().lower(), known).ratio()
-
-    return UnknownGroup(
-        printable(group), distribution, max(PluginType.all_entry_point_groups(), key=likeness)
-    )
+    # Compared without the `floe.` that all of them have.
+    known = {each.partition(".")[2]: each for each in PluginType.all_entry_point_groups()}
+    close = get_close_matches(group.strip().lower().partition(".")[2], known, n=1)
+    return UnknownGroup(printable(group), distribution, known[close[0]] if close else "")
 
 
 def _sorted_out(claims: Mapping[PluginId, list[tuple[EntryPointClaim, str]]]) -> _Claimed:

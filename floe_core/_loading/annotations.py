@@ -15,13 +15,18 @@ def evaluated(annotation: Any, function: Callable[..., Any], owner: type) -> Any
     Other annotations of the function are not touched: they might name types imported for type checkers only.
 
     Raises:
-        Exception: Whatever evaluating the text raises.
+        Exception: Whatever evaluating the text raises; what is no Exception becomes a ValueError.
     """
     if not isinstance(annotation, str):
         return annotation
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
     names = getattr(inspect.unwrap(function), "__globals__", {})
-    return typing.get_type_hints(holder, names, dict(vars(owner)))["it"]
+    try:
+        return typing.get_type_hints(holder, names, dict(vars(owner)))["it"]
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001  (an annotation is plugin code)
+        raise ValueError(f"the annotation raised {type(error).__name__}") from None
 
 
 def alternatives(annotation: Any) -> list[Any]:

@@ -36,7 +36,7 @@ def config_parameter(plugin_class: type[PluginMetadata]) -> ConfigParameter | No
             continue
         try:
             parameters = inspect.signature(constructor).parameters
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001  (a signature can be plugin code)
             return None
         parameter = parameters.get("config")
         if parameter is not None and parameter.kind in (

@@ -50,8 +50,10 @@ def describe(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginDesc
         NotAPluginError: The class needs its constructor, or a value is unreadable or of the wrong type.
     """
     description = describe_instance(_bare_instance(plugin_class, plugin), plugin)
-    warnings = [base_warning(plugin_class, plugin.plugin_type), *signature_warnings(plugin_class)]
-    return replace(description, warnings=tuple(filter(None, warnings)))
+    warnings, _ = _attempt(
+        lambda: [base_warning(plugin_class, plugin.plugin_type), *signature_warnings(plugin_class)]
+    )
+    return replace(description, warnings=tuple(filter(None, warnings or ())))
 
 
 def describe_instance(instance: PluginMetadata, plugin: PluginId) -> PluginDescription:

@@ -25,12 +25,22 @@ def signature_warnings(plugin_class: type[PluginMetadata]) -> list[str]:
     """Return what is wrong with the constructor and the hooks; each sentence says how to fix it."""
     found = _of_constructor(plugin_class)
     for name in ("configure", "startup", "health_check", "shutdown"):
+        if _constructor_names(plugin_class, name):
+            continue  # it may set the hook
         hook = _method(plugin_class, name)
         if hook is not None:
             found += _of_hook(hook)
         elif not _can_be_called(inspect.getattr_static(plugin_class, name)):
             found.append(f"its {name} is not a method: define it as one, or leave it out")
     return found
+
+
+def _constructor_names(plugin_class: type, attribute: str) -> bool:
+    """Return True if the code of a constructor mentions an attribute."""
+    constructors = (vars(each).get("__init__") for each in plugin_class.__mro__)
+    return any(
+        attribute in each.__code__.co_names for each in constructors if isinstance(each, types.FunctionType)
+    )
 
 
 def _can_be_called(attribute: object) -> bool:
@@ -81,10 +91,11 @@ def _method(plugin_class: type, name: str) -> _Method | None:
         return None
     if isinstance(found, staticmethod) and name != "__new__":
         return _Method(name, owner, function, parameters)
-    kinds = [each.kind for each in parameters[:1]]
-    takes_no_self = not kinds or kinds[0] in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-    kept = parameters if takes_no_self or kinds[0] is inspect.Parameter.VAR_POSITIONAL else parameters[1:]
-    return _Method(name, owner, function, kept, takes_no_self)
+    # Not from the signature, which a decorator may have set.
+    takes_any = bool(function.__code__.co_flags & inspect.CO_VARARGS)
+    takes_no_self = not function.__code__.co_argcount and not takes_any
+    first = [each for each in parameters[:1] if each.kind is not each.VAR_POSITIONAL]
+    return _Method(name, owner, function, parameters[len(first) :], takes_no_self)
 
 
 def _of_constructor(plugin_class: type[PluginMetadata]) -> list[str]:

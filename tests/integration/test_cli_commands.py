@@ -384,7 +384,7 @@ def test_list_shows_every_plugin_and_what_is_wrong_with_it(cli: Any) -> None:
     assert "nothing_of_this_name" in rows["storage", "broken"]["message"]
     assert rows["dbt", "odd"]["message"] == (
         'it calls itself "strange", but the name of its entry point is used; it declares version "0.0.9", '
-        "but floe-dbt-odd 0.1.0 is installed: its author must correct the class; it inherits from "
+        "but floe-dbt-odd 0.1.0 is installed: its author must make the two equal; it inherits from "
         "PluginMetadata only, but has the members of a DBTPlugin: derive it from DBTPlugin; its startup() is "
         "async, but nobody awaits it: define it without async"
     )

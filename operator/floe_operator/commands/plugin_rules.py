@@ -67,11 +67,8 @@ class PluginRules:
         plugin = found.spec.plugin
         if plugin in self._installed.broken:
             claim = self._installed.broken[plugin]
-            found.add(
-                ("spec", "name"),
-                claim.reason,
-                f"{claim.detail}; fix or uninstall a distribution that declares it",
-            )
+            fix = "" if claim.reason == "DuplicateEntryPoint" else "; install a release that corrects it"
+            found.add(("spec", "name"), claim.reason, claim.detail + fix)
         elif plugin not in self._installed.found:
             if not self._allow_missing:
                 found.add(("spec", "name"), "NotInstalled", _not_installed(plugin, self._installed.found))

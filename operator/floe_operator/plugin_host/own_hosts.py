@@ -7,6 +7,7 @@ so is what counts as evidence against a plugin.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 
 import structlog
@@ -57,7 +58,7 @@ class OwnHosts:
         self._ended: dict[PluginId, str] = {}
         """How hosts ended between two calls, until the next start of their plugins reports it."""
         self._leaving: dict[PluginId, asyncio.Task[None]] = {}
-        self._starting = asyncio.Lock()
+        self._starting: dict[PluginId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closed = False
 
     def host(self, plugin: PluginId) -> Host | None:
@@ -87,7 +88,7 @@ class OwnHosts:
             NoPlace: A plugin that loads only alone has no place.
             HostUnavailable: The host cannot be started, or a suspect has no place; retry later.
         """
-        async with self._starting:
+        async with self._starting[plugin]:
             if host := self.host(plugin):
                 return host
             if self._closed:

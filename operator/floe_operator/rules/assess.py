@@ -229,7 +229,7 @@ _LOAD_FAULTS = {reason.text: reason for reason in Loaded}
 # For the other reasons, the plugin host's message already says when the plugin will be retried.
 _LOADING_MENDED_BY = {
     "ImportFailed": "install another release of the plugin",
-    "NotAPlugin": "install a release whose entry point names a complete plugin class",
+    "NotAPlugin": "install a release that corrects it",
 }
 _VALIDATING_MENDED_BY = (
     "the validation will be retried; check what the plugin's validators do and how large the configuration is"

@@ -25,7 +25,7 @@ def remarks(plugin: PluginId, described: Described, distribution: DistributionRe
         version = _quoted(description.version)
         found.append(
             f"it declares version {version}, but {named(distribution)} is installed: "
-            "its author must correct the class"
+            "its author must make the two equal"
         )
     if described.beside is not None:
         found.append(loads_only_alone(described.beside))

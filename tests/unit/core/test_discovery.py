@@ -173,6 +173,8 @@ def test_the_way_out_of_a_conflict_fits_who_is_in_it(good: Site, lines: str, fix
         ("Floe.Computes", "floe.computes"),
         ("floe.lineage-backends", "floe.lineage_backends"),
         ("floe.secret", "floe.secrets"),
+        ("floe.telemetry", "floe.telemetry_backends"),
+        ("floe.plugins", ""),
         ("floe.caf\xe9", ""),
         ("floe.", ""),
     ],
@@ -182,9 +184,7 @@ def test_a_floe_group_that_is_none_of_the_eleven_is_a_finding(good: Site, group:
     found = scanned(good)
     (unknown,) = found.unknown_groups
     assert (unknown.group, str(unknown.distribution)) == (group, "floe-other 0.1.0")
-    assert unknown.nearest == nearest or (
-        not nearest and unknown.nearest in PluginType.all_entry_point_groups()
-    )
+    assert unknown.nearest == nearest
     assert all(part in str(unknown) for part in ("floe-other 0.1.0", group, unknown.nearest))
     assert (len(found.plugins), found.complete, found.unreadable) == (2, True, ())
 

@@ -379,3 +379,26 @@ def test_a_load_error_names_the_plugin_and_keeps_plugin_text_out_of_its_reason(s
     with pytest.raises(PluginLoadError) as caught:
         load_class(site.claim(plugin))
     assert "hunter2" not in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "def health_check(self) -> Exits: ...",
+        "def health_check(self) -> 'exit(3)': ...",
+        "def __init__(self, config: 'exit(3)' = None): ...",
+        "__init__ = Raises()",
+    ],
+)
+def test_a_signature_that_raises_when_it_is_read_costs_no_description(site: Site, member: str) -> None:
+    head = """
+class Meta(type):
+    def __subclasscheck__(cls, other): raise SystemExit(3)
+class Exits(metaclass=Meta): ...
+class Raises:
+    @property
+    def __signature__(self): raise RuntimeError
+    def __call__(self): ...
+"""
+    source = class_source("ComputePlugin", members_source(PluginType.COMPUTE), member, head=head)
+    assert described(site, source).warnings == ()

@@ -13,7 +13,7 @@ from floe_core._loading.signatures import signature_warnings
 from floe_core.plugin_metadata import PluginMetadata
 
 HEAD = """
-import functools, typing
+import functools, inspect, typing
 from floe_core import HealthState, HealthStatus, PluginMetadata
 from pydantic import BaseModel
 
@@ -136,6 +136,9 @@ NO_WARNING = [
     "@passing\ndef startup(self, context): ...",
     "@passing\ndef health_check(self, context) -> bool: ...",
     "def startup(self, context): ...\nstartup.__signature__ = 3",
+    "def startup(self): ...\nstartup.__signature__ = inspect.Signature()",
+    "startup = None\ndef __init__(self): self.startup = print",
+    "async def health_check(self): ...\ndef __init__(self): self.health_check = HealthStatus",
     "def __init__(self): ...",
     "def __init__(self, *, size: int = 3, **options): ...",
     "def __init__(self, config: Config): ...",

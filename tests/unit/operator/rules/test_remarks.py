@@ -21,7 +21,7 @@ from tests.unit.operator.rules.facts_builder import condition, described, judged
             {"version": "0.0.9"},
             (
                 'it declares version "0.0.9", but floe-identity-keycloak 0.1.0 is installed: '
-                "its author must correct the class"
+                "its author must make the two equal"
             ),
         ),
         ({"version": "0.1"}, "The plugin is loaded"),
