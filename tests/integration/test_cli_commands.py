@@ -385,8 +385,8 @@ def test_list_shows_every_plugin_and_what_is_wrong_with_it(cli: Any) -> None:
     assert rows["dbt", "odd"]["message"] == (
         'it calls itself "strange", but the name of its entry point is used; it declares version "0.0.9", '
         "but floe-dbt-odd 0.1.0 is installed: its author must make the two equal; it inherits from "
-        "PluginMetadata only, but has the members of a DBTPlugin: derive it from DBTPlugin; its startup() is "
-        "async, but nobody awaits it: define it without async"
+        "PluginMetadata, not from DBTPlugin, but has all its members: derive it from DBTPlugin; its "
+        "startup() is async, but nobody awaits it: define it without async"
     )
     assert rows["dbt", "plain"]["message"] == ""
     duckdb = rows["compute", "duckdb"]
@@ -416,7 +416,7 @@ def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:
     assert "warning: " in outcome.stderr
     assert "damaged" in outcome.stderr
     assert "warning: floe-typo 0.1.0 declares entry points in the group [floe.compute], " in outcome.stderr
-    assert "it must be [floe.computes]" in outcome.stderr
+    assert "if [floe.computes] is meant" in outcome.stderr
 
 
 def test_list_reports_an_environment_without_plugins(tmp_path: Path, cli: Any) -> None:

@@ -102,6 +102,6 @@ def test_an_unknown_group_is_said_once_and_counted(
     scans(3)
     said = [line for line in operator.lines() if line.get("message") == "unknown group of entry points"]
     assert [(line["about"], line["level"]) for line in said] == [("floe-typo [floe.compute]", "warning")]
-    assert "it must be [floe.computes] and its author must correct it" in said[0]["reason"]
+    assert "if [floe.computes] is meant, its author must correct it" in said[0]["reason"]
     assert metric("floe_operator_unknown_entry_point_groups") == 1
     assert metric("floe_operator_unreadable_distributions") == 0
