@@ -155,7 +155,8 @@ class Prober:
                 else:
                     runner.setbacks = 0
             try:
-                await asyncio.wait_for(runner.changed.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await runner.changed.wait()
             except TimeoutError:
                 continue
 

@@ -64,7 +64,8 @@ class Scanner:
             listed = await self._keep_mirror(scan) if self._leads() else True
             pause = self._interval if listed else min(self._interval, _RETRY_SECONDS)
             try:
-                await asyncio.wait_for(self._soon.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._soon.wait()
             except TimeoutError:
                 continue
 

@@ -44,7 +44,7 @@ async def eventually_async(
     while True:
         try:
             left = max(deadline - time.monotonic(), every)
-            value = await asyncio.wait_for(_call(check), left)
+            value = await asyncio.wait_for(_call(check), left)  # noqa: TID251 - no timeout() on Python 3.10
         except AssertionError as error:
             seen = str(error) or repr(error)
         except _DeadlineError:

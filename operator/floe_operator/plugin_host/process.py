@@ -124,7 +124,8 @@ class HostProcess:
     async def wait(self, limit: float) -> bool:
         """Return True if the process ends within `limit` seconds, even if others still hold its pipes."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ended.wait(), limit)
+            async with asyncio.timeout(limit):
+                await self.ended.wait()
         return self.ended.is_set()
 
     async def drain_output(self, limit: float) -> None:

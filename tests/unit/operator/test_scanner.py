@@ -174,3 +174,28 @@ async def test_an_installed_plugin_without_an_object_is_enqueued_after_a_scan_th
     await eventually_async(all_looked_at, every=0.005)
     running.cancel()
     assert [plugin for plugin in seen if plugin != STAYING] == looked_at
+
+
+async def test_a_scanner_that_is_hurried_and_cancelled_at_the_same_time_ends() -> None:
+    begun = 0
+
+    async def next_scan() -> ScanResult:
+        nonlocal begun
+        begun += 1
+        return PRESENT
+
+    async def listed() -> AsyncIterator[dict[str, Any]]:
+        yield BARE
+
+    scanner = a_scanner(next_scan, listed, Objects())
+    scans = asyncio.create_task(scanner.run())
+
+    async def pauses() -> bool:
+        return begun == 1
+
+    await eventually_async(pauses, every=0.005)
+    scanner.hurry()
+    scans.cancel()
+    ended, _ = await asyncio.wait([scans], timeout=10)
+    assert ended
+    assert scans.cancelled()
