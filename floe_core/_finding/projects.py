@@ -73,8 +73,7 @@ def _first(rivals: list[Declaration], unreadable: list[UnreadableDistribution]) 
     together = [each for each in rivals if each.distribution.location == location]
     best = together[0] if len(together) == 1 else _chosen(together, unreadable)
     for each in together:
-        if each.failure or each.identity.fault:
-            unreadable.extend(each.damage(detail) for detail in (each.failure, each.identity.fault) if detail)
+        unreadable.extend(each.damage(detail) for detail in (each.failure, each.identity.fault) if detail)
     return best
 
 

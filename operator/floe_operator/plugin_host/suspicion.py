@@ -79,7 +79,8 @@ class Suspicions:
     def clear(self, plugin: PluginId) -> None:
         """Drop the evidence against a plugin; the next time, it takes more to make it a suspect."""
         case = self._case(plugin)
-        case.cleared = min(case.cleared + 1, _PATIENCE) if self.is_suspect(plugin) else case.cleared
+        if self.is_suspect(plugin):
+            case.cleared = min(case.cleared + 1, _PATIENCE)
         case.evidence = 0
 
     def forget_old_releases(self) -> None:
