@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from floe_core.plugin_errors import (
         AmbiguousDependencyError,
         CircularDependencyError,
+        ConfigurationChangedError,
         ConfigurationNotAcceptedError,
         ConfigurationRequiredError,
         DuplicatePluginError,
@@ -59,6 +60,7 @@ __all__ = [
     "CatalogPlugin",
     "CircularDependencyError",
     "ComputePlugin",
+    "ConfigurationChangedError",
     "ConfigurationNotAcceptedError",
     "ConfigurationRequiredError",
     "DBTPlugin",

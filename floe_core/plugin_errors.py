@@ -6,20 +6,22 @@ PluginError
 ├── PluginLoadError
 │   ├── PluginImportError             the module or its attribute cannot be imported
 │   ├── NotAPluginError               what was imported is not a complete plugin class
-│   └── PluginLoadTimeoutError
+│   └── PluginLoadTimeoutError        also a TimeoutError
 ├── PluginIncompatibleError           written for a different plugin API
 │   └── InvalidPluginVersionError     a declared version is invalid
 ├── PluginConfigurationError          contains paths and rules, never values
 │   ├── ConfigurationRequiredError    the plugin requires a configuration and has none
 │   ├── ConfigurationNotAcceptedError the plugin takes no configuration
+│   ├── ConfigurationChangedError     a started plugin cannot take another configuration
 │   └── PluginSchemaError             the schema itself is missing or unusable
 ├── PluginStartupError
-├── PluginTimeoutError                a hook did not return within its time limit
+├── PluginTimeoutError                a hook did not return within its time limit; also a TimeoutError
 ├── CircularDependencyError
 ├── MissingDependencyError
 └── AmbiguousDependencyError
 
-Messages name a plugin as `COMPUTE:duckdb`.
+Messages name a plugin as `COMPUTE:duckdb`. An error that is about one plugin has its `plugin_type`, and its
+`name` as the plugin's entry point spells it.
 """
 
 from __future__ import annotations
@@ -42,6 +44,10 @@ class FieldError(TypedDict):
 _NOT_CONFIGURED = FieldError(
     field="", message="the plugin cannot be constructed before it is configured", type="config_required"
 )
+
+
+def _named(plugin_type: PluginType | None, name: str) -> str:
+    return name if plugin_type is None else f"{plugin_type.name}:{name}"
 
 
 class PluginError(Exception):
@@ -121,52 +127,97 @@ class NotAPluginError(PluginLoadError):
     """What the entry point names does not follow the plugin contract."""
 
 
-class PluginLoadTimeoutError(PluginLoadError):
+class PluginLoadTimeoutError(PluginLoadError, TimeoutError):
     """The import did not return within its time limit."""
 
 
 class PluginIncompatibleError(PluginError):
     """The plugin was written for a plugin API that this platform does not offer or no longer offers."""
 
-    def __init__(self, name: str, required: str, platform: str, *, oldest: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        required: str,
+        platform: str,
+        *,
+        oldest: str | None = None,
+        plugin_type: PluginType | None = None,
+    ) -> None:
+        self.plugin_type = plugin_type
         self.name = name
         self.required_version = required
         self.platform_version = platform
         offered = platform if oldest in (None, platform) else f"{oldest} to {platform}"
         super().__init__(
-            f"Plugin {name} is incompatible: needs plugin API {required}, but the platform offers {offered}"
+            f"Plugin {_named(plugin_type, name)} is incompatible: needs plugin API {required}, "
+            f"but the platform offers {offered}"
         )
 
 
 class InvalidPluginVersionError(PluginIncompatibleError):
     """The plugin declares an invalid version."""
 
-    def __init__(self, name: str, required: str, platform: str, *, reason: str) -> None:
-        super().__init__(name, required, platform)
+    def __init__(
+        self,
+        name: str,
+        required: str,
+        platform: str,
+        *,
+        reason: str,
+        plugin_type: PluginType | None = None,
+    ) -> None:
+        super().__init__(name, required, platform, plugin_type=plugin_type)
         self.reason = reason
-        self.args = (f"Plugin {name} declares an invalid version: {reason}",)
+        self.args = (f"Plugin {_named(plugin_type, name)} declares an invalid version: {reason}",)
 
 
 class PluginConfigurationError(PluginError):
     """A configuration does not match the plugin's schema; `errors` has paths and rules, never values."""
 
-    def __init__(self, name: str, errors: Sequence[Mapping[str, object]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        errors: Sequence[Mapping[str, object]],
+        *,
+        plugin_type: PluginType | None = None,
+    ) -> None:
+        self.plugin_type = plugin_type
         self.name = name
         self.errors = [{key: str(value) for key, value in error.items()} for error in errors]
-        super().__init__(f"Invalid configuration for {name}: {'; '.join(map(_sentence, self.errors))}")
+        faults = "; ".join(map(_sentence, self.errors))
+        super().__init__(f"Invalid configuration for {_named(plugin_type, name)}: {faults}")
 
 
 class ConfigurationRequiredError(PluginConfigurationError):
     """Nothing has been configured yet, and the plugin requires a configuration."""
 
-    def __init__(self, name: str, errors: Sequence[Mapping[str, object]] = ()) -> None:
-        super().__init__(name, errors or [_NOT_CONFIGURED])
-        if not errors:
-            self.args = (f"Plugin {name} is not configured: call configure() first",)
+    def __init__(
+        self,
+        name: str,
+        errors: Sequence[Mapping[str, object]] = (),
+        *,
+        plugin_type: PluginType | None = None,
+    ) -> None:
+        super().__init__(name, errors or [_NOT_CONFIGURED], plugin_type=plugin_type)
+        faults = "; ".join(map(_sentence, self.errors)) if errors else "call configure() first"
+        self.args = (f"Plugin {_named(plugin_type, name)} is not configured: {faults}",)
 
 
 class ConfigurationNotAcceptedError(PluginConfigurationError):
     """A configuration was given to a plugin that takes none."""
+
+
+class ConfigurationChangedError(PluginConfigurationError):
+    """A plugin that takes its configuration by the constructor is started, and keeps the one it has.
+
+    `state` is "started" or "starting".
+    """
+
+    def __init__(self, name: str, *, state: str = "started", plugin_type: PluginType | None = None) -> None:
+        message = f"it is {state}: shut it down, configure it, start it"
+        error = FieldError(field="", message=message, type="config_changed")
+        super().__init__(name, [error], plugin_type=plugin_type)
+        self.args = (f"Plugin {_named(plugin_type, name)} keeps its configuration: {message}",)
 
 
 class PluginSchemaError(PluginConfigurationError):
@@ -188,12 +239,20 @@ class PluginStartupError(PluginError):
         self.__cause__ = cause
 
 
-class PluginTimeoutError(PluginError):
-    """A hook did not return within its time limit (`timeout`, in seconds)."""
+class PluginTimeoutError(PluginError, TimeoutError):
+    """A hook did not return within its time limit (`timeout`, in seconds).
 
-    def __init__(self, what: str, timeout: float) -> None:
+    `behind` names the earlier hook because of which it did not even begin.
+    """
+
+    def __init__(self, what: str, timeout: float, *, behind: str | None = None) -> None:
         self.timeout = timeout
-        super().__init__(f"{what} did not return within {timeout:g} s")
+        self.behind = behind
+        super().__init__(
+            f"{what} did not return within {timeout:g} s"
+            if behind is None
+            else f"{what} did not begin, because an earlier {behind} has not returned"
+        )
 
 
 class CircularDependencyError(PluginError):
@@ -208,18 +267,33 @@ class MissingDependencyError(PluginError):
     """A plugin needs plugins that are missing (with `of_given`: missing from the objects to be ordered)."""
 
     def __init__(
-        self, plugin_name: str, missing_dependencies: Sequence[str], *, of_given: bool = False
+        self,
+        plugin_name: str,
+        missing_dependencies: Sequence[str],
+        *,
+        of_given: bool = False,
+        plugin_type: PluginType | None = None,
     ) -> None:
+        self.plugin_type = plugin_type
         self.plugin_name = plugin_name
         self.missing_dependencies = list(missing_dependencies)
         lack = "not among the given plugins" if of_given else "neither installed nor registered"
-        super().__init__(f"Plugin {plugin_name} needs {', '.join(self.missing_dependencies)}: {lack}")
+        missing = ", ".join(self.missing_dependencies)
+        super().__init__(f"Plugin {_named(plugin_type, plugin_name)} needs {missing}: {lack}")
 
 
 class AmbiguousDependencyError(PluginError):
     """Several plugins share the bare name of a dependency; it must be written as `type/name`."""
 
-    def __init__(self, plugin_name: str, dependency: str, candidates: Iterable[str]) -> None:
+    def __init__(
+        self,
+        plugin_name: str,
+        dependency: str,
+        candidates: Iterable[str],
+        *,
+        plugin_type: PluginType | None = None,
+    ) -> None:
+        self.plugin_type = plugin_type
         self.plugin_name = plugin_name
         self.dependency = dependency
         self.candidates = list(candidates)
@@ -227,11 +301,13 @@ class AmbiguousDependencyError(PluginError):
             which = f"could be {' or '.join(self.candidates)}: write one of these instead"
         else:  # unregistered objects that share a name, so their types are unknown
             which = f"names {len(self.candidates)} of the given plugins"
-        super().__init__(f"Plugin {plugin_name} needs {dependency!r}, which {which}")
+        super().__init__(f"Plugin {_named(plugin_type, plugin_name)} needs {dependency!r}, which {which}")
 
 
 def _restored(kind: type[PluginError], args: tuple[object, ...]) -> PluginError:
-    return kind.__new__(kind, *args)
+    error = kind.__new__(kind, *args)
+    error.args = args  # a TimeoutError does not take them from __new__
+    return error
 
 
 def exception_text(error: BaseException, *, after: str = "") -> str:

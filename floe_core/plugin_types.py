@@ -42,6 +42,11 @@ class PluginType(Enum):
         return self.name.lower().replace("_", "-")
 
     @classmethod
+    def _missing_(cls, value: object) -> PluginType | None:
+        """Accept the name in kebab case, too: `PluginType("compute")`."""
+        return cls.from_slug(value) if isinstance(value, str) else None
+
+    @classmethod
     def all_entry_point_groups(cls) -> list[str]:
         """Return the eleven entry point groups, in the order of the members."""
         return [member.value for member in cls]
@@ -54,8 +59,8 @@ class PluginType(Enum):
             ValueError: The group is unknown; the message lists the valid groups.
         """
         try:
-            return cls(group)
-        except ValueError:
+            return _BY_GROUP[group]
+        except KeyError:
             valid = ", ".join(cls.all_entry_point_groups())
             raise ValueError(f"Unknown entry point group {group!r}; valid groups are {valid}") from None
 
@@ -72,6 +77,7 @@ class PluginType(Enum):
             raise ValueError(f"Unknown plugin type {slug!r}; valid types are {', '.join(_BY_SLUG)}") from None
 
 
+_BY_GROUP: dict[str, PluginType] = {member.value: member for member in PluginType}
 _BY_SLUG = {member.slug: member for member in PluginType}
 
 
@@ -91,9 +97,25 @@ class PluginId(NamedTuple):
         return f"{self.plugin_type.slug}/{self.name}"
 
 
-def plugin_id(plugin_type: PluginType, name: str) -> PluginId:
-    """Return the id of a plugin, whatever the spelling of its name."""
-    return PluginId(plugin_type, normalize_name(name))
+class PluginName(NamedTuple):
+    """A plugin as errors and logs name it: its type, and its name as its entry point spells it."""
+
+    plugin_type: PluginType
+    name: str
+
+    def __str__(self) -> str:
+        """Return `COMPUTE:DuckDB`."""
+        return f"{self.plugin_type.name}:{self.name}"
+
+
+def plugin_id(plugin_type: PluginType | str, name: str) -> PluginId:
+    """Return the id of a plugin, whatever the spelling of its name.
+
+    Raises:
+        ValueError: There is no such type; the message lists the valid ones.
+    """
+    kind = plugin_type if isinstance(plugin_type, PluginType) else PluginType(plugin_type)
+    return PluginId(kind, normalize_name(name))
 
 
 def normalize_name(name: str) -> str:

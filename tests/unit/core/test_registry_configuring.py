@@ -40,7 +40,7 @@ def test_a_configuration_reaches_every_kind_of_constructor(site: Site, construct
         assert str(missing.value) == "Plugin COMPUTE:taker is not configured: call configure() first"
     else:
         assert not registry.get(COMPUTE, "taker").is_configured
-    with pytest.raises(ConfigurationRequiredError, match=r"Invalid configuration .*: path: Field required"):
+    with pytest.raises(ConfigurationRequiredError, match=r"is not configured: path: Field required$"):
         registry.configure(COMPUTE, "taker", {})
     kept = registry.configure(COMPUTE, "taker", {"path": "x"})
     assert kept is not None
