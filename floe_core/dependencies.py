@@ -16,7 +16,7 @@ from floe_core.plugin_errors import (
     MissingDependencyError,
     PluginError,
 )
-from floe_core.plugin_types import PluginId, PluginType, normalize_name
+from floe_core.plugin_types import PluginId, PluginName, PluginType, normalize_name
 
 if TYPE_CHECKING:
     from floe_core.plugin_metadata import PluginMetadata
@@ -37,14 +37,13 @@ class Plan(NamedTuple):
 def resolve(plugin: PluginId, dependency: str, known: Collection[PluginId]) -> tuple[PluginId, ...]:
     """Return the plugins that a dependency could mean: none if it is missing, several if ambiguous.
 
-    `name` means the plugins of any type with that name, except `plugin` itself; `type/name` means one plugin.
+    `name` means the plugins of any type with that name, and `plugin` itself only if there is no other;
+    `type/name` means one plugin.
     """
     kind, name = _split(dependency)
-    if kind is not None:
-        named = PluginId(kind, name)
-        return (named,) if named in known else ()
-    candidates = (PluginId(member, name) for member in PluginType)
-    return tuple(each for each in candidates if each in known and each != plugin)
+    candidates = (PluginId(member, name) for member in PluginType if kind in (None, member))
+    found = tuple(each for each in candidates if each in known)
+    return tuple(each for each in found if each != plugin) or found
 
 
 def sort_key(plugin: PluginId) -> tuple[int, str]:
@@ -52,25 +51,29 @@ def sort_key(plugin: PluginId) -> tuple[int, str]:
     return _TYPE_ORDER[plugin.plugin_type], plugin.name
 
 
-def plan(declared: Mapping[PluginId, Iterable[str]], known: Collection[PluginId] | None = None) -> Plan:
+def plan(
+    declared: Mapping[PluginId, Iterable[str]],
+    known: Collection[PluginId] | None = None,
+    spelled: Callable[[PluginId], PluginName] = lambda plugin: PluginName(*plugin),
+) -> Plan:
     """Order the plugins in `declared`, which maps each to the dependencies it declares; deterministic.
 
-    `known` are all plugins that a dependency can mean (default: those in `declared`). A plugin with a missing
-    or ambiguous dependency, or in a cycle, gets a fault. It stays in the order, as do its dependents after
-    it, for the caller to skip.
+    `known` are all plugins that a dependency can mean (default: those in `declared`); `spelled` returns the
+    name of a plugin for errors. A plugin with a missing or ambiguous dependency, or in a cycle, gets a fault.
+    It stays in the order, as do its dependents after it, for the caller to skip.
     """
     known = set(declared) if known is None else {*known, *declared}
     needs: dict[PluginId, tuple[PluginId, ...]] = {}
     faults: dict[PluginId, PluginError] = {}
     for plugin in sorted(declared, key=sort_key):
-        needs[plugin], fault = _needs(plugin, declared[plugin], known)
+        needs[plugin], fault = _needs(plugin, declared[plugin], known, spelled(plugin))
         if fault is not None:
             faults[plugin] = fault
     order, cycles = in_order(
         {plugin: [each for each in needs[plugin] if each in declared] for plugin in needs}
     )
     for cycle in cycles:
-        error = CircularDependencyError([str(each) for each in cycle])
+        error = CircularDependencyError([str(spelled(each)) for each in cycle])
         faults.update((plugin, error) for plugin in cycle)
     return Plan(tuple(order), needs, faults)
 
@@ -94,46 +97,62 @@ def in_order(
 
 
 def objects_in_order(
-    plugins: Sequence[PluginMetadata], type_of: Callable[[PluginMetadata], PluginType | None]
+    plugins: Sequence[PluginMetadata], types_of: Callable[[PluginMetadata], Collection[PluginType]]
 ) -> list[PluginMetadata]:
     """Return plugin objects, each after those it needs, otherwise in the order given.
+
+    `types_of` returns the types of a plugin: usually one, none if its class does not tell.
 
     Raises:
         CircularDependencyError: Plugins need one another.
         MissingDependencyError: A plugin needs a plugin that is not among them.
         AmbiguousDependencyError: A dependency could be any of several plugins.
     """
-    types = [type_of(plugin) for plugin in plugins]
+    types = [tuple(types_of(plugin)) for plugin in plugins]
     places: dict[tuple[PluginType | None, str], list[int]] = {}
     for place, plugin in enumerate(plugins):
-        for kind in {None, types[place]}:
+        for kind in (None, *types[place]):
             places.setdefault((kind, normalize_name(plugin.name)), []).append(place)
 
-    def named(place: int) -> str:
-        kind, name = types[place], plugins[place].name
-        return name if kind is None else f"{kind.name}:{name}"
-
-    def declarable(place: int) -> str:
-        kind, name = types[place], plugins[place].name
-        return name if kind is None else f"{kind.slug}/{name}"
+    names = [
+        _ObjectName(of[0] if len(of) == 1 else None, plugin.name)
+        for of, plugin in zip(types, plugins, strict=True)
+    ]
 
     def needs(place: int) -> list[int]:
         found, missing = [], []
+        kind, name = names[place]
         for dependency in plugins[place].dependencies:
-            kind, name = _split(dependency)
-            candidates = [each for each in places.get((kind, name), ()) if kind is not None or each != place]
+            matching = places.get(_split(dependency), [])
+            candidates = [each for each in matching if each != place] or matching
             if len(candidates) > 1:
-                raise AmbiguousDependencyError(named(place), dependency, map(declarable, candidates))
+                could_be = [names[each].declarable for each in candidates]
+                raise AmbiguousDependencyError(name, dependency, could_be, plugin_type=kind)
             found.extend(candidates)
             missing.extend([] if candidates else [dependency])
         if missing:
-            raise MissingDependencyError(named(place), missing, of_given=True)
+            raise MissingDependencyError(name, missing, of_given=True, plugin_type=kind)
         return found
 
     order, cycles = in_order({place: needs(place) for place in range(len(plugins))}, key=int)
     if cycles:
-        raise CircularDependencyError([*map(named, cycles[0])])
+        raise CircularDependencyError([str(names[place]) for place in cycles[0]])
     return [plugins[place] for place in order]
+
+
+class _ObjectName(NamedTuple):
+    """The name of a plugin object; the type is None if its class does not tell."""
+
+    plugin_type: PluginType | None
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.plugin_type is None else f"{self.plugin_type.name}:{self.name}"
+
+    @property
+    def declarable(self) -> str:
+        """The plugin as a dependency names it."""
+        return self.name if self.plugin_type is None else f"{self.plugin_type.slug}/{self.name}"
 
 
 def find_cycle(
@@ -168,7 +187,7 @@ def _split(dependency: str) -> tuple[PluginType | None, str]:
 
 
 def _needs(
-    plugin: PluginId, declared: Iterable[str], known: Collection[PluginId]
+    plugin: PluginId, declared: Iterable[str], known: Collection[PluginId], spelled: PluginName
 ) -> tuple[tuple[PluginId, ...], PluginError | None]:
     found: dict[PluginId, None] = {}
     missing: list[str] = []
@@ -177,13 +196,16 @@ def _needs(
         candidates = resolve(plugin, dependency, known)
         if len(candidates) > 1:
             slugs = [each.slug for each in candidates]
-            ambiguous = ambiguous or AmbiguousDependencyError(str(plugin), dependency, slugs)
+            ambiguous = ambiguous or AmbiguousDependencyError(
+                spelled.name, dependency, slugs, plugin_type=spelled.plugin_type
+            )
         elif candidates:
             found[candidates[0]] = None
         else:
             missing.append(dependency)
-    fault = MissingDependencyError(str(plugin), missing) if missing else ambiguous
-    return tuple(found), fault
+    if missing:
+        return tuple(found), MissingDependencyError(spelled.name, missing, plugin_type=spelled.plugin_type)
+    return tuple(found), ambiguous
 
 
 def _take_ready(rest: dict[K, list[K]], key: Callable[[K], Any]) -> Iterator[K]:

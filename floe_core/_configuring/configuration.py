@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from floe_core._loading.description import schema_fault
 from floe_core._loading.loading import is_users_interrupt
 from floe_core.plugin_errors import FieldError, PluginConfigurationError, PluginSchemaError
-from floe_core.plugin_types import PluginId
+from floe_core.plugin_types import PluginName
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,7 +24,7 @@ def validate(
     schema: type[BaseModel],
     config: Mapping[str, Any],
     *,
-    plugin: PluginId,
+    plugin: PluginName,
     json_mode: bool = False,
     plain: Mapping[str, Any] | None = None,
 ) -> BaseModel:
@@ -49,7 +49,7 @@ def try_validate(
     schema: type[BaseModel],
     config: object,
     *,
-    plugin: PluginId,
+    plugin: PluginName,
     json_mode: bool = False,
     plain: Mapping[str, Any] | None = None,
 ) -> BaseModel | PluginConfigurationError:
@@ -64,7 +64,8 @@ def try_validate(
     try:
         return _validated(schema, config, json_mode)
     except ValidationError as error:
-        return PluginConfigurationError(str(plugin), field_errors(error, schema, plain))
+        faults = field_errors(error, schema, plain)
+        return PluginConfigurationError(plugin.name, faults, plugin_type=plugin.plugin_type)
     except PydanticUserError as error:
         return schema_fault(plugin, f"the schema cannot be used ({error.code or 'not fully defined'})")
     except RecursionError:
@@ -118,8 +119,9 @@ def _validated(schema: type[BaseModel], config: Mapping[Any, Any], json_mode: bo
     return schema.model_validate(dict(config))
 
 
-def _error(plugin: PluginId, message: str, kind: str) -> PluginConfigurationError:
-    return PluginConfigurationError(str(plugin), [FieldError(field="", message=message, type=kind)])
+def _error(plugin: PluginName, message: str, kind: str) -> PluginConfigurationError:
+    fault = FieldError(field="", message=message, type=kind)
+    return PluginConfigurationError(plugin.name, [fault], plugin_type=plugin.plugin_type)
 
 
 def _is_json(config: Mapping[Any, Any]) -> bool:

@@ -23,7 +23,7 @@ from floe_core._finding.own_installation import OURS, fault_of
 from floe_core._finding.projects import Declaration, choose
 from floe_core._finding.site_folders import site_stamps
 from floe_core._printable import printable
-from floe_core.plugin_types import PluginId, PluginType, plugin_id
+from floe_core.plugin_types import PluginId, PluginName, PluginType, plugin_id
 
 __all__ = [
     "EntryPointClaim",
@@ -66,6 +66,11 @@ class EntryPointClaim:
     def id(self) -> PluginId:
         """The claimed plugin."""
         return PluginId(self.plugin_type, self.name)
+
+    @property
+    def spelled(self) -> PluginName:
+        """The claimed plugin as errors name it."""
+        return PluginName(self.plugin_type, self.raw_name)
 
     @property
     def text(self) -> str:

@@ -16,8 +16,8 @@ from floe_core._loading.loading import is_users_interrupt
 from floe_core._loading.signatures import signature_warnings
 from floe_core._loading.type_bases import base_warning
 from floe_core._printable import printable
-from floe_core.plugin_errors import NotAPluginError, PluginSchemaError
-from floe_core.plugin_types import PluginId
+from floe_core.plugin_errors import FieldError, NotAPluginError, PluginSchemaError
+from floe_core.plugin_types import PluginName
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -43,7 +43,7 @@ class PluginDescription:
     """What is wrong with the class although it loads; each says how its author can fix it."""
 
 
-def describe(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginDescription:
+def describe(plugin_class: type[PluginMetadata], plugin: PluginName) -> PluginDescription:
     """Return what the plugin declares, and what is wrong with its class.
 
     Raises:
@@ -56,7 +56,7 @@ def describe(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginDesc
     return replace(description, warnings=tuple(filter(None, warnings or ())))
 
 
-def describe_instance(instance: PluginMetadata, plugin: PluginId) -> PluginDescription:
+def describe_instance(instance: PluginMetadata, plugin: PluginName) -> PluginDescription:
     """Return what an existing instance of the plugin declares.
 
     Raises:
@@ -74,7 +74,7 @@ def describe_instance(instance: PluginMetadata, plugin: PluginId) -> PluginDescr
     )
 
 
-def _bare_instance(plugin_class: type[PluginMetadata], plugin: PluginId) -> PluginMetadata:
+def _bare_instance(plugin_class: type[PluginMetadata], plugin: PluginName) -> PluginMetadata:
     instance, error = _attempt(lambda: object.__new__(plugin_class))
     if error is not None:  # a subclass of a built-in type must be created by that type
         instance, error = _attempt(lambda: plugin_class.__new__(plugin_class))
@@ -84,7 +84,7 @@ def _bare_instance(plugin_class: type[PluginMetadata], plugin: PluginId) -> Plug
     return instance
 
 
-def _text(instance: PluginMetadata, attribute: str, plugin: PluginId) -> str:
+def _text(instance: PluginMetadata, attribute: str, plugin: PluginName) -> str:
     value, error = _attempt(lambda: getattr(instance, attribute))
     if error is not None:
         raise NotAPluginError(*plugin, _unreadable(attribute, error), cause=error)
@@ -98,7 +98,7 @@ def _one_line(instance: PluginMetadata) -> str:
     return printable(value) if isinstance(value, str) else ""
 
 
-def _dependencies(instance: PluginMetadata, plugin: PluginId) -> tuple[str, ...]:
+def _dependencies(instance: PluginMetadata, plugin: PluginName) -> tuple[str, ...]:
     value, error = _attempt(lambda: instance.dependencies)
     if error is not None:
         raise NotAPluginError(*plugin, _unreadable("dependencies", error), cause=error)
@@ -111,7 +111,7 @@ def _dependencies(instance: PluginMetadata, plugin: PluginId) -> tuple[str, ...]
 
 
 def _schema(
-    plugin_class: type[PluginMetadata], instance: PluginMetadata, plugin: PluginId
+    plugin_class: type[PluginMetadata], instance: PluginMetadata, plugin: PluginName
 ) -> tuple[type[BaseModel] | None, PluginSchemaError | None]:
     schema, error = _attempt(instance.get_config_schema)
     if error is not None:
@@ -129,7 +129,7 @@ def _schema(
     return _usable(schema, plugin)
 
 
-def _usable(schema: Any, plugin: PluginId) -> tuple[type[BaseModel] | None, PluginSchemaError | None]:
+def _usable(schema: Any, plugin: PluginName) -> tuple[type[BaseModel] | None, PluginSchemaError | None]:
     from pydantic import BaseModel
 
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
@@ -140,12 +140,13 @@ def _usable(schema: Any, plugin: PluginId) -> tuple[type[BaseModel] | None, Plug
     return schema, None
 
 
-def schema_fault(plugin: PluginId, message: str, cause: BaseException | None = None) -> PluginSchemaError:
+def schema_fault(plugin: PluginName, message: str, cause: BaseException | None = None) -> PluginSchemaError:
     """Return the error for a schema that is missing or unusable.
 
     Pass a `cause` only if it was raised before any config was seen.
     """
-    error = PluginSchemaError(str(plugin), [{"field": "", "message": message, "type": "schema_error"}])
+    fault = FieldError(field="", message=message, type="schema_error")
+    error = PluginSchemaError(plugin.name, [fault], plugin_type=plugin.plugin_type)
     error.__cause__ = cause
     return error
 

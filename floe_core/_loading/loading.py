@@ -45,7 +45,7 @@ def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
             if module is None
             else not_provided(claim.value, module_name, error)
         )
-        failure: PluginLoadError = PluginImportError(*claim.id, fault.reason, cause=error, fix=fault.fix)
+        failure: PluginLoadError = PluginImportError(*claim.spelled, fault.reason, cause=error, fix=fault.fix)
     else:
         plugin_class = _plugin_class(claim, found)
         if isinstance(plugin_class, type):
@@ -87,4 +87,4 @@ def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata]
         fault = f"{claim.value} is an abstract class: it does not implement {', '.join(missing)}"
     else:
         return found
-    return NotAPluginError(claim.plugin_type, claim.name, fault)
+    return NotAPluginError(*claim.spelled, fault)

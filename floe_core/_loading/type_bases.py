@@ -33,6 +33,11 @@ def base_of(plugin_type: PluginType) -> type[PluginMetadata]:
     return base
 
 
+def types_of_class(plugin_class: type[PluginMetadata]) -> tuple[PluginType, ...]:
+    """Return the types whose base classes the class extends."""
+    return tuple(each for each in PluginType if base_of(each) in plugin_class.__mro__)
+
+
 @functools.cache  # a plugin may break the import system
 def _all_bases() -> ModuleType:
     from floe_core import plugins

@@ -1,30 +1,32 @@
 """Starts many plugins, dependencies first, and stops them in reverse order.
 
-A plugin that fails prevents only its dependents from starting.
+A plugin that fails prevents only its dependents from starting. Why it did is logged once.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
+from time import monotonic
 
-from floe_core._running.construction import call_hook, reject_coroutine
-from floe_core._running.plugin_records import PluginRecord, hook_turn, loaded, made
-from floe_core._running.time_limits import DeadlockError, OutOfTimeError
+from floe_core import _logs
+from floe_core._running.construction import call_hook
+from floe_core._running.delivery import alone_with, check_configured, inside, made
+from floe_core._running.known_plugins import KnownPlugins
+from floe_core._running.plugin_records import PluginRecord, loaded
+from floe_core._running.shutdown import call_shutdown, shut_down
+from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError, lock
 from floe_core.dependencies import plan, resolve
 from floe_core.plugin_errors import PluginError, PluginStartupError, PluginTimeoutError
-from floe_core.plugin_metadata import PluginMetadata
-from floe_core.plugin_types import PluginId
-
-Outcomes = dict[PluginId, Exception | None]
+from floe_core.plugin_types import PluginId, PluginName, PluginType
 
 
 class Running:
     """The started plugins, in the order in which they were started."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._started: list[PluginRecord] = []
+        self._complaints = _Complaints()
 
     def start(self, record: PluginRecord, timeout: float) -> None:
         """Start the plugin unless it is already started.
@@ -32,117 +34,156 @@ class Running:
         If startup() completes after its limit, the plugin is shut down again.
 
         Raises:
+            ConfigurationRequiredError: The plugin requires a configuration that was not given.
             PluginStartupError: startup() raised or did not return in time.
-            PluginError: The plugin could not be loaded or created.
+            PluginError: The plugin could not be loaded or constructed.
         """
-        instance = made(record)
+        try:
+            self._start(record, timeout)
+        except PluginError as error:
+            self._complaints.note(record.name, safe_text(error))
+            raise
+        self._complaints.forget(record.name)
 
-        def startup() -> None:
-            if not record.started:
-                call_hook(record.id, "startup", instance.startup)
-                with self._lock:
-                    record.started = True
-                    self._started.append(record)
+    def _started_or_error(self, record: PluginRecord, timeout: float) -> PluginError | None:
+        try:
+            self.start(record, timeout)
+        except PluginError as error:
+            return error
+        return None
 
-        def stop_again(_: None) -> None:
-            if self._take(record):
-                _shut_down(instance)
+    def _start(self, record: PluginRecord, timeout: float) -> None:
+        check_configured(record)
+        made(record)
+        with alone_with(record, "startup", timeout) as deadline:
+            instance, thread = record.instance, record.thread
+            assert instance is not None
+            assert thread is not None
 
-        hook_turn(record, "startup", startup, timeout, stop_again)
+            def startup() -> None:
+                if not record.started:
+                    call_hook(record.name, "startup", instance.startup)
+                    with lock:
+                        record.started = True
+                        self._started.append(record)
 
-    def stop_all(self, timeout: float) -> dict[PluginRecord, Exception | None]:
+            def stop_again(_: None) -> None:
+                if self._take(record):
+                    call_shutdown(instance)
+
+            thread.run("startup", startup, deadline - monotonic(), too_late=stop_again)
+
+    def stop_all(self, timeout: float) -> dict[PluginName, Exception | None]:
         """Stop all started plugins, the last one first, and continue after an error."""
-        with self._lock:
+        with lock:
             records = list(reversed(self._started))
-        return {record: self._stop(record, timeout) for record in records if self._take(record)}
+        outcomes: dict[PluginName, Exception | None] = {}
+        for record in records:
+            try:
+                if self._stop(record, timeout):
+                    outcomes[record.name] = None
+            except Exception as error:  # noqa: BLE001, PERF203  (plugin code)
+                outcomes[record.name] = error
+        return outcomes
+
+    def start_all(
+        self, wanted: Iterable[PluginId], plugins: KnownPlugins, timeout: float
+    ) -> dict[PluginName, Exception | None]:
+        """Start the wanted plugins and everything they need; return each plugin's error or None.
+
+        `timeout` (seconds) applies to each.
+        """
+        known = set(plugins.ids(PluginType))
+        declared: dict[PluginId, tuple[str, ...]] = {}
+        failures: dict[PluginId, Exception | None] = {}
+        todo = list(wanted)
+        while todo:
+            plugin = todo.pop()
+            if plugin in declared:
+                continue
+            declared[plugin] = ()
+            try:
+                _, description = loaded(plugins.record(*plugin))
+                declared[plugin] = description.dependencies
+            except PluginError as error:
+                failures[plugin] = error
+                self._complaints.note(plugins.spelled(plugin), safe_text(error))
+            for dependency in declared[plugin]:
+                todo.extend(resolve(plugin, dependency, known))
+        planned = plan(declared, known, plugins.spelled)
+        for plugin in planned.order:
+            if plugin in failures:
+                continue
+            name = plugins.spelled(plugin)
+            stopped_by = [each for each in planned.needs[plugin] if failures.get(each) is not None]
+            failure: PluginError | None = planned.faults.get(plugin)
+            if failure is None and stopped_by:
+                said = ", ".join(str(plugins.spelled(each)) for each in stopped_by)
+                failure = PluginStartupError(*name, PluginError(f"its dependency {said} did not start"))
+            if failure is not None:
+                self._complaints.note(name, str(failure))
+            else:
+                failure = self._started_or_error(plugins.record(*plugin), timeout)
+            failures[plugin] = failure
+        return {plugins.spelled(plugin): failures[plugin] for plugin in planned.order}
 
     def _take(self, record: PluginRecord) -> bool:
-        with self._lock:
+        with lock:
             was_started = record.started
             record.started = False
             if was_started:
                 self._started.remove(record)
             return was_started
 
-    def _stop(self, record: PluginRecord, timeout: float) -> Exception | None:
-        instance = record.instance
-        assert instance is not None
+    def _stop(self, record: PluginRecord, timeout: float) -> bool:
+        """Stop the plugin; return False if it is not started any more."""
+        deadline = monotonic() + timeout
         try:
-            record.turns.run((record.id, "shutdown"), lambda: _shut_down(instance), timeout)
+            with inside(record, deadline):
+                instance, thread = record.instance, record.thread
+                assert instance is not None
+                assert thread is not None
+
+                def shutdown() -> bool:
+                    taken = self._take(record)  # only now: what never begins leaves the plugin started
+                    if taken:
+                        call_shutdown(instance)
+                    return taken
+
+                return shut_down(record.name, thread, shutdown, deadline - monotonic())
+        except StillRunningError as error:
+            failure: PluginError = PluginTimeoutError("shutdown", timeout, behind=error.hook)
         except OutOfTimeError:
-            return PluginTimeoutError("shutdown", timeout)
+            failure = PluginTimeoutError("shutdown", timeout)
         except DeadlockError:
-            return PluginError("shutdown is waiting for something that is waiting for it")
-        except Exception as error:  # noqa: BLE001  (plugin code)
-            return error
+            failure = PluginError("shutdown is waiting for something that is waiting for it")
+        except Exception:
+            raise
         except BaseException as error:
             if threading.current_thread() is threading.main_thread() and isinstance(error, KeyboardInterrupt):
                 raise
             failure = PluginError(f"shutdown raised {type(error).__name__}")
             failure.__cause__ = error
-            return failure
-        return None
+        raise failure
 
 
-def _shut_down(instance: PluginMetadata) -> None:
-    hook: Callable[[], object] = instance.shutdown
-    reject_coroutine("shutdown", hook())
+class _Complaints:
+    """Logs why a plugin did not start: once, until it starts or there is another reason."""
+
+    def __init__(self) -> None:
+        self._said: dict[PluginName, str] = {}
+
+    def note(self, plugin: PluginName, text: str) -> None:
+        if self._said.get(plugin) != text:
+            self._said[plugin] = text
+            _logs.warning("Plugin not started", plugin=str(plugin), error=text)
+
+    def forget(self, plugin: PluginName) -> None:
+        self._said.pop(plugin, None)
 
 
-def start_all(
-    wanted: Iterable[PluginId],
-    record_of: Callable[[PluginId], PluginRecord],
-    known: Iterable[PluginId],
-    start: Callable[[PluginRecord], None],
-) -> Outcomes:
-    """Start the wanted plugins and everything they need; return each plugin's error or None.
-
-    `record_of` raises PluginError for a plugin that cannot be loaded.
-    """
-    everything = set(known)
-    records: dict[PluginId, PluginRecord] = {}
-    declared: dict[PluginId, tuple[str, ...]] = {}
-    outcomes: Outcomes = {}
-    todo = list(wanted)
-    while todo:
-        plugin = todo.pop()
-        if plugin in declared:
-            continue
-        declared[plugin] = ()
-        try:
-            records[plugin] = record_of(plugin)
-            declared[plugin] = _declared_by(records[plugin])
-        except PluginError as error:
-            outcomes[plugin] = error
-        for dependency in declared[plugin]:
-            todo.extend(resolve(plugin, dependency, everything))
-    planned = plan(declared, everything)
-    for plugin in planned.order:
-        if plugin not in outcomes:
-            failure = planned.faults.get(plugin) or _stopped_by(plugin, planned.needs[plugin], outcomes)
-            outcomes[plugin] = failure or _started(records[plugin], start)
-    return {plugin: outcomes[plugin] for plugin in planned.order}
-
-
-def _declared_by(record: PluginRecord) -> tuple[str, ...]:
-    if record.description is None:
-        loaded(record)
-    assert record.description is not None
-    return record.description.dependencies
-
-
-def _stopped_by(
-    plugin: PluginId, needs: Iterable[PluginId], outcomes: Mapping[PluginId, Exception | None]
-) -> Exception | None:
-    failed = [str(each) for each in needs if outcomes.get(each) is not None]
-    if not failed:
-        return None
-    return PluginStartupError(*plugin, PluginError(f"its dependency {', '.join(failed)} did not start"))
-
-
-def _started(record: PluginRecord, start: Callable[[PluginRecord], None]) -> Exception | None:
-    try:
-        start(record)
-    except PluginError as error:
-        return error
-    return None
+def safe_text(error: PluginError) -> str:
+    """Return the text of an error for the log; that of a hook can quote the configuration."""
+    if not isinstance(error, PluginStartupError):
+        return str(error)
+    return f"{error.hook} failed: {type(error.cause).__name__}" if error.cause else f"{error.hook} failed"

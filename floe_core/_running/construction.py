@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, TypeVar
 from floe_core._loading.config_parameter import config_parameter
 from floe_core._loading.loading import is_users_interrupt
 from floe_core.plugin_errors import ConfigurationRequiredError, PluginError, PluginStartupError
-from floe_core.plugin_types import PluginId
+from floe_core.plugin_metadata import PluginMetadata
+from floe_core.plugin_types import PluginName
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-    from floe_core.plugin_metadata import PluginMetadata
 
 T = TypeVar("T")
 
 
 def construct(
-    plugin_class: type[PluginMetadata], config: BaseModel | None, plugin: PluginId
+    plugin_class: type[PluginMetadata], config: BaseModel | None, plugin: PluginName
 ) -> PluginMetadata:
     """Return the plugin, configured if there is a configuration.
 
@@ -34,17 +33,27 @@ def construct(
     """
     parameter = config_parameter(plugin_class)
     if parameter is not None and parameter.required and config is None:
-        raise ConfigurationRequiredError(str(plugin))
+        raise ConfigurationRequiredError(plugin.name, plugin_type=plugin.plugin_type)
     if parameter is not None and config is not None:
         # The base class has no such parameter; published plugins add it.
-        return call_hook(plugin, "constructor", lambda: plugin_class(config=config))  # type: ignore[call-arg]
+        instance = call_hook(plugin, "constructor", lambda: plugin_class(config=config))  # type: ignore[call-arg]
+        kept = getattr(instance, "__dict__", {})
+        if kept.get("_config") is None:  # so that is_configured is true; a frozen dataclass refuses setattr
+            kept["_config"] = config
+        return instance
     instance = call_hook(plugin, "constructor", plugin_class)
     if config is not None:
         configure(instance, config, plugin)
     return instance
 
 
-def configure(instance: PluginMetadata, config: BaseModel | None, plugin: PluginId) -> None:
+def is_configured_by_constructor(plugin_class: type[PluginMetadata]) -> bool:
+    """Return True if an object keeps the configuration of its constructor, whatever is configured later."""
+    overrides = inspect.getattr_static(plugin_class, "configure", None) is not PluginMetadata.configure
+    return config_parameter(plugin_class) is not None and not overrides
+
+
+def configure(instance: PluginMetadata, config: BaseModel | None, plugin: PluginName) -> None:
     """Pass a validated configuration to an existing plugin.
 
     Raises:
@@ -53,7 +62,7 @@ def configure(instance: PluginMetadata, config: BaseModel | None, plugin: Plugin
     call_hook(plugin, "configure", lambda: instance.configure(config))
 
 
-def call_hook(plugin: PluginId, hook: str, call: Callable[[], T]) -> T:
+def call_hook(plugin: PluginName, hook: str, call: Callable[[], T]) -> T:
     """Return what `call` returns.
 
     Raises:
@@ -78,7 +87,7 @@ def reject_coroutine(hook: str, answer: object) -> None:
         raise TypeError(f"{hook}() is async, but nobody awaits it")
 
 
-def startup_error(plugin: PluginId, hook: str, cause: BaseException) -> PluginStartupError:
+def startup_error(plugin: PluginName, hook: str, cause: BaseException) -> PluginStartupError:
     """Return the error for a failed hook; a ValidationError is cut to its count, because it quotes input."""
     from pydantic import ValidationError
 

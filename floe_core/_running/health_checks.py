@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable
+from time import monotonic
 
 from floe_core._running.construction import reject_coroutine
-from floe_core._running.time_limits import outcome, start_daemon
+from floe_core._running.plugin_records import PluginRecord
+from floe_core._running.plugin_thread import Job, PluginThread, give_up
+from floe_core._running.waiting import StillRunningError, lock, waiting_for, waits_for_me
 from floe_core.plugin_errors import PluginTimeoutError, exception_text
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
 from floe_core.plugin_types import PluginId
@@ -39,54 +40,56 @@ def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthSt
     return status
 
 
-class HealthChecks:
-    """Checks plugins in parallel, but never a plugin whose earlier check has not returned."""
+def check_all(records: Iterable[PluginRecord], timeout: float) -> dict[PluginId, HealthStatus]:
+    """Return the health of plugins that have an object, checked side by side within `timeout` seconds.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._under_way: set[PluginId] = set()
-
-    def run(self, plugins: Mapping[PluginId, PluginMetadata], timeout: float) -> dict[PluginId, HealthStatus]:
-        """Return each plugin's health within `timeout` seconds; exceptions and timeouts are UNHEALTHY."""
-        answers: dict[PluginId, HealthStatus] = {}
-        checks: dict[PluginId, threading.Event] = {}
-        for plugin, instance in plugins.items():
-            with self._lock:
-                busy = plugin in self._under_way
-                self._under_way.add(plugin)
-            if busy:
-                answers[plugin] = _unhealthy("an earlier health check has not returned")
-            else:
-                checks[plugin] = self._start(plugin, instance, timeout, answers)
-        deadline = time.monotonic() + timeout
-        for check in checks.values():
-            check.wait(max(0.0, deadline - time.monotonic()))
-        late = _unhealthy(str(PluginTimeoutError("health_check()", timeout)))
-        # Copied key by key: an answer that arrives from now on is too late.
-        return {plugin: answers.get(plugin, late) for plugin in plugins}
-
-    def _start(
-        self,
-        plugin: PluginId,
-        instance: PluginMetadata,
-        timeout: float,
-        answers: dict[PluginId, HealthStatus],
-    ) -> threading.Event:
-        done = threading.Event()
-
-        def check() -> None:
-            status, error = outcome(lambda: call_health_check(instance, timeout))
-            answers[plugin] = status if status is not None else _unhealthy(_said(error))
-            with self._lock:
-                self._under_way.discard(plugin)
-            done.set()
-
-        start_daemon(check, f"floe: health of {plugin}")
-        return done
+    Exceptions and timeouts are UNHEALTHY. A plugin whose earlier check has not returned is not checked again.
+    """
+    deadline = monotonic() + timeout
+    answers: dict[PluginId, HealthStatus] = {}
+    jobs: dict[PluginId, tuple[Job[HealthStatus], PluginThread]] = {}
+    for record in records:
+        assert record.thread is not None
+        refusal, job = _begin(record, record.thread, timeout)
+        if refusal:
+            give_up((job,))
+            answers[record.id] = _unhealthy(refusal)
+        else:
+            jobs[record.id] = job, record.thread
+    try:
+        with waiting_for([thread for job, thread in jobs.values() if not job.is_settled]):
+            for job, _ in jobs.values():
+                job.done.wait(max(0.0, deadline - monotonic()))
+    finally:
+        give_up(job for job, _ in jobs.values())
+    return answers | {plugin: _answer(job, thread, timeout) for plugin, (job, thread) in jobs.items()}
 
 
-def _said(error: BaseException | None) -> str:
-    return exception_text(error) if error is not None else "health_check() returned nothing"
+def _begin(record: PluginRecord, thread: PluginThread, timeout: float) -> tuple[str, Job[HealthStatus]]:
+    """Submit a health check; return why it was refused, if it was, and its job."""
+    instance = record.instance
+    assert instance is not None
+    job = Job("health_check", lambda: call_health_check(instance, timeout), timeout)
+    with lock:
+        if record.check is not None and not record.check.is_settled:
+            return "an earlier health check has not returned", job
+        record.check = job
+    if not thread.is_here and waits_for_me(thread):
+        return "health_check() is waiting for something that is waiting for it", job
+    try:
+        thread.submit(job)
+    except StillRunningError as error:
+        return str(PluginTimeoutError("health_check()", timeout, behind=error.hook)), job
+    return "", job
+
+
+def _answer(job: Job[HealthStatus], thread: PluginThread, timeout: float) -> HealthStatus:
+    if not job.done.is_set():
+        behind = None if job.begun else thread.hook
+        return _unhealthy(str(PluginTimeoutError("health_check()", timeout, behind=behind)))
+    if job.error is not None:
+        return _unhealthy(exception_text(job.error))
+    return job.result()
 
 
 def _unhealthy(message: str) -> HealthStatus:

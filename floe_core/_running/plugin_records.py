@@ -1,37 +1,29 @@
-"""Keeps a record of each plugin, loads and creates the plugin at most once, and configures it.
-
-Plugin code runs in turns of a turn table that all records of a registry share: a hook of a plugin never runs
-twice at the same time, and each run has a time limit and its own thread.
-"""
+"""Keeps a record of each plugin, and imports the plugin at most once."""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from floe_core._configuring.configuration import required_fields, try_validate
 from floe_core._finding.discovery import EntryPointClaim
 from floe_core._loading.description import PluginDescription, describe
 from floe_core._loading.loading import load_class
-from floe_core._running.construction import configure, construct
+from floe_core._running.import_turns import ImportTurns
+from floe_core._running.plugin_thread import Job, PluginThread
 from floe_core._running.remarks import log_remarks
-from floe_core._running.time_limits import DeadlockError, OutOfTimeError, TurnTable
+from floe_core._running.waiting import DeadlockError, Gate, OutOfTimeError
 from floe_core.plugin_errors import (
-    ConfigurationNotAcceptedError,
-    ConfigurationRequiredError,
     InvalidPluginVersionError,
-    PluginConfigurationError,
     PluginError,
     PluginIncompatibleError,
     PluginLoadError,
     PluginLoadTimeoutError,
-    PluginStartupError,
-    PluginTimeoutError,
 )
-from floe_core.plugin_metadata import PluginMetadata
-from floe_core.plugin_types import PluginId
+from floe_core.plugin_metadata import HealthStatus, PluginMetadata
+from floe_core.plugin_types import PluginId, PluginName
 from floe_core.version_compat import (
     FLOE_PLUGIN_API_MIN_VERSION,
     FLOE_PLUGIN_API_VERSION,
@@ -42,10 +34,10 @@ from floe_core.version_compat import (
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-T = TypeVar("T")
-
 LOAD_TIMEOUT = 30.0
 """Seconds allowed for an import, and again for a constructor or configure()."""
+
+Loaded = tuple[type[PluginMetadata], PluginDescription]
 
 
 @dataclass(eq=False, slots=True)
@@ -53,39 +45,48 @@ class PluginRecord:
     """One plugin, whatever its state."""
 
     id: PluginId
-    turns: TurnTable = field(repr=False)
-    spelled: str
-    """The name as the plugin's entry point or class spells it."""
+    name: PluginName
     claim: EntryPointClaim | None
     """None for a plugin that was registered as an object."""
+    imports: ImportTurns[Loaded] | None = field(default=None, repr=False)
     plugin_class: type[PluginMetadata] | None = None
     description: PluginDescription | None = None
-    instance: PluginMetadata | None = None
-    config: BaseModel | None = field(default=None, repr=False)
-    delivered: BaseModel | None = field(default=None, repr=False)
-    """The configuration that the plugin has: `config`, unless delivering it failed."""
-    delivering: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    """Held during a delivery, so that the plugin's configuration matches the record's."""
     failure: PluginError | None = None
     """Why the plugin is not available; kept until its distribution changes."""
-    started: bool = False
+    was_tried_in_main: bool = False
+    """Whether the import ran in the main thread, where more can succeed than in others."""
     remarked: bool = False
     """Whether what is wrong with the loaded plugin was logged; only the turn of its import writes this."""
 
-    @property
-    def text(self) -> str:
-        """`COMPUTE:duckdb`, with the name as the plugin spells it."""
-        return f"{self.id.plugin_type.name}:{self.spelled}"
+    instance: PluginMetadata | None = None
+    thread: PluginThread | None = field(default=None, repr=False)
+    """The thread of `instance`; they come and go together."""
+    config: BaseModel | None = field(default=None, repr=False)
+    """The configuration that `instance` has."""
+    is_config_certain: bool = True
+    """False after a configure() that failed, which might have changed something."""
+    started: bool = False
+
+    gate: Gate = field(default_factory=Gate, repr=False)
+    """Held while the plugin is constructed, configured, started or stopped."""
+    constructing: weakref.ref[PluginThread] | None = field(default=None, repr=False)
+    """The thread of the latest constructor, which ends if its object is not taken."""
+    check: Job[HealthStatus] | None = field(default=None, repr=False)
+    """The latest health check."""
 
 
-def loaded(record: PluginRecord) -> tuple[type[PluginMetadata], PluginDescription]:
+def loaded(record: PluginRecord) -> Loaded:
     """Return the record's class and description, loaded on first use.
 
     Raises:
-        PluginError: The plugin cannot be loaded; the same error each time.
+        PluginError: The plugin cannot be loaded.
     """
-    if record.failure is None and record.plugin_class is None:
-        _load(record)
+    if record.plugin_class is None:
+        if record.failure is None:
+            _load(record, in_place=False)
+        if record.failure is not None and _can_succeed_here(record):
+            record.was_tried_in_main = True
+            _load(record, in_place=True)
     if record.failure is not None:
         raise record.failure.with_traceback(None)
     assert record.plugin_class is not None
@@ -93,97 +94,42 @@ def loaded(record: PluginRecord) -> tuple[type[PluginMetadata], PluginDescriptio
     return record.plugin_class, record.description
 
 
-def made(record: PluginRecord) -> PluginMetadata:
-    """Return the record's plugin, created on first use, with the record's configuration if it has one.
-
-    A failure of the constructor is not remembered: what it lacked might be available next time.
-    """
-    if record.instance is None:
-        plugin_class, _ = loaded(record)
-
-        def make() -> PluginMetadata:
-            if record.instance is None:
-                config = record.config
-                record.instance = construct(plugin_class, config, record.id)
-                record.delivered = config
-            return record.instance
-
-        return hook_turn(record, "constructor", make, LOAD_TIMEOUT)
-    return record.instance
-
-
-def validated(record: PluginRecord, config: object) -> BaseModel | PluginConfigurationError | None:
-    """Return the validated configuration or what is wrong with it, or None if the plugin takes none."""
-    _, description = loaded(record)
-    plugin, schema = str(record.id), description.config_schema
-    if description.schema_error is not None:
-        return description.schema_error
-    if schema is None:
-        if not config:
-            return None
-        fault = {"field": "", "message": "the plugin takes no configuration", "type": "config_not_accepted"}
-        return ConfigurationNotAcceptedError(plugin, [fault])
-    verdict = try_validate(schema, config, plugin=record.id)
-    if isinstance(verdict, PluginConfigurationError) and config == {} and required_fields(schema):
-        return ConfigurationRequiredError(plugin, verdict.errors)
-    return verdict
-
-
-def deliver(record: PluginRecord, config: BaseModel | None) -> None:
-    """Create the plugin with the configuration, or pass the configuration to the existing plugin."""
-    if not record.delivering.acquire(timeout=LOAD_TIMEOUT):
-        raise PluginStartupError(
-            *record.id, PluginTimeoutError("an earlier configure", LOAD_TIMEOUT), hook="configure"
-        )
-    before, record.config = record.config, config
-    try:
-        instance = made(record)
-        if config is None or record.delivered is not config:
-            hook_turn(record, "configure", lambda: configure(instance, config, record.id), LOAD_TIMEOUT)
-            record.delivered = config
-    except BaseException:
-        record.config = before
-        raise
-    finally:
-        record.delivering.release()
-
-
-def hook_turn(
-    record: PluginRecord,
-    hook: str,
-    work: Callable[[], T],
-    timeout: float,
-    too_late: Callable[[T], object] = lambda _: None,
-) -> T:
-    """Run a hook in its turn and return its result.
+def check_api_version(plugin: PluginName, version: str) -> None:
+    """Check that the platform offers the plugin API version.
 
     Raises:
-        PluginStartupError: The hook failed or did not return in time.
+        PluginIncompatibleError: The platform does not offer this version.
+        InvalidPluginVersionError: The text is not an API version.
     """
+    platform, oldest, kind = FLOE_PLUGIN_API_VERSION, FLOE_PLUGIN_API_MIN_VERSION, plugin.plugin_type
     try:
-        return record.turns.run((record.id, hook), work, timeout, too_late=too_late)
-    except OutOfTimeError:
-        cause: PluginError = PluginTimeoutError(hook, timeout)
-    except DeadlockError:
-        cause = PluginError(f"{hook} is waiting for something that is waiting for it")
-    raise PluginStartupError(*record.id, cause, hook=hook)
+        too_old = parse_api_version(version) < parse_api_version(oldest)
+        fits = is_compatible(version, platform) and not too_old
+    except ValueError as error:
+        reason = f"floe_api_version: {error}"
+    else:
+        if not fits:
+            raise PluginIncompatibleError(plugin.name, version, platform, oldest=oldest, plugin_type=kind)
+        return
+    raise InvalidPluginVersionError(plugin.name, version, platform, reason=reason, plugin_type=kind)
 
 
-def _load(record: PluginRecord) -> None:
-    claim = record.claim
+def _load(record: PluginRecord, *, in_place: bool) -> None:
+    claim, imports = record.claim, record.imports
     assert claim is not None
+    assert imports is not None
     failure: PluginError | None = None
     try:
-        found = record.turns.run(
-            (record.id, "import"),
+        found = imports.run(
+            record.id,
             lambda: _load_and_describe(record, claim),
             LOAD_TIMEOUT,
             too_late=lambda late: _keep(record, late),
-            nest=True,
+            in_place=in_place,
         )
     except OutOfTimeError:
         reason = f"the import did not return within {LOAD_TIMEOUT:g} s"
-        failure = PluginLoadTimeoutError(*record.id, reason)
+        failure = PluginLoadTimeoutError(*record.name, reason)
     except DeadlockError:
         failure = None
     except PluginError as error:
@@ -192,48 +138,47 @@ def _load(record: PluginRecord) -> None:
         _keep(record, found)
         return
     if failure is None:
-        raise PluginLoadError(*record.id, "it is still being loaded, and its import depends on itself")
+        raise PluginLoadError(*record.name, "it is still being loaded, and its import depends on itself")
     record.failure = failure
 
 
-def _load_and_describe(
-    record: PluginRecord, claim: EntryPointClaim
-) -> tuple[type[PluginMetadata], PluginDescription]:
+def _can_succeed_here(record: PluginRecord) -> bool:
+    """Return True if an import that failed in a side thread can be tried in this one.
+
+    Only the main thread can set signal handlers, and has an event loop without asking for one.
+    """
+    if record.was_tried_in_main or not isinstance(record.failure, PluginLoadError):
+        return False
+    if isinstance(record.failure, PluginLoadTimeoutError) or not _is_main_thread():
+        return False
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return asyncio is None or asyncio.get_running_loop() is None
+    except RuntimeError:  # no event loop is running
+        return True
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _load_and_describe(record: PluginRecord, claim: EntryPointClaim) -> Loaded:
+    record.was_tried_in_main = record.was_tried_in_main or _is_main_thread()
     plugin_class = load_class(claim)
-    description = describe(plugin_class, claim.id)
+    description = describe(plugin_class, claim.spelled)
     if not record.remarked:
         record.remarked = True
-        log_remarks(record.text, claim, description)
+        log_remarks(record.name, claim, description)
     return plugin_class, description
 
 
-def _keep(record: PluginRecord, found: tuple[type[PluginMetadata], PluginDescription]) -> None:
+def _keep(record: PluginRecord, found: Loaded) -> None:
     plugin_class, description = found
     try:
-        check_api_version(record.id, description.floe_api_version)
+        check_api_version(record.name, description.floe_api_version)
     except PluginIncompatibleError as error:
         record.failure = error
     else:
         record.description = description
         record.plugin_class = plugin_class
         record.failure = None
-
-
-def check_api_version(plugin: PluginId, version: str) -> None:
-    """Check that the platform offers the plugin API version.
-
-    Raises:
-        PluginIncompatibleError: The platform does not offer this version.
-        InvalidPluginVersionError: The text is not an API version.
-    """
-    platform, oldest = FLOE_PLUGIN_API_VERSION, FLOE_PLUGIN_API_MIN_VERSION
-    try:
-        too_old = parse_api_version(version) < parse_api_version(oldest)
-        fits = is_compatible(version, platform) and not too_old
-    except ValueError as error:
-        reason = f"floe_api_version: {error}"
-    else:
-        if not fits:
-            raise PluginIncompatibleError(str(plugin), version, platform, oldest=oldest)
-        return
-    raise InvalidPluginVersionError(str(plugin), version, platform, reason=reason)

@@ -1,24 +1,27 @@
-"""Constructs, configures, starts, checks and stops the plugins that run in the host.
+"""Constructs, configures, starts, checks and stops the plugins that run in the host, each on its own thread.
 
 It sets no time limits: the operator decides how long to wait, and calls `stop` on a plugin it gives up on.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from threading import Lock, Thread  # these names, because plugins replace the module's
+from functools import partial
+from time import monotonic
 from typing import Any, Literal, TypeVar
 
 from floe_core._configuring.configuration import validate
 from floe_core._running.construction import construct, reject_coroutine
 from floe_core._running.health_checks import call_health_check
+from floe_core._running.plugin_thread import Job, PluginThread
+from floe_core._running.shutdown import call_shutdown, shut_down
+from floe_core._running.waiting import StillRunningError, lock
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
 from floe_core.plugin_errors import PluginConfigurationError, PluginStartupError
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
-from floe_core.plugin_types import PluginId
+from floe_core.plugin_types import PluginId, PluginName
 
 T = TypeVar("T")
 Hook = Literal["constructor", "configure", "startup", "health_check", "shutdown"]
@@ -27,100 +30,117 @@ Hook = Literal["constructor", "configure", "startup", "health_check", "shutdown"
 class _Instance:
     """A plugin between its constructor and the end of its shutdown."""
 
-    __slots__ = ("abandoned", "plugin", "started")
+    __slots__ = ("plugin", "started", "thread")
 
-    def __init__(self) -> None:
+    def __init__(self, name: PluginName) -> None:
+        self.thread = PluginThread(f"floe: {name}")
         self.plugin: PluginMetadata | None = None
         self.started = False
-        self.abandoned = False
-        """Whether it is no longer wanted; if its startup() still returns, it is shut down immediately."""
 
 
 class Instances:
     """The wanted instances, at most one of each plugin."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self._wanted: dict[PluginId, _Instance] = {}
 
     def start(self, plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> None:
         """Construct, configure and start the plugin; an existing instance is stopped first."""
-        self._discard(plugin)
-        instance = _Instance()
-        with self._lock:
+        self._discard(plugin, None)
+        instance = _Instance(PluginName(*plugin))
+        with lock:
             self._wanted[plugin] = instance
         try:
-            instance.plugin = _constructed(plugin, loaded, config)
-            if not instance.abandoned:
-                _call("startup", instance.plugin.startup)
+            instance.thread.run("startup", lambda: self._start(plugin, instance, loaded, config), None)
         except BaseException:
-            with self._lock:
+            with lock:
                 if self._wanted.get(plugin) is instance:
                     del self._wanted[plugin]
             raise
-        with self._lock:
+
+    def _start(
+        self, plugin: PluginId, instance: _Instance, loaded: LoadedPlugin, config: Mapping[str, Any]
+    ) -> None:
+        instance.plugin = _constructed(plugin, loaded, config)
+        if self._wanted.get(plugin) is not instance:
+            return
+        _call("startup", instance.plugin.startup)
+        with lock:
             instance.started = True
-            late = instance.abandoned
+            late = self._wanted.get(plugin) is not instance
             if not late:  # the dictionary is ordered by when plugins were started
                 del self._wanted[plugin]
                 self._wanted[plugin] = instance
         if late:
-            _call("shutdown", instance.plugin.shutdown)
+            running = instance.plugin
+            _call("shutdown", lambda: call_shutdown(running))
+
+    def post_check(self, plugin: PluginId, timeout: float | None, work: Callable[[], None]) -> bool:
+        """Have the plugin's thread do `work`, which calls check(); return False if it cannot."""
+        with lock:
+            instance = self._wanted.get(plugin)
+            if instance is None or not instance.started:
+                return False
+        try:
+            instance.thread.submit(Job("health_check", work, timeout))
+        except StillRunningError:
+            return False
+        return True
 
     def check(self, plugin: PluginId, timeout: float | None) -> HealthReport:
         """Return the plugin's health; `timeout` (seconds) is passed to a hook that takes a timeout."""
-        with self._lock:
+        with lock:
             instance = self._wanted.get(plugin)
         if instance is None or instance.plugin is None or not instance.started:
             raise CallError(NOT_STARTED, f"{plugin.slug} is not started")
-        running = instance.plugin
-        status = _call("health_check", lambda: call_health_check(running, timeout))
+        running, thread = instance.plugin, instance.thread
+
+        def hook() -> HealthStatus:
+            return call_health_check(running, timeout)
+
+        call = hook if thread.is_here else lambda: thread.run("health_check", hook, None)
+        status = _call("health_check", call)
         return _call("health_check", lambda: _report(status))
 
-    def stop(self, plugin: PluginId) -> None:
-        """Stop the plugin; it is forgotten even if its shutdown fails."""
+    def stop(self, plugin: PluginId, timeout: float | None = None) -> None:
+        """Stop the plugin, within `timeout` seconds; it is forgotten even if its shutdown fails."""
         instance = self._forget(plugin)
         if instance is not None and instance.plugin is not None and instance.started:
-            _call("shutdown", instance.plugin.shutdown)
+            running, thread = instance.plugin, instance.thread
+            shutdown = partial(call_shutdown, running)
+            _call("shutdown", lambda: shut_down(PluginName(*plugin), thread, shutdown, timeout))
 
     def stop_all(self, timeout: float) -> None:
         """Stop all plugins in reverse start order, within `timeout` seconds; continue after an error."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         while True:
-            with self._lock:
-                plugin = next(reversed(self._wanted), None)
+            with lock:
+                plugin, count = next(reversed(self._wanted), None), len(self._wanted)
             if plugin is None:
                 return
-            stopping = Thread(target=self._discard, args=(plugin,), daemon=True)
-            stopping.start()
-            with self._lock:
-                waiting = len(self._wanted) + 1
             # A plugin that hangs uses up its own share of the time, not that of the others.
-            stopping.join(max(0.0, deadline - time.monotonic()) / waiting)
-            self._forget(plugin)
+            self._discard(plugin, max(0.0, deadline - monotonic()) / count)
 
-    def _discard(self, plugin: PluginId) -> None:
+    def _discard(self, plugin: PluginId, timeout: float | None) -> None:
         try:
-            self.stop(plugin)
+            self.stop(plugin, timeout)
         except BaseException:  # noqa: BLE001 - a plugin's shutdown can raise anything, and nobody waits for it
             return
 
     def _forget(self, plugin: PluginId) -> _Instance | None:
-        with self._lock:
-            instance = self._wanted.pop(plugin, None)
-            if instance is not None:
-                instance.abandoned = True
-            return instance
+        """Return the instance, which is no longer wanted: if its startup() still returns, it is shut down."""
+        with lock:
+            return self._wanted.pop(plugin, None)
 
 
 def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> PluginMetadata:
-    schema = loaded.description.config_schema
+    schema, name = loaded.description.config_schema, PluginName(*plugin)
     try:
         # Treat nothing as plain text: which part of the config is secret is unknown here.
         validated = (
-            None if schema is None else validate(schema, config, plugin=plugin, json_mode=True, plain={})
+            None if schema is None else validate(schema, config, plugin=name, json_mode=True, plain={})
         )
-        return construct(loaded.plugin_class, validated, plugin)
+        return construct(loaded.plugin_class, validated, name)
     except PluginConfigurationError as error:
         raise _failed("configure", f"the configuration is not valid: {sentence_of(error)}", None) from None
     except PluginStartupError as error:
@@ -134,6 +154,9 @@ def _call(hook: Hook, code: Callable[[], T]) -> T:
     try:
         answer = code()
         reject_coroutine(hook, answer)
+    except StillRunningError as error:
+        said = f"{hook}() did not begin, because an earlier {error.hook} has not returned"
+        raise _failed(hook, said, None) from None
     except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         raise _raised(hook, error) from None
     return answer

@@ -93,7 +93,7 @@ class Inventory:
 def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
     try:
         plugin_class = load_class(claim)
-        description = describe(plugin_class, claim.id)
+        description = describe(plugin_class, claim.spelled)
         return LoadedPlugin(plugin_class, description, _message(description))
     except PluginLoadError as error:
         return _load_failed(

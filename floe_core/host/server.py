@@ -1,7 +1,7 @@
 """Takes calls from the channel, runs each on the right thread, and sends the answers.
 
-Plugins are imported and described on the main thread, one at a time. Every other call runs in its own daemon
-thread, so that a slow validation or hook delays only itself.
+Plugins are imported and described on the main thread, one at a time, and checked on their own threads. Every
+other call runs in its own daemon thread, so that a slow validation or hook delays only itself.
 """
 
 from __future__ import annotations
@@ -83,12 +83,23 @@ class Server:
         if method == "describe":
             self._main.post(lambda: self._do(call_id, method, params))
             return
+        if method == "check" and self._post_check(call_id, params):
+            return
         work = Thread(target=self._do, args=(call_id, method, params), name=method, daemon=True)
         try:
             work.start()
         except BaseException as error:  # noqa: BLE001 - plugins replace what a thread is started with
             said = f"the host cannot start a thread: {type(error).__name__}"
             self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, said))
+
+    def _post_check(self, call_id: int, params: Any) -> bool:
+        """Have the plugin's own thread answer a check; return False if it cannot."""
+        try:
+            given = protocol.HookParams.model_validate(params)
+            plugin = given.plugin
+        except ValueError:
+            return False  # the thread of the call says what is wrong
+        return self._instances.post_check(plugin, given.timeout, lambda: self._do(call_id, "check", params))
 
     def _do(self, call_id: int, method: str, params: Any) -> None:
         try:

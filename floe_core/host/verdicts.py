@@ -12,7 +12,7 @@ from floe_core._printable import printable
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import ConfigFault, Verdict
 from floe_core.plugin_errors import FieldError, PluginConfigurationError, PluginSchemaError
-from floe_core.plugin_types import PluginId
+from floe_core.plugin_types import PluginId, PluginName
 
 
 def verdict_on(
@@ -29,7 +29,7 @@ def verdict_on(
             return _verdict("PlaintextSecret", bounded(plaintext, _plaintext))
         if not config and (required := required_fields(schema)):
             return _verdict("ConfigRequired", bounded(required, _required))
-        validate(schema, config, plugin=plugin, json_mode=True, plain=plain)
+        validate(schema, config, plugin=PluginName(*plugin), json_mode=True, plain=plain)
     except PluginSchemaError as error:
         return _verdict("SchemaFailed", error.errors)
     except PluginConfigurationError as error:

@@ -40,7 +40,7 @@ PLANTED = {
     ],
     "floe_core's layers only import lower layers": [
         ("floe_core._finding.discovery", "floe_core.plugin_registry"),
-        ("floe_core._loading.loading", "floe_core._running.time_limits"),
+        ("floe_core._loading.loading", "floe_core._running.import_turns"),
         ("floe_core.plugin_types", "floe_core._finding.discovery"),
     ],
     "floe_core does not depend on Kubernetes or the operator": [

@@ -18,6 +18,7 @@ from floe_core import (
     LineageBackendPlugin,
     OrchestratorPlugin,
     PluginMetadata,
+    PluginRegistry,
     SecretsPlugin,
     SemanticLayerPlugin,
     StoragePlugin,
@@ -323,3 +324,8 @@ PLUGINS: dict[str, PluginMetadata] = {
     "SecretsPlugin": Secrets(),
     "IdentityPlugin": Identity(IdentityConfig(realm="floe", client_secret=SecretStr("not-a-secret"))),
 }
+
+
+def right_calls(registry: PluginRegistry) -> PluginMetadata:
+    registry.activate_all([("compute", "duckdb")], plugin_types=["compute"])
+    return registry.get("compute", "duckdb")

@@ -60,7 +60,7 @@ IngestionConfig(source_type=None)  # type: ignore[arg-type]
 
 
 def wrong_calls(registry: PluginRegistry, compute: ComputePlugin) -> None:
-    registry.get("compute", "duckdb")  # type: ignore[arg-type]
+    registry.get(1, "duckdb")  # type: ignore[arg-type]
     registry.activate_plugin(PluginType.COMPUTE, "duckdb", "30")  # type: ignore[arg-type]
     registry.configure(PluginType.COMPUTE, "duckdb").model_dump()  # type: ignore[call-arg, union-attr]
     compute.is_self_hosted()  # type: ignore[operator]

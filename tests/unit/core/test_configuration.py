@@ -25,9 +25,9 @@ from pydantic_core import PydanticCustomError
 
 from floe_core._configuring.configuration import json_schema, required_fields, validate
 from floe_core.plugin_errors import PluginConfigurationError, PluginSchemaError
-from floe_core.plugin_types import PluginType, plugin_id
+from floe_core.plugin_types import PluginName, PluginType
 
-PLUGIN = plugin_id(PluginType.IDENTITY, "keycloak")
+PLUGIN = PluginName(PluginType.IDENTITY, "keycloak")
 CANARY = "hunter2canary"
 
 

@@ -25,6 +25,7 @@ OTHER_A = PluginId(CATALOG, "a")
         (A, "a", (OTHER_A,)),
         (B, "catalog/a", (OTHER_A,)),
         (A, "compute/a", (A,)),
+        (C, "c", (C,)),
         (B, "Catalog/A", (OTHER_A,)),
         (B, "storage/a", ()),
         (B, "nothing/a", ()),
@@ -33,10 +34,10 @@ OTHER_A = PluginId(CATALOG, "a")
         (B, " a ", (A, OTHER_A)),
     ],
 )
-def test_a_bare_name_matches_any_type_except_the_asker_itself(
+def test_a_bare_name_matches_any_type_and_the_asker_itself_only_if_there_is_no_other(
     asker: PluginId, dependency: str, expected: tuple[PluginId, ...]
 ) -> None:
-    assert resolve(asker, dependency, {A, B, OTHER_A}) == expected
+    assert resolve(asker, dependency, {A, B, C, OTHER_A}) == expected
 
 
 def test_names_are_normalised_before_they_are_compared() -> None:
@@ -67,6 +68,10 @@ def test_a_cycle_repeats_its_first_name_at_the_end() -> None:
 
 def test_a_plugin_that_needs_itself_is_a_cycle() -> None:
     assert find_cycle({A: [A]}) == (A, A)
+    for declared in ("a", "compute/a"):
+        fault = plan({A: [declared]}).faults[A]
+        assert isinstance(fault, CircularDependencyError)
+        assert fault.cycle == ["COMPUTE:a", "COMPUTE:a"]
 
 
 def test_a_plugin_that_depends_on_a_cycle_is_not_part_of_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from floe_core._loading.description import PluginDescription, describe
 from floe_core._loading.loading import load_class
 from floe_core.plugin_errors import NotAPluginError, PluginImportError, PluginLoadError
-from floe_core.plugin_types import PluginId, PluginType, plugin_id
+from floe_core.plugin_types import PluginId, PluginName, PluginType, plugin_id
 from tests.support.distributions import Distribution, members_source, plugin_distribution, plugin_source
 from tests.unit.core.conftest import Site
 
@@ -23,7 +23,7 @@ def install(site: Site, source: str, value: str = "tried_module:Plugin") -> None
 
 def described(site: Site, source: str) -> PluginDescription:
     install(site, source)
-    return describe(load_class(site.claim(PLUGIN)), PLUGIN)
+    return describe(load_class(site.claim(PLUGIN)), PluginName(*PLUGIN))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_class_that_extends_the_base_class_of_its_type_loads_without_a_warning
 ) -> None:
     site.add(plugin_distribution("proper", plugin_type))
     plugin = plugin_id(plugin_type, "proper")
-    assert describe(load_class(site.claim(plugin)), plugin).warnings == ()
+    assert describe(load_class(site.claim(plugin)), PluginName(*plugin)).warnings == ()
 
 
 def test_a_description_warns_of_the_base_class_and_of_each_signature_that_cannot_work(site: Site) -> None:

@@ -90,7 +90,7 @@ def test_list_leaves_out_a_broken_plugin_and_says_so_once(
     assert "broken" not in [plugin.name for plugin in registry.list(COMPUTE)]
 
 
-def test_a_failure_is_remembered_until_the_distribution_changes(site: Site) -> None:
+def test_a_failure_in_the_main_thread_is_remembered_until_the_distribution_changes(site: Site) -> None:
     counting = "import builtins; builtins.tries = getattr(builtins, 'tries', 0) + 1\n"
     site.add(plugin_distribution("flaky", source=f"{counting}raise RuntimeError"))
     registry = site.registry()
@@ -100,7 +100,7 @@ def test_a_failure_is_remembered_until_the_distribution_changes(site: Site) -> N
         registry.discover_all()
     import builtins
 
-    assert builtins.tries == 1  # type: ignore[attr-defined]
+    assert builtins.tries == 2  # type: ignore[attr-defined]  # in a side thread and in the main thread
     shutil.rmtree(site.folder / "floe_compute_flaky-0.1.0.dist-info")
     site.add(plugin_distribution("flaky", version="0.2.0"))
     registry.discover_all()

@@ -42,7 +42,8 @@ def test_a_hanging_hook_never_keeps_the_process_from_exiting(site: Site) -> None
         site,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["PluginLoadTimeoutError", "PluginStartupError"]
+    said = [line for line in done.stdout.splitlines() if line.startswith("Plugin")]
+    assert said == ["PluginLoadTimeoutError", "PluginStartupError"]
 
 
 PYDANTIC_PLUGINS = {
@@ -98,6 +99,164 @@ def test_an_interrupt_by_the_user_ends_the_wait_for_a_plugin(site: Site) -> None
     )
     assert done.stdout.split() == ["waiting", "interrupted"]
     assert done.returncode == 0
+
+
+NEEDS_THE_MAIN_THREAD = {
+    "a signal handler": "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)",
+    "an event loop": "import asyncio\nasyncio.get_event_loop().run_until_complete(asyncio.sleep(0))",
+}
+
+
+@pytest.mark.parametrize("before", NEEDS_THE_MAIN_THREAD.values(), ids=NEEDS_THE_MAIN_THREAD)
+def test_what_a_programs_main_thread_can_import_loads_there(site: Site, before: str) -> None:
+    site.add(plugin_distribution("main", before=before))
+    done = run(
+        """
+        import asyncio, threading
+        from floe_core import PluginImportError, PluginType, get_registry
+        registry = get_registry()
+
+        def attempt():
+            try:
+                print(registry.get(PluginType.COMPUTE, "main").name)
+            except PluginImportError as error:
+                print("failed")
+
+        async def attempt_in_a_loop():
+            attempt()
+
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+        asyncio.run(attempt_in_a_loop())
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        attempt()
+        """,
+        site,
+    )
+    assert done.stdout.split() == ["failed", "failed", "main"], done.stderr
+
+
+def test_an_import_that_fails_in_the_main_thread_too_is_tried_twice_and_no_more(site: Site) -> None:
+    site.add(plugin_distribution("broken", before="print('tried')\nraise RuntimeError"))
+    done = run(
+        """
+        from floe_core import PluginImportError, PluginType, get_registry
+        for _ in range(3):
+            try:
+                get_registry().get(PluginType.COMPUTE, "broken")
+            except PluginImportError:
+                print("failed")
+        """,
+        site,
+    )
+    assert done.stdout.split() == ["tried", "tried", "failed", "failed", "failed"], done.stderr
+
+
+HOOKS = """
+def startup(self): print("start", flush=True)
+def shutdown(self): print("stop", flush=True)
+"""
+
+
+def test_a_forked_child_runs_hooks_whatever_its_parents_threads_were_doing(site: Site) -> None:
+    busy = "def health_check(self):\n    time.sleep(3600)"
+    site.add(
+        plugin_distribution("used", body=HOOKS),
+        plugin_distribution("busy", before="import time", body=busy),
+        plugin_distribution("importing", before="import time\ntime.sleep(3600)"),
+        plugin_distribution("fresh"),
+    )
+    done = run(
+        """
+        import os, threading, time
+        from floe_core import PluginType, get_registry
+        COMPUTE = PluginType.COMPUTE
+        registry = get_registry()
+        registry.activate_plugin(COMPUTE, "used")
+        registry.get(COMPUTE, "busy")
+        for call in (lambda: registry.get(COMPUTE, "importing"), lambda: registry.health_check_all(3600)):
+            threading.Thread(target=call, daemon=True).start()
+        while sum(thread.name.startswith("floe: ") for thread in threading.enumerate()) < 3:
+            time.sleep(0.01)
+        child = os.fork()
+        if child == 0:
+            print(registry.health_check_all(1)["COMPUTE:used"].state.value, flush=True)
+            assert registry.get(COMPUTE, "fresh").name == "fresh"
+            registry.shutdown_all(5)
+            print("child", flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        registry.shutdown_all(5)
+        """,
+        site,
+    )
+    assert done.stdout.split() == ["start", "healthy", "stop", "child", "stop"], done.stderr
+
+
+def test_a_hook_that_forks_ends_the_child_when_it_returns_there(site: Site) -> None:
+    body = """
+        def startup(self):
+            self.child = os.fork()
+            os.write(1, b"parent " if self.child else b"child ")
+            if self.child:
+                os.waitpid(self.child, 0)
+    """
+    site.add(plugin_distribution("forking", before="import os", body=body))
+    done = run(
+        """
+        from floe_core import PluginType, get_registry
+        get_registry().activate_plugin(PluginType.COMPUTE, "forking", timeout=30)
+        print("started")
+        """,
+        site,
+    )
+    assert sorted(done.stdout.split()) == ["child", "parent", "started"], done.stderr
+    assert done.returncode == 0
+
+
+def test_a_signal_handler_can_shut_plugins_down_while_the_main_thread_waits_for_one(site: Site) -> None:
+    slow = "def startup(self):\n    print('starting', flush=True); time.sleep(3600)"
+    site.add(
+        plugin_distribution("used", body=HOOKS),
+        plugin_distribution("slow", before="import time", body=slow),
+    )
+    done = run(
+        """
+        import os, signal, threading
+        from floe_core import PluginStartupError, PluginType, get_registry
+        registry = get_registry()
+
+        def handler(*_):
+            print(registry.shutdown_all(timeout=5), flush=True)
+            os._exit(0)
+
+        signal.signal(signal.SIGTERM, handler)
+        registry.activate_plugin(PluginType.COMPUTE, "used")
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        registry.activate_plugin(PluginType.COMPUTE, "slow", timeout=50)
+        """,
+        site,
+    )
+    assert done.stdout.splitlines() == ["start", "starting", "stop", "{'COMPUTE:used': None}"], done.stderr
+
+
+def test_a_first_hook_at_exit_runs_even_if_no_thread_can_be_started_then(site: Site) -> None:
+    done = run(
+        """
+        import atexit
+        from floe_core import PluginMetadata, PluginRegistry, PluginType
+
+        class Given(PluginMetadata):
+            name, version, floe_api_version = "given", "1.0.0", "1.0"
+
+        registry = PluginRegistry()
+        registry.register(PluginType.COMPUTE, Given())
+        atexit.register(lambda: print(registry.activate_all(), *registry.health_check_all()))
+        """,
+        site,
+    )
+    assert (done.stdout, done.stderr) == ("{'COMPUTE:given': None} COMPUTE:given\n", "")
 
 
 def test_plugins_can_be_shut_down_at_exit(site: Site) -> None:

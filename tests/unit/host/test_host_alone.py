@@ -15,6 +15,7 @@ import pytest
 from floe_core.host.protocol import INTERNAL_ERROR, MAX_LINE_BYTES, PROTOCOL_VERSION
 from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 from tests.support.distributions import Environment, plugin_distribution
+from tests.support.polling import eventually
 
 STORE = {"type": "compute", "name": "store"}
 
@@ -32,6 +33,26 @@ STORE_BODY = """
 """
 
 
+STEADY_IMPORTS = "import sqlite3, threading, time\nfrom pathlib import Path"
+STEADY_BODY = """
+    def __init__(self, config: Config):
+        self.connection = sqlite3.connect(":memory:")
+        self.hang = config.hang
+    def startup(self):
+        self.connection.execute("select 1")
+    def health_check(self):
+        self.connection.execute("select 1")
+        if self.hang:
+            Path(self.hang).touch()
+            time.sleep(3600)
+        threads = sum(thread.name.startswith("floe: ") for thread in threading.enumerate())
+        return HealthStatus(HealthState.HEALTHY, f"{threads} thread")
+    def shutdown(self):
+        self.connection.close()
+        print("closed")
+"""
+
+
 SURROGATES = {
     "default": r"word: str = '\udcff'",
     "title": r"word: str = Field('', title='\udcff')",
@@ -46,6 +67,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment.add(
         plugin_distribution("store", config=STORE_CONFIG, body=STORE_BODY),
         plugin_distribution("broken", before="import nowhere_to_be_found"),
+        plugin_distribution("steady", before=STEADY_IMPORTS, config="hang: str = ''", body=STEADY_BODY),
         *(plugin_distribution(f"surrogate-{name}", config=config) for name, config in SURROGATES.items()),
         plugin_distribution(
             "slow", config="def model_post_init(self, context):\n    import time; time.sleep(30)"
@@ -118,7 +140,7 @@ def test_a_scan_finds_what_is_installed_and_imports_nothing(raw: RawHost) -> Non
     found = raw.answer("scan")["result"]
     assert found["complete"]
     assert [plugin["name"] for plugin in found["plugins"]] == [
-        *("broken", "slow", "store"),
+        *("broken", "slow", "steady", "store"),
         *(f"surrogate-{name}" for name in sorted(SURROGATES)),
     ]
 
@@ -160,6 +182,34 @@ def test_a_slow_call_blocks_no_other_call(raw: RawHost) -> None:
     assert raw.hear()["id"] == 2
     raw.call(3, "scan")
     assert raw.hear()["id"] == 3
+
+
+STEADY = {"type": "compute", "name": "steady"}
+
+
+def test_all_hooks_of_an_instance_run_on_one_thread(raw: RawHost) -> None:
+    raw.hear()
+    for _ in range(2):  # each start makes a new instance, and a new thread
+        assert raw.answer("start", {**STEADY, "config": {}})["result"] is None
+        for _ in range(20):
+            report = raw.answer("check", {**STEADY, "timeout": 5})["result"]
+            assert report == {"state": "healthy", "message": "1 thread"}
+    assert raw.answer("stop", STEADY)["result"] is None
+
+
+def test_after_a_check_over_its_limit_another_says_so_and_stop_passes_it(
+    raw: RawHost, tmp_path: Path
+) -> None:
+    raw.hear()
+    hanging = tmp_path / "hanging"
+    assert raw.answer("start", {**STEADY, "config": {"hang": str(hanging)}})["result"] is None
+    raw.call(1, "check", {**STEADY, "timeout": 0})
+    eventually(hanging.exists)
+    refused = raw.answer("check", {**STEADY, "timeout": 5})["error"]["data"]["summary"]
+    assert refused == "health_check() did not begin, because an earlier health_check has not returned"
+    failed = raw.answer("stop", STEADY)["error"]["data"]
+    assert failed["summary"] == "shutdown() raised ProgrammingError"  # a connection belongs to its thread
+    assert raw.answer("start", {**STEADY, "config": {}})["result"] is None
 
 
 CALL = b'{"jsonrpc":"2.0","id":7,"method":'

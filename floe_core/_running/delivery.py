@@ -1,0 +1,216 @@
+"""Gives a plugin its object and its configuration, and replaces the object if that is the only way.
+
+A record's configuration is always the one that its object has.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from floe_core._configuring.configuration import required_fields, try_validate
+from floe_core._running import plugin_records
+from floe_core._running.construction import configure, construct, is_configured_by_constructor
+from floe_core._running.plugin_records import PluginRecord, loaded
+from floe_core._running.plugin_thread import PluginThread
+from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError, lock
+from floe_core.plugin_errors import (
+    ConfigurationChangedError,
+    ConfigurationNotAcceptedError,
+    ConfigurationRequiredError,
+    FieldError,
+    PluginConfigurationError,
+    PluginError,
+    PluginStartupError,
+    PluginTimeoutError,
+)
+from floe_core.plugin_metadata import PluginMetadata
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def made(record: PluginRecord) -> PluginMetadata:
+    """Return the record's object, constructed on first use.
+
+    A failure of the constructor is not remembered: what it lacked might be available next time.
+
+    Raises:
+        PluginError: The plugin cannot be loaded or constructed.
+    """
+    if record.instance is None:
+        loaded(record)
+        with alone_with(record, "constructor", plugin_records.LOAD_TIMEOUT) as deadline:
+            if record.instance is None:
+                _construct(record, None, deadline)
+    assert record.instance is not None
+    return record.instance
+
+
+def validated(record: PluginRecord, config: object) -> BaseModel | PluginConfigurationError | None:
+    """Return the validated configuration or what is wrong with it, or None if the plugin takes none."""
+    _, description = loaded(record)
+    kind, name = record.name
+    schema = description.config_schema
+    if description.schema_error is not None:
+        return description.schema_error
+    if schema is None:
+        if not config:
+            return None
+        fault = FieldError(field="", message="the plugin takes no configuration", type="config_not_accepted")
+        return ConfigurationNotAcceptedError(name, [fault], plugin_type=kind)
+    verdict = try_validate(schema, config, plugin=record.name)
+    if isinstance(verdict, PluginConfigurationError) and config == {} and required_fields(schema):
+        return ConfigurationRequiredError(name, verdict.errors, plugin_type=kind)
+    return verdict
+
+
+def check_configured(record: PluginRecord) -> None:
+    """Check that an installed plugin has the configuration that its schema requires.
+
+    Whoever registered an object might have configured it.
+
+    Raises:
+        ConfigurationRequiredError: The plugin was never configured, and the schema has required fields.
+        PluginError: The plugin cannot be loaded.
+    """
+    if record.claim is None or record.config is not None:
+        return
+    verdict = validated(record, {})
+    if isinstance(verdict, ConfigurationRequiredError):
+        raise verdict
+
+
+def deliver(record: PluginRecord, config: BaseModel | None) -> BaseModel | None:
+    """Make the plugin have this configuration; return it, or the equal one that the plugin has already.
+
+    Raises:
+        ConfigurationChangedError: Only a new object could have it, and the present one is started.
+        PluginStartupError: The constructor or configure() failed.
+    """
+    plugin_class, _ = loaded(record)
+    replaces = record.claim is not None and is_configured_by_constructor(plugin_class)
+    with alone_with(record, "configure", plugin_records.LOAD_TIMEOUT) as deadline:
+        if _has(record, config):
+            return record.config
+        if record.instance is None:
+            _construct(record, config, deadline)
+        elif not replaces:
+            _configure(record, record.instance, config, deadline)
+        elif config is not None:
+            _check_replaceable(record)
+            _construct(record, config, deadline)
+        return record.config
+
+
+@contextmanager
+def alone_with(record: PluginRecord, hook: str, timeout: float) -> Iterator[float]:
+    """Yield the deadline of a hook, with nobody else changing the plugin until the block ends.
+
+    Raises:
+        PluginStartupError: The hook did not begin or return in time, or would wait in a circle.
+    """
+    deadline = monotonic() + timeout
+    with _startup_errors(record, hook, timeout), inside(record, deadline):
+        yield deadline
+
+
+def inside(record: PluginRecord, deadline: float) -> AbstractContextManager[None]:
+    """Return what keeps others from changing the plugin; a hook of its own need not wait for them.
+
+    Entering it raises as Gate.held() does.
+    """
+    own = record.thread is not None and record.thread.is_here
+    return nullcontext() if own else record.gate.held(deadline)
+
+
+@contextmanager
+def _startup_errors(record: PluginRecord, hook: str, timeout: float) -> Iterator[None]:
+    try:
+        yield
+    except StillRunningError as error:
+        cause: PluginError = PluginTimeoutError(hook, timeout, behind=error.hook)
+    except OutOfTimeError:
+        cause = PluginTimeoutError(hook, timeout)
+    except DeadlockError:
+        cause = PluginError(f"{hook} is waiting for something that is waiting for it")
+    else:
+        return
+    raise PluginStartupError(*record.name, cause, hook=hook)
+
+
+def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) -> None:
+    plugin_class, _ = loaded(record)
+    earlier = record.constructing() if record.constructing is not None else None
+    if earlier is not None and earlier.hook == "constructor":
+        raise StillRunningError("constructor")
+    thread = PluginThread(f"floe: {record.name}")
+    record.constructing = weakref.ref(thread)
+
+    def take(instance: PluginMetadata) -> None:
+        with lock:
+            if record.started:
+                raise _changed(record)
+            record.instance, record.thread, record.config = instance, thread, config
+            record.is_config_certain = True
+
+    def take_late(instance: PluginMetadata) -> None:
+        # An object with a configuration that was reported as failed is dropped.
+        if config is None and record.instance is None:
+            take(instance)
+
+    with _startup_errors(record, "constructor", plugin_records.LOAD_TIMEOUT):
+        instance = thread.run(
+            "constructor",
+            lambda: construct(plugin_class, config, record.name),
+            deadline - monotonic(),
+            too_late=take_late,
+        )
+    take(instance)
+
+
+def _configure(
+    record: PluginRecord, instance: PluginMetadata, config: BaseModel | None, deadline: float
+) -> None:
+    assert record.thread is not None
+
+    def work() -> None:
+        record.is_config_certain = False
+        configure(instance, config, record.name)
+        # Here, because it is true even if it comes too late for the caller.
+        record.config, record.is_config_certain = config, True
+
+    record.thread.run("configure", work, deadline - monotonic())
+
+
+def _check_replaceable(record: PluginRecord) -> None:
+    hook = record.thread.hook if record.thread is not None else None
+    if record.started or hook == "startup":
+        raise _changed(record)
+    if hook == "shutdown":
+        raise StillRunningError(hook)
+
+
+def _changed(record: PluginRecord) -> ConfigurationChangedError:
+    kind, name = record.name
+    return ConfigurationChangedError(
+        name, state="started" if record.started else "starting", plugin_type=kind
+    )
+
+
+def _has(record: PluginRecord, config: BaseModel | None) -> bool:
+    present = record.config
+    if present is None or config is None or type(present) is not type(config) or not record.is_config_certain:
+        return False
+    fields = type(present).model_fields
+    try:
+        # Only what is configured counts: private attributes hold locks, caches and the like.
+        return (
+            all(vars(present).get(name) == vars(config).get(name) for name in fields)
+            and present.model_extra == config.model_extra
+        )
+    except Exception:  # noqa: BLE001 - a value's comparison is plugin code
+        return False

@@ -1,0 +1,133 @@
+"""Imports each plugin at most once at a time, within a time limit, and never waits in a circle.
+
+An import runs in a daemon thread of its own, so that one that hangs keeps neither its caller nor the process.
+A caller waits for an import that is already under way.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from floe_core._running.waiting import OutOfTimeError, generation, lock, waiting_for
+from floe_core.plugin_types import PluginId
+
+T = TypeVar("T")
+
+
+class _Turn(Generic[T]):
+    """One import, in its own thread or in the caller's."""
+
+    __slots__ = ("done", "error", "generation", "given_up", "thread", "value")
+
+    def __init__(self) -> None:
+        self.thread: int | None = None
+        self.generation = generation()
+        self.done = threading.Event()
+        self.given_up = False
+        self.value: T | None = None
+        self.error: BaseException | None = None
+
+    def result(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+class ImportTurns(Generic[T]):
+    """The imports under way, at most one of each plugin."""
+
+    def __init__(self) -> None:
+        self._turns: dict[PluginId, _Turn[T]] = {}
+        self._here = threading.local()
+
+    def run(
+        self,
+        plugin: PluginId,
+        work: Callable[[], T],
+        timeout: float,
+        *,
+        too_late: Callable[[T], object] = lambda _: None,
+        in_place: bool = False,
+    ) -> T:
+        """Return or raise the outcome of `work`, run by this call or by one that is under way.
+
+        If an import that was given up completes after all, `too_late` gets its value. With `in_place`, and
+        from within another import, the work runs in the caller's thread: circular imports see
+        half-initialised modules within one thread, but lock each other out in two.
+
+        Raises:
+            OutOfTimeError: `timeout` seconds have passed, or an import that was given up has not ended.
+            DeadlockError: The import under way is waiting for this caller.
+        """
+        with lock:
+            turn = self._turns.get(plugin)
+            mine = turn is None or turn.generation != generation()
+            if turn is None or mine:
+                turn = self._turns[plugin] = _Turn()
+            elif turn.given_up:
+                raise OutOfTimeError
+        if mine and (in_place or getattr(self._here, "imports", False)):
+            self._perform(turn, plugin, work, too_late)
+            return turn.result()
+        with waiting_for((turn,)):
+            try:
+                if mine:
+                    start_daemon(
+                        lambda: self._perform(turn, plugin, work, too_late), f"floe: import of {plugin}"
+                    )
+                turn.done.wait(timeout)
+            finally:
+                with lock:
+                    if mine and not turn.done.is_set():
+                        turn.given_up = True
+                        turn.error = OutOfTimeError()
+                        turn.done.set()
+        if not turn.done.is_set():
+            raise OutOfTimeError
+        return turn.result()
+
+    def _perform(
+        self, turn: _Turn[T], plugin: PluginId, work: Callable[[], T], too_late: Callable[[T], object]
+    ) -> None:
+        turn.thread = threading.get_ident()
+        outer = getattr(self._here, "imports", False)
+        self._here.imports = True
+        value, error = _outcome(work)
+        self._here.imports = outer
+        with lock:
+            if not turn.given_up:
+                turn.value, turn.error = value, error
+                self._end(turn, plugin)
+                turn.done.set()
+                return
+        if error is None:
+            _outcome(lambda: too_late(value))  # type: ignore[arg-type]
+        with lock:
+            self._end(turn, plugin)
+
+    def _end(self, turn: _Turn[T], plugin: PluginId) -> None:
+        if self._turns.get(plugin) is turn:  # in a forked child, another might have begun
+            del self._turns[plugin]
+
+
+def start_daemon(work: Callable[[], object], name: str) -> None:
+    """Run `work` in a daemon thread that sees the caller's context variables.
+
+    If no thread can be started, as when the interpreter is shutting down, run it in the caller's thread.
+    """
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        work()
+
+
+def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    try:
+        return work(), None
+    except BaseException as error:  # noqa: BLE001  (plugin code)
+        return None, error

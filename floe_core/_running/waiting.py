@@ -1,0 +1,140 @@
+"""Who waits for whom among the threads of this process, so that waiting in a circle is refused at once.
+
+`lock` guards this and all other brief bookkeeping of `_running`. No plugin code runs under it, a signal
+handler can take it in the thread that holds it, and it is free in a forked child.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Condition, RLock, get_ident
+from time import monotonic
+from typing import Protocol
+
+lock = RLock()
+
+
+class OutOfTimeError(Exception):
+    """The limit passed; only `_running` raises it, so it cannot be confused with a plugin's TimeoutError."""
+
+
+class StillRunningError(OutOfTimeError):
+    """The work did not begin, because an earlier hook (`hook`) has not returned."""
+
+    def __init__(self, hook: str) -> None:
+        self.hook = hook
+        super().__init__(hook)
+
+
+class DeadlockError(Exception):
+    """Waiting would never end: what the caller wants to wait for is waiting for the caller."""
+
+
+class Holder(Protocol):
+    """What others wait for. Its thread is None while it has none, and can change."""
+
+    @property
+    def thread(self) -> int | None:
+        """The identifier of the thread that must get on before the wait can end."""
+
+
+_waiting: dict[int, tuple[Holder, ...]] = {}
+_generation = 0
+
+
+def generation() -> int:
+    """Return how often this process was forked: threads of an earlier generation do not exist here."""
+    return _generation
+
+
+@contextmanager
+def waiting_for(holders: Sequence[Holder]) -> Iterator[None]:
+    """Note that this thread waits for all of these while the block runs.
+
+    Raises:
+        DeadlockError: One of them is waiting for this thread.
+    """
+    me = get_ident()
+    with lock:
+        if _leads_to(holders, me):
+            raise DeadlockError
+        outer = _waiting.get(me, ())  # not empty if a signal handler interrupted a wait
+        _waiting[me] = (*outer, *holders)
+    try:
+        yield
+    finally:
+        with lock:
+            if outer:
+                _waiting[me] = outer
+            else:
+                _waiting.pop(me, None)
+
+
+def waits_for_me(holder: Holder) -> bool:
+    """Return True if waiting for it would be waiting in a circle."""
+    with lock:
+        return _leads_to((holder,), get_ident())
+
+
+def _leads_to(holders: Sequence[Holder], thread: int) -> bool:
+    todo, seen = list(holders), set[int]()
+    while todo:
+        present = todo.pop().thread
+        if present == thread:
+            return True
+        if present is not None and present not in seen:
+            seen.add(present)
+            todo.extend(_waiting.get(present, ()))
+    return False
+
+
+class Gate:
+    """Lets one thread at a time pass, and that thread as often as it likes."""
+
+    def __init__(self) -> None:
+        self._freed = Condition(lock)
+        self._owner: int | None = None
+        self._generation = _generation
+
+    @property
+    def thread(self) -> int | None:
+        """The thread that is inside, or None."""
+        return self._owner if self._generation == _generation else None
+
+    @contextmanager
+    def held(self, deadline: float) -> Iterator[None]:
+        """Stay inside while the block runs; `deadline` is by the monotonic clock.
+
+        Raises:
+            OutOfTimeError: Another thread was inside until the deadline.
+            DeadlockError: The thread inside is waiting for this one.
+        """
+        me = get_ident()
+        with lock:
+            outer = self.thread
+            if outer not in (None, me):
+                with waiting_for((self,)):
+                    if not self._freed.wait_for(lambda: self.thread is None, deadline - monotonic()):
+                        raise OutOfTimeError
+                outer = None
+            self._owner, self._generation = me, _generation
+        try:
+            yield
+        finally:
+            with lock:
+                self._owner = outer
+                self._freed.notify_all()
+
+
+def _begin_anew() -> None:
+    global _generation
+    _generation += 1
+    _waiting.clear()
+    lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # Taken before the fork, so that no other thread is in the middle of a change.
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_begin_anew)
