@@ -94,6 +94,7 @@ class Running:
         `timeout` (seconds) applies to each.
         """
         known = set(plugins.ids(PluginType))
+        records: dict[PluginId, PluginRecord] = {}
         declared: dict[PluginId, tuple[str, ...]] = {}
         failures: dict[PluginId, Exception | None] = {}
         todo = list(wanted)
@@ -103,7 +104,8 @@ class Running:
                 continue
             declared[plugin] = ()
             try:
-                _, description = loaded(plugins.record(*plugin))
+                records[plugin] = plugins.record(*plugin)
+                _, description = loaded(records[plugin])
                 declared[plugin] = description.dependencies
             except PluginError as error:
                 failures[plugin] = error
@@ -123,7 +125,7 @@ class Running:
             if failure is not None:
                 self._complaints.note(name, str(failure))
             else:
-                failure = self._started_or_error(plugins.record(*plugin), timeout)
+                failure = self._started_or_error(records[plugin], timeout)
             failures[plugin] = failure
         return {plugins.spelled(plugin): failures[plugin] for plugin in planned.order}
 

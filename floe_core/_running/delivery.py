@@ -145,7 +145,7 @@ def _startup_errors(record: PluginRecord, hook: str, timeout: float) -> Iterator
 def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) -> None:
     plugin_class, _ = loaded(record)
     earlier = record.constructing() if record.constructing is not None else None
-    if earlier is not None and earlier.hook == "constructor":
+    if earlier is not None and "constructor" in earlier.hooks:
         raise StillRunningError("constructor")
     thread = PluginThread(f"floe: {record.name}")
     record.constructing = weakref.ref(thread)
@@ -159,8 +159,9 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
 
     def take_late(instance: PluginMetadata) -> None:
         # An object with a configuration that was reported as failed is dropped.
-        if config is None and record.instance is None:
-            take(instance)
+        with lock:
+            if config is None and record.instance is None:
+                take(instance)
 
     with _startup_errors(record, "constructor", plugin_records.LOAD_TIMEOUT):
         instance = thread.run(
@@ -187,11 +188,11 @@ def _configure(
 
 
 def _check_replaceable(record: PluginRecord) -> None:
-    hook = record.thread.hook if record.thread is not None else None
-    if record.started or hook == "startup":
+    hooks = record.thread.hooks if record.thread is not None else ()
+    if record.started or "startup" in hooks:
         raise _changed(record)
-    if hook == "shutdown":
-        raise StillRunningError(hook)
+    if "shutdown" in hooks:
+        raise StillRunningError("shutdown")
 
 
 def _changed(record: PluginRecord) -> ConfigurationChangedError:

@@ -9,7 +9,7 @@ from time import monotonic
 from floe_core._running.construction import reject_coroutine
 from floe_core._running.plugin_records import PluginRecord
 from floe_core._running.plugin_thread import Job, PluginThread, give_up
-from floe_core._running.waiting import StillRunningError, lock, waiting_for, waits_for_me
+from floe_core._running.waiting import StillRunningError, lock, seconds_until, waiting_for, waits_for_me
 from floe_core.plugin_errors import PluginTimeoutError, exception_text
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
 from floe_core.plugin_types import PluginId
@@ -59,7 +59,7 @@ def check_all(records: Iterable[PluginRecord], timeout: float) -> dict[PluginId,
     try:
         with waiting_for([thread for job, thread in jobs.values() if not job.is_settled]):
             for job, _ in jobs.values():
-                job.done.wait(max(0.0, deadline - monotonic()))
+                job.done.wait(seconds_until(deadline))
     finally:
         give_up(job for job, _ in jobs.values())
     return answers | {plugin: _answer(job, thread, timeout) for plugin, (job, thread) in jobs.items()}
@@ -85,7 +85,7 @@ def _begin(record: PluginRecord, thread: PluginThread, timeout: float) -> tuple[
 
 def _answer(job: Job[HealthStatus], thread: PluginThread, timeout: float) -> HealthStatus:
     if not job.done.is_set():
-        behind = None if job.begun else thread.hook
+        behind = None if job.begun else next(iter(thread.hooks), None)
         return _unhealthy(str(PluginTimeoutError("health_check()", timeout, behind=behind)))
     if job.error is not None:
         return _unhealthy(exception_text(job.error))

@@ -11,8 +11,11 @@ import contextvars
 import sys
 import weakref
 from collections.abc import Callable, Iterable
+from math import inf
 from queue import SimpleQueue
-from threading import Event, Thread, get_ident  # these names, because plugins replace the module's
+
+# These names, because plugins replace the module's.
+from threading import Event, Thread, get_ident
 from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
@@ -22,6 +25,7 @@ from floe_core._running.waiting import (
     StillRunningError,
     generation,
     lock,
+    seconds_until,
     waiting_for,
 )
 
@@ -97,7 +101,6 @@ class _Line:
         self.thread: int | None = None
         self.present: Job[Any] | None = None
         self.hooks: list[str] = []
-        """The hooks under way: that of the present job, then those that it called through the registry."""
         self.generation = generation()
 
     def serve(self) -> None:
@@ -153,10 +156,9 @@ class PluginThread:
         return self._line.thread if self._line.generation == generation() else None
 
     @property
-    def hook(self) -> str | None:
-        """The hook under way, if there is one."""
-        present = self._line.present
-        return present.hook if present is not None and self._line.generation == generation() else None
+    def hooks(self) -> tuple[str, ...]:
+        """The hooks under way: the one that was called, then those that it called through the registry."""
+        return tuple(self._line.hooks) if self._line.generation == generation() else ()
 
     def run(
         self,
@@ -184,7 +186,7 @@ class PluginThread:
         finally:
             give_up((job,))
         if not job.done.is_set():
-            raise OutOfTimeError if job.begun else StillRunningError(self.hook or hook)
+            raise OutOfTimeError if job.begun else StillRunningError(next(iter(self.hooks), hook))
         return job.result()
 
     def submit(self, job: Job[Any]) -> None:
@@ -234,10 +236,10 @@ class PluginThread:
             with lock:
                 present = None if job.begun else self._line.present
             deadlines = [each.deadline for each in (job, present) if each is not None]
-            limits = [deadline - monotonic() for deadline in deadlines if deadline is not None]
-            if limits and min(limits) <= 0:
+            limit = seconds_until(min((each for each in deadlines if each is not None), default=inf))
+            if not limit:
                 return
-            job.done.wait(min(limits, default=None))
+            job.done.wait(limit)
 
 
 def give_up(jobs: Iterable[Job[Any]]) -> None:

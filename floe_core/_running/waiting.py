@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Condition, RLock, get_ident
+from threading import TIMEOUT_MAX, Condition, RLock, get_ident
 from time import monotonic
 from typing import Protocol
 
@@ -72,6 +72,11 @@ def waiting_for(holders: Sequence[Holder]) -> Iterator[None]:
                 _waiting.pop(me, None)
 
 
+def seconds_until(deadline: float) -> float:
+    """Return how long to wait for a deadline by the monotonic clock, which can be infinitely far away."""
+    return max(0.0, min(deadline - monotonic(), TIMEOUT_MAX))
+
+
 def waits_for_me(holder: Holder) -> bool:
     """Return True if waiting for it would be waiting in a circle."""
     with lock:
@@ -116,7 +121,7 @@ class Gate:
             outer = self.thread
             if outer not in (None, me):
                 with waiting_for((self,)):
-                    if not self._freed.wait_for(lambda: self.thread is None, deadline - monotonic()):
+                    if not self._freed.wait_for(lambda: self.thread is None, seconds_until(deadline)):
                         raise OutOfTimeError
                 outer = None
             self._owner, self._generation = me, _generation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import gc
 import sqlite3
@@ -13,7 +14,12 @@ from typing import Any
 import pytest
 
 from floe_core._running import plugin_records
-from floe_core.plugin_errors import PluginError, PluginStartupError, PluginTimeoutError
+from floe_core.plugin_errors import (
+    ConfigurationChangedError,
+    PluginError,
+    PluginStartupError,
+    PluginTimeoutError,
+)
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugin_registry import PluginRegistry
 from tests.support.distributions import plugin_distribution
@@ -169,6 +175,40 @@ def test_a_health_check_can_start_and_stop_its_own_plugin() -> None:
     assert Recorder.done == ["start self", "stop self"]
 
 
+def test_a_hook_that_configures_its_own_plugin_while_it_starts_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = """
+        def __init__(self, config: Config): self.has = config
+        def startup(self):
+            import builtins
+            builtins.startup_hook()
+        def health_check(self):
+            import builtins
+            builtins.health_hook()
+            return HealthStatus(HealthState.HEALTHY)
+    """
+    site.add(plugin_distribution("nested", config="n: int", body=body))
+    registry = site.registry()
+    kept = registry.configure(COMPUTE, "nested", {"n": 1})
+    refused: list[str] = []
+
+    def configure() -> None:
+        try:
+            registry.configure(COMPUTE, "nested", {"n": 2})
+        except ConfigurationChangedError as error:
+            refused.append(str(error))
+
+    monkeypatch.setattr("builtins.startup_hook", configure, raising=False)
+    monkeypatch.setattr(
+        "builtins.health_hook", lambda: registry.activate_plugin(COMPUTE, "nested"), raising=False
+    )
+    assert registry.health_check_all() == {"COMPUTE:nested": HEALTHY}
+    assert len(refused) == 1
+    assert "it is starting: shut it down" in refused[0]
+    assert registry.get_config(COMPUTE, "nested") is kept is registry.get(COMPUTE, "nested").__dict__["has"]
+
+
 def test_a_hook_that_calls_itself_is_refused_at_once() -> None:
     registry = PluginRegistry()
     plugin = Recorder("self", health_check=lambda: registry.health_check_all()["COMPUTE:self"])
@@ -269,6 +309,23 @@ def test_while_a_startup_is_over_its_limit_health_checks_say_so() -> None:
     )
     go_on.set()
     eventually(lambda: Recorder.done == ["start late", "stop late"])
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300])
+def test_a_limit_can_be_infinite(timeout: float) -> None:
+    registry = registry_of(Recorder("patient"))
+    assert registry.activate_all(timeout=timeout) == {"COMPUTE:patient": None}
+    assert registry.health_check_all(timeout=timeout) == {"COMPUTE:patient": HEALTHY}
+    assert registry.shutdown_all(timeout=timeout) == {"COMPUTE:patient": None}
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_limit_can_be_over_at_once(timeout: float) -> None:
+    registry = registry_of(Recorder("hasty"))
+    with contextlib.suppress(PluginStartupError):  # even so, it might be quick enough
+        registry.activate_plugin(COMPUTE, "hasty", timeout=timeout)
+    assert registry.health_check_all(timeout=timeout).keys() == {"COMPUTE:hasty"}
+    eventually(lambda: registry.activate_all() == {"COMPUTE:hasty": None})
 
 
 def test_what_has_not_begun_within_its_limit_never_begins() -> None:
