@@ -21,7 +21,7 @@ PluginError
 └── AmbiguousDependencyError
 
 Messages name a plugin as `COMPUTE:duckdb`. An error that is about one plugin has its `plugin_type`, and its
-`name` as the plugin's entry point spells it.
+`name` (of dependencies: `plugin_name`) as the plugin's entry point spells it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class FieldError(TypedDict):
 _NOT_CONFIGURED = FieldError(
     field="", message="the plugin cannot be constructed before it is configured", type="config_required"
 )
+
+_HOOK_FAILED = {"constructor": "cannot be constructed", "configure": "did not accept its configuration"}
 
 
 def _named(plugin_type: PluginType | None, name: str) -> str:
@@ -217,7 +219,7 @@ class ConfigurationChangedError(PluginConfigurationError):
         message = f"it is {state}: shut it down, configure it, start it"
         error = FieldError(field="", message=message, type="config_changed")
         super().__init__(name, [error], plugin_type=plugin_type)
-        self.args = (f"Plugin {_named(plugin_type, name)} keeps its configuration: {message}",)
+        self.args = (f"Plugin {_named(plugin_type, name)} keeps its configuration, because {message}",)
 
 
 class PluginSchemaError(PluginConfigurationError):
@@ -234,8 +236,10 @@ class PluginStartupError(PluginError):
         self.name = name
         self.cause = cause
         self.hook = hook
-        because = f": {hook}: {exception_text(cause)}" if cause is not None else ""
-        super().__init__(f"Plugin {plugin_type.name}:{name} did not start{because}")
+        said = exception_text(cause) if cause is not None else ""
+        because = f": {hook}: {said.removeprefix('PluginError: ')}" if said else ""
+        what = _HOOK_FAILED.get(hook, "did not start")
+        super().__init__(f"Plugin {plugin_type.name}:{name} {what}{because}")
         self.__cause__ = cause
 
 

@@ -25,7 +25,7 @@ from floe_core._running.health_checks import (
     check_all,
 )
 from floe_core._running.known_plugins import KnownPlugins
-from floe_core._running.plugin_records import PluginRecord, check_api_version
+from floe_core._running.plugin_records import PluginObject, PluginRecord, check_api_version
 from floe_core._running.plugin_thread import PluginThread
 from floe_core._running.remarks import log_invalid_version
 from floe_core.dependencies import objects_in_order
@@ -87,8 +87,7 @@ class PluginRegistry:
                 claim=None,
                 plugin_class=type(plugin),
                 description=description,
-                instance=plugin,
-                thread=PluginThread(f"floe: {name}"),
+                object=PluginObject(plugin, PluginThread(f"floe: {name}")),
             )
         )
         log_invalid_version(name, description.version)
@@ -104,12 +103,12 @@ class PluginRegistry:
             PluginError: The plugin cannot be loaded or constructed.
         """
         try:
-            instance = self._ready[plugin_type, name].instance
+            present = self._ready[plugin_type, name].object
         except KeyError:
             pass
         else:
-            if instance is not None:
-                return instance
+            if present is not None:
+                return present.instance
         record = self._known.record(plugin_type, name)
         instance = made(record)
         self._ready[plugin_type, name] = record
@@ -152,7 +151,8 @@ class PluginRegistry:
 
     def get_config(self, plugin_type: TypeOrSlug, name: str) -> BaseModel | None:
         """Return the configuration that configure() gave to the plugin, or None if there is none."""
-        return self._known.record(plugin_type, name).config
+        present = self._known.record(plugin_type, name).object
+        return present.config if present is not None else None
 
     def activate_plugin(self, plugin_type: TypeOrSlug, name: str, timeout: float | None = None) -> None:
         """Start the plugin, once, within `timeout` seconds (default: 30).
@@ -196,7 +196,7 @@ class PluginRegistry:
         `timeout` is in seconds (default: 5).
         """
         limit = HEALTH_CHECK_TIMEOUT if timeout is None else timeout
-        return {str(name): status for name, status in check_all(self._known.with_objects(), limit).items()}
+        return {str(name): status for name, status in check_all(self._known.objects(), limit).items()}
 
     def resolve_dependencies(self, plugins: Iterable[PluginMetadata]) -> builtins.list[PluginMetadata]:
         """Return the plugins, each after those it needs.
@@ -209,13 +209,13 @@ class PluginRegistry:
         return objects_in_order([*plugins], self._types_of)
 
     def _types_of(self, plugin: PluginMetadata) -> tuple[PluginType, ...]:
-        registered = tuple(each.id.plugin_type for each in self._known.of_object(plugin))
+        registered = tuple(each.id.plugin_type for each in self._known.with_instance(plugin))
         return registered or types_of_class(type(plugin))
 
     def _id_of(self, chosen: Chosen) -> PluginId:
         if not isinstance(chosen, PluginMetadata):
             return plugin_id(*chosen)
-        found = self._known.of_object(chosen)
+        found = self._known.with_instance(chosen)
         if not found:
             raise PluginError(f"A plugin of class {type(chosen).__name__} is not registered")
         return found[0].id

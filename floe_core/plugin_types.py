@@ -43,8 +43,10 @@ class PluginType(Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> PluginType | None:
-        """Accept the name in kebab case, too: `PluginType("compute")`."""
-        return cls.from_slug(value) if isinstance(value, str) else None
+        """Accept the member by its name, too, in kebab case or as messages spell it."""
+        if not isinstance(value, str):
+            return None
+        return _BY_SLUG.get(value.lower().replace("_", "-")) or cls.from_slug(value)
 
     @classmethod
     def all_entry_point_groups(cls) -> list[str]:

@@ -56,22 +56,23 @@ class Running:
         check_configured(record)
         made(record)
         with alone_with(record, "startup", timeout) as deadline:
-            instance, thread = record.instance, record.thread
-            assert instance is not None
-            assert thread is not None
+            present = record.object
+            assert present is not None
+            if record.started:
+                return
 
             def startup() -> None:
                 if not record.started:
-                    call_hook(record.name, "startup", instance.startup)
+                    call_hook(record.name, "startup", present.instance.startup)
                     with lock:
                         record.started = True
                         self._started.append(record)
 
             def stop_again(_: None) -> None:
                 if self._take(record):
-                    call_shutdown(instance)
+                    call_shutdown(present.instance)
 
-            thread.run("startup", startup, deadline - monotonic(), too_late=stop_again)
+            present.thread.run("startup", startup, deadline - monotonic(), too_late=stop_again)
 
     def stop_all(self, timeout: float) -> dict[PluginName, Exception | None]:
         """Stop all started plugins, the last one first, and continue after an error."""
@@ -119,7 +120,9 @@ class Running:
             name = plugins.spelled(plugin)
             stopped_by = [each for each in planned.needs[plugin] if failures.get(each) is not None]
             failure: PluginError | None = planned.faults.get(plugin)
-            if failure is None and stopped_by:
+            if records[plugin].started:
+                failure = None
+            elif failure is None and stopped_by:
                 said = ", ".join(str(plugins.spelled(each)) for each in stopped_by)
                 failure = PluginStartupError(*name, PluginError(f"its dependency {said} did not start"))
             if failure is not None:
@@ -142,17 +145,16 @@ class Running:
         deadline = monotonic() + timeout
         try:
             with inside(record, deadline):
-                instance, thread = record.instance, record.thread
-                assert instance is not None
-                assert thread is not None
+                present = record.object
+                assert present is not None
 
                 def shutdown() -> bool:
                     taken = self._take(record)  # only now: what never begins leaves the plugin started
                     if taken:
-                        call_shutdown(instance)
+                        call_shutdown(present.instance)
                     return taken
 
-                return shut_down(record.name, thread, shutdown, deadline - monotonic())
+                return shut_down(record.name, present.thread, shutdown, deadline - monotonic())
         except StillRunningError as error:
             failure: PluginError = PluginTimeoutError("shutdown", timeout, behind=error.hook)
         except OutOfTimeError:
@@ -187,5 +189,7 @@ class _Complaints:
 def safe_text(error: PluginError) -> str:
     """Return the text of an error for the log; that of a hook can quote the configuration."""
     if not isinstance(error, PluginStartupError):
+        return str(error)
+    if isinstance(error.cause, PluginTimeoutError):
         return str(error)
     return f"{error.hook} failed: {type(error.cause).__name__}" if error.cause else f"{error.hook} failed"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from floe_core._configuring.configuration import required_fields, try_validate
 from floe_core._running import plugin_records
 from floe_core._running.construction import configure, construct, is_configured_by_constructor
-from floe_core._running.plugin_records import PluginRecord, loaded
+from floe_core._running.plugin_records import PluginObject, PluginRecord, loaded
 from floe_core._running.plugin_thread import PluginThread
 from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError, lock
 from floe_core.plugin_errors import (
@@ -41,13 +41,13 @@ def made(record: PluginRecord) -> PluginMetadata:
     Raises:
         PluginError: The plugin cannot be loaded or constructed.
     """
-    if record.instance is None:
+    if record.object is None:
         loaded(record)
         with alone_with(record, "constructor", plugin_records.LOAD_TIMEOUT) as deadline:
-            if record.instance is None:
+            if record.object is None:
                 _construct(record, None, deadline)
-    assert record.instance is not None
-    return record.instance
+    assert record.object is not None
+    return record.object.instance
 
 
 def validated(record: PluginRecord, config: object) -> BaseModel | PluginConfigurationError | None:
@@ -77,7 +77,7 @@ def check_configured(record: PluginRecord) -> None:
         ConfigurationRequiredError: The plugin was never configured, and the schema has required fields.
         PluginError: The plugin cannot be loaded.
     """
-    if record.claim is None or record.config is not None:
+    if record.claim is None or (record.object is not None and record.object.config is not None):
         return
     verdict = validated(record, {})
     if isinstance(verdict, ConfigurationRequiredError):
@@ -94,16 +94,17 @@ def deliver(record: PluginRecord, config: BaseModel | None) -> BaseModel | None:
     plugin_class, _ = loaded(record)
     replaces = record.claim is not None and is_configured_by_constructor(plugin_class)
     with alone_with(record, "configure", plugin_records.LOAD_TIMEOUT) as deadline:
-        if _has(record, config):
-            return record.config
-        if record.instance is None:
-            _construct(record, config, deadline)
-        elif not replaces:
-            _configure(record, record.instance, config, deadline)
-        elif config is not None:
-            _check_replaceable(record)
-            _construct(record, config, deadline)
-        return record.config
+        present = record.object
+        if present is None:
+            return _construct(record, config, deadline)
+        if _has(present, config):
+            return present.config
+        if not replaces:
+            return _configure(record, present, config, deadline)
+        if config is not None:
+            _check_replaceable(record, present)
+            return _construct(record, config, deadline)
+        return present.config
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def inside(record: PluginRecord, deadline: float) -> AbstractContextManager[None
 
     Entering it raises as Gate.held() does.
     """
-    own = record.thread is not None and record.thread.is_here
+    own = record.object is not None and record.object.thread.is_here
     return nullcontext() if own else record.gate.held(deadline)
 
 
@@ -142,7 +143,7 @@ def _startup_errors(record: PluginRecord, hook: str, timeout: float) -> Iterator
     raise PluginStartupError(*record.name, cause, hook=hook)
 
 
-def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) -> None:
+def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) -> BaseModel | None:
     plugin_class, _ = loaded(record)
     earlier = record.constructing() if record.constructing is not None else None
     if earlier is not None and "constructor" in earlier.hooks:
@@ -154,13 +155,12 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
         with lock:
             if record.started:
                 raise _changed(record)
-            record.instance, record.thread, record.config = instance, thread, config
-            record.is_config_certain = True
+            record.object = PluginObject(instance, thread, config)
 
     def take_late(instance: PluginMetadata) -> None:
         # An object with a configuration that was reported as failed is dropped.
         with lock:
-            if config is None and record.instance is None:
+            if config is None and record.object is None:
                 take(instance)
 
     with _startup_errors(record, "constructor", plugin_records.LOAD_TIMEOUT):
@@ -171,24 +171,24 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
             too_late=take_late,
         )
     take(instance)
+    return config
 
 
 def _configure(
-    record: PluginRecord, instance: PluginMetadata, config: BaseModel | None, deadline: float
-) -> None:
-    assert record.thread is not None
-
+    record: PluginRecord, present: PluginObject, config: BaseModel | None, deadline: float
+) -> BaseModel | None:
     def work() -> None:
-        record.is_config_certain = False
-        configure(instance, config, record.name)
+        present.is_config_certain = False
+        configure(present.instance, config, record.name)
         # Here, because it is true even if it comes too late for the caller.
-        record.config, record.is_config_certain = config, True
+        present.config, present.is_config_certain = config, True
 
-    record.thread.run("configure", work, deadline - monotonic())
+    present.thread.run("configure", work, deadline - monotonic())
+    return config
 
 
-def _check_replaceable(record: PluginRecord) -> None:
-    hooks = record.thread.hooks if record.thread is not None else ()
+def _check_replaceable(record: PluginRecord, present: PluginObject) -> None:
+    hooks = present.thread.hooks
     if record.started or "startup" in hooks:
         raise _changed(record)
     if "shutdown" in hooks:
@@ -202,9 +202,9 @@ def _changed(record: PluginRecord) -> ConfigurationChangedError:
     )
 
 
-def _has(record: PluginRecord, config: BaseModel | None) -> bool:
-    present = record.config
-    if present is None or config is None or type(present) is not type(config) or not record.is_config_certain:
+def _has(plugin: PluginObject, config: BaseModel | None) -> bool:
+    present = plugin.config
+    if present is None or config is None or type(present) is not type(config) or not plugin.is_config_certain:
         return False
     fields = type(present).model_fields
     try:

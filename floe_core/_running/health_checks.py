@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from time import monotonic
 
 from floe_core._running.construction import reject_coroutine
-from floe_core._running.plugin_records import PluginRecord
+from floe_core._running.plugin_records import PluginObject, PluginRecord
 from floe_core._running.plugin_thread import Job, PluginThread, give_up
 from floe_core._running.waiting import StillRunningError, lock, seconds_until, waiting_for, waits_for_me
 from floe_core.plugin_errors import PluginTimeoutError, exception_text
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
-from floe_core.plugin_types import PluginId
+from floe_core.plugin_types import PluginName
 
 STARTUP_TIMEOUT = 30.0
 SHUTDOWN_TIMEOUT = 30.0
@@ -40,22 +40,23 @@ def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthSt
     return status
 
 
-def check_all(records: Iterable[PluginRecord], timeout: float) -> dict[PluginId, HealthStatus]:
+def check_all(
+    plugins: Iterable[tuple[PluginRecord, PluginObject]], timeout: float
+) -> dict[PluginName, HealthStatus]:
     """Return the health of plugins that have an object, checked side by side within `timeout` seconds.
 
-    Exceptions and timeouts are UNHEALTHY. A plugin whose earlier check has not returned is not checked again.
+    Exceptions and timeouts are UNHEALTHY. An object is not checked while an earlier check has not returned.
     """
     deadline = monotonic() + timeout
-    answers: dict[PluginId, HealthStatus] = {}
-    jobs: dict[PluginId, tuple[Job[HealthStatus], PluginThread]] = {}
-    for record in records:
-        assert record.thread is not None
-        refusal, job = _begin(record, record.thread, timeout)
+    answers: dict[PluginName, HealthStatus] = {}
+    jobs: dict[PluginName, tuple[Job[HealthStatus], PluginThread]] = {}
+    for record, present in plugins:
+        refusal, job = _begin(present, timeout)
         if refusal:
             give_up((job,))
-            answers[record.id] = _unhealthy(refusal)
+            answers[record.name] = _unhealthy(refusal)
         else:
-            jobs[record.id] = job, record.thread
+            jobs[record.name] = job, present.thread
     try:
         with waiting_for([thread for job, thread in jobs.values() if not job.is_settled]):
             for job, _ in jobs.values():
@@ -65,15 +66,14 @@ def check_all(records: Iterable[PluginRecord], timeout: float) -> dict[PluginId,
     return answers | {plugin: _answer(job, thread, timeout) for plugin, (job, thread) in jobs.items()}
 
 
-def _begin(record: PluginRecord, thread: PluginThread, timeout: float) -> tuple[str, Job[HealthStatus]]:
+def _begin(present: PluginObject, timeout: float) -> tuple[str, Job[HealthStatus]]:
     """Submit a health check; return why it was refused, if it was, and its job."""
-    instance = record.instance
-    assert instance is not None
-    job = Job("health_check", lambda: call_health_check(instance, timeout), timeout)
+    thread = present.thread
+    job = Job("health_check", lambda: call_health_check(present.instance, timeout), timeout)
     with lock:
-        if record.check is not None and not record.check.is_settled:
+        if present.check is not None and not present.check.is_settled:
             return "an earlier health check has not returned", job
-        record.check = job
+        present.check = job
     if not thread.is_here and waits_for_me(thread):
         return "health_check() is waiting for something that is waiting for it", job
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from floe_core import _logs
 from floe_core._finding.discovery import EntryPointClaim, MalformedClaim, Scan, how_to_end
 from floe_core._running.import_turns import ImportTurns
-from floe_core._running.plugin_records import Loaded, PluginRecord
+from floe_core._running.plugin_records import Loaded, PluginObject, PluginRecord
 from floe_core._running.waiting import lock
 from floe_core.dependencies import sort_key
 from floe_core.plugin_errors import DuplicatePluginError, PluginImportError, PluginNotFoundError
@@ -38,7 +38,7 @@ class KnownPlugins:
             gone = [
                 named
                 for named, record in self._records.items()
-                if named not in found.plugins and record.claim is not None and record.instance is None
+                if named not in found.plugins and record.claim is not None and record.object is None
             ]
             for named in gone:
                 del self._records[named]
@@ -80,14 +80,14 @@ class KnownPlugins:
             raise PluginImportError(*malformed.claim.spelled, reason, fix=fix)
         raise PluginNotFoundError(named.plugin_type, name)
 
-    def with_objects(self) -> list[PluginRecord]:
-        """Return the records of the plugins that have an object."""
+    def objects(self) -> list[tuple[PluginRecord, PluginObject]]:
+        """Return the plugins that have an object, and that object."""
         with lock:
-            return [each for each in self._records.values() if each.instance is not None]
+            return [(each, each.object) for each in self._records.values() if each.object is not None]
 
-    def of_object(self, plugin: PluginMetadata) -> list[PluginRecord]:
-        """Return the records of an object; it can be registered under several types."""
-        return [each for each in self.with_objects() if each.instance is plugin]
+    def with_instance(self, plugin: PluginMetadata) -> list[PluginRecord]:
+        """Return the records of a plugin object; it can be registered under several types."""
+        return [record for record, present in self.objects() if present.instance is plugin]
 
     def ids(self, plugin_types: Iterable[PluginType]) -> list[PluginId]:
         """Return the ids of all plugins of these types, in order, including broken plugins."""
@@ -103,7 +103,7 @@ class KnownPlugins:
 
 
 def _must_be_forgotten(record: PluginRecord, claim: EntryPointClaim) -> bool:
-    return record.instance is None and record.claim != claim
+    return record.object is None and record.claim != claim
 
 
 def _report(found: Scan, log: _logs.Once) -> None:

@@ -41,6 +41,20 @@ Loaded = tuple[type[PluginMetadata], PluginDescription]
 
 
 @dataclass(eq=False, slots=True)
+class PluginObject:
+    """A plugin's instance, and what comes and goes with it."""
+
+    instance: PluginMetadata
+    thread: PluginThread = field(repr=False)
+    config: BaseModel | None = field(default=None, repr=False)
+    """The configuration that the instance has."""
+    is_config_certain: bool = True
+    """False after a configure() that failed, which might have changed something."""
+    check: Job[HealthStatus] | None = field(default=None, repr=False)
+    """The latest health check."""
+
+
+@dataclass(eq=False, slots=True)
 class PluginRecord:
     """One plugin, whatever its state."""
 
@@ -58,21 +72,13 @@ class PluginRecord:
     remarked: bool = False
     """Whether what is wrong with the loaded plugin was logged; only the turn of its import writes this."""
 
-    instance: PluginMetadata | None = None
-    thread: PluginThread | None = field(default=None, repr=False)
-    """The thread of `instance`; they come and go together."""
-    config: BaseModel | None = field(default=None, repr=False)
-    """The configuration that `instance` has."""
-    is_config_certain: bool = True
-    """False after a configure() that failed, which might have changed something."""
+    object: PluginObject | None = None
     started: bool = False
 
     gate: Gate = field(default_factory=Gate, repr=False)
     """Held while the plugin is constructed, configured, started or stopped."""
     constructing: weakref.ref[PluginThread] | None = field(default=None, repr=False)
     """The thread of the latest constructor, which ends if its object is not taken."""
-    check: Job[HealthStatus] | None = field(default=None, repr=False)
-    """The latest health check."""
 
 
 def loaded(record: PluginRecord) -> Loaded:

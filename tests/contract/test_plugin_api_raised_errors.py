@@ -183,6 +183,13 @@ def test_a_type_can_be_given_by_its_name_in_kebab_case(slug: str) -> None:
     assert outcomes == {f"{kind.name}:given": None}
 
 
+@pytest.mark.parametrize(
+    "spelled", ["telemetry-backend", "telemetry_backend", "TELEMETRY_BACKEND", "floe.telemetry_backends"]
+)
+def test_a_type_can_be_given_as_messages_spell_it(spelled: str) -> None:
+    assert PluginType(spelled) is PluginType.TELEMETRY_BACKEND
+
+
 @pytest.mark.parametrize("wrong", ["computes", "floe.compute", "", None, 1])
 def test_an_unknown_type_is_a_value_error(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"compute, orchestrator|not a valid PluginType"):

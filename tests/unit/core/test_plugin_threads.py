@@ -297,6 +297,46 @@ def test_shutdown_waits_for_a_hook_until_that_is_over_its_limit() -> None:
     go_on.set()
 
 
+def test_a_new_object_is_not_charged_with_a_hook_that_hangs_in_the_old_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr("builtins.check_goes_on", go_on, raising=False)
+    body = """
+        def __init__(self, config: Config): self.hangs = config.hangs
+        def health_check(self):
+            import builtins
+            if self.hangs:
+                builtins.check_goes_on.wait()
+            return HealthStatus(HealthState.HEALTHY)
+    """
+    site.add(plugin_distribution("healed", config="hangs: bool", body=body))
+    registry = site.registry()
+    registry.configure(COMPUTE, "healed", {"hangs": True})
+    registry.activate_plugin(COMPUTE, "healed")
+    assert registry.health_check_all(timeout=0.1)["COMPUTE:healed"].state is HealthState.UNHEALTHY
+    registry.shutdown_all()
+    registry.configure(COMPUTE, "healed", {"hangs": False})
+    registry.activate_plugin(COMPUTE, "healed", timeout=30)
+    assert registry.health_check_all() == {"COMPUTE:healed": HEALTHY}
+    registry.shutdown_all()
+    go_on.set()
+
+
+def test_activating_a_plugin_that_is_started_does_nothing_even_while_a_hook_hangs() -> None:
+    go_on = threading.Event()
+
+    def check() -> HealthStatus:
+        go_on.wait()
+        return HEALTHY
+
+    registry = registry_of(Recorder("stuck", health_check=check))
+    registry.activate_all()
+    registry.health_check_all(timeout=0.05)
+    assert registry.activate_all(timeout=30) == {"COMPUTE:stuck": None}
+    go_on.set()
+
+
 def test_while_a_startup_is_over_its_limit_health_checks_say_so() -> None:
     go_on = threading.Event()
     registry = registry_of(Recorder("late", startup=go_on.wait))

@@ -70,6 +70,22 @@ def test_only_dependents_of_a_failed_plugin_do_not_start_and_each_says_why() -> 
     assert isinstance(failure.cause, RuntimeError)
 
 
+def test_outcomes_and_health_name_a_plugin_as_its_entry_point_does(site: Site) -> None:
+    site.add(plugin_distribution("Duck_DB", distribution="floe-duck"))
+    registry = site.registry()
+    assert registry.activate_all().keys() == {"COMPUTE:Duck_DB"}
+    assert registry.health_check_all().keys() == {"COMPUTE:Duck_DB"}
+    assert registry.shutdown_all().keys() == {"COMPUTE:Duck_DB"}
+
+
+@pytest.mark.parametrize("needs", ["gone", "own", "failing"])
+def test_a_plugin_that_is_started_is_an_outcome_without_error_whatever_it_needs(needs: str) -> None:
+    failing = Recorder("failing", startup=raises(RuntimeError()))
+    registry = registry_of(Recorder("own", (needs,)), failing)
+    registry.activate_plugin(COMPUTE, "own")
+    assert registry.activate_all()["COMPUTE:own"] is None
+
+
 def test_activating_all_reports_a_broken_plugin_as_an_outcome(site: Site) -> None:
     site.add(plugin_distribution("broken", source="raise RuntimeError"), plugin_distribution("fine"))
     outcomes = site.registry().activate_all(plugins=[(COMPUTE, "broken"), (COMPUTE, "fine")])
