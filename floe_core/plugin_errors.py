@@ -124,6 +124,11 @@ class PluginImportError(PluginLoadError):
         if fix:
             self.args = (f"{self.args[0]}; {fix}",)
 
+    def with_fix(self, other: str) -> PluginImportError:
+        """Return the same error with another way to fix it."""
+        fix = f"{self.fix}, {other}" if self.fix else other
+        return PluginImportError(self.plugin_type, self.name, self.reason, cause=self.cause, fix=fix)
+
 
 class NotAPluginError(PluginLoadError):
     """What the entry point names does not follow the plugin contract."""

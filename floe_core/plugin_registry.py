@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 TypeOrSlug = PluginType | str
-"""A type of plugin as the registry accepts it: the member, or its name in kebab case, such as "compute"."""
+"""A type of plugin: the member or its name, such as "compute"; anything else is a ValueError."""
 Chosen = PluginMetadata | tuple[TypeOrSlug, str]
 """A plugin as activate_all accepts it: the object, or a (type, name) tuple."""
 
@@ -155,7 +155,7 @@ class PluginRegistry:
         return present.config if present is not None else None
 
     def activate_plugin(self, plugin_type: TypeOrSlug, name: str, timeout: float | None = None) -> None:
-        """Start the plugin, once, within `timeout` seconds (default: 30).
+        """Start the plugin, once, within `timeout` seconds (default: 30), but not what it needs.
 
         Raises:
             ConfigurationRequiredError: The plugin is installed and was not given what its schema requires.
@@ -173,8 +173,9 @@ class PluginRegistry:
     ) -> dict[str, Exception | None]:
         """Start plugins and what they need, dependencies first; return the outcomes by `TYPE:name`.
 
-        An outcome is None or the error, which is logged once. `plugins` and `plugin_types` select plugins
-        (default: all); `timeout` is in seconds and applies to each plugin (default: 30).
+        An outcome is None or the error, which is logged once. `plugins` (objects or (type, name) tuples) and
+        `plugin_types` select those that match both (default: all); `timeout` is in seconds and applies to
+        each plugin (default: 30).
         """
         limit = STARTUP_TIMEOUT if timeout is None else timeout
         known = self._known.ids(PluginType)
@@ -186,14 +187,17 @@ class PluginRegistry:
         return {str(name): outcome for name, outcome in outcomes.items()}
 
     def shutdown_all(self, timeout: float | None = None) -> dict[str, Exception | None]:
-        """Stop the started plugins in reverse order; `timeout` and the result are as in activate_all()."""
+        """Stop the started plugins in the reverse order of their start; return the outcomes by `TYPE:name`.
+
+        An outcome is None or the error; `timeout` is in seconds and applies to each plugin (default: 30).
+        """
         stopped = self._running.stop_all(SHUTDOWN_TIMEOUT if timeout is None else timeout)
         return {str(name): outcome for name, outcome in stopped.items()}
 
     def health_check_all(self, timeout: float | None = None) -> dict[str, HealthStatus]:
-        """Return the health of all loaded plugins by `TYPE:name`, checked at the same time.
+        """Return the health of all plugins that have an object by `TYPE:name`, checked at the same time.
 
-        `timeout` is in seconds (default: 5).
+        Whether they are started makes no difference. `timeout` is in seconds (default: 5).
         """
         limit = HEALTH_CHECK_TIMEOUT if timeout is None else timeout
         return {str(name): status for name, status in check_all(self._known.objects(), limit).items()}

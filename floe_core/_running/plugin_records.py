@@ -18,6 +18,7 @@ from floe_core._running.waiting import DeadlockError, Gate, OutOfTimeError
 from floe_core.plugin_errors import (
     InvalidPluginVersionError,
     PluginError,
+    PluginImportError,
     PluginIncompatibleError,
     PluginLoadError,
     PluginLoadTimeoutError,
@@ -140,6 +141,13 @@ def _load(record: PluginRecord, *, in_place: bool) -> None:
         failure = None
     except PluginError as error:
         failure = error
+        # Only the main thread can set signal handlers; a missing module is missing in every thread.
+        if (
+            isinstance(error, PluginImportError)
+            and not isinstance(error.cause, ImportError)
+            and not record.was_tried_in_main
+        ):
+            failure = error.with_fix("or load it from the main thread before an event loop runs there")
     else:
         _keep(record, found)
         return

@@ -120,7 +120,7 @@ def test_what_a_programs_main_thread_can_import_loads_there(site: Site, before: 
             try:
                 print(registry.get(PluginType.COMPUTE, "main").name)
             except PluginImportError as error:
-                print("failed")
+                print("or load it from the main thread before an event loop runs there" in str(error))
 
         async def attempt_in_a_loop():
             attempt()
@@ -134,7 +134,7 @@ def test_what_a_programs_main_thread_can_import_loads_there(site: Site, before: 
         """,
         site,
     )
-    assert done.stdout.split() == ["failed", "failed", "main"], done.stderr
+    assert done.stdout.split() == ["True", "True", "main"], done.stderr
 
 
 def test_an_import_that_fails_in_the_main_thread_too_is_tried_twice_and_no_more(site: Site) -> None:
