@@ -97,27 +97,22 @@ def in_order(
 
 
 def objects_in_order(
-    plugins: Sequence[PluginMetadata], types_of: Callable[[PluginMetadata], Collection[PluginType]]
+    plugins: Sequence[PluginMetadata], names_of: Callable[[PluginMetadata], Sequence[PluginName]]
 ) -> list[PluginMetadata]:
     """Return plugin objects, each after those it needs, otherwise in the order given.
 
-    `types_of` returns the types of a plugin: usually one, none if its class does not tell.
+    `names_of` returns the types and names of a plugin: usually one, none if its class does not tell a type.
 
     Raises:
         CircularDependencyError: Plugins need one another.
         MissingDependencyError: A plugin needs a plugin that is not among them.
         AmbiguousDependencyError: A dependency could be any of several plugins.
     """
-    types = [tuple(types_of(plugin)) for plugin in plugins]
+    names = [_ObjectName.of(plugin, names_of(plugin)) for plugin in plugins]
     places: dict[tuple[PluginType | None, str], list[int]] = {}
     for place, plugin in enumerate(plugins):
-        for kind in (None, *types[place]):
-            places.setdefault((kind, normalize_name(plugin.name)), []).append(place)
-
-    names = [
-        _ObjectName(of[0] if len(of) == 1 else None, plugin.name)
-        for of, plugin in zip(types, plugins, strict=True)
-    ]
+        for kind, name in ((None, names[place].name), *names_of(plugin)):
+            places.setdefault((kind, normalize_name(name)), []).append(place)
 
     def needs(place: int) -> list[int]:
         found, missing = [], []
@@ -141,10 +136,15 @@ def objects_in_order(
 
 
 class _ObjectName(NamedTuple):
-    """The name of a plugin object; the type is None if its class does not tell."""
+    """The name of a plugin object; the type is None if it has none or several."""
 
     plugin_type: PluginType | None
     name: str
+
+    @classmethod
+    def of(cls, plugin: PluginMetadata, names: Sequence[PluginName]) -> _ObjectName:
+        """Return the only one of its names, or else the name that it declares."""
+        return cls(*names[0]) if len(names) == 1 else cls(None, plugin.name)
 
     def __str__(self) -> str:
         return self.name if self.plugin_type is None else f"{self.plugin_type.name}:{self.name}"

@@ -16,14 +16,9 @@ from floe_core import _logs
 from floe_core._finding.discovery import scan
 from floe_core._loading.description import describe_instance
 from floe_core._loading.type_bases import types_of_class
-from floe_core._running.activation import Running, safe_text
+from floe_core._running.activation import SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, Running, safe_text
 from floe_core._running.delivery import deliver, made, validated
-from floe_core._running.health_checks import (
-    HEALTH_CHECK_TIMEOUT,
-    SHUTDOWN_TIMEOUT,
-    STARTUP_TIMEOUT,
-    check_all,
-)
+from floe_core._running.health_checks import HEALTH_CHECK_TIMEOUT, check_all
 from floe_core._running.known_plugins import KnownPlugins
 from floe_core._running.plugin_records import PluginObject, PluginRecord, check_api_version
 from floe_core._running.plugin_thread import PluginThread
@@ -80,6 +75,7 @@ class PluginRegistry:
         description = describe_instance(plugin, PluginName(kind, type(plugin).__name__))
         name = PluginName(kind, description.declared_name)
         check_api_version(name, description.floe_api_version)
+        others = self._known.with_instance(plugin)  # the object can be registered under several types
         self._known.add(
             PluginRecord(
                 plugin_id(*name),
@@ -87,7 +83,7 @@ class PluginRegistry:
                 claim=None,
                 plugin_class=type(plugin),
                 description=description,
-                object=PluginObject(plugin, PluginThread(f"floe: {name}")),
+                object=others[0].object if others else PluginObject(plugin, PluginThread(f"floe: {name}")),
             )
         )
         log_invalid_version(name, description.version)
@@ -111,7 +107,8 @@ class PluginRegistry:
                 return present.instance
         record = self._known.record(plugin_type, name)
         instance = made(record)
-        self._ready[plugin_type, name] = record
+        if self._known.has(record):
+            self._ready[plugin_type, name] = record
         return instance
 
     def list(self, plugin_type: TypeOrSlug) -> builtins.list[PluginMetadata]:
@@ -210,11 +207,11 @@ class PluginRegistry:
             MissingDependencyError: A plugin needs a plugin that is not among them.
             AmbiguousDependencyError: A dependency could be any of several plugins.
         """
-        return objects_in_order([*plugins], self._types_of)
+        return objects_in_order([*plugins], self._names_of)
 
-    def _types_of(self, plugin: PluginMetadata) -> tuple[PluginType, ...]:
-        registered = tuple(each.id.plugin_type for each in self._known.with_instance(plugin))
-        return registered or types_of_class(type(plugin))
+    def _names_of(self, plugin: PluginMetadata) -> builtins.list[PluginName]:
+        known = [each.name for each in self._known.with_instance(plugin)]
+        return known or [PluginName(kind, plugin.name) for kind in types_of_class(type(plugin))]
 
     def _id_of(self, chosen: Chosen) -> PluginId:
         if not isinstance(chosen, PluginMetadata):

@@ -5,27 +5,33 @@ A plugin that fails prevents only its dependents from starting. Why it did is lo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from time import monotonic
 
 from floe_core import _logs
+from floe_core._loading.loading import is_users_interrupt
 from floe_core._running.construction import call_hook
 from floe_core._running.delivery import alone_with, check_configured, inside, made
 from floe_core._running.known_plugins import KnownPlugins
 from floe_core._running.plugin_records import PluginRecord, loaded
 from floe_core._running.shutdown import call_shutdown, shut_down
-from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError, lock
+from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError
 from floe_core.dependencies import plan, resolve
 from floe_core.plugin_errors import PluginError, PluginStartupError, PluginTimeoutError
+from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginId, PluginName, PluginType
+
+STARTUP_TIMEOUT = 30.0
+SHUTDOWN_TIMEOUT = 30.0
+"""Default time limits in seconds."""
 
 
 class Running:
     """The started plugins, in the order in which they were started."""
 
     def __init__(self) -> None:
-        self._started: list[PluginRecord] = []
+        # A dictionary, because a plugin's thread changes it in single steps, without a lock.
+        self._started: dict[PluginRecord, None] = {}
         self._complaints = _Complaints()
 
     def start(self, record: PluginRecord, timeout: float) -> None:
@@ -62,11 +68,14 @@ class Running:
                 return
 
             def startup() -> None:
-                if not record.started:
-                    call_hook(record.name, "startup", present.instance.startup)
-                    with lock:
-                        record.started = True
-                        self._started.append(record)
+                if record.started:
+                    return
+                call_hook(record.name, "startup", present.instance.startup)
+                record.started = True
+                self._started[record] = None
+                if present.is_replaced:  # a hook started its own plugin while that was constructed anew
+                    stop_again(None)
+                    raise DeadlockError
 
             def stop_again(_: None) -> None:
                 if self._take(record):
@@ -76,8 +85,7 @@ class Running:
 
     def stop_all(self, timeout: float) -> dict[PluginName, Exception | None]:
         """Stop all started plugins, the last one first, and continue after an error."""
-        with lock:
-            records = list(reversed(self._started))
+        records = list(self._started)[::-1]
         outcomes: dict[PluginName, Exception | None] = {}
         for record in records:
             try:
@@ -133,12 +141,12 @@ class Running:
         return {plugins.spelled(plugin): failures[plugin] for plugin in planned.order}
 
     def _take(self, record: PluginRecord) -> bool:
-        with lock:
-            was_started = record.started
-            record.started = False
-            if was_started:
-                self._started.remove(record)
-            return was_started
+        try:
+            del self._started[record]
+        except KeyError:
+            return False
+        record.started = False
+        return True
 
     def _stop(self, record: PluginRecord, timeout: float) -> bool:
         """Stop the plugin; return False if it is not started any more."""
@@ -151,7 +159,7 @@ class Running:
                 def shutdown() -> bool:
                     taken = self._take(record)  # only now: what never begins leaves the plugin started
                     if taken:
-                        call_shutdown(present.instance)
+                        _call_shutdown(present.instance)
                     return taken
 
                 return shut_down(record.name, present.thread, shutdown, deadline - monotonic())
@@ -161,14 +169,23 @@ class Running:
             failure = PluginTimeoutError("shutdown", timeout)
         except DeadlockError:
             failure = PluginError("shutdown is waiting for something that is waiting for it")
-        except Exception:
-            raise
-        except BaseException as error:
-            if threading.current_thread() is threading.main_thread() and isinstance(error, KeyboardInterrupt):
-                raise
-            failure = PluginError(f"shutdown raised {type(error).__name__}")
-            failure.__cause__ = error
         raise failure
+
+
+def _call_shutdown(instance: PluginMetadata) -> None:
+    """Call shutdown(); what it raises is an Exception, so that others are stopped, or the user's Ctrl-C."""
+    try:
+        call_shutdown(instance)
+    except Exception:
+        raise
+    except BaseException as error:
+        if is_users_interrupt(error):
+            raise
+        failure = PluginError(f"shutdown raised {type(error).__name__}")
+        failure.__cause__ = error
+    else:
+        return
+    raise failure
 
 
 class _Complaints:

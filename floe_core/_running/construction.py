@@ -31,9 +31,8 @@ def construct(
         ConfigurationRequiredError: The constructor requires a configuration and there is none.
         PluginStartupError: A hook raised; `hook` is "constructor" or "configure".
     """
+    check_constructible(plugin_class, config, plugin)
     parameter = config_parameter(plugin_class)
-    if parameter is not None and parameter.required and config is None:
-        raise ConfigurationRequiredError(plugin.name, plugin_type=plugin.plugin_type)
     if parameter is not None and config is not None:
         # The base class has no such parameter; published plugins add it.
         instance = call_hook(plugin, "constructor", lambda: plugin_class(config=config))  # type: ignore[call-arg]
@@ -45,6 +44,19 @@ def construct(
     if config is not None:
         configure(instance, config, plugin)
     return instance
+
+
+def check_constructible(
+    plugin_class: type[PluginMetadata], config: BaseModel | None, plugin: PluginName
+) -> None:
+    """Check that there is a configuration if the constructor requires one.
+
+    Raises:
+        ConfigurationRequiredError: There is none.
+    """
+    parameter = config_parameter(plugin_class)
+    if parameter is not None and parameter.required and config is None:
+        raise ConfigurationRequiredError(plugin.name, plugin_type=plugin.plugin_type)
 
 
 def is_configured_by_constructor(plugin_class: type[PluginMetadata]) -> bool:

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING
 
 from floe_core._configuring.configuration import required_fields, try_validate
 from floe_core._running import plugin_records
-from floe_core._running.construction import configure, construct, is_configured_by_constructor
+from floe_core._running.construction import (
+    check_constructible,
+    configure,
+    construct,
+    is_configured_by_constructor,
+)
 from floe_core._running.plugin_records import PluginObject, PluginRecord, loaded
 from floe_core._running.plugin_thread import PluginThread
-from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError, lock
+from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError
 from floe_core.plugin_errors import (
     ConfigurationChangedError,
     ConfigurationNotAcceptedError,
@@ -24,6 +29,7 @@ from floe_core.plugin_errors import (
     FieldError,
     PluginConfigurationError,
     PluginError,
+    PluginSchemaError,
     PluginStartupError,
     PluginTimeoutError,
 )
@@ -74,14 +80,15 @@ def check_configured(record: PluginRecord) -> None:
     Whoever registered an object might have configured it.
 
     Raises:
-        ConfigurationRequiredError: The plugin was never configured, and the schema has required fields.
+        ConfigurationRequiredError: The plugin was never configured, and its schema does not accept `{}`.
         PluginError: The plugin cannot be loaded.
     """
     if record.claim is None or (record.object is not None and record.object.config is not None):
         return
     verdict = validated(record, {})
-    if isinstance(verdict, ConfigurationRequiredError):
-        raise verdict
+    if isinstance(verdict, PluginConfigurationError) and not isinstance(verdict, PluginSchemaError):
+        kind, name = record.name
+        raise ConfigurationRequiredError(name, verdict.errors, plugin_type=kind)
 
 
 def deliver(record: PluginRecord, config: BaseModel | None) -> BaseModel | None:
@@ -148,30 +155,39 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
     earlier = record.constructing() if record.constructing is not None else None
     if earlier is not None and "constructor" in earlier.hooks:
         raise StillRunningError("constructor")
+    check_constructible(plugin_class, config, record.name)
     thread = PluginThread(f"floe: {record.name}")
     record.constructing = weakref.ref(thread)
 
-    def take(instance: PluginMetadata) -> None:
-        with lock:
-            if record.started:
-                raise _changed(record)
-            record.object = PluginObject(instance, thread, config)
-
     def take_late(instance: PluginMetadata) -> None:
         # An object with a configuration that was reported as failed is dropped.
-        with lock:
-            if config is None and record.object is None:
-                take(instance)
+        if config is None and record.object is None:
+            record.object = PluginObject(instance, thread)
 
-    with _startup_errors(record, "constructor", plugin_records.LOAD_TIMEOUT):
-        instance = thread.run(
-            "constructor",
-            lambda: construct(plugin_class, config, record.name),
-            deadline - monotonic(),
-            too_late=take_late,
-        )
-    take(instance)
+    try:
+        with _startup_errors(record, "constructor", plugin_records.LOAD_TIMEOUT):
+            instance = thread.run(
+                "constructor",
+                lambda: construct(plugin_class, config, record.name),
+                deadline - monotonic(),
+                too_late=take_late,
+            )
+        _replace(record, PluginObject(instance, thread, config))
+    except BaseException:
+        if config is not None or not thread.hooks:  # or else a late object might be used
+            thread.close()
+        raise
     return config
+
+
+def _replace(record: PluginRecord, new: PluginObject) -> None:
+    old = record.object
+    if old is not None:
+        old.is_replaced = True  # before the look at `started`, which startup sets before it looks at this
+        if record.started:
+            old.is_replaced = False
+            raise _changed(record)
+    record.object = new
 
 
 def _configure(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from contextlib import suppress
 from time import monotonic
 
 from floe_core._running.construction import reject_coroutine
 from floe_core._running.plugin_records import PluginObject, PluginRecord
-from floe_core._running.plugin_thread import Job, PluginThread, give_up
-from floe_core._running.waiting import StillRunningError, lock, seconds_until, waiting_for, waits_for_me
+from floe_core._running.plugin_thread import Job, outcome
+from floe_core._running.waiting import (
+    DeadlockError,
+    StillRunningError,
+    seconds_until,
+    waiting_for,
+    waits_for_me,
+)
 from floe_core.plugin_errors import PluginTimeoutError, exception_text
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
 from floe_core.plugin_types import PluginName
 
-STARTUP_TIMEOUT = 30.0
-SHUTDOWN_TIMEOUT = 30.0
 HEALTH_CHECK_TIMEOUT = 5.0
-"""Default time limits in seconds."""
+"""The default time limit in seconds."""
+_IN_A_CIRCLE = "health_check() is waiting for something that is waiting for it"
 
 
 def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthStatus:
@@ -49,47 +55,63 @@ def check_all(
     """
     deadline = monotonic() + timeout
     answers: dict[PluginName, HealthStatus] = {}
-    jobs: dict[PluginName, tuple[Job[HealthStatus], PluginThread]] = {}
-    for record, present in plugins:
-        refusal, job = _begin(present, timeout)
-        if refusal:
-            give_up((job,))
-            answers[record.name] = _unhealthy(refusal)
-        else:
-            jobs[record.name] = job, present.thread
+    checks: dict[PluginObject, Job[HealthStatus]] = {}
+    named: dict[PluginName, PluginObject] = {}
     try:
-        with waiting_for([thread for job, thread in jobs.values() if not job.is_settled]):
-            for job, _ in jobs.values():
-                job.done.wait(seconds_until(deadline))
+        for record, present in plugins:
+            named[record.name] = present
+            if present not in checks:  # an object can be registered under several types
+                refusal = _begin(present, checks, timeout)
+                if refusal:
+                    answers[record.name] = _unhealthy(refusal)
+        _wait(checks, deadline)
     finally:
-        give_up(job for job, _ in jobs.values())
-    return answers | {plugin: _answer(job, thread, timeout) for plugin, (job, thread) in jobs.items()}
+        for job in checks.values():
+            job.give_up()
+    return {name: answers.get(name) or _answer(named[name], checks, timeout) for name in named}
 
 
-def _begin(present: PluginObject, timeout: float) -> tuple[str, Job[HealthStatus]]:
-    """Submit a health check; return why it was refused, if it was, and its job."""
-    thread = present.thread
+def _begin(present: PluginObject, checks: dict[PluginObject, Job[HealthStatus]], timeout: float) -> str:
+    """Submit a health check and add it to `checks`; return why it was refused, if it was."""
+    if present.check is not None and not present.check.is_settled:
+        return "an earlier health check has not returned"
     job = Job("health_check", lambda: call_health_check(present.instance, timeout), timeout)
-    with lock:
-        if present.check is not None and not present.check.is_settled:
-            return "an earlier health check has not returned", job
-        present.check = job
-    if not thread.is_here and waits_for_me(thread):
-        return "health_check() is waiting for something that is waiting for it", job
     try:
-        thread.submit(job)
+        present.check = checks[present] = job
+        present.thread.submit(job)
     except StillRunningError as error:
-        return str(PluginTimeoutError("health_check()", timeout, behind=error.hook)), job
-    return "", job
+        refusal = str(PluginTimeoutError("health_check()", timeout, behind=error.hook))
+    except DeadlockError:
+        refusal = _IN_A_CIRCLE
+    else:
+        return ""
+    del checks[present]
+    job.give_up()
+    return refusal
 
 
-def _answer(job: Job[HealthStatus], thread: PluginThread, timeout: float) -> HealthStatus:
-    if not job.done.is_set():
-        behind = None if job.begun else next(iter(thread.hooks), None)
-        return _unhealthy(str(PluginTimeoutError("health_check()", timeout, behind=behind)))
-    if job.error is not None:
-        return _unhealthy(exception_text(job.error))
-    return job.result()
+def _wait(checks: dict[PluginObject, Job[HealthStatus]], deadline: float) -> None:
+    """Wait for the checks, but for none that is waiting for this thread."""
+    waiting = {present: job for present, job in checks.items() if not job.is_settled}
+    while waiting:
+        with suppress(DeadlockError), waiting_for([present.thread for present in waiting]):
+            for job in waiting.values():
+                job.done.wait(seconds_until(deadline))
+            return
+        waiting = {each: job for each, job in waiting.items() if not waits_for_me(each.thread)}
+
+
+def _answer(
+    present: PluginObject, checks: dict[PluginObject, Job[HealthStatus]], timeout: float
+) -> HealthStatus:
+    job = checks[present]
+    if job.give_up():
+        behind = next(iter(present.thread.hooks), None) if job.was_withdrawn else None
+        in_a_circle = waits_for_me(present.thread) and not present.thread.is_here
+        said = str(PluginTimeoutError("health_check()", timeout, behind=behind))
+        return _unhealthy(_IN_A_CIRCLE if in_a_circle else said)
+    status, error = outcome(job.result)
+    return status if status is not None else _unhealthy(exception_text(error) if error else "no answer")
 
 
 def _unhealthy(message: str) -> HealthStatus:

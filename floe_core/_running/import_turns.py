@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from time import monotonic
+from typing import Generic, TypeVar, cast
 
+from floe_core._running.plugin_thread import outcome
 from floe_core._running.waiting import OutOfTimeError, generation, lock, waiting_for
 from floe_core.plugin_types import PluginId
 
@@ -72,6 +74,7 @@ class ImportTurns(Generic[T]):
         if mine and (in_place or getattr(self._here, "imports", False)):
             self._perform(turn, plugin, work, too_late)
             return turn.result()
+        ends = monotonic() + timeout
         with waiting_for((turn,)):
             try:
                 if mine:
@@ -87,6 +90,8 @@ class ImportTurns(Generic[T]):
                         turn.done.set()
         if not turn.done.is_set():
             raise OutOfTimeError
+        if not mine and isinstance(turn.error, KeyboardInterrupt):  # meant for the thread that imported
+            return self.run(plugin, work, ends - monotonic(), too_late=too_late, in_place=in_place)
         return turn.result()
 
     def _perform(
@@ -95,7 +100,7 @@ class ImportTurns(Generic[T]):
         turn.thread = threading.get_ident()
         outer = getattr(self._here, "imports", False)
         self._here.imports = True
-        value, error = _outcome(work)
+        value, error = outcome(work)
         self._here.imports = outer
         with lock:
             if not turn.given_up:
@@ -104,7 +109,7 @@ class ImportTurns(Generic[T]):
                 turn.done.set()
                 return
         if error is None:
-            _outcome(lambda: too_late(value))  # type: ignore[arg-type]
+            outcome(too_late, cast("T", value))
         with lock:
             self._end(turn, plugin)
 
@@ -124,10 +129,3 @@ def start_daemon(work: Callable[[], object], name: str) -> None:
         thread.start()
     except RuntimeError:
         work()
-
-
-def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    try:
-        return work(), None
-    except BaseException as error:  # noqa: BLE001  (plugin code)
-        return None, error

@@ -38,7 +38,7 @@ class KnownPlugins:
             gone = [
                 named
                 for named, record in self._records.items()
-                if named not in found.plugins and record.claim is not None and record.object is None
+                if named not in found.plugins and record.claim is not None and not _is_in_use(record)
             ]
             for named in gone:
                 del self._records[named]
@@ -80,6 +80,10 @@ class KnownPlugins:
             raise PluginImportError(*malformed.claim.spelled, reason, fix=fix)
         raise PluginNotFoundError(named.plugin_type, name)
 
+    def has(self, record: PluginRecord) -> bool:
+        """Return True if this is still the record of its plugin."""
+        return self._records.get(record.id) is record
+
     def objects(self) -> list[tuple[PluginRecord, PluginObject]]:
         """Return the plugins that have an object, and that object."""
         with lock:
@@ -103,7 +107,12 @@ class KnownPlugins:
 
 
 def _must_be_forgotten(record: PluginRecord, claim: EntryPointClaim) -> bool:
-    return record.object is None and record.claim != claim
+    return record.claim != claim and not _is_in_use(record)
+
+
+def _is_in_use(record: PluginRecord) -> bool:
+    """Return True if the plugin has an object, or somebody constructs one now."""
+    return record.object is not None or record.gate.thread is not None
 
 
 def _report(found: Scan, log: _logs.Once) -> None:

@@ -51,6 +51,8 @@ class PluginObject:
     """The configuration that the instance has."""
     is_config_certain: bool = True
     """False after a configure() that failed, which might have changed something."""
+    is_replaced: bool = False
+    """Whether another object takes its place, so that it must not be started."""
     check: Job[HealthStatus] | None = field(default=None, repr=False)
     """The latest health check."""
 
@@ -92,7 +94,6 @@ def loaded(record: PluginRecord) -> Loaded:
         if record.failure is None:
             _load(record, in_place=False)
         if record.failure is not None and _can_succeed_here(record):
-            record.was_tried_in_main = True
             _load(record, in_place=True)
     if record.failure is not None:
         raise record.failure.with_traceback(None)
@@ -157,9 +158,10 @@ def _load(record: PluginRecord, *, in_place: bool) -> None:
 
 
 def _can_succeed_here(record: PluginRecord) -> bool:
-    """Return True if an import that failed in a side thread can be tried in this one.
+    """Return True if an import that failed in a side thread is worth a try in this one.
 
-    Only the main thread can set signal handlers, and has an event loop without asking for one.
+    Only the main thread can set signal handlers, and has an event loop without asking for one. Nothing could
+    end that try at a time limit.
     """
     if record.was_tried_in_main or not isinstance(record.failure, PluginLoadError):
         return False
@@ -177,9 +179,12 @@ def _is_main_thread() -> bool:
 
 
 def _load_and_describe(record: PluginRecord, claim: EntryPointClaim) -> Loaded:
-    record.was_tried_in_main = record.was_tried_in_main or _is_main_thread()
-    plugin_class = load_class(claim)
-    description = describe(plugin_class, claim.spelled)
+    try:
+        plugin_class = load_class(claim)
+        description = describe(plugin_class, claim.spelled)
+    except PluginLoadError:
+        record.was_tried_in_main = record.was_tried_in_main or _is_main_thread()
+        raise
     if not record.remarked:
         record.remarked = True
         log_remarks(record.name, claim, description)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextvars
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 # These names, because plugins replace the module's.
-from threading import Event, Thread, get_ident
+from threading import Event, Lock, RLock, Thread, get_ident
 from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
@@ -33,21 +33,12 @@ T = TypeVar("T")
 
 
 class Job(Generic[T]):
-    """One run of a hook, from the call until the hook has returned or nobody waits for it any more."""
+    """One run of a hook, from the call until the hook has returned or nobody waits for it any more.
 
-    __slots__ = (
-        "_context",
-        "_generation",
-        "begun",
-        "deadline",
-        "done",
-        "error",
-        "given_up",
-        "hook",
-        "too_late",
-        "value",
-        "work",
-    )
+    The plugin's thread and the caller compete for two tokens: who takes the first decides whether the hook
+    begins, who takes the second whether its outcome is on time. So a plugin's thread never waits for a lock
+    that a caller holds, who might be a signal handler waiting for that thread.
+    """
 
     def __init__(
         self,
@@ -57,40 +48,69 @@ class Job(Generic[T]):
         too_late: Callable[[T], object] = lambda _: None,
     ) -> None:
         self.hook = hook
-        self.work: Callable[[], T] | None = work
-        self.too_late = too_late
-        self.deadline = None if timeout is None else monotonic() + timeout
-        self.begun = False
-        self.given_up = False
+        self.deadline = inf if timeout is None else monotonic() + timeout
         self.done = Event()
-        self.value: T | None = None
-        self.error: BaseException | None = None
-        self._context = contextvars.copy_context()
+        self.was_withdrawn = False
+        self._was_given_up = False
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._call: tuple[Callable[[], T], Callable[[T], object]] | None = (work, too_late)
+        self._context: contextvars.Context | None = contextvars.copy_context()
         self._generation = generation()
+        self._beginning = Lock()
+        self._ending = Lock()
 
     @property
     def is_overdue(self) -> bool:
         """Whether the time limit has passed."""
-        return self.deadline is not None and monotonic() > self.deadline
+        return monotonic() > self.deadline
 
     @property
     def is_settled(self) -> bool:
-        """Whether the hook has returned or will never begin or return."""
-        return self.done.is_set() or self.work is None or self._generation != generation()
+        """Whether the hook has returned, or will never begin or return."""
+        return self.done.is_set() or self._generation != generation()
 
-    def perform(self) -> tuple[T | None, BaseException | None]:
-        """Run the work in the context of the call; return its value and None, or None and its error."""
-        assert self.work is not None
-        try:
-            return self._context.run(self.work), None
-        except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
-            return None, error
+    def begin(self) -> bool:
+        """Return True if the hook must run now; False if the job was withdrawn."""
+        return self._beginning.acquire(blocking=False)
+
+    def perform(self, ended: Callable[[], None]) -> None:
+        """Run the hook in the context of the call, and call `ended` before anybody gets the outcome."""
+        assert self._call is not None
+        assert self._context is not None
+        work, too_late = self._call
+        value, error = outcome(self._context.run, work)
+        if self._ending.acquire(blocking=False):
+            self._value, self._error = value, error
+        elif error is None:
+            outcome(too_late, cast("T", value))
+        ended()
+        self._end()
+
+    def give_up(self) -> bool:
+        """Stop waiting; return False if the hook has returned in time. What has not begun is withdrawn."""
+        if self.begin():
+            self.was_withdrawn = self._was_given_up = True
+            self._end()
+        elif self._ending.acquire(blocking=False):
+            self._was_given_up = True
+        elif not self._was_given_up:
+            self.done.wait()  # the outcome is there at any moment
+        return self._was_given_up
 
     def result(self) -> T:
-        """Return the value or raise the error of a job that is done."""
-        if self.error is not None:
-            raise self.error
-        return cast("T", self.value)
+        """Return the value or raise the error of a job that is done, once."""
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # it keeps this frame, which would keep it
+        return cast("T", self._value)
+
+    def _end(self) -> None:
+        self._call = self._context = None  # they keep the plugin and whatever the caller has
+        self.done.set()
 
 
 class _Line:
@@ -102,9 +122,13 @@ class _Line:
         self.present: Job[Any] | None = None
         self.hooks: list[str] = []
         self.generation = generation()
+        self.starting = Lock()
+        """Taken by whoever starts the thread, and kept."""
+        self._in_callers = RLock()
 
     def serve(self) -> None:
         """Perform the jobs as they come, until there will be no more."""
+        self.thread = get_ident()
         while (job := self.jobs.get()) is not None:
             self.perform(job)
             del job  # it keeps the plugin alive
@@ -112,29 +136,29 @@ class _Line:
                 return  # the hook forked, and this is the child
 
     def perform(self, job: Job[Any]) -> None:
-        with lock:
-            if job.work is None:
-                return
-            job.begun = True
+        """Perform a job in this thread."""
+        if job.begin():
             self.present = self.present or job
             self.hooks.append(job.hook)
-        value, error = job.perform()
-        with lock:
-            if not job.given_up:
-                self._end(job, value, error)
-                return
-        if error is None:
-            _ignoring_errors(lambda: job.too_late(value))
-        with lock:
-            self._end(job, None, None)
+            job.perform(lambda: self._ended(job))
 
-    def _end(self, job: Job[Any], value: object, error: BaseException | None) -> None:
+    def perform_in_caller(self, job: Job[Any] | None) -> None:
+        """Perform a job, and what others have queued, in a caller's thread, as there is no other."""
+        with self._in_callers:
+            outer, self.thread = self.thread, get_ident()
+            try:
+                while job is not None:
+                    self.perform(job)
+                    job = self.jobs.get_nowait()
+            except Empty:
+                return
+            finally:
+                self.thread = outer
+
+    def _ended(self, job: Job[Any]) -> None:
         self.hooks.pop()
         if self.present is job:
             self.present = None
-        job.value, job.error = value, error
-        job.work = None
-        job.done.set()
 
 
 class PluginThread:
@@ -143,7 +167,6 @@ class PluginThread:
     def __init__(self, name: str) -> None:
         self.name = name
         self._line = _Line()
-        self._started = False
 
     @property
     def is_here(self) -> bool:
@@ -184,9 +207,9 @@ class PluginThread:
                 with waiting_for((self,)):
                     self._wait(job)
         finally:
-            give_up((job,))
-        if not job.done.is_set():
-            raise OutOfTimeError if job.begun else StillRunningError(next(iter(self.hooks), hook))
+            given_up = job.give_up()
+        if given_up:
+            raise StillRunningError(self.hooks[0]) if job.was_withdrawn and self.hooks else OutOfTimeError
         return job.result()
 
     def submit(self, job: Job[Any]) -> None:
@@ -198,62 +221,60 @@ class PluginThread:
             StillRunningError: An earlier hook is over its limit.
             DeadlockError: The same hook called this.
         """
-        with lock:
-            line = self._usable_line()
-            here = line.thread == get_ident()
-            if here and job.hook in line.hooks:
+        line = self._usable_line()
+        present = line.present
+        if line.thread == get_ident():
+            if job.hook in line.hooks:
                 raise DeadlockError
-            if not here and line.present is not None and line.present.is_overdue:
-                raise StillRunningError(line.present.hook)
-            if not here and self._started and not sys.is_finalizing():
-                line.jobs.put(job)
-                return
-            outer, line.thread = line.thread, get_ident()
-        try:
             line.perform(job)
-        finally:
-            line.thread = outer
+        elif present is not None and present.is_overdue:
+            raise StillRunningError(present.hook)
+        elif self._has_thread(line) and not sys.is_finalizing():
+            line.jobs.put(job)
+        else:
+            line.perform_in_caller(job)
+
+    def close(self) -> None:
+        """End the thread after what was queued so far; nothing may be submitted any more."""
+        self._line.jobs.put(None)
 
     def _usable_line(self) -> _Line:
-        """Return the line, with a thread that serves it if one can be started."""
-        line = self._line
-        if line.generation != generation():
-            line, self._started = _Line(), False
-            self._line = line
-        if not self._started:
-            thread = Thread(target=line.serve, name=self.name, daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # the interpreter is shutting down, or the system has no more threads
-                return line
-            line.thread, self._started = thread.ident, True
-            weakref.finalize(self, line.jobs.put, None).atexit = False
-        return line
+        if self._line.generation != generation():
+            with lock:
+                if self._line.generation != generation():
+                    self._line = _Line()
+        return self._line
+
+    def _has_thread(self, line: _Line) -> bool:
+        """Start the thread unless somebody has; return False if it cannot be started."""
+        if not line.starting.acquire(blocking=False):
+            return True
+        try:
+            Thread(target=line.serve, name=self.name, daemon=True).start()
+        except RuntimeError:  # the interpreter is shutting down, or the system has no more threads
+            line.starting.release()
+            return False
+        except BaseException:  # a Ctrl-C: perhaps the thread has started
+            self._line = _Line()
+            line.jobs.put(None)
+            raise
+        weakref.finalize(self, line.jobs.put, None).atexit = False
+        return True
 
     def _wait(self, job: Job[Any]) -> None:
         """Wait until the job is done or over its limit, or what it is queued behind is over its own."""
         while not job.done.is_set():
-            with lock:
-                present = None if job.begun else self._line.present
-            deadlines = [each.deadline for each in (job, present) if each is not None]
-            limit = seconds_until(min((each for each in deadlines if each is not None), default=inf))
+            present = self._line.present
+            deadline = job.deadline if present is None else min(job.deadline, present.deadline)
+            limit = seconds_until(deadline)
             if not limit:
                 return
             job.done.wait(limit)
 
 
-def give_up(jobs: Iterable[Job[Any]]) -> None:
-    """Withdraw the jobs that have not begun; those that have are too late from now on, unless done."""
-    with lock:
-        for job in jobs:
-            if not job.done.is_set():
-                job.given_up = True
-                if not job.begun:
-                    job.work = None
-
-
-def _ignoring_errors(work: Callable[[], object]) -> None:
+def outcome(work: Callable[..., T], *arguments: Any) -> tuple[T | None, BaseException | None]:
+    """Return (value, None) if the work returns, or (None, error) whatever it raises."""
     try:
-        work()
-    except BaseException:  # noqa: BLE001 - plugin code can raise anything, and nobody waits for it
-        return
+        return work(*arguments), None
+    except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
+        return None, error

@@ -1,7 +1,8 @@
 """Who waits for whom among the threads of this process, so that waiting in a circle is refused at once.
 
-`lock` guards this and all other brief bookkeeping of `_running`. No plugin code runs under it, a signal
-handler can take it in the thread that holds it, and it is free in a forked child.
+`lock` guards this and other brief bookkeeping of `_running`. No plugin code runs under it, a signal handler
+can take it in the thread that holds it, and it is free in a forked child. A plugin's thread never needs it,
+except for a hook that calls the registry.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from floe_core._running.construction import construct, reject_coroutine
 from floe_core._running.health_checks import call_health_check
 from floe_core._running.plugin_thread import Job, PluginThread
 from floe_core._running.shutdown import call_shutdown, shut_down
-from floe_core._running.waiting import StillRunningError, lock
+from floe_core._running.waiting import OutOfTimeError, StillRunningError, lock
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
@@ -98,17 +98,29 @@ class Instances:
         def hook() -> HealthStatus:
             return call_health_check(running, timeout)
 
-        call = hook if thread.is_here else lambda: thread.run("health_check", hook, None)
+        call = hook if thread.is_here else lambda: thread.run("health_check", hook, timeout)
         status = _call("health_check", call)
         return _call("health_check", lambda: _report(status))
 
-    def stop(self, plugin: PluginId, timeout: float | None = None) -> None:
-        """Stop the plugin, within `timeout` seconds; it is forgotten even if its shutdown fails."""
+    def stop(self, plugin: PluginId, timeout: float | None = None, *, at_last: bool = False) -> None:
+        """Stop the plugin, within `timeout` seconds; it is forgotten even if its shutdown fails.
+
+        With `at_last`, shutdown() is called at any rate, if need be beside a hook that has not returned.
+        """
         instance = self._forget(plugin)
         if instance is not None and instance.plugin is not None and instance.started:
             running, thread = instance.plugin, instance.thread
             shutdown = partial(call_shutdown, running)
-            _call("shutdown", lambda: shut_down(PluginName(*plugin), thread, shutdown, timeout))
+
+            def stop() -> None:
+                try:
+                    shut_down(PluginName(*plugin), thread, shutdown, timeout)
+                except StillRunningError:
+                    if not at_last:
+                        raise
+                    PluginThread(thread.name).submit(Job("shutdown", shutdown, None))
+
+            _call("shutdown", stop)
 
     def stop_all(self, timeout: float) -> None:
         """Stop all plugins in reverse start order, within `timeout` seconds; continue after an error."""
@@ -119,11 +131,11 @@ class Instances:
             if plugin is None:
                 return
             # A plugin that hangs uses up its own share of the time, not that of the others.
-            self._discard(plugin, max(0.0, deadline - monotonic()) / count)
+            self._discard(plugin, max(0.0, deadline - monotonic()) / count, at_last=True)
 
-    def _discard(self, plugin: PluginId, timeout: float | None) -> None:
+    def _discard(self, plugin: PluginId, timeout: float | None, *, at_last: bool = False) -> None:
         try:
-            self.stop(plugin, timeout)
+            self.stop(plugin, timeout, at_last=at_last)
         except BaseException:  # noqa: BLE001 - a plugin's shutdown can raise anything, and nobody waits for it
             return
 
@@ -157,6 +169,8 @@ def _call(hook: Hook, code: Callable[[], T]) -> T:
     except StillRunningError as error:
         said = f"{hook}() did not begin, because an earlier {error.hook} has not returned"
         raise _failed(hook, said, None) from None
+    except OutOfTimeError:
+        raise _failed(hook, f"{hook}() did not return in time", None) from None
     except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         raise _raised(hook, error) from None
     return answer

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import gc
+import signal
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +27,7 @@ from floe_core.plugin_registry import PluginRegistry
 from tests.support.distributions import plugin_distribution
 from tests.support.polling import eventually
 from tests.unit.core.conftest import Site
-from tests.unit.core.recorder import COMPUTE, Recorder, registry_of
+from tests.unit.core.recorder import COMPUTE, Recorder, raises, registry_of
 
 HEALTHY = HealthStatus(HealthState.HEALTHY)
 
@@ -366,6 +368,154 @@ def test_a_limit_can_be_over_at_once(timeout: float) -> None:
         registry.activate_plugin(COMPUTE, "hasty", timeout=timeout)
     assert registry.health_check_all(timeout=timeout).keys() == {"COMPUTE:hasty"}
     eventually(lambda: registry.activate_all() == {"COMPUTE:hasty": None})
+
+
+def test_a_check_that_returns_at_its_limit_is_one_or_the_other_but_never_nothing() -> None:
+    def check() -> HealthStatus:
+        time.sleep(0.02)
+        return HEALTHY
+
+    registry = registry_of(*[Recorder(f"p{n}", health_check=check) for n in range(50)])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        for _ in range(10):
+            answers = registry.health_check_all(timeout=0.022)
+            assert {type(answer) for answer in answers.values()} == {HealthStatus}
+            time.sleep(0.05)
+    finally:
+        sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("hook", ["startup", "health_check"])
+def test_health_rounds_that_hooks_make_at_the_same_time_answer_for_every_plugin(hook: str) -> None:
+    registry = PluginRegistry()
+    both = threading.Barrier(2)
+    rounds: list[dict[str, HealthStatus]] = []
+
+    def work() -> HealthStatus:
+        both.wait(30)
+        rounds.append(registry.health_check_all(timeout=1))
+        return HEALTHY
+
+    for name in ("one", "two"):
+        registry.register(COMPUTE, Recorder(name, (), **{hook: work}))
+    if hook == "startup":
+        threads = [
+            threading.Thread(target=registry.activate_plugin, args=(COMPUTE, name)) for name in ("one", "two")
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    else:
+        registry.health_check_all(timeout=5)
+    assert [each.keys() for each in rounds] == [{"COMPUTE:one", "COMPUTE:two"}] * 2
+
+
+def test_a_signal_handler_uses_the_registry_wherever_it_interrupts_the_main_thread() -> None:
+    registry = registry_of(*[Recorder(f"p{n}") for n in range(20)])
+    late: list[HealthStatus] = []
+
+    def handler(*_: object) -> None:
+        answers = registry.health_check_all(timeout=20).values()
+        late.extend(each for each in answers if each.message.endswith("within 20 s"))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for number in range(40):
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (number + 1))
+            for _ in range(5):
+                registry.health_check_all()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert late == []
+
+
+def test_constructors_that_fail_leave_no_threads(site: Site) -> None:
+    site.add(
+        plugin_distribution("failing", body="def __init__(self): raise ValueError"),
+        plugin_distribution("required", config="n: int", body="def __init__(self, config: Config): ..."),
+        plugin_distribution(
+            "refusing",
+            config="n: int",
+            body="def __init__(self, config: Config | None = None): config.n + 'x'",
+        ),
+    )
+    registry = site.registry()
+    kept: list[PluginError] = []
+    for number in range(20):
+        for act in (
+            lambda: registry.get(COMPUTE, "failing"),
+            lambda: registry.get(COMPUTE, "required"),
+            lambda: registry.configure(COMPUTE, "refusing", {"n": number}),  # noqa: B023
+        ):
+            try:
+                act()
+            except PluginError as error:
+                kept.append(error)
+        registry.list(COMPUTE)
+    assert len(kept) == 60
+    names = ("failing", "required", "refusing")
+    eventually(lambda: [thread for name in names for thread in threads_of(name)] == [])
+
+
+def test_an_object_that_is_registered_under_two_types_has_one_thread_and_one_health_check() -> None:
+    plugin = Database("both")
+    registry = registry_of(plugin)
+    registry.register("catalog", plugin)
+    registry.activate_plugin(COMPUTE, "both")
+    assert registry.health_check_all() == {"COMPUTE:both": HEALTHY, "CATALOG:both": HEALTHY}
+    assert len(threads_of("both")) == 1
+
+
+def test_a_keyboard_interrupt_of_a_plugin_is_not_the_users() -> None:
+    registry = registry_of(Recorder("first"), Recorder("rude", shutdown=raises(KeyboardInterrupt())))
+    registry.activate_plugin(COMPUTE, "first")
+    registry.activate_plugin(COMPUTE, "rude")
+    outcomes = registry.shutdown_all()
+    assert str(outcomes["COMPUTE:rude"]) == "shutdown raised KeyboardInterrupt"
+    assert outcomes["COMPUTE:first"] is None
+
+
+def test_a_plugin_is_not_started_on_an_object_that_is_replaced_meanwhile(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constructing, started = threading.Event(), threading.Event()
+    journal: list[str] = []
+    registry = PluginRegistry()
+    for name, value in {"constructing": constructing, "started": started, "journal": journal}.items():
+        monkeypatch.setattr(f"builtins.plugin_{name}", value, raising=False)
+    monkeypatch.setattr(
+        "builtins.plugin_start", lambda: registry.activate_plugin(COMPUTE, "swapped"), raising=False
+    )
+    body = """
+        def __init__(self, config: Config):
+            self.n = config.n
+            if self.n == 2:
+                plugin_constructing.set()
+                plugin_started.wait(30)
+        def startup(self): plugin_journal.append(f"start {self.n}")
+        def shutdown(self): plugin_journal.append(f"stop {self.n}")
+        def health_check(self):
+            plugin_constructing.wait(30)
+            plugin_start()
+            plugin_started.set()
+            return HealthStatus(HealthState.HEALTHY)
+    """
+    before = "from builtins import plugin_constructing, plugin_journal, plugin_start, plugin_started"
+    site.add(plugin_distribution("swapped", before=before, config="n: int", body=body))
+    registry.discover_all()
+    kept = registry.configure(COMPUTE, "swapped", {"n": 1})
+    checking = threading.Thread(target=registry.health_check_all, args=(30,), daemon=True)
+    checking.start()
+    with pytest.raises(ConfigurationChangedError):
+        registry.configure(COMPUTE, "swapped", {"n": 2})
+    checking.join(30)
+    assert registry.get_config(COMPUTE, "swapped") is kept
+    registry.shutdown_all()
+    assert journal == ["start 1", "stop 1"]
 
 
 def test_what_has_not_begun_within_its_limit_never_begins() -> None:

@@ -20,7 +20,7 @@ from floe_core.plugin_errors import (
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugin_registry import PluginRegistry
 from floe_core.plugins import StoragePlugin
-from tests.support.distributions import plugin_distribution
+from tests.support.distributions import plugin_distribution, plugin_source
 from tests.support.polling import eventually
 from tests.unit.core.conftest import Site
 from tests.unit.core.recorder import CATALOG, COMPUTE, Recorder, raises, registry_of
@@ -239,6 +239,16 @@ def test_unregistered_objects_have_the_types_of_their_base_classes() -> None:
     with pytest.raises(MissingDependencyError, match="Plugin STORAGE:needing needs gone") as missing:
         registry.resolve_dependencies([needing])
     assert missing.value.plugin_name == "needing"
+
+
+def test_plugins_of_the_registry_are_ordered_by_the_names_of_their_entry_points(site: Site) -> None:
+    site.add(
+        plugin_distribution("Entry_Name", distribution="floe-one", source=plugin_source("declared")),
+        plugin_distribution("needing", body="dependencies = ['entry.name']"),
+    )
+    registry = site.registry()
+    one, needing = registry.get(COMPUTE, "entry-name"), registry.get(COMPUTE, "needing")
+    assert registry.resolve_dependencies([needing, one]) == [one, needing]
 
 
 @pytest.mark.parametrize("dependency", ["x", "storage/x"])
