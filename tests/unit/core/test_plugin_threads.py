@@ -468,6 +468,7 @@ def test_an_object_that_is_registered_under_two_types_has_one_thread_and_one_hea
     registry.activate_plugin(COMPUTE, "both")
     assert registry.health_check_all() == {"COMPUTE:both": HEALTHY, "CATALOG:both": HEALTHY}
     assert len(threads_of("both")) == 1
+    registry.shutdown_all()
 
 
 def test_a_keyboard_interrupt_of_a_plugin_is_not_the_users() -> None:
