@@ -174,7 +174,11 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
             )
         _replace(record, PluginObject(instance, thread, config))
     except BaseException:
-        if config is not None or not thread.hooks:  # or else a late object might be used
+        # An object without a configuration is used even if it comes late.
+        used = config is None and (
+            thread.hooks or (record.object is not None and record.object.thread is thread)
+        )
+        if not used:
             thread.close()
         raise
     return config
