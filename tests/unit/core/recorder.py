@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
@@ -55,3 +56,8 @@ def raises(error: BaseException) -> Any:
         raise error
 
     return hook
+
+
+def threads_of(name: str) -> list[threading.Thread]:
+    """Return the threads of the plugin with this name."""
+    return [thread for thread in threading.enumerate() if thread.name.endswith(f":{name}")]
