@@ -24,7 +24,12 @@ from floe_core._running.plugin_records import PluginObject, PluginRecord, check_
 from floe_core._running.plugin_thread import PluginThread
 from floe_core._running.remarks import log_invalid_version
 from floe_core.dependencies import objects_in_order
-from floe_core.plugin_errors import NotAPluginError, PluginConfigurationError, PluginError
+from floe_core.plugin_errors import (
+    ConfigurationChangedError,
+    NotAPluginError,
+    PluginConfigurationError,
+    PluginError,
+)
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
 from floe_core.plugin_types import PluginId, PluginName, PluginType, plugin_id
 
@@ -144,7 +149,12 @@ class PluginRegistry:
         del config  # a traceback keeps the locals of its frames
         if isinstance(outcome, PluginConfigurationError):
             raise outcome.with_traceback(None)  # keep a schema's error, but not the frames of its traceback
-        return deliver(record, outcome)
+        try:
+            return deliver(record, outcome)
+        except ConfigurationChangedError as error:
+            changed = error
+        del outcome
+        raise changed.with_traceback(None)
 
     def get_config(self, plugin_type: TypeOrSlug, name: str) -> BaseModel | None:
         """Return the configuration that configure() gave to the plugin, or None if there is none."""

@@ -54,7 +54,7 @@ def try_validate(
     plain: Mapping[str, Any] | None = None,
 ) -> BaseModel | PluginConfigurationError:
     """Do the same as `validate`, but return the error: the frames of the callers hold the configuration."""
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
     from pydantic.errors import PydanticUserError
 
     from floe_core._configuring.config_errors import field_errors
@@ -62,7 +62,7 @@ def try_validate(
     if not isinstance(config, Mapping):
         return _error(plugin, "Input should be a mapping", "dict_type")
     try:
-        return _validated(schema, config, json_mode)
+        validated: object = _validated(schema, config, json_mode)
     except ValidationError as error:
         faults = field_errors(error, schema, plain)
         return PluginConfigurationError(plugin.name, faults, plugin_type=plugin.plugin_type)
@@ -77,6 +77,9 @@ def try_validate(
         return _error(
             plugin, message, "not_json" if json_mode and not _is_json(config) else "validator_error"
         )
+    if not isinstance(validated, BaseModel):
+        return schema_fault(plugin, f"a validator returned {type(validated).__name__}, which is not a model")
+    return validated
 
 
 def required_fields(schema: type[BaseModel]) -> tuple[str, ...]:

@@ -70,7 +70,8 @@ class Running:
             def startup() -> None:
                 if record.started:
                     return
-                call_hook(record.name, "startup", present.instance.startup)
+                # A lambda, because looking up the method is plugin code, too.
+                call_hook(record.name, "startup", lambda: present.instance.startup())
                 record.started = True
                 self._started[record] = None
                 if present.is_replaced:  # a hook started its own plugin while that was constructed anew

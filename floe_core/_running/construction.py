@@ -34,15 +34,27 @@ def construct(
     check_constructible(plugin_class, config, plugin)
     parameter = config_parameter(plugin_class)
     if parameter is not None and config is not None:
-        # The base class has no such parameter; published plugins add it.
-        instance = call_hook(plugin, "constructor", lambda: plugin_class(config=config))  # type: ignore[call-arg]
-        kept = getattr(instance, "__dict__", {})
-        if kept.get("_config") is None:  # so that is_configured is true; a frozen dataclass refuses setattr
-            kept["_config"] = config
-        return instance
-    instance = call_hook(plugin, "constructor", plugin_class)
+        return call_hook(plugin, "constructor", lambda: _constructed_with(plugin_class, config))
+    instance = call_hook(plugin, "constructor", lambda: _checked(plugin_class(), plugin_class))
     if config is not None:
         configure(instance, config, plugin)
+    return instance
+
+
+def _constructed_with(plugin_class: type[PluginMetadata], config: BaseModel) -> PluginMetadata:
+    # The base class has no such parameter; published plugins add it.
+    instance = _checked(plugin_class(config=config), plugin_class)  # type: ignore[call-arg]
+    attributes = getattr(instance, "__dict__", {})
+    if attributes.get("_config") is None:  # so that is_configured is true; a frozen dataclass refuses setattr
+        attributes["_config"] = config
+    return instance
+
+
+def _checked(instance: object, plugin_class: type[PluginMetadata]) -> PluginMetadata:
+    if not isinstance(instance, PluginMetadata):  # a class can have any __new__
+        raise TypeError(
+            f"{plugin_class.__name__}() returned {type(instance).__name__}, which is not a plugin"
+        )
     return instance
 
 

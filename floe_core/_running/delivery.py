@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from floe_core._configuring.configuration import required_fields, try_validate
+from floe_core._configuring.sameness import is_same, snapshot
 from floe_core._running import plugin_records
 from floe_core._running.construction import (
     check_constructible,
@@ -156,6 +157,7 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
     if earlier is not None and "constructor" in earlier.hooks:
         raise StillRunningError("constructor")
     check_constructible(plugin_class, config, record.name)
+    kept = snapshot(config)
     thread = PluginThread(f"floe: {record.name}")
     record.constructing = weakref.ref(thread)
 
@@ -172,7 +174,7 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
                 deadline - monotonic(),
                 too_late=take_late,
             )
-        _replace(record, PluginObject(instance, thread, config))
+        _replace(record, PluginObject(instance, thread, config, kept))
     except BaseException:
         # An object without a configuration is used even if it comes late.
         used = config is None and (
@@ -197,11 +199,13 @@ def _replace(record: PluginRecord, new: PluginObject) -> None:
 def _configure(
     record: PluginRecord, present: PluginObject, config: BaseModel | None, deadline: float
 ) -> BaseModel | None:
+    kept = snapshot(config)
+
     def work() -> None:
         present.is_config_certain = False
         configure(present.instance, config, record.name)
         # Here, because it is true even if it comes too late for the caller.
-        present.config, present.is_config_certain = config, True
+        present.config, present.snapshot, present.is_config_certain = config, kept, True
 
     present.thread.run("configure", work, deadline - monotonic())
     return config
@@ -222,16 +226,5 @@ def _changed(record: PluginRecord) -> ConfigurationChangedError:
     )
 
 
-def _has(plugin: PluginObject, config: BaseModel | None) -> bool:
-    present = plugin.config
-    if present is None or config is None or type(present) is not type(config) or not plugin.is_config_certain:
-        return False
-    fields = type(present).model_fields
-    try:
-        # Only what is configured counts: private attributes hold locks, caches and the like.
-        return (
-            all(vars(present).get(name) == vars(config).get(name) for name in fields)
-            and present.model_extra == config.model_extra
-        )
-    except Exception:  # noqa: BLE001 - a value's comparison is plugin code
-        return False
+def _has(present: PluginObject, config: BaseModel | None) -> bool:
+    return present.is_config_certain and config is not None and is_same(present.snapshot, config)

@@ -49,6 +49,8 @@ class PluginObject:
     thread: PluginThread = field(repr=False)
     config: BaseModel | None = field(default=None, repr=False)
     """The configuration that the instance has."""
+    snapshot: BaseModel | None = field(default=None, repr=False)
+    """What the configuration was when the instance got it, for somebody might change it in place."""
     is_config_certain: bool = True
     """False after a configure() that failed, which might have changed something."""
     is_replaced: bool = False

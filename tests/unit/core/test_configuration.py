@@ -20,6 +20,7 @@ from pydantic import (
     SecretBytes,
     SecretStr,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -265,3 +266,14 @@ def test_a_model_without_a_json_schema_is_a_schema_error() -> None:
 
     with pytest.raises(PluginSchemaError, match="cannot be converted to JSON Schema"):
         json_schema(NoJson)
+
+
+def test_a_validator_that_returns_no_model_is_a_fault_of_the_schema() -> None:
+    class Odd(BaseModel):
+        @model_validator(mode="wrap")
+        @classmethod
+        def _odd(cls, value: Any, handler: Any) -> Any:
+            return {"not": "a model"}
+
+    with pytest.raises(PluginSchemaError, match="a validator returned dict, which is not a model"):
+        validate(Odd, {}, plugin=PLUGIN)

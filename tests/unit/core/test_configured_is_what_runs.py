@@ -153,20 +153,30 @@ def test_an_equal_configuration_changes_nothing(registry: PluginRegistry, form: 
     registry.shutdown_all()
 
 
-def test_a_configuration_is_equal_whatever_its_private_attributes_are(site: Site) -> None:
-    source = "number: int\n_lock: object = PrivateAttr(default_factory=object)"
-    constructor = "def __init__(self, config: Config): self.has = config"
-    site.add(
-        plugin_distribution(
-            "private", before="from pydantic import PrivateAttr", config=source, body=constructor
-        )
-    )
-    registry = site.registry()
-    kept = registry.configure(COMPUTE, "private", {"number": 1})
-    registry.activate_plugin(COMPUTE, "private")
-    assert registry.configure(COMPUTE, "private", {"number": 1}) is kept
-    with pytest.raises(ConfigurationChangedError):
-        registry.configure(COMPUTE, "private", {"number": 2})
+@pytest.mark.parametrize("form", FORMS)
+def test_a_configuration_that_was_changed_in_place_is_not_taken_for_what_the_plugin_got(
+    registry: PluginRegistry, form: str
+) -> None:
+    name = NAMES[form]
+    kept: Any = registry.configure(COMPUTE, name, {"number": 1})
+    kept.number = 2
+    changed = registry.configure(COMPUTE, name, {"number": 2})
+    assert changed is not kept
+    assert registry.get_config(COMPUTE, name) is changed is has(registry.get(COMPUTE, name))
+
+
+def test_the_traceback_of_a_refused_configuration_holds_no_value_of_it(registry: PluginRegistry) -> None:
+    name = NAMES["required config"]
+    registry.configure(COMPUTE, name, {"number": 1})
+    registry.activate_plugin(COMPUTE, name)
+    with pytest.raises(ConfigurationChangedError) as refused:
+        registry.configure(COMPUTE, name, {"number": 2, "note": "hunter2"})
+    trace = refused.value.__traceback__
+    while trace is not None:
+        if "floe_core" in trace.tb_frame.f_code.co_filename:
+            assert "hunter2" not in repr(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+    registry.shutdown_all()
 
 
 @pytest.mark.parametrize("form", _BY_CONSTRUCTOR)

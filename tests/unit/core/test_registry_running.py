@@ -110,6 +110,22 @@ def test_whatever_a_startup_raises_is_a_startup_error(error: BaseException) -> N
     assert caught.value.cause is error
 
 
+ODD_PLUGINS = {
+    "startup is a property that raises": "startup = property(lambda self: 1 / 0)",
+    "the constructor returns no plugin": "def __new__(cls): return None",
+}
+
+
+@pytest.mark.parametrize("body", ODD_PLUGINS.values(), ids=ODD_PLUGINS)
+def test_an_odd_plugin_is_an_outcome_and_stops_no_other(site: Site, body: str) -> None:
+    site.add(plugin_distribution("odd", body=body), plugin_distribution("fine"))
+    registry = site.registry()
+    outcomes = registry.activate_all()
+    assert isinstance(outcomes["COMPUTE:odd"], PluginStartupError)
+    assert outcomes["COMPUTE:fine"] is None
+    assert None not in registry.list(COMPUTE)
+
+
 def test_a_plugin_that_starts_too_late_is_shut_down_again() -> None:
     go_on = threading.Event()
     registry = registry_of(Recorder("late", startup=go_on.wait))
