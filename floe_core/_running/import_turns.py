@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Generic, TypeVar, cast
 
 from floe_core._running.plugin_thread import outcome
-from floe_core._running.waiting import OutOfTimeError, generation, lock, waiting_for
+from floe_core._running.waiting import OutOfTimeError, generation, locked, waiting_for
 from floe_core.plugin_types import PluginId
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class ImportTurns(Generic[T]):
             OutOfTimeError: `timeout` seconds have passed, or an import that was given up has not ended.
             DeadlockError: The import under way is waiting for this caller.
         """
-        with lock:
+        with locked():
             turn = self._turns.get(plugin)
             mine = turn is None or turn.generation != generation()
             if turn is None or mine:
@@ -76,18 +76,14 @@ class ImportTurns(Generic[T]):
             return turn.result()
         ends = monotonic() + timeout
         with waiting_for((turn,)):
-            try:
-                if mine:
-                    start_daemon(
-                        lambda: self._perform(turn, plugin, work, too_late), f"floe: import of {plugin}"
-                    )
-                turn.done.wait(timeout)
-            finally:
-                with lock:
-                    if mine and not turn.done.is_set():
-                        turn.given_up = True
-                        turn.error = OutOfTimeError()
-                        turn.done.set()
+            if mine:
+                start_daemon(lambda: self._perform(turn, plugin, work, too_late), f"floe: import of {plugin}")
+            turn.done.wait(timeout)
+        with locked():
+            if mine and not turn.done.is_set():
+                turn.given_up = True
+                turn.error = OutOfTimeError()
+                turn.done.set()
         if not turn.done.is_set():
             raise OutOfTimeError
         if not mine and isinstance(turn.error, KeyboardInterrupt):  # meant for the thread that imported
@@ -102,7 +98,7 @@ class ImportTurns(Generic[T]):
         self._here.imports = True
         value, error = outcome(work)
         self._here.imports = outer
-        with lock:
+        with locked():
             if not turn.given_up:
                 turn.value, turn.error = value, error
                 self._end(turn, plugin)
@@ -110,7 +106,7 @@ class ImportTurns(Generic[T]):
                 return
         if error is None:
             outcome(too_late, cast("T", value))
-        with lock:
+        with locked():
             self._end(turn, plugin)
 
     def _end(self, turn: _Turn[T], plugin: PluginId) -> None:

@@ -8,7 +8,7 @@ from floe_core import _logs
 from floe_core._finding.discovery import EntryPointClaim, MalformedClaim, Scan, how_to_end
 from floe_core._running.import_turns import ImportTurns
 from floe_core._running.plugin_records import Loaded, PluginObject, PluginRecord
-from floe_core._running.waiting import lock
+from floe_core._running.waiting import locked
 from floe_core.dependencies import sort_key
 from floe_core.plugin_errors import DuplicatePluginError, PluginImportError, PluginNotFoundError
 from floe_core.plugin_metadata import PluginMetadata
@@ -30,7 +30,7 @@ class KnownPlugins:
 
         A loaded plugin stays the same object; a failure to load is forgotten if the distribution changed.
         """
-        with lock:
+        with locked():
             for named, claim in found.plugins.items():
                 record = self._records.get(named)
                 if record is None or (record.claim is not None and _must_be_forgotten(record, claim)):
@@ -51,7 +51,7 @@ class KnownPlugins:
         Raises:
             DuplicatePluginError: A plugin of this type and name already exists.
         """
-        with lock:
+        with locked():
             if any(record.id in known for known in (self._records, self._conflicts, self._malformed)):
                 raise DuplicatePluginError(*record.name)
             self._records[record.id] = record
@@ -65,7 +65,7 @@ class KnownPlugins:
             PluginImportError: Its entry point is malformed.
         """
         named = plugin_id(plugin_type, name)
-        with lock:
+        with locked():
             record = self._records.get(named)
             claims = self._conflicts.get(named)
             malformed = self._malformed.get(named)
@@ -86,7 +86,7 @@ class KnownPlugins:
 
     def objects(self) -> list[tuple[PluginRecord, PluginObject]]:
         """Return the plugins that have an object, and that object."""
-        with lock:
+        with locked():
             return [(each, each.object) for each in self._records.values() if each.object is not None]
 
     def with_instance(self, plugin: PluginMetadata) -> list[PluginRecord]:
@@ -96,7 +96,7 @@ class KnownPlugins:
     def ids(self, plugin_types: Iterable[PluginType]) -> list[PluginId]:
         """Return the ids of all plugins of these types, in order, including broken plugins."""
         types = set(plugin_types)
-        with lock:
+        with locked():
             everything = {*self._records, *self._conflicts, *self._malformed}
         return sorted((named for named in everything if named.plugin_type in types), key=sort_key)
 

@@ -24,7 +24,7 @@ from floe_core._running.waiting import (
     OutOfTimeError,
     StillRunningError,
     generation,
-    lock,
+    locked,
     seconds_until,
     waiting_for,
 )
@@ -240,7 +240,7 @@ class PluginThread:
 
     def _usable_line(self) -> _Line:
         if self._line.generation != generation():
-            with lock:
+            with locked():
                 if self._line.generation != generation():
                     self._line = _Line()
         return self._line

@@ -1,6 +1,6 @@
 """Who waits for whom among the threads of this process, so that waiting in a circle is refused at once.
 
-`lock` guards this and other brief bookkeeping of `_running`. No plugin code runs under it, a signal handler
+The lock guards this and other brief bookkeeping of `_running`. No plugin code runs under it, a signal handler
 can take it in the thread that holds it, and it is free in a forked child. A plugin's thread never needs it,
 except for a hook that calls the registry.
 """
@@ -8,13 +8,22 @@ except for a hook that calls the registry.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import TIMEOUT_MAX, Condition, RLock, get_ident
 from time import monotonic
 from typing import Protocol
 
-lock = RLock()
+_lock = RLock()
+
+
+def locked() -> AbstractContextManager[object]:
+    """Return the lock, to be entered; nothing in an interpreter that ends, where its holder can be frozen."""
+    return _NOTHING if sys.is_finalizing() else _lock
+
+
+_NOTHING = nullcontext()
 
 
 class OutOfTimeError(Exception):
@@ -58,15 +67,15 @@ def waiting_for(holders: Sequence[Holder]) -> Iterator[None]:
         DeadlockError: One of them is waiting for this thread.
     """
     me = get_ident()
-    with lock:
-        if _leads_to(holders, me):
-            raise DeadlockError
-        outer = _waiting.get(me, ())  # not empty if a signal handler interrupted a wait
-        _waiting[me] = (*outer, *holders)
+    outer = _waiting.get(me, ())  # not empty if a signal handler interrupted a wait
     try:
+        with locked():
+            if _leads_to(holders, me):
+                raise DeadlockError
+            _waiting[me] = (*outer, *holders)
         yield
     finally:
-        with lock:
+        with locked():
             if outer:
                 _waiting[me] = outer
             else:
@@ -80,7 +89,7 @@ def seconds_until(deadline: float) -> float:
 
 def waits_for_me(holder: Holder) -> bool:
     """Return True if waiting for it would be waiting in a circle."""
-    with lock:
+    with locked():
         return _leads_to((holder,), get_ident())
 
 
@@ -100,14 +109,14 @@ class Gate:
     """Lets one thread at a time pass, and that thread as often as it likes."""
 
     def __init__(self) -> None:
-        self._freed = Condition(lock)
+        self._freed = Condition(_lock)
         self._owner: int | None = None
         self._generation = _generation
 
     @property
     def thread(self) -> int | None:
         """The thread that is inside, or None."""
-        return self._owner if self._generation == _generation else None
+        return None if self._generation != _generation or sys.is_finalizing() else self._owner
 
     @contextmanager
     def held(self, deadline: float) -> Iterator[None]:
@@ -118,29 +127,30 @@ class Gate:
             DeadlockError: The thread inside is waiting for this one.
         """
         me = get_ident()
-        with lock:
-            outer = self.thread
-            if outer not in (None, me):
-                with waiting_for((self,)):
-                    if not self._freed.wait_for(lambda: self.thread is None, seconds_until(deadline)):
-                        raise OutOfTimeError
-                outer = None
-            self._owner, self._generation = me, _generation
+        outer = me if self.thread == me else None
         try:
+            with locked():
+                if self.thread not in (None, me):
+                    with waiting_for((self,)):
+                        if not self._freed.wait_for(lambda: self.thread is None, seconds_until(deadline)):
+                            raise OutOfTimeError
+                self._owner, self._generation = me, _generation
             yield
         finally:
-            with lock:
-                self._owner = outer
-                self._freed.notify_all()
+            with locked():
+                if self._owner == me:
+                    self._owner = outer
+                    if not sys.is_finalizing():
+                        self._freed.notify_all()
 
 
 def _begin_anew() -> None:
     global _generation
     _generation += 1
     _waiting.clear()
-    lock.release()
+    _lock.release()
 
 
 if hasattr(os, "register_at_fork"):
     # Taken before the fork, so that no other thread is in the middle of a change.
-    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_begin_anew)
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew)

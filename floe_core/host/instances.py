@@ -15,7 +15,7 @@ from floe_core._running.construction import construct, reject_coroutine
 from floe_core._running.health_checks import call_health_check
 from floe_core._running.plugin_thread import Job, PluginThread
 from floe_core._running.shutdown import call_shutdown, shut_down
-from floe_core._running.waiting import OutOfTimeError, StillRunningError, lock
+from floe_core._running.waiting import OutOfTimeError, StillRunningError, locked
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
@@ -48,12 +48,12 @@ class Instances:
         """Construct, configure and start the plugin; an existing instance is stopped first."""
         self._discard(plugin, None)
         instance = _Instance(PluginName(*plugin))
-        with lock:
+        with locked():
             self._wanted[plugin] = instance
         try:
             instance.thread.run("startup", lambda: self._start(plugin, instance, loaded, config), None)
         except BaseException:
-            with lock:
+            with locked():
                 if self._wanted.get(plugin) is instance:
                     del self._wanted[plugin]
             raise
@@ -65,7 +65,7 @@ class Instances:
         if self._wanted.get(plugin) is not instance:
             return
         _call("startup", instance.plugin.startup)
-        with lock:
+        with locked():
             instance.started = True
             late = self._wanted.get(plugin) is not instance
             if not late:  # the dictionary is ordered by when plugins were started
@@ -77,7 +77,7 @@ class Instances:
 
     def post_check(self, plugin: PluginId, timeout: float | None, work: Callable[[], None]) -> bool:
         """Have the plugin's thread do `work`, which calls check(); return False if it cannot."""
-        with lock:
+        with locked():
             instance = self._wanted.get(plugin)
             if instance is None or not instance.started:
                 return False
@@ -89,7 +89,7 @@ class Instances:
 
     def check(self, plugin: PluginId, timeout: float | None) -> HealthReport:
         """Return the plugin's health; `timeout` (seconds) is passed to a hook that takes a timeout."""
-        with lock:
+        with locked():
             instance = self._wanted.get(plugin)
         if instance is None or instance.plugin is None or not instance.started:
             raise CallError(NOT_STARTED, f"{plugin.slug} is not started")
@@ -126,7 +126,7 @@ class Instances:
         """Stop all plugins in reverse start order, within `timeout` seconds; continue after an error."""
         deadline = monotonic() + timeout
         while True:
-            with lock:
+            with locked():
                 plugin, count = next(reversed(self._wanted), None), len(self._wanted)
             if plugin is None:
                 return
@@ -141,7 +141,7 @@ class Instances:
 
     def _forget(self, plugin: PluginId) -> _Instance | None:
         """Return the instance, which is no longer wanted: if its startup() still returns, it is shut down."""
-        with lock:
+        with locked():
             return self._wanted.pop(plugin, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 
@@ -114,3 +115,22 @@ def test_a_failed_or_late_import_leaves_nothing_behind() -> None:
     go_on.set()
     eventually(lambda: late == ["True"])
     eventually(lambda: (turns._turns, waiting._waiting) == ({}, {}))
+
+
+def test_an_interrupted_caller_leaves_the_import_to_those_who_ask_next() -> None:
+    turns, go_on = ImportTurns[str](), threading.Event()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            turns.run(X, lambda: str(go_on.wait()), 30)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    next_one = in_thread(lambda: turns.run(X, lambda: "mine", 30))
+    eventually(lambda: waiting._waiting)
+    go_on.set()
+    eventually(lambda: next_one == ["True"])

@@ -259,6 +259,38 @@ def test_a_first_hook_at_exit_runs_even_if_no_thread_can_be_started_then(site: S
     assert (done.stdout, done.stderr) == ("{'COMPUTE:given': None} COMPUTE:given\n", "")
 
 
+def test_a_destructor_uses_the_registry_while_the_interpreter_ends_whatever_frozen_threads_hold(
+    site: Site,
+) -> None:
+    site.add(plugin_distribution("used", body=HOOKS))
+    code = """
+        import builtins, threading, time
+        from floe_core import PluginType, get_registry
+        registry, COMPUTE = get_registry(), PluginType.COMPUTE
+        registry.activate_plugin(COMPUTE, "used")
+
+        def work():
+            while True:
+                registry.health_check_all()
+
+        for _ in range(4):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.05)
+
+        class Closing:
+            def __init__(self):
+                self.registry, self.compute = registry, COMPUTE
+            def __del__(self):
+                self.registry.get_config(self.compute, "used")
+                self.registry.shutdown_all(timeout=5)
+
+        builtins.closing = Closing()
+    """
+    for _ in range(5):
+        done = run(code, site)
+        assert (done.returncode, done.stdout.split()) == (0, ["start", "stop"]), done.stderr
+
+
 def test_plugins_can_be_shut_down_at_exit(site: Site) -> None:
     site.add(plugin_distribution("closing", body="def shutdown(self): print('closed', flush=True)"))
     done = run(
