@@ -70,6 +70,8 @@ class Running:
             def startup() -> None:
                 if record.started:
                     return
+                if record.object is not present:  # a hook that this one was queued behind has replaced it
+                    raise DeadlockError
                 # A lambda, because looking up the method is plugin code, too.
                 call_hook(record.name, "startup", lambda: present.instance.startup())
                 record.started = True

@@ -177,11 +177,7 @@ def _construct(record: PluginRecord, config: BaseModel | None, deadline: float) 
         _replace(record, PluginObject(instance, thread, config, kept))
     except BaseException:
         # An object without a configuration is used even if it comes late.
-        used = config is None and (
-            thread.hooks or (record.object is not None and record.object.thread is thread)
-        )
-        if not used:
-            thread.close()
+        thread.close_unless(lambda: record.object is not None and record.object.thread is thread)
         raise
     return config
 

@@ -77,7 +77,7 @@ def _begin(present: PluginObject, checks: dict[PluginObject, Job[HealthStatus]],
         return "an earlier health check has not returned"
     job = Job("health_check", lambda: call_health_check(present.instance, timeout), timeout)
     try:
-        present.check = checks[present] = job
+        checks[present] = present.check = job  # in this order, so that an interrupt leaves it to the caller
         present.thread.submit(job)
     except StillRunningError as error:
         refusal = str(PluginTimeoutError("health_check()", timeout, behind=error.hook))

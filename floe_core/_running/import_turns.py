@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Generic, TypeVar, cast
 
 from floe_core._running.plugin_thread import outcome
-from floe_core._running.waiting import OutOfTimeError, generation, locked, waiting_for
+from floe_core._running.waiting import Latch, OutOfTimeError, generation, locked, waiting_for
 from floe_core.plugin_types import PluginId
 
 T = TypeVar("T")
@@ -22,15 +22,20 @@ T = TypeVar("T")
 class _Turn(Generic[T]):
     """One import, in its own thread or in the caller's."""
 
-    __slots__ = ("done", "error", "generation", "given_up", "thread", "value")
+    __slots__ = ("beginning", "done", "error", "generation", "given_up", "thread", "value")
 
     def __init__(self) -> None:
         self.thread: int | None = None
         self.generation = generation()
-        self.done = threading.Event()
+        self.beginning = threading.Lock()
+        self.done = Latch()
         self.given_up = False
         self.value: T | None = None
         self.error: BaseException | None = None
+
+    def begin(self) -> bool:
+        """Return True if the caller must have the import performed; nobody else gets True then."""
+        return self.beginning.acquire(blocking=False)
 
     def result(self) -> T:
         if self.error is not None:
@@ -64,27 +69,35 @@ class ImportTurns(Generic[T]):
             OutOfTimeError: `timeout` seconds have passed, or an import that was given up has not ended.
             DeadlockError: The import under way is waiting for this caller.
         """
+        ends = monotonic() + timeout
         with locked():
             turn = self._turns.get(plugin)
-            mine = turn is None or turn.generation != generation()
-            if turn is None or mine:
+            if turn is None or turn.generation != generation():
                 turn = self._turns[plugin] = _Turn()
             elif turn.given_up:
                 raise OutOfTimeError
-        if mine and (in_place or getattr(self._here, "imports", False)):
+        if (in_place or getattr(self._here, "imports", False)) and turn.begin():
             self._perform(turn, plugin, work, too_late)
             return turn.result()
-        ends = monotonic() + timeout
         with waiting_for((turn,)):
+            mine = turn.begin()
             if mine:
-                start_daemon(lambda: self._perform(turn, plugin, work, too_late), f"floe: import of {plugin}")
+                try:
+                    start_daemon(
+                        lambda: self._perform(turn, plugin, work, too_late), f"floe: import of {plugin}"
+                    )
+                except (
+                    BaseException
+                ):  # a Ctrl-C: perhaps nothing has started, so the next caller begins again
+                    turn.beginning.release()
+                    raise
             turn.done.wait(timeout)
-        with locked():
-            if mine and not turn.done.is_set():
-                turn.given_up = True
-                turn.error = OutOfTimeError()
-                turn.done.set()
+        if mine:
+            self._give_up(turn)
         if not turn.done.is_set():
+            if turn.thread is None:  # a Ctrl-C kept it from starting
+                with locked():
+                    self._end(turn, plugin)
             raise OutOfTimeError
         if not mine and isinstance(turn.error, KeyboardInterrupt):  # meant for the thread that imported
             return self.run(plugin, work, ends - monotonic(), too_late=too_late, in_place=in_place)
@@ -108,6 +121,13 @@ class ImportTurns(Generic[T]):
             outcome(too_late, cast("T", value))
         with locked():
             self._end(turn, plugin)
+
+    def _give_up(self, turn: _Turn[T]) -> None:
+        with locked():
+            if not turn.done.is_set():
+                turn.given_up = True
+                turn.error = OutOfTimeError()
+                turn.done.set()
 
     def _end(self, turn: _Turn[T], plugin: PluginId) -> None:
         if self._turns.get(plugin) is turn:  # in a forked child, another might have begun

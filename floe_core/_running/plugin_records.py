@@ -156,7 +156,8 @@ def _load(record: PluginRecord, *, in_place: bool) -> None:
         return
     if failure is None:
         raise PluginLoadError(*record.name, "it is still being loaded, and its import depends on itself")
-    record.failure = failure
+    if record.plugin_class is None:  # or else another thread has succeeded meanwhile
+        record.failure = failure
 
 
 def _can_succeed_here(record: PluginRecord) -> bool:

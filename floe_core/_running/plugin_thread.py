@@ -15,12 +15,13 @@ from math import inf
 from queue import Empty, SimpleQueue
 
 # These names, because plugins replace the module's.
-from threading import Event, Lock, RLock, Thread, get_ident
+from threading import Lock, RLock, Thread, get_ident
 from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 from floe_core._running.waiting import (
     DeadlockError,
+    Latch,
     OutOfTimeError,
     StillRunningError,
     generation,
@@ -49,7 +50,7 @@ class Job(Generic[T]):
     ) -> None:
         self.hook = hook
         self.deadline = inf if timeout is None else monotonic() + timeout
-        self.done = Event()
+        self.done = Latch()
         self.was_withdrawn = False
         self._was_given_up = False
         self._value: T | None = None
@@ -124,13 +125,15 @@ class _Line:
         self.generation = generation()
         self.starting = Lock()
         """Taken by whoever starts the thread, and kept."""
-        self._in_callers = RLock()
+        self._performing = RLock()
+        """Held during each job, for callers perform some while no thread can be started."""
 
     def serve(self) -> None:
         """Perform the jobs as they come, until there will be no more."""
-        self.thread = get_ident()
         while (job := self.jobs.get()) is not None:
-            self.perform(job)
+            with self._performing:
+                self.thread = get_ident()
+                self.perform(job)
             del job  # it keeps the plugin alive
             if self.generation != generation():
                 return  # the hook forked, and this is the child
@@ -142,18 +145,28 @@ class _Line:
             self.hooks.append(job.hook)
             job.perform(lambda: self._ended(job))
 
-    def perform_in_caller(self, job: Job[Any] | None) -> None:
-        """Perform a job, and what others have queued, in a caller's thread, as there is no other."""
-        with self._in_callers:
-            outer, self.thread = self.thread, get_ident()
-            try:
-                while job is not None:
-                    self.perform(job)
-                    job = self.jobs.get_nowait()
-            except Empty:
-                return
-            finally:
-                self.thread = outer
+    def perform_in_caller(self, job: Job[Any]) -> None:
+        """Perform a job, and what others have queued, in a caller's thread, as there is no other.
+
+        Raises:
+            StillRunningError: A hook has not returned until the job's deadline.
+        """
+        ends = sys.is_finalizing()  # and whoever performs another job is frozen
+        held = self._performing.acquire(timeout=0 if ends else seconds_until(job.deadline))
+        if not held and not ends:
+            raise StillRunningError(next(iter(self.hooks), job.hook))
+        outer, self.thread = self.thread, get_ident()
+        try:
+            queued: Job[Any] | None = job
+            while queued is not None:
+                self.perform(queued)
+                queued = self.jobs.get_nowait()
+        except Empty:
+            return
+        finally:
+            self.thread = outer
+            if held:
+                self._performing.release()
 
     def _ended(self, job: Job[Any]) -> None:
         self.hooks.pop()
@@ -234,9 +247,10 @@ class PluginThread:
         else:
             line.perform_in_caller(job)
 
-    def close(self) -> None:
-        """End the thread after what was queued so far; nothing may be submitted any more."""
-        self._line.jobs.put(None)
+    def close_unless(self, is_used: Callable[[], bool]) -> None:
+        """End the thread after what was queued so far, unless it is used then."""
+        jobs = self._line.jobs
+        jobs.put(Job("end", lambda: None if is_used() else jobs.put(None), None))
 
     def _usable_line(self) -> _Line:
         if self._line.generation != generation():

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import TIMEOUT_MAX, Condition, RLock, get_ident
+from threading import TIMEOUT_MAX, Condition, Lock, RLock, get_ident
 from time import monotonic
 from typing import Protocol
 
@@ -74,12 +74,11 @@ def waiting_for(holders: Sequence[Holder]) -> Iterator[None]:
                 raise DeadlockError
             _waiting[me] = (*outer, *holders)
         yield
-    finally:
-        with locked():
-            if outer:
-                _waiting[me] = outer
-            else:
-                _waiting.pop(me, None)
+    finally:  # no lock, because a Ctrl-C while waiting for it would leave the entry behind
+        if outer:
+            _waiting[me] = outer
+        else:
+            _waiting.pop(me, None)
 
 
 def seconds_until(deadline: float) -> float:
@@ -103,6 +102,33 @@ def _leads_to(holders: Sequence[Holder], thread: int) -> bool:
             seen.add(present)
             todo.extend(_waiting.get(present, ()))
     return False
+
+
+class Latch:
+    """An event that is set once, by one thread at a time.
+
+    Unlike threading.Event, a Ctrl-C in wait() leaves no lock behind on which set() would hang.
+    """
+
+    def __init__(self) -> None:
+        self._closed = Lock()
+        self._closed.acquire()
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        """Return True if set() was called."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Let all go on who wait."""
+        if not self._is_set:
+            self._is_set = True
+            self._closed.release()
+
+    def wait(self, timeout: float = -1) -> None:
+        """Wait for set(), at most `timeout` seconds if it is not negative."""
+        if not self._is_set and self._closed.acquire(timeout=timeout):
+            self._closed.release()
 
 
 class Gate:
@@ -137,11 +163,11 @@ class Gate:
                 self._owner, self._generation = me, _generation
             yield
         finally:
-            with locked():
-                if self._owner == me:
-                    self._owner = outer
-                    if not sys.is_finalizing():
-                        self._freed.notify_all()
+            if self._owner == me:
+                self._owner = outer  # before the wait for the lock, which a Ctrl-C can end
+            if not sys.is_finalizing():
+                with locked():
+                    self._freed.notify_all()
 
 
 def _begin_anew() -> None:

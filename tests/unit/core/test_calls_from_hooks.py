@@ -16,6 +16,7 @@ from floe_core.plugin_errors import (
 from floe_core.plugin_metadata import HealthState, HealthStatus
 from floe_core.plugin_registry import PluginRegistry
 from tests.support.distributions import plugin_distribution
+from tests.support.polling import eventually
 from tests.unit.core.conftest import Site
 from tests.unit.core.recorder import COMPUTE, Recorder, registry_of
 
@@ -213,3 +214,44 @@ def test_a_plugin_is_not_started_on_an_object_that_is_replaced_meanwhile(
     assert registry.get_config(COMPUTE, "swapped") is kept
     registry.shutdown_all()
     assert journal == ["start 1", "stop 1"]
+
+
+def test_a_startup_that_is_queued_behind_a_hook_that_replaces_the_object_does_not_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = PluginRegistry()
+    begun, go_on = threading.Event(), threading.Event()
+    journal: list[str] = []
+
+    def check() -> None:
+        begun.set()
+        go_on.wait(30)
+        registry.configure(COMPUTE, "replacing", {"n": 2})
+
+    monkeypatch.setattr("builtins.plugin_check", check, raising=False)
+    monkeypatch.setattr("builtins.plugin_journal", journal, raising=False)
+    body = """
+        def __init__(self, config: Config): self.n = config.n
+        def startup(self): plugin_journal.append(f"start {self.n}")
+        def shutdown(self): plugin_journal.append(f"stop {self.n}")
+        def health_check(self):
+            plugin_check()
+            return HealthStatus(HealthState.HEALTHY)
+    """
+    before = "from builtins import plugin_check, plugin_journal"
+    site.add(plugin_distribution("replacing", before=before, config="n: int", body=body))
+    registry.discover_all()
+    registry.configure(COMPUTE, "replacing", {"n": 1})
+    checking = threading.Thread(target=registry.health_check_all, args=(30,), daemon=True)
+    checking.start()
+    assert begun.wait(30)
+    starting = threading.Thread(target=registry.activate_all, daemon=True)
+    starting.start()
+    eventually(lambda: registry._known.record(COMPUTE, "replacing").gate.thread == starting.ident)
+    go_on.set()
+    starting.join(30)
+    checking.join(30)
+    assert "start 1" not in journal
+    registry.activate_plugin(COMPUTE, "replacing")
+    registry.shutdown_all()
+    assert journal == ["start 2", "stop 2"]

@@ -176,3 +176,40 @@ def test_a_keyboard_interrupt_of_a_plugin_is_not_the_users() -> None:
     outcomes = registry.shutdown_all()
     assert str(outcomes["COMPUTE:rude"]) == "shutdown raised KeyboardInterrupt"
     assert outcomes["COMPUTE:first"] is None
+
+
+def test_hooks_never_overlap_while_threads_cannot_be_started_for_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    under_way = 0
+    most = 0
+
+    def check() -> HealthStatus:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        begun.set()
+        go_on.wait(30)
+        under_way -= 1
+        return HEALTHY
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    registry = registry_of(Recorder("odd", health_check=check))
+    first = threading.Thread(target=registry.health_check_all, args=(30,), daemon=True)
+    with monkeypatch.context() as patch:
+        start = threading.Thread.start
+        patch.setattr(threading.Thread, "start", lambda self: start(self) if self is first else refuse(self))
+        first.start()
+        assert begun.wait(30)
+    starting = threading.Thread(target=registry.activate_plugin, args=(COMPUTE, "odd"), daemon=True)
+    starting.start()
+    eventually(lambda: threads_of("odd"))
+    go_on.set()
+    starting.join(30)
+    first.join(30)
+    assert registry.health_check_all() == {"COMPUTE:odd": HEALTHY}
+    assert (most, Recorder.done) == (1, ["start odd"])
+    registry.shutdown_all()
