@@ -357,3 +357,21 @@ def test_the_traceback_of_an_error_that_is_raised_again_does_not_grow(site: Site
             registry.get(COMPUTE, "failing")
         lengths.add(len(caught.traceback))
     assert len(lengths) <= 2
+
+
+def test_a_version_that_is_not_three_numbers_is_logged_once_and_the_plugin_is_used(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.add(plugin_distribution("short", version="1.4"), plugin_distribution("fine", version="1.4.0rc1"))
+    registry = site.registry()
+    given = Recorder("given")
+    given.version = "latest"
+    registry.register(COMPUTE, given)
+    for _ in range(2):
+        registry.list(COMPUTE)
+        assert registry.get(COMPUTE, "short").version == "1.4"
+    said = [line for line in capfd.readouterr().out.splitlines() if "invalid version" in line]
+    assert [name for name in ("short", "fine", "given") for line in said if f"COMPUTE:{name}" in line] == [
+        "short",
+        "given",
+    ]
