@@ -7,6 +7,7 @@ import gc
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -29,16 +30,24 @@ def _nothing_done() -> None:
     Recorder.done.clear()
 
 
+def hanging(go_on: threading.Event, begun: threading.Event | None = None) -> Callable[[], HealthStatus]:
+    """Return a health check that sets `begun` and waits for `go_on`."""
+
+    def check() -> HealthStatus:
+        if begun is not None:
+            begun.set()
+        go_on.wait()
+        return HEALTHY
+
+    return check
+
+
 def test_a_hook_over_its_limit_keeps_the_thread_and_only_shutdown_passes_it(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     go_on = threading.Event()
 
-    def check() -> HealthStatus:
-        go_on.wait()
-        return HEALTHY
-
-    registry = registry_of(Recorder("stuck", health_check=check), Recorder("free"))
+    registry = registry_of(Recorder("stuck", health_check=hanging(go_on)), Recorder("free"))
     registry.activate_all()
     assert "did not return within" in registry.health_check_all(timeout=0.1)["COMPUTE:stuck"].message
     answers = registry.health_check_all(timeout=30)
@@ -64,12 +73,7 @@ def test_a_hook_over_its_limit_keeps_the_thread_and_only_shutdown_passes_it(
 def test_shutdown_waits_for_a_hook_until_that_is_over_its_limit() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def check() -> HealthStatus:
-        begun.set()
-        go_on.wait()
-        return HEALTHY
-
-    registry = registry_of(Recorder("slow", health_check=check))
+    registry = registry_of(Recorder("slow", health_check=hanging(go_on, begun)))
     registry.activate_all()
     threading.Thread(target=registry.health_check_all, args=(0.5,), daemon=True).start()
     assert begun.wait(30)
@@ -109,11 +113,7 @@ def test_a_new_object_is_not_charged_with_a_hook_that_hangs_in_the_old_one(
 def test_activating_a_plugin_that_is_started_does_nothing_even_while_a_hook_hangs() -> None:
     go_on = threading.Event()
 
-    def check() -> HealthStatus:
-        go_on.wait()
-        return HEALTHY
-
-    registry = registry_of(Recorder("stuck", health_check=check))
+    registry = registry_of(Recorder("stuck", health_check=hanging(go_on)))
     registry.activate_all()
     registry.health_check_all(timeout=0.05)
     assert registry.activate_all(timeout=30) == {"COMPUTE:stuck": None}
@@ -173,12 +173,7 @@ def test_a_check_that_returns_at_its_limit_is_one_or_the_other_but_never_nothing
 def test_what_has_not_begun_within_its_limit_never_begins() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def check() -> HealthStatus:
-        begun.set()
-        go_on.wait()
-        return HEALTHY
-
-    registry = registry_of(Recorder("busy", health_check=check))
+    registry = registry_of(Recorder("busy", health_check=hanging(go_on, begun)))
     round_ = threading.Thread(target=registry.health_check_all, args=(30,), daemon=True)
     round_.start()
     assert begun.wait(30)
