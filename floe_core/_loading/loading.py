@@ -56,7 +56,12 @@ def load_class(claim: EntryPointClaim) -> type[PluginMetadata]:
 
 def is_users_interrupt(error: BaseException) -> bool:
     """Return True if the exception might be the user's Ctrl-C, which only the main thread receives."""
-    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+    return isinstance(error, KeyboardInterrupt) and is_main_thread()
+
+
+def is_main_thread() -> bool:
+    """Return True if the caller runs in the main thread."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _import(name: str) -> ModuleType:

@@ -15,7 +15,7 @@ from floe_core._running.delivery import alone_with, check_configured, inside, ma
 from floe_core._running.known_plugins import KnownPlugins
 from floe_core._running.plugin_records import PluginRecord, loaded
 from floe_core._running.shutdown import call_shutdown, shut_down
-from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError
+from floe_core._running.waiting import DeadlockError, WaitError, explained
 from floe_core.dependencies import plan, resolve
 from floe_core.plugin_errors import PluginError, PluginStartupError, PluginTimeoutError
 from floe_core.plugin_metadata import PluginMetadata
@@ -166,12 +166,8 @@ class Running:
                     return taken
 
                 return shut_down(record.name, present.thread, shutdown, deadline - monotonic())
-        except StillRunningError as error:
-            failure: PluginError = PluginTimeoutError("shutdown", timeout, behind=error.hook)
-        except OutOfTimeError:
-            failure = PluginTimeoutError("shutdown", timeout)
-        except DeadlockError:
-            failure = PluginError("shutdown is waiting for something that is waiting for it")
+        except WaitError as error:
+            failure = explained(error, "shutdown", timeout)
         raise failure
 
 

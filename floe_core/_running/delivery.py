@@ -22,17 +22,15 @@ from floe_core._running.construction import (
 )
 from floe_core._running.plugin_records import PluginObject, PluginRecord, loaded
 from floe_core._running.plugin_thread import PluginThread
-from floe_core._running.waiting import DeadlockError, OutOfTimeError, StillRunningError
+from floe_core._running.waiting import StillRunningError, WaitError, explained
 from floe_core.plugin_errors import (
     ConfigurationChangedError,
     ConfigurationNotAcceptedError,
     ConfigurationRequiredError,
     FieldError,
     PluginConfigurationError,
-    PluginError,
     PluginSchemaError,
     PluginStartupError,
-    PluginTimeoutError,
 )
 from floe_core.plugin_metadata import PluginMetadata
 
@@ -140,12 +138,8 @@ def inside(record: PluginRecord, deadline: float) -> AbstractContextManager[None
 def _startup_errors(record: PluginRecord, hook: str, timeout: float) -> Iterator[None]:
     try:
         yield
-    except StillRunningError as error:
-        cause: PluginError = PluginTimeoutError(hook, timeout, behind=error.hook)
-    except OutOfTimeError:
-        cause = PluginTimeoutError(hook, timeout)
-    except DeadlockError:
-        cause = PluginError(f"{hook} is waiting for something that is waiting for it")
+    except WaitError as error:
+        cause = explained(error, hook, timeout)
     else:
         return
     raise PluginStartupError(*record.name, cause, hook=hook)

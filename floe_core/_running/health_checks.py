@@ -12,18 +12,19 @@ from floe_core._running.plugin_records import PluginObject, PluginRecord
 from floe_core._running.plugin_thread import Job, outcome
 from floe_core._running.waiting import (
     DeadlockError,
-    StillRunningError,
+    WaitError,
+    explained,
     seconds_until,
     waiting_for,
     waits_for_me,
 )
-from floe_core.plugin_errors import PluginTimeoutError, exception_text
+from floe_core.plugin_errors import exception_text
 from floe_core.plugin_metadata import HealthState, HealthStatus, PluginMetadata
 from floe_core.plugin_types import PluginName
 
 HEALTH_CHECK_TIMEOUT = 5.0
 """The default time limit in seconds."""
-_IN_A_CIRCLE = "health_check() is waiting for something that is waiting for it"
+_HOOK = "health_check()"
 
 
 def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthStatus:
@@ -79,10 +80,8 @@ def _begin(present: PluginObject, checks: dict[PluginObject, Job[HealthStatus]],
     try:
         checks[present] = present.check = job  # in this order, so that an interrupt leaves it to the caller
         present.thread.submit(job)
-    except StillRunningError as error:
-        refusal = str(PluginTimeoutError("health_check()", timeout, behind=error.hook))
-    except DeadlockError:
-        refusal = _IN_A_CIRCLE
+    except WaitError as error:
+        refusal = str(explained(error, _HOOK, timeout))
     else:
         return ""
     del checks[present]
@@ -106,12 +105,14 @@ def _answer(
 ) -> HealthStatus:
     job = checks[present]
     if job.give_up():
-        behind = next(iter(present.thread.hooks), None) if job.was_withdrawn else None
-        in_a_circle = waits_for_me(present.thread) and not present.thread.is_here
-        said = str(PluginTimeoutError("health_check()", timeout, behind=behind))
-        return _unhealthy(_IN_A_CIRCLE if in_a_circle else said)
+        circle = waits_for_me(present.thread) and not present.thread.is_here
+        reason = DeadlockError() if circle else present.thread.reason_of(job)
+        return _unhealthy(str(explained(reason, _HOOK, timeout)))
     status, error = outcome(job.result)
-    return status if status is not None else _unhealthy(exception_text(error) if error else "no answer")
+    if error is not None:
+        return _unhealthy(exception_text(error))
+    assert status is not None
+    return status
 
 
 def _unhealthy(message: str) -> HealthStatus:

@@ -86,9 +86,8 @@ class ImportTurns(Generic[T]):
                     start_daemon(
                         lambda: self._perform(turn, plugin, work, too_late), f"floe: import of {plugin}"
                     )
-                except (
-                    BaseException
-                ):  # a Ctrl-C: perhaps nothing has started, so the next caller begins again
+                except BaseException:
+                    # A Ctrl-C: perhaps nothing has started, so the next caller begins again.
                     turn.beginning.release()
                     raise
             turn.done.wait(timeout)

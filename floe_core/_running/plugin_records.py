@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from floe_core._finding.discovery import EntryPointClaim
 from floe_core._loading.description import PluginDescription, describe
-from floe_core._loading.loading import load_class
+from floe_core._loading.loading import is_main_thread, load_class
 from floe_core._running.import_turns import ImportTurns
 from floe_core._running.plugin_thread import Job, PluginThread
 from floe_core._running.remarks import log_remarks
@@ -168,7 +167,7 @@ def _can_succeed_here(record: PluginRecord) -> bool:
     """
     if record.was_tried_in_main or not isinstance(record.failure, PluginLoadError):
         return False
-    if isinstance(record.failure, PluginLoadTimeoutError) or not _is_main_thread():
+    if isinstance(record.failure, PluginLoadTimeoutError) or not is_main_thread():
         return False
     asyncio = sys.modules.get("asyncio")
     try:
@@ -177,16 +176,12 @@ def _can_succeed_here(record: PluginRecord) -> bool:
         return True
 
 
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
 def _load_and_describe(record: PluginRecord, claim: EntryPointClaim) -> Loaded:
     try:
         plugin_class = load_class(claim)
         description = describe(plugin_class, claim.spelled)
     except PluginLoadError:
-        record.was_tried_in_main = record.was_tried_in_main or _is_main_thread()
+        record.was_tried_in_main = record.was_tried_in_main or is_main_thread()
         raise
     if not record.remarked:
         record.remarked = True

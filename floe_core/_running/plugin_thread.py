@@ -222,8 +222,13 @@ class PluginThread:
         finally:
             given_up = job.give_up()
         if given_up:
-            raise StillRunningError(self.hooks[0]) if job.was_withdrawn and self.hooks else OutOfTimeError
+            raise self.reason_of(job)
         return job.result()
+
+    def reason_of(self, job: Job[Any]) -> OutOfTimeError:
+        """Return why a job that was given up came to nothing in time."""
+        hooks = self.hooks
+        return StillRunningError(hooks[0]) if job.was_withdrawn and hooks else OutOfTimeError()
 
     def submit(self, job: Job[Any]) -> None:
         """Queue the job and return at once.

@@ -15,6 +15,8 @@ from threading import TIMEOUT_MAX, Condition, Lock, RLock, get_ident
 from time import monotonic
 from typing import Protocol
 
+from floe_core.plugin_errors import PluginError, PluginTimeoutError
+
 _lock = RLock()
 
 
@@ -26,7 +28,11 @@ def locked() -> AbstractContextManager[object]:
 _NOTHING = nullcontext()
 
 
-class OutOfTimeError(Exception):
+class WaitError(Exception):
+    """Base class of the reasons why waiting for a hook came to nothing."""
+
+
+class OutOfTimeError(WaitError):
     """The limit passed; only `_running` raises it, so it cannot be confused with a plugin's TimeoutError."""
 
 
@@ -38,8 +44,16 @@ class StillRunningError(OutOfTimeError):
         super().__init__(hook)
 
 
-class DeadlockError(Exception):
+class DeadlockError(WaitError):
     """Waiting would never end: what the caller wants to wait for is waiting for the caller."""
+
+
+def explained(error: WaitError, hook: str, timeout: float) -> PluginError:
+    """Return the error about a hook that callers of the registry may see; `timeout` is in seconds."""
+    if isinstance(error, DeadlockError):
+        return PluginError(f"{hook} is waiting for something that is waiting for it")
+    behind = error.hook if isinstance(error, StillRunningError) else None
+    return PluginTimeoutError(hook, timeout, behind=behind)
 
 
 class Holder(Protocol):
