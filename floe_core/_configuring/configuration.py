@@ -98,14 +98,16 @@ def required_fields(schema: type[BaseModel]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of the accepted configurations.
+def json_schema(schema: type[BaseModel], *, of_all_accepted: bool = False) -> dict[str, Any]:
+    """Return the JSON schema of the model, or that of everything that validation accepts.
 
     Raises:
         PluginSchemaError: The model has no JSON schema.
     """
+    from floe_core._configuring.accepted_schema import accepted_schema
+
     try:
-        return schema.model_json_schema()
+        return accepted_schema(schema) if of_all_accepted else schema.model_json_schema()
     except BaseException as error:
         if is_users_interrupt(error):
             raise

@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from floe_core._configuring.configuration import json_schema, required_fields
 from floe_core._finding import discovery
@@ -28,6 +28,9 @@ from floe_core.plugin_errors import (
 )
 from floe_core.plugin_metadata import PluginMetadata
 from floe_core.plugin_types import PluginId
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _LARGEST_SCHEMA = protocol.MAX_LINE_BYTES // 2
 
@@ -90,6 +93,14 @@ class Inventory:
         return claims[plugin]
 
 
+def with_accepted_schema(loaded: LoadedPlugin) -> protocol.Description:
+    """Return a plugin's description with the JSON schema of all that validation accepts."""
+    schema = loaded.description.config_schema
+    if schema is None or loaded.message.schema_error is not None:
+        return loaded.message
+    return loaded.message.model_copy(update=_written(schema, of_all_accepted=True))
+
+
 def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
     try:
         plugin_class = load_class(claim)
@@ -127,17 +138,19 @@ def _message(description: PluginDescription) -> protocol.Description:
     )
     if schema is None:
         return described
-    update: dict[str, Any]
+    return described.model_copy(update=_written(schema, of_all_accepted=False))
+
+
+def _written(schema: type[BaseModel], *, of_all_accepted: bool) -> dict[str, Any]:
     try:
-        written = json_schema(schema)
-        update = {"required_fields": required_fields(schema), "config_schema": _if_it_fits(written)}
+        written = json_schema(schema, of_all_accepted=of_all_accepted)
+        return {"required_fields": required_fields(schema), "config_schema": _if_it_fits(written)}
     except UnicodeEncodeError:
-        update = {"schema_error": "the JSON schema has text that is no valid Unicode (a lone surrogate)"}
+        return {"schema_error": "the JSON schema has text that is no valid Unicode (a lone surrogate)"}
     except PluginConfigurationError as error:
-        update = {"schema_error": sentence_of(error)}
+        return {"schema_error": sentence_of(error)}
     except BaseException as error:  # noqa: BLE001 - a schema has hooks, which are plugin code
-        update = {"schema_error": f"writing the JSON schema raised {type(error).__name__}"}
-    return described.model_copy(update=update)
+        return {"schema_error": f"writing the JSON schema raised {type(error).__name__}"}
 
 
 def _if_it_fits(schema: dict[str, Any]) -> dict[str, Any] | None:

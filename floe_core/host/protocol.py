@@ -6,7 +6,7 @@ The host speaks first, with a `ready` notification that carries a `Handshake`. T
 |---|---|---|
 | ping | none | null, immediately; shows that the host can run Python code |
 | scan | none | ScanResult |
-| describe | PluginRef | Description, or an error with LoadFailure as its data |
+| describe | DescribeParams | Description, or an error with LoadFailure as its data |
 | validate | ValidateParams | Verdict |
 | start | StartParams | null, or an error with HookFailure as its data |
 | check | HookParams | HealthReport, or an error with HookFailure |
@@ -134,6 +134,13 @@ class ScanResult(Message):
     """What is wrong with the installation of floe-core; empty if nothing is. Older hosts do not send it."""
 
 
+class DescribeParams(PluginRef):
+    """Asks for a plugin's description; the first time, the plugin is imported for it."""
+
+    accepted_schema: bool = False
+    """Whether `config_schema` is to describe all that validation accepts. Older hosts ignore this."""
+
+
 class Description(Message):
     """A plugin's description, read before its constructor runs."""
 
@@ -147,7 +154,7 @@ class Description(Message):
     required_fields: tuple[str, ...] = ()
     """The required fields at the root of the schema, by the names that a configuration uses for them."""
     config_schema: dict[str, Any] | None = None
-    """The JSON schema, or None if there is none or it does not fit in a message."""
+    """The JSON schema that was asked for; None if there is none or it does not fit in a message."""
     schema_error: str | None = None
     """Why the schema is missing or unusable; such a plugin is SchemaFailed."""
     warnings: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from floe_core.host import protocol
 from floe_core.host.channel import Channel, end
 from floe_core.host.errors import CallError
 from floe_core.host.instances import Instances
-from floe_core.host.inventory import Inventory, LoadedPlugin
+from floe_core.host.inventory import Inventory, LoadedPlugin, with_accepted_schema
 from floe_core.host.main_thread import MainThread
 from floe_core.host.protocol import Message
 from floe_core.host.verdicts import verdict_on
@@ -129,7 +129,9 @@ class Server:
         self._channel.send(line)
 
     def _describe(self, params: Any) -> Message:
-        return self._inventory.load(_plugin(protocol.PluginRef.model_validate(params))).message
+        given = protocol.DescribeParams.model_validate(params)
+        loaded = self._inventory.load(_plugin(given))
+        return with_accepted_schema(loaded) if given.accepted_schema else loaded.message
 
     def _validate(self, params: Any) -> Message:
         given = protocol.ValidateParams.model_validate(params)

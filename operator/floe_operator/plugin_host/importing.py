@@ -59,12 +59,15 @@ class Importing:
         knowledge: Knowledge,
         load_timeout: float,
         on_change: Callable[[Collection[PluginId]], None],
+        *,
+        accepted_schemas: bool,
     ) -> None:
         self._supervisor = supervisor
         self._trials = trials
         self._knowledge = knowledge
         self._load_timeout = load_timeout
         self._on_change = on_change
+        self._accepted_schemas = accepted_schemas
         self._more = asyncio.Event()
         self._slow: dict[PluginId, None] = {}
         self._confirming = Confirming(trials, knowledge, self._into_to_settle)
@@ -196,7 +199,8 @@ class Importing:
             before = host.attempt(plugin)
             outcome: Outcome
             try:
-                answer = await host.call("describe", plugin, json.dumps(json_params(plugin)), limit)
+                params = {**json_params(plugin), "accepted_schema": self._accepted_schemas}
+                answer = await host.call("describe", plugin, json.dumps(params), limit)
                 outcome = outcome_of(plugin, answer)
             except CallTimedOut:
                 timed_out = True

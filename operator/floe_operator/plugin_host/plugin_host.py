@@ -42,9 +42,11 @@ def log_line(line: str) -> None:
 class PluginHost:
     """The environment of one interpreter, whose plugins run in separate processes.
 
-    `memory_limit` (bytes) is that of each process. `on_change` gets the plugins whose load state changed,
-    those started by a host that is gone, and those whose validation crashed before and now works; `on_output`
-    gets each line that plugins print. Both are called on the event loop and must not raise.
+    `memory_limit` (bytes) is that of each process. With `accepted_schemas`, the JSON schema in a description
+    is that of all that validation accepts, not the one that the model writes. `on_change` gets the plugins
+    whose load state changed, those started by a host that is gone, and those whose validation crashed before
+    and now works; `on_output` gets each line that plugins print. Both are called on the event loop and must
+    not raise.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class PluginHost:
         python: str,
         load_timeout: float = 10.0,
         memory_limit: int = 1024**3,
+        accepted_schemas: bool = False,
         on_change: Callable[[Collection[PluginId]], None] = lambda _: None,
         on_output: Callable[[str], None] = log_line,
     ) -> None:
@@ -67,7 +70,12 @@ class PluginHost:
         self._trials = Trials(self._start_host, memory_limit)
         gate = Gate()
         self._importing = Importing(
-            self._supervisor, self._trials, self._knowledge, load_timeout, self._on_change
+            self._supervisor,
+            self._trials,
+            self._knowledge,
+            load_timeout,
+            self._on_change,
+            accepted_schemas=accepted_schemas,
         )
         self._validation = Validation(
             self._supervisor, self._trials, self._importing, self._knowledge, gate, load_timeout, on_change

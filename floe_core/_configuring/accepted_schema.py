@@ -1,0 +1,221 @@
+"""Writes a JSON schema of every configuration that validation accepts.
+
+pydantic's own generator writes the form that it recommends: one name of a field, dates as RFC 3339 strings,
+no duplicates in a set. Validation in JSON mode accepts more, and a check made from the schema must not
+refuse what validation accepts. Only lax conversions between scalars ("8" for 8, "yes" for true) are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, cast
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from floe_core._configuring.config_shape import shapes
+from floe_core._configuring.secret_marks import about, mark_secrets, without
+from floe_core._loading.loading import is_users_interrupt
+
+_Json = dict[str, Any]
+
+
+def accepted_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of all accepted configurations.
+
+    A model that cannot be written this way, because it changes how its schema is generated, is written as it
+    writes itself. Raises whatever the model's own code raises.
+    """
+    try:
+        return schema.model_json_schema(schema_generator=_AcceptedJsonSchema)
+    except BaseException as error:
+        if is_users_interrupt(error):
+            raise
+    return schema.model_json_schema()
+
+
+class _AcceptedJsonSchema(GenerateJsonSchema):
+    ignored_warning_kinds = {  # noqa: RUF012  (pydantic's own declaration)
+        "skipped-choice",
+        "non-serializable-default",
+        "skipped-discriminator",
+    }
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._configs: list[Mapping[str, Any]] = [{}]
+
+    def date_schema(self, schema: Any) -> _Json:
+        return {"type": ["string", "number"]}
+
+    time_schema = datetime_schema = timedelta_schema = date_schema
+
+    def uuid_schema(self, schema: Any) -> _Json:
+        return {"type": "string"}
+
+    def decimal_schema(self, schema: Any) -> _Json:
+        written = super().decimal_schema(schema)
+        for each in written.get("anyOf", [written]):
+            for word in ("pattern", "multipleOf"):
+                each.pop(word, None)
+        return written
+
+    def bytes_schema(self, schema: Any) -> _Json:
+        return {"type": "string"}  # lengths count bytes, encoded or decoded, and JSON has only characters
+
+    def str_schema(self, schema: Any) -> _Json:
+        written = super().str_schema(schema)
+        if self._set(schema, "strip_whitespace"):
+            for word in ("maxLength", "pattern"):
+                written.pop(word, None)
+        if self._set(schema, "to_lower") or self._set(schema, "to_upper"):
+            written.pop("pattern", None)
+        if "pattern" in written:
+            engine = schema.get("regex_engine") or self._configs[-1].get("regex_engine")
+            written["pattern"] = _pattern(schema.get("pattern"), is_of_python=engine == "python-re")
+        return written
+
+    def float_schema(self, schema: Any) -> _Json:
+        # Validation allows for rounding, JSON Schema does not: 0.3 is no multiple of 0.1 there.
+        return without(super().float_schema(schema), "multipleOf")
+
+    def complex_schema(self, schema: Any) -> _Json:
+        return {"type": ["string", "number"]}
+
+    def set_schema(self, schema: Any) -> _Json:
+        return without(super().set_schema(schema), "uniqueItems", "maxItems")
+
+    def frozenset_schema(self, schema: Any) -> _Json:
+        return without(super().frozenset_schema(schema), "uniqueItems", "maxItems")
+
+    def enum_schema(self, schema: Any) -> _Json:
+        written = super().enum_schema(schema)
+        is_plain = getattr(schema["cls"]._missing_, "__func__", None) is Enum._missing_.__func__  # type: ignore[attr-defined]
+        return written if is_plain else about(written)
+
+    def named_tuple_schema(self, schema: Any) -> _Json:
+        return {"anyOf": [super().named_tuple_schema(schema), {"type": "object"}]}
+
+    def call_schema(self, schema: Any) -> _Json:
+        written = super().call_schema(schema)
+        return {"anyOf": [written, {"type": "object"}]} if written.get("type") == "array" else written
+
+    def function_before_schema(self, schema: Any) -> _Json:
+        return self._rewritten(schema, super().function_before_schema)
+
+    def function_wrap_schema(self, schema: Any) -> _Json:
+        return self._rewritten(schema, super().function_wrap_schema)
+
+    def function_plain_schema(self, schema: Any) -> _Json:
+        return super().function_plain_schema(schema) if _states_its_input(schema) else {}
+
+    def field_is_required(self, *given: Any, **more: Any) -> bool:
+        return False  # a field with several names is given under one of them
+
+    def model_schema(self, schema: Any) -> _Json:
+        return self._of_class(schema, super().model_schema)
+
+    def dataclass_schema(self, schema: Any) -> _Json:
+        return self._of_class(schema, super().dataclass_schema)
+
+    def model_fields_schema(self, schema: Any) -> _Json:
+        return super().model_fields_schema(
+            cast("Any", {**schema, "fields": self._by_every_name(schema["fields"])})
+        )
+
+    def typed_dict_schema(self, schema: Any) -> _Json:
+        def write(schema: Any) -> _Json:
+            named = {**schema, "fields": self._by_every_name(schema["fields"])}
+            return super(_AcceptedJsonSchema, self).typed_dict_schema(named)  # type: ignore[arg-type]
+
+        return self._of_class(schema, write)
+
+    def dataclass_args_schema(self, schema: Any) -> _Json:
+        named = self._by_every_name({field["name"]: field for field in schema["fields"]})
+        fields = [{**field, "name": name} for name, field in named.items()]
+        return super().dataclass_args_schema({**schema, "fields": fields})  # type: ignore[typeddict-item]
+
+    def _of_class(self, schema: Any, write: Callable[[Any], _Json]) -> _Json:
+        self._configs.append(schema.get("config") or self._configs[-1])
+        try:
+            written = write(schema)
+        finally:
+            self._configs.pop()
+        if "cls" in schema:
+            mark_secrets(shapes([schema["cls"]]), written)
+        return written
+
+    def _set(self, schema: Mapping[str, Any], option: str) -> bool:
+        inherited = self._configs[-1].get(f"str_{option}", False)
+        return bool(schema.get(option, inherited))
+
+    def _by_every_name(self, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the fields by each name that a configuration can use, which is then their only alias."""
+        config = self._configs[-1]
+        by_alias = config.get("validate_by_alias", True)
+        by_name = config.get("validate_by_name", False) or config.get("populate_by_name", False)
+        named: dict[str, Any] = {}
+        beginnings: dict[str, Any] = {}
+        for name, field in fields.items():
+            alias = field.get("validation_alias")
+            paths = [(alias,)] if isinstance(alias, str) else _paths(alias)
+            if alias is None or by_name:
+                paths = [*paths, (name,)]
+            for path in paths if by_alias or alias is None else [(name,)]:
+                if len(path) == 1:
+                    named.setdefault(str(path[0]), {**field, "validation_alias": str(path[0])})
+                else:
+                    # What lies below the beginning of a path belongs to several fields.
+                    inner = {"type": field["type"], "schema": {"type": "any"}}
+                    beginnings[str(path[0])] = {**inner, "validation_alias": str(path[0])}
+        return {**beginnings, **named}
+
+    def _rewritten(self, schema: Any, write: Callable[[Any], _Json]) -> _Json:
+        """Write what a plugin's own function takes and rewrites: anything, unless the author states it."""
+        written = write(schema)
+        if _states_its_input(schema) or _is_pydantics(schema["function"]["function"]):
+            return written
+        kept = about(written)
+        if "properties" in written:
+            kept["properties"] = {name: about(inner) for name, inner in written["properties"].items()}
+            kept["additionalProperties"] = True
+        return kept
+
+
+def _paths(alias: Any) -> list[tuple[Any, ...]]:
+    """Return the paths of a validation alias, which is None, one path or a list of paths."""
+    if not alias:
+        return []
+    return [tuple(path) for path in alias] if isinstance(alias[0], list) else [tuple(alias)]
+
+
+def _states_its_input(schema: Mapping[str, Any]) -> bool:
+    """Return True if the author gave `json_schema_input_type`, which older releases keep in the metadata."""
+    metadata = schema.get("metadata") or {}
+    return any(
+        each is not None
+        for each in (schema.get("json_schema_input_schema"), metadata.get("pydantic_js_input_core_schema"))
+    )
+
+
+def _is_pydantics(function: Any) -> bool:
+    module = getattr(function, "__module__", None) or ""
+    return module.partition(".")[0] in ("pydantic", "pydantic_core")
+
+
+def _pattern(pattern: str | re.Pattern[str], *, is_of_python: bool) -> str:
+    """Return a pattern with the flags that its text does not show.
+
+    In Python's own engine, `$` also matches before a newline at the end; the flag `u`, which changes nothing,
+    tells that this engine is meant.
+    """
+    if isinstance(pattern, str):
+        return f"(?u){pattern}" if is_of_python and "$" in pattern else pattern
+    flags = "".join(
+        letter
+        for letter, flag in (("i", re.I), ("m", re.M), ("s", re.S), ("x", re.X))
+        if pattern.flags & flag
+    )
+    return f"(?{flags or 'u'}){pattern.pattern}" if flags or "$" in pattern.pattern else pattern.pattern

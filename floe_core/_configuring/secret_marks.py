@@ -1,0 +1,82 @@
+"""Marks the secrets in a JSON schema: exactly the values that validation calls secrets.
+
+pydantic writes SecretStr as a string with the format "password" that is writeOnly. A plain string can be
+written so, too, and `Secret[int]` leaves no trace; so the model's types decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from floe_core._configuring.config_shape import Fields, Items, Secret, Shape, Values, shapes
+
+_Json = dict[str, Any]
+_SECRET = {"type": "string", "format": "password", "writeOnly": True}
+_ABOUT = ("title", "description", "deprecated", "examples")
+_NESTED = (Fields, Items, Values)
+
+
+def mark_secrets(alternatives: Iterable[Shape], written: MutableMapping[str, Any]) -> None:
+    """Mark the secrets in the schema of a class, and unmark what only looks like one."""
+    for shape in alternatives:
+        if isinstance(shape, Fields) and isinstance(properties := written.get("properties"), dict):
+            for name, types in shape.names.items():
+                if name in properties:
+                    properties[name] = _marked(types, properties[name])
+        elif not isinstance(shape, Fields):
+            marked = _marked_as([shape], dict(written))
+            written.clear()
+            written.update(marked)
+
+
+def _marked(types: Iterable[Any], written: Any) -> Any:
+    return _marked_as(shapes(types), written) if isinstance(written, dict) else written
+
+
+def _marked_as(alternatives: list[Shape], written: _Json) -> _Json:
+    """Return the schema of a value with these alternatives; a definition that it refers to marks itself."""
+    if any(isinstance(shape, Secret) for shape in alternatives):
+        secret = {**about(written), **_SECRET}
+        nested = [
+            each for each in _members(written) if "$ref" in each or each.get("type") in ("array", "object")
+        ]
+        has_nested = any(isinstance(shape, _NESTED) for shape in alternatives)
+        return {"anyOf": [secret, *nested]} if nested and has_nested else secret
+    if written.get("format") == "password":
+        written = without(written, "format", "writeOnly")
+    items = [type_ for shape in alternatives if isinstance(shape, Items) for type_ in shape.types]
+    values = [shape.value for shape in alternatives if isinstance(shape, Values)]
+    done = dict(written)
+    for word in ("anyOf", "oneOf"):
+        if word in written:
+            done[word] = [_marked_as(alternatives, each) for each in written[word]]
+    if items and "items" in written:
+        done["items"] = _marked(items, written["items"])
+    if items and "prefixItems" in written:
+        done["prefixItems"] = [_marked(items, each) for each in written["prefixItems"]]
+    if values and "additionalProperties" in written:
+        done["additionalProperties"] = _marked(values, written["additionalProperties"])
+    if values and "patternProperties" in written:
+        done["patternProperties"] = {
+            name: _marked(values, each) for name, each in written["patternProperties"].items()
+        }
+    return done
+
+
+def _members(written: _Json) -> Iterator[_Json]:
+    choices = [*written.get("anyOf", ()), *written.get("oneOf", ())]
+    for each in choices:
+        yield from _members(each)
+    if not choices:
+        yield written
+
+
+def about(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a schema tells people, without its rules."""
+    return {word: written[word] for word in _ABOUT if word in written}
+
+
+def without(written: Mapping[str, Any], *words: str) -> dict[str, Any]:
+    """Return a schema without some of its keywords."""
+    return {word: value for word, value in written.items() if word not in words}
