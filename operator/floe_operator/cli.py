@@ -1,7 +1,7 @@
 """The command line: reads flags and variables, runs the command, turns errors into exit codes.
 
 Exit codes: 0 success; 1 the command failed or found a fault; 2 wrong usage, plugins that cannot be
-scanned, or files that cannot be read or written; 130 Ctrl-C.
+scanned, or files or an answer that cannot be read or written; 130 Ctrl-C; 141 nobody reads the answer.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydantic_settings import CliSettingsSource
 from floe_operator._version import __version__
 from floe_operator.commands.list_plugins import ListSettings, list_plugins
 from floe_operator.commands.schema import SchemaSettings, schema
+from floe_operator.commands.standard_streams import guarded
 from floe_operator.commands.validate import ValidateSettings, validate
 from floe_operator.logs import configure_logging
 from floe_operator.rules.sentences import listing
@@ -64,6 +65,10 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    return guarded(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser, sources = _parser()
     parsed = parser.parse_args(arguments)
     if parsed.command is None:

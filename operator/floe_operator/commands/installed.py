@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult, Verdict
 from floe_core.plugin_types import PluginId
+from floe_operator.commands.standard_streams import note
 from floe_operator.plugin_host import HostUnavailable, PluginHost
 from floe_operator.rules.load_states import Loading, LoadState
 from floe_operator.settings import PluginEnvironment
@@ -19,18 +20,24 @@ _RETRY_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 
 
-NONE_INSTALLED = "No plugins are installed. Use --plugin-python to name the Python of another environment."
-
-
 class InstalledPlugins:
     """The plugins of one environment, as one scan found them."""
 
-    def __init__(self, host: PluginHost, scan: ScanResult, changed: asyncio.Event) -> None:
+    def __init__(self, host: PluginHost, python: Path, scan: ScanResult, changed: asyncio.Event) -> None:
         self._host = host
+        self._python = python
         self._changed = changed
         self.scan = scan
         self.found: Mapping[PluginId, FoundPlugin] = {found.plugin: found for found in scan.plugins}
         self.broken: Mapping[PluginId, BrokenClaim] = {claim.plugin: claim for claim in scan.broken}
+
+    @property
+    def none(self) -> str:
+        """What to say if no plugin is installed, and where one might be."""
+        return (
+            f"No plugins are installed in the environment of {self._python}. "
+            "Install them there, or name the Python of another environment with --plugin-python."
+        )
 
     @property
     def warnings(self) -> list[str]:
@@ -66,8 +73,10 @@ class InstalledPlugins:
 
 
 @asynccontextmanager
-async def installed_plugins(settings: PluginEnvironment) -> AsyncIterator[InstalledPlugins]:
-    """Scan the environment and yield its plugins.
+async def installed_plugins(
+    settings: PluginEnvironment, *, accepted_schemas: bool = False
+) -> AsyncIterator[InstalledPlugins]:
+    """Scan the environment and yield its plugins, if desired with the schemas of all that they accept.
 
     Raises:
         ScanFailed: The environment cannot be scanned; the detail says how to fix it.
@@ -77,11 +86,12 @@ async def installed_plugins(settings: PluginEnvironment) -> AsyncIterator[Instal
         python=str(settings.plugin_python),
         load_timeout=settings.load_timeout,
         memory_limit=settings.host_memory,
+        accepted_schemas=accepted_schemas,
         on_change=lambda _: changed.set(),
     )
     background = asyncio.create_task(host.run())
     try:
-        yield InstalledPlugins(host, await host.scan(), changed)
+        yield InstalledPlugins(host, settings.plugin_python, await host.scan(), changed)
     finally:
         background.cancel()
         with suppress(asyncio.CancelledError):
@@ -92,4 +102,4 @@ async def installed_plugins(settings: PluginEnvironment) -> AsyncIterator[Instal
 def warn(messages: Iterable[str]) -> None:
     """Print messages that are not part of the answer."""
     for message in messages:
-        print(f"warning: {message}", file=sys.stderr)  # noqa: T201
+        note(f"warning: {message}")

@@ -6,7 +6,6 @@ Needs no cluster.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -16,13 +15,15 @@ from pydantic import Field
 from floe_core.host.protocol import BrokenClaim, FoundPlugin
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
-from floe_operator.commands.installed import NONE_INSTALLED, InstalledPlugins, installed_plugins, warn
+from floe_operator.commands.installed import InstalledPlugins, installed_plugins, warn
+from floe_operator.commands.standard_streams import answer, note
 from floe_operator.plugin_host import ScanFailed
 from floe_operator.rules.assess import load_fault_sentence
 from floe_operator.rules.conditions import VersionCompatible, bounded
 from floe_operator.rules.load_states import Described, LoadFault, LoadState
 from floe_operator.rules.remarks import remarks
-from floe_operator.rules.resource import is_nameable
+from floe_operator.rules.resource import UNNAMEABLE, is_nameable
+from floe_operator.rules.sentences import printable
 from floe_operator.rules.versions import check_versions
 from floe_operator.settings import CommandSettings
 
@@ -58,11 +59,14 @@ async def list_plugins(settings: ListSettings) -> int:
     try:
         async with installed_plugins(settings) as installed:
             rows = await _rows(installed)
-            warnings = installed.warnings
+            warnings = installed.warnings if rows else [*installed.warnings, installed.none]
     except ScanFailed as error:
-        print(f"floe-operator list: {error.detail}", file=sys.stderr)  # noqa: T201
+        note(f"floe-operator list: {error.detail}")
         return 2
-    print(as_json(rows) if settings.output == "json" else as_table(rows))  # noqa: T201
+    if settings.output == "json":
+        answer(as_json(rows))
+    elif rows:
+        answer(as_table(rows))
     warn(warnings)
     return 0
 
@@ -94,10 +98,7 @@ def _found_row(found: FoundPlugin, state: LoadState) -> Row:
     elif isinstance(state, LoadFault):
         status, message = state.reason, load_fault_sentence(state)
     if not is_nameable(found.plugin):
-        status, message = (
-            "Unnameable",
-            "no object can have this name: use a-z, 0-9 and '-', at most 63 characters",
-        )
+        status, message = "Unnameable", UNNAMEABLE
     return Row(found.type, found.name, version, api, status, message, _distribution(found), found.entry_point)
 
 
@@ -118,8 +119,6 @@ def as_json(rows: Sequence[Row]) -> str:
 
 def as_table(rows: Sequence[Row]) -> str:
     """Return the rows as a table, for people."""
-    if not rows:
-        return NONE_INSTALLED
     head = ("TYPE", "NAME", "VERSION", "API", "STATUS", "DISTRIBUTION", "MESSAGE")
     lines = [head] + [
         (
@@ -141,4 +140,4 @@ def _cell(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in " ".join(text.split()))
+    return printable(" ".join(text.split()))

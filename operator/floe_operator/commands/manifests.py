@@ -74,9 +74,7 @@ class Manifests:
     files: int = 0
 
 
-def read_manifests(
-    names: Iterable[str], *, stdin: Callable[[], bytes] = lambda: sys.stdin.buffer.read()
-) -> Manifests:
+def read_manifests(names: Iterable[str], *, stdin: Callable[[], bytes] | None = None) -> Manifests:
     """Return every object in the named files and folders; `-` is standard input.
 
     Raises:
@@ -86,7 +84,7 @@ def read_manifests(
     seen: set[Path] = set()
     for name in names:
         if name == "-":
-            _take(read, STDIN, stdin())
+            _take(read, STDIN, (stdin or _standard_input)())
             continue
         for path in _files(name):
             if path.resolve() in seen:
@@ -98,6 +96,15 @@ def read_manifests(
                 raise UsageError(f"cannot read {path}: {error.strerror}") from None
             _take(read, str(path), content)
     return read
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise UsageError("standard input is closed")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise UsageError(f"cannot read standard input: {error.strerror}") from None
 
 
 def _files(name: str) -> Iterator[Path]:

@@ -8,7 +8,6 @@ findings, 2 if nothing was checked.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -17,10 +16,11 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from floe_operator.commands.findings import Finding, Tally, as_github, as_json, as_text, in_order
 from floe_operator.commands.given_config import ConfigMaps, config_maps
-from floe_operator.commands.installed import NONE_INSTALLED, installed_plugins, warn
+from floe_operator.commands.installed import installed_plugins, warn
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
 from floe_operator.commands.manifests import Document, Manifests, UsageError, read_manifests
 from floe_operator.commands.plugin_rules import PluginRules
+from floe_operator.commands.standard_streams import answer, note
 from floe_operator.plugin_host import ScanFailed
 from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.settings import CommandSettings
@@ -58,10 +58,10 @@ async def validate(settings: ValidateSettings) -> int:
         plugins = [document for document in read.documents if is_floe_plugin(document)]
         findings = [*read.findings, *await _findings(plugins, read, settings)]
     except UsageError as error:
-        print(f"floe-operator validate: {error}", file=sys.stderr)  # noqa: T201
+        note(f"floe-operator validate: {error}")
         return 2
     except ScanFailed as error:
-        print(f"floe-operator validate: {error.detail}", file=sys.stderr)  # noqa: T201
+        note(f"floe-operator validate: {error.detail}")
         return 2
     tally = Tally(read.files, len(plugins))
     _answer(in_order(findings), tally, settings.output)
@@ -89,7 +89,7 @@ async def _plugin_findings(
     async with installed_plugins(settings) as installed:
         warn(installed.warnings)
         if not installed.scan.plugins and not settings.allow_missing_plugins:
-            warn([f"{NONE_INSTALLED} Use --allow-missing-plugins to check without them."])
+            warn([f"{installed.none} Use --allow-missing-plugins to check without them."])
         rules = PluginRules(installed, known, allow_missing=settings.allow_missing_plugins)
 
         async def check(document: Document) -> list[Finding]:
@@ -115,17 +115,17 @@ def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
 def _answer(findings: Sequence[Finding], tally: Tally, output: str) -> None:
     match output:
         case "json":
-            print(as_json(findings, tally))  # noqa: T201
+            answer(as_json(findings, tally))
         case "github":
             _print_lines(as_github(findings))
         case _:
             _print_lines(as_text(findings))
     if output != "json":
-        print(tally.sentence(len(findings)), file=sys.stderr)  # noqa: T201
+        note(tally.sentence(len(findings)))
     if not tally.plugins and not findings:
         warn(["there is no FloePlugin in the given files; is this the right folder?"])
 
 
 def _print_lines(text: str) -> None:
     if text:
-        print(text)  # noqa: T201
+        answer(text)

@@ -98,6 +98,9 @@ def is_nameable(plugin: PluginId) -> bool:
     return len(plugin.name) <= _LONGEST_NAME and _NAME.fullmatch(plugin.name) is not None
 
 
+UNNAMEABLE = "no object can have this name: use a-z, 0-9 and '-', at most 63 characters"
+
+
 def timestamp(moment: datetime) -> str:
     """Return a time as metav1.Time writes it: UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

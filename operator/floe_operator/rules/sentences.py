@@ -56,3 +56,8 @@ def dotted(path: Sequence[str | int]) -> str:
 def _open(text: str) -> str:
     """Return a text without its final punctuation, so that the sentence can continue."""
     return " ".join(text.split()).rstrip(".:; ")
+
+
+def printable(text: str) -> str:
+    """Return a text with spaces for what a terminal would not print but obey; lines stay lines."""
+    return "".join(each if each == "\n" or each.isprintable() else " " for each in text)
