@@ -422,7 +422,22 @@ def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:
 def test_list_reports_an_environment_without_plugins(tmp_path: Path, cli: Any) -> None:
     empty = Environment.create(tmp_path / "empty")
     outcome = cli("list", FLOE_PLUGIN_PYTHON=str(empty.python))
-    assert (outcome.returncode, outcome.stdout.startswith("No plugins are installed.")) == (0, True)
+    assert (outcome.returncode, outcome.stdout) == (0, "")
+    assert f"No plugins are installed in the environment of {empty.python}" in outcome.stderr
+    assert "--plugin-python" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("compute", "duckdb"), ("--all", "--dir", "schemas")], ids=["one", "all"]
+)
+def test_schema_names_the_flag_that_helps_if_no_plugin_is_installed(
+    arguments: tuple[str, ...], tmp_path: Path, cli: Any
+) -> None:
+    empty = Environment.create(tmp_path / "empty")
+    outcome = cli("schema", *arguments, FLOE_PLUGIN_PYTHON=str(empty.python))
+    assert outcome.returncode == (0 if "--all" in arguments else 1)
+    assert f"No plugins are installed in the environment of {empty.python}" in outcome.stderr
+    assert "--plugin-python" in outcome.stderr
 
 
 def test_schema_prints_the_document_schema_of_one_plugin(cli: Any) -> None:
@@ -439,8 +454,9 @@ def test_schema_prints_the_document_schema_of_one_plugin(cli: Any) -> None:
     [
         (("identity", "keyclok"), "did you mean identity/keycloak?"),
         (("compute", "keycloak"), "did you mean identity/keycloak?"),
-        (("storage", "broken"), "storage/broken cannot be loaded"),
-        (("catalog", "twice"), "catalog/twice cannot be loaded"),
+        (("storage", "broken"), "storage/broken has no schema: Cannot load storage/broken: importing"),
+        (("catalog", "twice"), "catalog/twice has no schema: claimed by floe-catalog-one"),
+        (("secrets", "x" * 64), f"secrets/{'x' * 64} has no schema: no object can have this name"),
     ],
 )
 def test_schema_of_an_unknown_or_broken_plugin_exits_with_1(
@@ -453,7 +469,7 @@ def test_schema_of_an_unknown_or_broken_plugin_exits_with_1(
 
 def test_schema_writes_one_file_for_the_kind_and_one_for_each_plugin(cli: Any, tmp_path: Path) -> None:
     outcome = cli("schema", "--all", "--dir", "schemas")
-    assert outcome.returncode == 0
+    assert outcome.returncode == 1
     folder = tmp_path / "schemas" / "floe.dev"
     assert {path.name for path in folder.iterdir()} == {
         "floeplugin_v1alpha1.json",
@@ -463,6 +479,8 @@ def test_schema_writes_one_file_for_the_kind_and_one_for_each_plugin(cli: Any, t
         "dbt-plain.json",
         "identity-keycloak.json",
     }
-    assert "storage/broken cannot be loaded" in outcome.stderr
+    assert outcome.stderr.count("has no schema") == 2
+    assert "storage/broken has no schema" in outcome.stderr
+    assert "catalog/twice has no schema" in outcome.stderr
     for path in folder.iterdir():
         Draft7Validator.check_schema(json.loads(path.read_text()))

@@ -11,32 +11,26 @@ from typing import Any
 
 from floe_core.host.protocol import Description
 from floe_core.plugin_types import PluginId
+from floe_operator.commands.config_schema import draft_07
 from floe_operator.commands.crd import METADATA, json_schema, openapi_schema
+from floe_operator.commands.schema_checks import UnusableSchema
 from floe_operator.rules.resource import API_VERSION, KIND, object_name
+from floe_operator.rules.sentences import printable
 
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _CONFIG = "#/properties/spec/properties/config"
-_DROPPED = (
-    "$defs",
-    "$schema",
-    "$id",
-    "required",
-    "minProperties",
-    "dependentRequired",
-    "dependencies",
-    "discriminator",
-)
-_DATA = ("default", "const", "enum", "examples")
-_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_NOT_HERE = "A secret does not belong here; refer to it in spec.configFrom."
 
 
 def document_schema(plugin: PluginId, description: Description) -> dict[str, Any]:
-    """Return the schema of one plugin's documents."""
+    """Return the schema of one plugin's documents.
+
+    Raises:
+        UnusableSchema: The plugin has no schema that validators could use.
+    """
     name = object_name(plugin)
     schema = _any_plugin()
     schema["title"] = f"{KIND} {name}"
-    schema["description"] = description.description or schema["description"]
+    schema["description"] = printable(description.description) or schema["description"]
     schema["properties"]["metadata"]["properties"]["name"]["const"] = name
     spec = schema["properties"]["spec"]["properties"]
     spec["type"] = {**_without(spec["type"], "enum"), "const": plugin.plugin_type.slug}
@@ -49,7 +43,11 @@ def document_schema(plugin: PluginId, description: Description) -> dict[str, Any
 
 
 def kind_schema(plugins: Mapping[PluginId, Description]) -> dict[str, Any]:
-    """Return one schema for all FloePlugins, which also checks the configuration of known plugins."""
+    """Return one schema for all FloePlugins, which also checks the configuration of known plugins.
+
+    Raises:
+        UnusableSchema: A plugin has no schema that validators could use.
+    """
     schema = _any_plugin()
     definitions: dict[str, Any] = {}
     rules = []
@@ -105,65 +103,15 @@ def _any_plugin() -> dict[str, Any]:
 
 def _config(description: Description, *, root: str, prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the schema of spec.config, to be placed at `root`, and its definitions by name."""
+    if description.schema_error is not None:
+        raise UnusableSchema(description.schema_error)
     given = description.config_schema
     if given is None:
         if description.takes_config:
-            return {"type": "object"}, {}
-        return {"type": "object", "description": "The plugin takes no configuration.", "maxProperties": 0}, {}
-    translate = _Translation(root, prefix)
-    definitions = {f"{prefix}{name}": translate(inner) for name, inner in given.get("$defs", {}).items()}
-    return translate(given), definitions
-
-
-class _Translation:
-    """Translates a configuration's schema from pydantic's 2020-12 to draft-07, and adapts its references."""
-
-    def __init__(self, root: str, prefix: str) -> None:
-        self._root = root
-        self._prefix = prefix
-
-    def __call__(self, schema: Any) -> Any:
-        if isinstance(schema, list):
-            return [self(item) for item in schema]
-        if not isinstance(schema, Mapping):
-            return schema
-        if schema.get("format") == "password" and schema.get("writeOnly"):
-            said = " ".join(filter(None, (schema.get("description"), _NOT_HERE)))
-            return {**_without(schema, *schema.keys() - {"title"}), "description": said, "not": {}}
-        done: dict[str, Any] = {}
-        for word, value in schema.items():
-            if word in _DATA:
-                done[word] = value
-            elif word in _BY_NAME and isinstance(value, Mapping) and word != "$defs":
-                done[word] = {name: self(inner) for name, inner in value.items()}
-            elif word not in _DROPPED:
-                done |= self._word(word, value, schema)
-        reference = done.pop("$ref", None)
-        if reference is None:
-            return done
-        # Draft-07 ignores everything beside $ref.
-        return (
-            {**done, "allOf": [*done.get("allOf", []), {"$ref": reference}]} if done else {"$ref": reference}
-        )
-
-    def _word(self, word: str, value: Any, schema: Mapping[str, Any]) -> dict[str, Any]:
-        match word:
-            case "$ref":
-                return {"$ref": self._moved(str(value))}
-            case "oneOf":
-                # Without `required`, a value can match several alternatives.
-                return {"anyOf": self(value)}
-            case "prefixItems":
-                return {"items": self(value), "additionalItems": self(schema.get("items", True))}
-            case "items" if "prefixItems" in schema:
-                return {}
-            case _:
-                return {word: self(value)}
-
-    def _moved(self, reference: str) -> str:
-        if reference.startswith("#/$defs/"):
-            return f"#/definitions/{self._prefix}{reference.removeprefix('#/$defs/')}"
-        return f"{self._root}{reference[1:]}" if reference.startswith("#") else reference
+            raise UnusableSchema("it is too large for a message of the plugin host, or nested too deeply")
+        nothing = {"type": "object", "description": "The plugin takes no configuration."}
+        return {**nothing, "additionalProperties": False}, {}
+    return draft_07(given, root=root, prefix=prefix)
 
 
 def _described(config: dict[str, Any], otherwise: str) -> dict[str, Any]:

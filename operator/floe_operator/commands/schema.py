@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,9 +16,12 @@ from floe_core.host.protocol import Description
 from floe_core.plugin_types import PluginId, PluginType, plugin_id
 from floe_operator.commands.document_schema import document_schema, kind_schema
 from floe_operator.commands.installed import InstalledPlugins, installed_plugins, warn
+from floe_operator.commands.schema_checks import UnusableSchema
+from floe_operator.commands.standard_streams import answer, note
 from floe_operator.plugin_host import ScanFailed
+from floe_operator.rules.assess import load_fault_sentence
 from floe_operator.rules.load_states import Described, LoadFault
-from floe_operator.rules.resource import GROUP, KIND, VERSION, is_nameable, object_name
+from floe_operator.rules.resource import GROUP, KIND, UNNAMEABLE, VERSION, is_nameable, object_name
 from floe_operator.rules.sentences import listing
 from floe_operator.settings import CommandSettings
 
@@ -44,31 +47,29 @@ class SchemaSettings(CommandSettings):
 
 
 async def schema(settings: SchemaSettings) -> int:
-    """Print one schema, or write all."""
+    """Print one schema, or write all; return exit code 1 if a plugin has none."""
     try:
         plugin = _asked_for(settings)
-        async with installed_plugins(settings) as installed:
+        async with installed_plugins(settings, accepted_schemas=True) as installed:
             warn(installed.warnings)
             if plugin is None:
                 assert settings.dir is not None
                 return await _write_all(installed, settings.dir)
-            print(_text(document_schema(plugin, await _description(installed, plugin))))  # noqa: T201
+            answer(_text(await _document_schema(installed, plugin)))
             return 0
     except _WrongCall as error:
         return _say(str(error), 2)
-    except _NoSuchPlugin as error:
+    except _NoSchema as error:
         return _say(str(error), 1)
     except ScanFailed as error:
         return _say(error.detail, 2)
-    except OSError as error:
-        return _say(f"cannot write {error.filename}: {error.strerror}", 2)
 
 
 class _WrongCall(Exception):
     pass
 
 
-class _NoSuchPlugin(Exception):
+class _NoSchema(Exception):
     pass
 
 
@@ -95,17 +96,31 @@ def _asked_for(settings: SchemaSettings) -> PluginId | None:
         raise _WrongCall(f"unknown plugin type {settings.plugin_type!r}; {advice}") from None
 
 
+async def _document_schema(installed: InstalledPlugins, plugin: PluginId) -> dict[str, Any]:
+    if not installed.found and not installed.broken:
+        raise _NoSchema(f"{plugin.slug} is not installed. {installed.none}")
+    if plugin not in installed.found and plugin not in installed.broken:
+        raise _NoSchema(f"{plugin.slug} is not installed; {_near(plugin, installed.found)}")
+    return _document(plugin, await _description(installed, plugin))
+
+
 async def _description(installed: InstalledPlugins, plugin: PluginId) -> Description:
     if plugin in installed.broken:
-        raise _NoSuchPlugin(f"{plugin.slug} cannot be loaded: {installed.broken[plugin].detail}")
-    if plugin not in installed.found:
-        raise _NoSuchPlugin(f"{plugin.slug} is not installed; {_near(plugin, installed.found)}")
+        raise _NoSchema(f"{plugin.slug} has no schema: {installed.broken[plugin].detail}")
+    if not is_nameable(plugin):
+        raise _NoSchema(f"{plugin.slug} has no schema: {UNNAMEABLE}")
     state = (await installed.loaded([plugin]))[plugin]
-    if not isinstance(state, Described):
-        raise _NoSuchPlugin(f"{plugin.slug} cannot be loaded: {_why(state)}")
-    if state.description.schema_error is not None:
-        warn([f"{plugin.slug} has no usable configuration schema: {state.description.schema_error}"])
-    return state.description
+    if isinstance(state, Described):
+        return state.description
+    why = load_fault_sentence(state) if isinstance(state, LoadFault) else "its import did not finish"
+    raise _NoSchema(f"{plugin.slug} has no schema: {why}")
+
+
+def _document(plugin: PluginId, description: Description) -> dict[str, Any]:
+    try:
+        return document_schema(plugin, description)
+    except UnusableSchema as error:
+        raise _NoSchema(f"{plugin.slug} has no schema that can be used: {error}") from None
 
 
 def _near(plugin: PluginId, found: Iterable[PluginId]) -> str:
@@ -114,33 +129,45 @@ def _near(plugin: PluginId, found: Iterable[PluginId]) -> str:
     meant = same_name or get_close_matches(plugin.slug, slugs, n=3)
     if meant:
         return f"did you mean {listing(meant, word='or')}?"
-    return f"the installed plugins are {listing(slugs, most=20)}" if slugs else "no plugins are installed"
+    return f"the installed plugins are {listing(slugs, most=20)}"
 
 
 async def _write_all(installed: InstalledPlugins, folder: Path) -> int:
-    """Write the schema of every plugin that can have an object; warn about those that cannot be loaded."""
-    target = folder / GROUP
-    target.mkdir(parents=True, exist_ok=True)
-    nameable = sorted(filter(is_nameable, installed.found), key=object_name)
+    """Write the schema of every plugin that can have an object; name those that have no schema."""
     known: dict[PluginId, Description] = {}
-    for plugin, state in (await installed.loaded(nameable)).items():
-        if isinstance(state, Described):
-            known[plugin] = state.description
-        else:
-            warn([f"{plugin.slug} cannot be loaded and gets no schema: {_why(state)}"])
-    _write(target / KIND_FILE, kind_schema(known))
-    for plugin, description in known.items():
-        _write(target / f"{object_name(plugin)}.json", document_schema(plugin, description))
-    print(f"wrote {len(known) + 1} schemas to {target}", file=sys.stderr)  # noqa: T201
-    return 0
-
-
-def _why(state: object) -> str:
-    return state.message if isinstance(state, LoadFault) else "its import did not finish"
+    documents: dict[PluginId, dict[str, Any]] = {}
+    without: list[str] = []
+    for plugin in sorted(filter(is_nameable, {*installed.found, *installed.broken}), key=object_name):
+        try:
+            description = await _description(installed, plugin)
+            documents[plugin] = _document(plugin, description)
+            known[plugin] = description
+        except _NoSchema as error:
+            without.append(str(error))
+    if not known and not without:
+        warn([installed.none])
+    target = folder / GROUP
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        _write(target / KIND_FILE, kind_schema(known))
+        for plugin, document in documents.items():
+            _write(target / f"{object_name(plugin)}.json", document)
+    except OSError as error:
+        return _say(f"cannot write to {target}: {error.strerror}", 2)
+    note(f"wrote {len(known) + 1} schemas to {target}")
+    for each in without:
+        _say(each, 1)
+    return 1 if without else 0
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(_text(content) + "\n", encoding="utf-8")
+    """Write a file whole or not at all: editors and CI read it meanwhile, and disks fill up."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(_text(content) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _text(content: Mapping[str, Any]) -> str:
@@ -148,5 +175,5 @@ def _text(content: Mapping[str, Any]) -> str:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"floe-operator schema: {message}", file=sys.stderr)  # noqa: T201
+    note(f"floe-operator schema: {message}")
     return code

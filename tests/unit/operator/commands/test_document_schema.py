@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from floe_core.host.protocol import Description
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.commands.document_schema import document_schema, kind_schema
+from floe_operator.commands.schema_checks import UnusableSchema
 
 KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
 DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
@@ -67,6 +69,13 @@ def document(config: Any = None, *, plugin: PluginId = KEYCLOAK, **spec: Any) ->
         "metadata": {"name": f"{plugin.plugin_type.slug}-{plugin.name}"},
         "spec": named,
     }
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "array", "items": schema}
+    return schema
 
 
 def accepts(schema: dict[str, Any], value: dict[str, Any]) -> bool:
@@ -155,9 +164,39 @@ def test_a_plugin_that_takes_no_configuration_accepts_only_an_empty_configuratio
     assert [accepts(schema, document(config)) for config in (None, {}, {"a": 1})] == [True, True, False]
 
 
-def test_any_configuration_is_accepted_if_the_plugins_schema_is_unavailable() -> None:
-    schema = document_schema(KEYCLOAK, described(None, takes_config=True, schema_error="it raises"))
-    assert accepts(schema, document({"a": 1}))
+UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
+    ("an error", {"schema_error": "it raises"}, "it raises"),
+    ("too large", {"takes_config": True}, "too large for a message"),
+    ("no such keyword value", {"config_schema": {"properties": {"a": {"type": "strng"}}}}, "a/type"),
+    ("a bound that is a text", {"config_schema": {"properties": {"a": {"minimum": "3"}}}}, "a/minimum"),
+    ("no mapping of fields", {"config_schema": {"properties": [1]}}, "not a JSON schema"),
+    ("no choice", {"config_schema": {"anyOf": 3}}, "not a JSON schema"),
+    ("a reference to nothing", {"config_schema": {"$ref": "#/$defs/Nothing"}}, "Nothing"),
+    ("a reference to elsewhere", {"config_schema": {"$ref": "https://example.com/a"}}, "example.com"),
+    ("a reference to itself", {"config_schema": {"$ref": "#"}}, "leads back to itself"),
+    (
+        "references in a circle",
+        {
+            "config_schema": {
+                "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/B"}]}, "B": {"$ref": "#/$defs/A"}},
+                "$ref": "#/$defs/A",
+            }
+        },
+        "leads back to itself",
+    ),
+    ("an endless nest", {"config_schema": nested(3_000)}, "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("fields", "said"), [row[1:] for row in UNUSABLE], ids=[row[0] for row in UNUSABLE])
+def test_a_schema_that_no_validator_could_use_is_refused_with_its_reason(
+    fields: dict[str, Any], said: str
+) -> None:
+    description = described(None, **fields)
+    with pytest.raises(UnusableSchema, match=said):
+        document_schema(KEYCLOAK, description)
+    with pytest.raises(UnusableSchema, match=said):
+        kind_schema({KEYCLOAK: description})
 
 
 def test_a_purely_recursive_model_has_a_schema() -> None:
@@ -188,7 +227,63 @@ def test_editors_get_the_descriptions_of_the_crd_and_of_the_plugin() -> None:
 
 def test_editors_say_where_a_secret_belongs() -> None:
     schema = document_schema(KEYCLOAK, described(Tree))
-    assert "refer to it in spec.configFrom" in str(schema["definitions"]["Tree"]["properties"]["secret"])
+    secret = schema["definitions"]["Tree"]["properties"]["secret"]
+    said = "a secret: put it into a Secret and refer to it by configFrom"
+    assert secret["title"] == said
+    assert "put it into a Secret and refer to it by configFrom" in secret["description"]
+    assert [each.message for each in Draft7Validator(secret).iter_errors("hunter2")] == [
+        f"{said!r} was expected"
+    ]
+    assert Draft7Validator(secret).is_valid(None)
+    assert not Draft7Validator(secret).is_valid(said)
+
+
+def test_what_only_validate_checks_is_said_in_the_description() -> None:
+    class Config(BaseModel):
+        code: str = Field("", pattern=r"^\w+$", description="The code.")
+        date: str = Field("", json_schema_extra={"format": "date"})
+        keys: dict[Annotated[str, Field(pattern=r"^\w+$")], int] = {}
+
+    config = document_schema(KEYCLOAK, described(Config))["properties"]["spec"]["properties"]["config"]
+    said = {name: each["description"] for name, each in config["properties"].items()}
+    assert said == {
+        "code": r"The code. `floe-operator validate` also checks the pattern ^\w+$.",
+        "date": "`floe-operator validate` also checks the format date.",
+        "keys": r"`floe-operator validate` also checks the names, pattern ^\w+$.",
+    }
+
+
+def test_a_fault_in_a_tagged_alternative_is_reported_at_its_place_without_the_rest() -> None:
+    class User(BaseModel):
+        kind: Literal["user"]
+        name: str
+        password: SecretStr
+
+    class Token(BaseModel):
+        kind: Literal["token"]
+        token: SecretStr
+
+    class Config(BaseModel):
+        login: Annotated[User | Token, Field(discriminator="kind")] | None = None
+
+    schema = document_schema(KEYCLOAK, described(Config))
+    given = document({"login": {"kind": "user", "name": 1, "password": "hunter2"}})
+    errors = list(Draft7Validator(schema).iter_errors(given))
+    assert {".".join(map(str, each.absolute_path)) for each in errors} == {
+        "spec.config.login.name",
+        "spec.config.login.password",
+    }
+    assert "hunter2" not in str([each.message for each in errors])
+
+
+def test_texts_of_plugins_cannot_break_a_document_or_a_terminal() -> None:
+    class Config(BaseModel):
+        a: str = Field("", title="T\x1b[2J*/", description="D\x9b31m\n*/ \u202e\x00 end")
+
+    schema = document_schema(KEYCLOAK, described(Config, description="\x1b]0;x\x07"))
+    shown = json.dumps(schema, ensure_ascii=False)
+    assert all(each.isprintable() for each in shown)
+    assert "*/" in shown
 
 
 def test_every_reference_resolves() -> None:

@@ -1,0 +1,225 @@
+"""A plugin's configuration as draft-07, for a place inside a larger schema. Pure.
+
+Nothing is required, because configFrom can supply it, and secrets are refused. What validators understand
+differently, or check although validation does not, is left out, and the field's description says that
+`validate` checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from floe_operator.commands.common_patterns import common_pattern
+from floe_operator.commands.schema_checks import UnusableSchema, check
+from floe_operator.rules.sentences import printable
+
+_SECRET = "a secret: put it into a Secret and refer to it by configFrom"  # noqa: S105
+_Schema = dict[str, Any]
+_ABOUT = ("title", "description")
+_KEPT = frozenset(
+    """
+    type minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems maxProperties
+    propertyNames allOf readOnly writeOnly deprecated
+    """.split()  # noqa: SIM905
+)
+_DATA = frozenset({"default", "const", "enum", "examples"})
+_NULL = {"type": "null"}
+_ADDRESSES = ("ipv4", "ipv6", "ipvanyaddress", "ipv4network", "ipv6network", "ipvanynetwork")
+_INTERFACES = ("ipv4interface", "ipv6interface", "ipvanyinterface")
+_OTHER_TYPES: Mapping[str, str] = {
+    **dict.fromkeys((*_ADDRESSES, *_INTERFACES), "integer"),
+    **dict.fromkeys(("date", "time", "date-time", "duration"), "number"),
+    "color": "array",
+}
+"""The type that a configuration can have besides a string of this format."""
+
+
+def draft_07(schema: Mapping[str, Any], *, root: str, prefix: str) -> tuple[_Schema, dict[str, _Schema]]:
+    """Return the schema of spec.config, to be placed at the pointer `root`, and its definitions by name.
+
+    `prefix` begins the definitions' names.
+
+    Raises:
+        UnusableSchema: No validator could use it.
+    """
+    try:
+        given = schema.get("$defs", {})
+        translate = _Translation(given, root, prefix)
+        definitions = {f"{prefix}{name}": translate(inner) for name, inner in given.items()}
+        config = translate(schema)
+        check(config, definitions, root, translate.references)
+    except RecursionError:
+        raise UnusableSchema("it is nested too deeply") from None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UnusableSchema(f"it is not a JSON schema ({type(error).__name__})") from None
+    return config, definitions
+
+
+class _Translation:
+    """Translates from pydantic's 2020-12; collects the references."""
+
+    def __init__(self, given: Mapping[str, Any], root: str, prefix: str) -> None:
+        self._given = given
+        self._root = root
+        self._prefix = prefix
+        self.references: set[str] = set()
+        self._words: Mapping[str, Callable[[Any, Mapping[str, Any]], _Schema]] = {
+            "$ref": self._reference,
+            "anyOf": self._choice,
+            "oneOf": self._choice,
+            "items": self._items,
+            "prefixItems": self._prefix_items,
+            "properties": self._properties,
+            "patternProperties": self._pattern_properties,
+            "additionalProperties": self._additional_properties,
+            "multipleOf": _multiple,
+            "pattern": _pattern,
+            "format": _type_of_format,
+        }
+
+    def __call__(self, schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [self(item) for item in schema]
+        if not isinstance(schema, Mapping):
+            return schema
+        if _is_secret(schema):
+            return _secret(schema)
+        done = {word: printable(str(schema[word])) for word in _ABOUT if word in schema}
+        done |= {word: schema[word] for word in _DATA if word in schema}
+        done |= {word: self(schema[word]) for word in schema if word in _KEPT}
+        for word, value in schema.items():
+            if word in self._words:
+                done |= self._words[word](value, schema)
+        if left_out := _left_out(schema):
+            rest = f"`floe-operator validate` also checks the {' and the '.join(left_out)}."
+            done["description"] = " ".join(filter(None, (done.get("description"), rest)))
+        reference = done.pop("$ref", None)
+        if reference is None:
+            return done
+        # Draft-07 ignores everything beside $ref.
+        return (
+            {**done, "allOf": [*done.get("allOf", []), {"$ref": reference}]} if done else {"$ref": reference}
+        )
+
+    def _reference(self, reference: str, _: Mapping[str, Any]) -> _Schema:
+        if reference.startswith("#/$defs/"):
+            reference = f"#/definitions/{self._prefix}{reference.removeprefix('#/$defs/')}"
+        elif reference.startswith("#"):
+            reference = f"{self._root}{reference[1:]}"
+        self.references.add(reference)
+        return {"$ref": reference}
+
+    def _choice(self, members: list[Any], schema: Mapping[str, Any]) -> _Schema:
+        """Translate alternatives, if possible to a condition, because a failed `anyOf` prints the value.
+
+        Without `required`, a value can match several alternatives, and `oneOf` would refuse it.
+        """
+        secrets = [each for each in members if _is_secret(each)]
+        others = [each for each in members if not _is_secret(each) and each != _NULL]
+        if secrets and not others:
+            return _secret({**secrets[0], **schema})
+        if secrets:
+            nested = {"anyOf": self(others)}
+            return {"if": {"type": ["object", "array"]}, "then": nested, "else": _secret(secrets[0])}
+        if tags := self._tags(members, schema):
+            return self._tagged(members, tags)
+        if len(others) != 1 or len(members) == 1:
+            return {"anyOf": self(members)}
+        (other,) = self(others)
+        if isinstance(other.get("type"), str) and not other.keys() & {"const", "enum", "if", "allOf"}:
+            about = {word: schema[word] for word in ("title", "default") if word in schema}
+            return {**other, **about, "type": [other["type"], "null"]}
+        return {"if": _NULL, "else": other}
+
+    def _tags(self, members: list[Any], schema: Mapping[str, Any]) -> list[_Schema]:
+        """Return a schema of the field that tells each alternative from the others; none if unknown."""
+        name = schema.get("discriminator", {}).get("propertyName")
+        tags = []
+        for member in members if name is not None else ():
+            definition = self._given.get(str(member.get("$ref", "")).removeprefix("#/$defs/"), {})
+            tag = definition.get("properties", {}).get(name, {})
+            if not tag.keys() & {"const", "enum"}:
+                return []
+            allowed = tag["enum"] if "enum" in tag else [tag["const"]]
+            tags.append({"properties": {name: {"enum": allowed}}})
+        return tags
+
+    def _tagged(self, members: list[Any], tags: list[_Schema]) -> _Schema:
+        """Check a value against the alternative that its tag names, so that a fault has its own place."""
+        (name,) = tags[0]["properties"]
+        rules = [
+            {"if": {**tag, "required": [name]}, "then": self(member)}
+            for member, tag in zip(members, tags, strict=True)
+        ]
+        every = [each for tag in tags for each in tag["properties"][name]["enum"]]
+        return {"type": "object", "properties": {name: {"enum": every}}, "allOf": rules}
+
+    def _items(self, items: Any, schema: Mapping[str, Any]) -> _Schema:
+        return {} if "prefixItems" in schema else {"items": self(items)}
+
+    def _prefix_items(self, items: Any, schema: Mapping[str, Any]) -> _Schema:
+        return {"items": self(items), "additionalItems": self(schema.get("items", True))}
+
+    def _properties(self, properties: Mapping[str, Any], _: Mapping[str, Any]) -> _Schema:
+        return {"properties": {name: self(inner) for name, inner in properties.items()}}
+
+    def _pattern_properties(self, properties: Mapping[str, Any], _: Mapping[str, Any]) -> _Schema:
+        shared = {common_pattern(name): self(inner) for name, inner in properties.items()}
+        return {"patternProperties": {name: inner for name, inner in shared.items() if name is not None}}
+
+    def _additional_properties(self, additional: Any, schema: Mapping[str, Any]) -> _Schema:
+        # Fields whose names have an uncommon pattern are additional ones here.
+        return {"additionalProperties": True if _uncommon_names(schema) else self(additional)}
+
+
+def _multiple(number: Any, _: Mapping[str, Any]) -> _Schema:
+    # Plugins allow for rounding, JSON Schema does not: 0.3 is no multiple of 0.1 there.
+    return {"multipleOf": number} if isinstance(number, int) else {}
+
+
+def _pattern(pattern: str, _: Mapping[str, Any]) -> _Schema:
+    common = common_pattern(pattern)
+    return {} if common is None else {"pattern": common}
+
+
+def _type_of_format(format_: Any, schema: Mapping[str, Any]) -> _Schema:
+    is_wider = schema.get("type") == "string" and format_ in _OTHER_TYPES
+    return {"type": ["string", _OTHER_TYPES[format_]]} if is_wider else {}
+
+
+def _left_out(schema: Mapping[str, Any]) -> list[str]:
+    """Return what only `validate` checks."""
+    left_out = []
+    if "format" in schema:
+        left_out.append(f"format {printable(str(schema['format']))}")
+    if "pattern" in schema and common_pattern(schema["pattern"]) is None:
+        left_out.append(f"pattern {printable(schema['pattern'])}")
+    return [*left_out, *(f"names, pattern {printable(name)}" for name in _uncommon_names(schema))]
+
+
+def _uncommon_names(schema: Mapping[str, Any]) -> list[str]:
+    return [name for name in schema.get("patternProperties", {}) if common_pattern(name) is None]
+
+
+def _is_secret(schema: Any) -> bool:
+    return (
+        isinstance(schema, Mapping) and schema.get("format") == "password" and bool(schema.get("writeOnly"))
+    )
+
+
+def _secret(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema that refuses a secret with a sentence of ours.
+
+    `const` is the keyword with which validators print what they expect, and not the value that is there. Null
+    is no secret, and the sentence itself is not accepted either.
+    """
+    about = printable(str(schema.get("description", "")))
+    refuse = {"const": _SECRET, "not": {"const": _SECRET}, "errorMessage": _SECRET}
+    return {
+        "title": _SECRET,
+        "description": " ".join(filter(None, (about, f"{_SECRET[0].upper()}{_SECRET[1:]}."))),
+        "doNotSuggest": True,
+        "if": _NULL,
+        "else": refuse,
+    }

@@ -1,0 +1,40 @@
+"""Regular expressions for property tests: put together from what the dialects share and what they do not."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+_SHARED = (
+    "a",
+    "é",
+    "-",
+    ".",
+    r"\d",
+    r"\.",
+    r"\-",
+    "[a-z]",
+    "[^a-z]",
+    r"[-\d]",
+    "[a^]",
+    r"\x41",
+    r"\D",
+    r"\W",
+    r"\S",
+)
+_UNSHARED = (
+    r"\w", r"\s", r"\b", r"\p{L}", r"\u00e9", r"\x{41}", r"\A", r"\z", r"\1", "[[:alpha:]]", "[a&&b]", "[]a]",
+    "[", "(?=a)", "(?!a)", "(?<=a)", "(?i)", "(?P<n>a)", "(?<n>a)", "a{,3}", "a{3,1}", "a{1001}", "a++",
+    "a**", "{", "}", "]",
+)  # fmt: skip
+_QUANTIFIERS = ("", "", "", "*", "+?", "?", "{2}", "{1,3}", "{2,}", "{40}")
+atoms = st.one_of(st.sampled_from(_SHARED), st.sampled_from(_UNSHARED), st.characters(codec="utf-8"))
+patterns = st.recursive(
+    st.lists(st.tuples(atoms, st.sampled_from(_QUANTIFIERS)), max_size=4).map(
+        lambda parts: "".join(f"{atom}{quantifier}" for atom, quantifier in parts)
+    ),
+    lambda inner: st.tuples(
+        st.sampled_from(("({})", "(?:{})", "^{}$", "{}|a", "({}){{2}}", "({}){{40}}")), inner
+    ).map(lambda parts: parts[0].replace("{{", "{").replace("}}", "}").replace("{}", parts[1], 1)),
+    max_leaves=4,
+)
+"""Patterns, most of which at least one dialect refuses."""
