@@ -11,6 +11,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from floe_core._configuring.configuration import json_schema, required_fields
 from floe_core._finding import discovery
 from floe_core._finding.discovery import EntryPointClaim, InstalledDistribution, Scan
@@ -155,7 +157,9 @@ def _written(schema: type[BaseModel], *, of_all_accepted: bool) -> dict[str, Any
 
 def _if_it_fits(schema: dict[str, Any]) -> dict[str, Any] | None:
     try:
-        return schema if len(json.dumps(schema, ensure_ascii=False).encode()) <= _LARGEST_SCHEMA else None
+        size = len(json.dumps(schema, ensure_ascii=False).encode())
+        to_json({"config_schema": schema})  # which nests less deeply than json
+        return schema if size <= _LARGEST_SCHEMA else None
     except UnicodeEncodeError:
         raise
     except (TypeError, ValueError, RecursionError):
