@@ -93,7 +93,7 @@ class _Translation:
                 done |= self._words[word](value, schema)
         if left_out := _left_out(schema):
             rest = f"`floe-operator validate` also checks the {' and the '.join(left_out)}."
-            done["description"] = " ".join(filter(None, (done.get("description"), rest)))
+            done["description"] = _sentences(done.get("description", ""), rest)
         reference = done.pop("$ref", None)
         if reference is None:
             return done
@@ -214,12 +214,19 @@ def _secret(schema: Mapping[str, Any]) -> dict[str, Any]:
     `const` is the keyword with which validators print what they expect, and not the value that is there. Null
     is no secret, and the sentence itself is not accepted either.
     """
-    about = printable(str(schema.get("description", "")))
     refuse = {"const": _SECRET, "not": {"const": _SECRET}, "errorMessage": _SECRET}
     return {
         "title": _SECRET,
-        "description": " ".join(filter(None, (about, f"{_SECRET[0].upper()}{_SECRET[1:]}."))),
+        "description": _sentences(printable(str(schema.get("description", ""))), f"A{_SECRET[1:]}."),
         "doNotSuggest": True,
         "if": _NULL,
         "else": refuse,
     }
+
+
+def _sentences(text: str, more: str) -> str:
+    """Return a text and a sentence after it."""
+    text = text.rstrip()
+    if not text:
+        return more
+    return f"{text} {more}" if text.endswith((".", "!", "?", ":")) else f"{text}. {more}"
