@@ -90,7 +90,10 @@ class _Translation:
         done |= {word: self(schema[word]) for word in schema if word in _KEPT}
         for word, value in schema.items():
             if word in self._words:
-                done |= self._words[word](value, schema)
+                more = self._words[word](value, schema)
+                if "description" in done and "description" in more:
+                    more["description"] = _sentences(done["description"], more["description"])
+                done |= more
         if left_out := _left_out(schema):
             rest = f"`floe-operator validate` also checks the {' and the '.join(left_out)}."
             done["description"] = _sentences(done.get("description", ""), rest)
@@ -118,7 +121,7 @@ class _Translation:
         secrets = [each for each in members if _is_secret(each)]
         others = [each for each in members if not _is_secret(each) and each != _NULL]
         if secrets and not others:
-            return _secret({**secrets[0], **schema})
+            return _secret(secrets[0])
         if secrets:
             nested = {"anyOf": self(others)}
             return {"if": {"type": ["object", "array"]}, "then": nested, "else": _secret(secrets[0])}
@@ -127,10 +130,11 @@ class _Translation:
         if len(others) != 1 or len(members) == 1:
             return {"anyOf": self(members)}
         (other,) = self(others)
-        if isinstance(other.get("type"), str) and not other.keys() & {"const", "enum", "if", "allOf"}:
-            about = {word: schema[word] for word in ("title", "default") if word in schema}
-            return {**other, **about, "type": [other["type"], "null"]}
-        return {"if": _NULL, "else": other}
+        if "type" not in other or other.keys() & {"const", "enum", "if", "allOf"}:
+            return {"if": _NULL, "else": other}
+        types = other["type"] if isinstance(other["type"], list) else [other["type"]]
+        own = {word: schema[word] for word in ("title", "default") if word in schema}
+        return {**other, **own, "type": [*types, "null"]}
 
     def _tags(self, members: list[Any], schema: Mapping[str, Any]) -> list[_Schema]:
         """Return a schema of the field that tells each alternative from the others; none if unknown."""

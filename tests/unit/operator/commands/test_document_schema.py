@@ -243,12 +243,14 @@ def test_what_only_validate_checks_is_said_in_the_description() -> None:
         code: str = Field("", pattern=r"^\w+$", description="The code.")
         date: str = Field("", json_schema_extra={"format": "date"})
         keys: dict[Annotated[str, Field(pattern=r"^\w+$")], int] = {}
+        other: Annotated[str, Field(pattern=r"^\s$")] | None = Field(None, description="Another")
 
     config = document_schema(KEYCLOAK, described(Config))["properties"]["spec"]["properties"]["config"]
     said = {name: each["description"] for name, each in config["properties"].items()}
     assert said == {
         "code": r"The code. `floe-operator validate` also checks the pattern ^\w+$.",
         "date": "`floe-operator validate` also checks the format date.",
+        "other": r"Another. `floe-operator validate` also checks the pattern ^\s$.",
         "keys": r"`floe-operator validate` also checks the names, pattern ^\w+$.",
     }
 
