@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SkipValidation
 from pydantic.json_schema import GenerateJsonSchema
 
 from floe_core._configuring.config_shape import shapes
@@ -20,6 +20,13 @@ from floe_core._configuring.secret_marks import about, mark_secrets, without
 from floe_core._loading.loading import is_users_interrupt
 
 _Json = dict[str, Any]
+_CHANGES_VALUES = ("function-before", "function-after", "function-wrap", "function-plain", "json")
+_BOUNDS = frozenset(
+    """
+    minLength maxLength minItems maxItems pattern
+    minimum maximum exclusiveMinimum exclusiveMaximum multipleOf
+    """.split()  # noqa: SIM905
+)
 
 
 def accepted_schema(schema: type[BaseModel]) -> dict[str, Any]:
@@ -47,13 +54,29 @@ class _AcceptedJsonSchema(GenerateJsonSchema):
         super().__init__(*given, **more)
         self._configs: list[Mapping[str, Any]] = [{}]
 
+    def generate_inner(self, schema: Any) -> _Json:
+        written = super().generate_inner(schema)
+        if schema["type"] in _CHANGES_VALUES and written.keys() & _BOUNDS:
+            # A bound given after a function is about what the function returns.
+            bare = super().generate_inner({**schema, "metadata": {}})
+            return {
+                word: value
+                for word, value in written.items()
+                if word not in _BOUNDS or bare.get(word) == value
+            }
+        return about(written) if schema["type"] == "any" and _skips_validation(schema) else written
+
     def date_schema(self, schema: Any) -> _Json:
-        return {"type": ["string", "number"]}
+        return {"type": ["string", "number"], "format": "date"}
 
-    time_schema = datetime_schema = timedelta_schema = date_schema
+    def time_schema(self, schema: Any) -> _Json:
+        return {"type": ["string", "number"], "format": "time"}
 
-    def uuid_schema(self, schema: Any) -> _Json:
-        return {"type": "string"}
+    def datetime_schema(self, schema: Any) -> _Json:
+        return {"type": ["string", "number"], "format": "date-time"}
+
+    def timedelta_schema(self, schema: Any) -> _Json:
+        return {"type": ["string", "number"], "format": "duration"}
 
     def decimal_schema(self, schema: Any) -> _Json:
         written = super().decimal_schema(schema)
@@ -67,11 +90,9 @@ class _AcceptedJsonSchema(GenerateJsonSchema):
 
     def str_schema(self, schema: Any) -> _Json:
         written = super().str_schema(schema)
-        if self._set(schema, "strip_whitespace"):
-            for word in ("maxLength", "pattern"):
-                written.pop(word, None)
-        if self._set(schema, "to_lower") or self._set(schema, "to_upper"):
-            written.pop("pattern", None)
+        strips = schema.get("strip_whitespace", self._configs[-1].get("str_strip_whitespace", False))
+        if strips:
+            written = without(written, "maxLength", "pattern")
         if "pattern" in written:
             engine = schema.get("regex_engine") or self._configs[-1].get("regex_engine")
             written["pattern"] = _pattern(schema.get("pattern"), is_of_python=engine == "python-re")
@@ -89,6 +110,13 @@ class _AcceptedJsonSchema(GenerateJsonSchema):
 
     def frozenset_schema(self, schema: Any) -> _Json:
         return without(super().frozenset_schema(schema), "uniqueItems", "maxItems")
+
+    def generator_schema(self, schema: Any) -> _Json:
+        return {}  # whose items are checked when somebody iterates
+
+    def default_schema(self, schema: Any) -> _Json:
+        written = super().default_schema(schema)
+        return written if schema.get("on_error", "raise") == "raise" else about(written)
 
     def enum_schema(self, schema: Any) -> _Json:
         written = super().enum_schema(schema)
@@ -147,30 +175,22 @@ class _AcceptedJsonSchema(GenerateJsonSchema):
             mark_secrets(shapes([schema["cls"]]), written)
         return written
 
-    def _set(self, schema: Mapping[str, Any], option: str) -> bool:
-        inherited = self._configs[-1].get(f"str_{option}", False)
-        return bool(schema.get(option, inherited))
-
     def _by_every_name(self, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Return the fields by each name that a configuration can use, which is then their only alias."""
         config = self._configs[-1]
         by_alias = config.get("validate_by_alias", True)
         by_name = config.get("validate_by_name", False) or config.get("populate_by_name", False)
         named: dict[str, Any] = {}
-        beginnings: dict[str, Any] = {}
         for name, field in fields.items():
             alias = field.get("validation_alias")
             paths = [(alias,)] if isinstance(alias, str) else _paths(alias)
             if alias is None or by_name:
                 paths = [*paths, (name,)]
-            for path in paths if by_alias or alias is None else [(name,)]:
-                if len(path) == 1:
-                    named.setdefault(str(path[0]), {**field, "validation_alias": str(path[0])})
-                else:
-                    # What lies below the beginning of a path belongs to several fields.
-                    inner = {"type": field["type"], "schema": {"type": "any"}}
-                    beginnings[str(path[0])] = {**inner, "validation_alias": str(path[0])}
-        return {**beginnings, **named}
+            for first, *rest in dict.fromkeys(paths if by_alias or alias is None else [(name,)]):
+                if rest or first in named:  # what is there belongs to several fields
+                    field = {"type": field["type"], "schema": {"type": "any"}}
+                named[first] = {**field, "validation_alias": first}
+        return named
 
     def _rewritten(self, schema: Any, write: Callable[[Any], _Json]) -> _Json:
         """Write what a plugin's own function takes and rewrites: anything, unless the author states it."""
@@ -198,6 +218,17 @@ def _states_its_input(schema: Mapping[str, Any]) -> bool:
         each is not None
         for each in (schema.get("json_schema_input_schema"), metadata.get("pydantic_js_input_core_schema"))
     )
+
+
+def _skips_validation(schema: Mapping[str, Any]) -> bool:
+    """Return True for SkipValidation, which writes the schema that it does not apply."""
+    metadata = schema.get("metadata") or {}
+    functions = (
+        each
+        for key in ("pydantic_js_annotation_functions", "pydantic_js_functions")
+        for each in metadata.get(key) or ()
+    )
+    return any(getattr(each, "__module__", None) == SkipValidation.__module__ for each in functions)
 
 
 def _is_pydantics(function: Any) -> bool:

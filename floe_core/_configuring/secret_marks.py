@@ -1,12 +1,13 @@
-"""Marks the secrets in a JSON schema: exactly the values that validation calls secrets.
+"""Marks the secrets in a JSON schema: the values that the judge of plaintext secrets calls so.
 
 pydantic writes SecretStr as a string with the format "password" that is writeOnly. A plain string can be
-written so, too, and `Secret[int]` leaves no trace; so the model's types decide.
+written so, too, and `Secret[int]` leaves no trace; so the model's types decide. What JSON Schema does not
+reach is not marked: secrets below an AliasPath, and those in a string of JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from floe_core._configuring.config_shape import Fields, Items, Secret, Shape, Values, shapes
@@ -17,31 +18,37 @@ _ABOUT = ("title", "description", "deprecated", "examples")
 _NESTED = (Fields, Items, Values)
 
 
-def mark_secrets(alternatives: Iterable[Shape], written: MutableMapping[str, Any]) -> None:
+def mark_secrets(alternatives: Sequence[Shape], written: MutableMapping[str, Any]) -> None:
     """Mark the secrets in the schema of a class, and unmark what only looks like one."""
+    properties = written.get("properties", {})
     for shape in alternatives:
-        if isinstance(shape, Fields) and isinstance(properties := written.get("properties"), dict):
-            for name, types in shape.names.items():
-                if name in properties:
-                    properties[name] = _marked(types, properties[name])
-        elif not isinstance(shape, Fields):
-            marked = _marked_as([shape], dict(written))
-            written.clear()
-            written.update(marked)
+        if isinstance(shape, Fields):
+            marked = {
+                name: _marked(types, properties[name])
+                for name, types in shape.names.items()
+                if name in properties
+            }
+            properties.update(marked)
+    if others := [shape for shape in alternatives if not isinstance(shape, Fields)]:
+        marked = _marked_as(others, dict(written))
+        written.clear()
+        written.update(marked)
 
 
 def _marked(types: Iterable[Any], written: Any) -> Any:
     return _marked_as(shapes(types), written) if isinstance(written, dict) else written
 
 
-def _marked_as(alternatives: list[Shape], written: _Json) -> _Json:
+def _marked_as(alternatives: Sequence[Shape], written: _Json) -> _Json:
     """Return the schema of a value with these alternatives; a definition that it refers to marks itself."""
+    has_nested = any(isinstance(shape, _NESTED) for shape in alternatives)
+    if has_nested and "$ref" in written:
+        return written
     if any(isinstance(shape, Secret) for shape in alternatives):
         secret = {**about(written), **_SECRET}
         nested = [
             each for each in _members(written) if "$ref" in each or each.get("type") in ("array", "object")
         ]
-        has_nested = any(isinstance(shape, _NESTED) for shape in alternatives)
         return {"anyOf": [secret, *nested]} if nested and has_nested else secret
     if written.get("format") == "password":
         written = without(written, "format", "writeOnly")

@@ -30,10 +30,10 @@ from pathlib import Path
 from typing import Annotated, Any, Iterable, Literal, NamedTuple, Optional, Sequence, Union
 
 from pydantic import (
-    AliasChoices, AliasPath, AnyUrl, AwareDatetime, Base64Str, BeforeValidator, ByteSize, ConfigDict,
-    Discriminator, FutureDate, HttpUrl, IPvAnyAddress, IPvAnyInterface, IPvAnyNetwork, Json, PastDate,
-    PlainValidator, PostgresDsn, RootModel, Secret, StringConstraints, Tag, WithJsonSchema, WrapValidator,
-    model_validator,
+    AfterValidator, AliasChoices, AliasPath, AnyUrl, AwareDatetime, Base64Str, BeforeValidator, ByteSize,
+    ConfigDict, Discriminator, FutureDate, HttpUrl, IPvAnyAddress, IPvAnyInterface, IPvAnyNetwork, Json,
+    OnErrorOmit, PastDate, PlainValidator, PostgresDsn, RootModel, Secret, SkipValidation,
+    StringConstraints, Tag, WithJsonSchema, WrapValidator, model_validator,
 )
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
@@ -120,6 +120,17 @@ class Dog(BaseModel):
     kind: Literal["dog"]
     tricks: list[str] = []
 
+class Shared(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    a: list[int] = Field([], validation_alias=AliasChoices("a", "shared"))
+    b: Union[str, list[int]] = Field("", validation_alias=AliasChoices("b", "shared"))
+    at: int = Field(0, validation_alias=AliasPath("at", 0, "b"))
+    next: int = Field(0, validation_alias=AliasChoices(AliasPath("at", 1), "at"))
+
+class Login(NamedTuple):
+    user: str
+    password: SecretStr
+
 class Looks(BaseModel):
     looks: str = Field("", json_schema_extra={"format": "password", "writeOnly": True})
 """
@@ -189,7 +200,9 @@ ROWS: dict[str, Row] = {
         ("abcd", "A"),
     ),
     "stripped_by_config": Row("Stripped", ({"code": " abc "},), ({"code": 1},)),
-    "lower": Row("Annotated[str, StringConstraints(to_lower=True, pattern='^[a-z]+$')]", ("abc",), (1,)),
+    "lower": Row(
+        "Annotated[str, StringConstraints(to_lower=True, pattern='^[a-z]+$')]", ("abc",), (1, "ABC")
+    ),
     "pattern": Row(r"Annotated[str, Field(pattern=r'^[a-z][-a-z0-9]{0,3}$')]", ("a", "a-1"), ("A", "abcde")),
     "digits": Row(r"Annotated[str, Field(pattern=r'^\d{3}$')]", ("123",), ("12", "a")),
     "word": Row(r"Annotated[str, Field(pattern=r'^\w+$')]", ("a", "größe"), (1,), (), ("a b",)),
@@ -221,7 +234,9 @@ ROWS: dict[str, Row] = {
         "dict[dt.date, int]", ({"2026-01-31": 1, "86400": 1},), ({"2026-01-31": "a"},), (), ({"a": 1},)
     ),
     "patterned": Row("dict[Annotated[str, Field(pattern='^[a-z]+$')], int]", ({"a": 1},), ({"a": "b"},)),
-    "worded": Row(r"dict[Annotated[str, Field(pattern=r'^\w+$')], int]", ({"ä": 1},), (), (), ({"a": "b"},)),
+    "worded": Row(
+        r"dict[Annotated[str, Field(pattern=r'^\w+$')], int]", ({"ä": 1},), ({"a": "b"},), (), ({"a b": 1},)
+    ),
     "counter": Row("collections.Counter[str]", ({"a": 1},), ({"a": "b"},)),
     "dataclass": Row("Plain", ({"size": 1}, {}), ({"size": "a"},)),
     "typed_dict": Row("Typed", ({"size": 1}, {}), ({"size": "a"},)),
@@ -285,6 +300,43 @@ ROWS: dict[str, Row] = {
     "secret_number": Row("Secret[int]", (), (70707, "70707")),
     "secrets": Row("dict[str, Secret[int]]", ({},), ({"a": 70707},)),
     "list_of_secrets": Row("list[SecretStr]", ([],), (["hunter2-hunter2"],)),
+    "bounded_after_a_validator": Row(
+        "Annotated[str, BeforeValidator(lambda value: value.strip()), Field(max_length=3)]",
+        (" abc ",),
+        (),
+        (),
+        ("abcd",),
+    ),
+    "bounded_after_duplicates": Row(
+        "Annotated[list[str], AfterValidator(lambda value: list(set(value))), Field(max_length=1)]",
+        (["a", "a"],),
+        ([1],),
+        (),
+        (["a", "b"],),
+    ),
+    "bounded_before_a_validator": Row(
+        "Annotated[str, Field(max_length=3), AfterValidator(lambda value: value * 2)]", ("abc",), ("abcd",)
+    ),
+    "bounded_json": Row("Annotated[Json[list[int]], Field(max_length=1)]", ("[1]",), ([1],), (), ("[1, 2]",)),
+    "shared_names": Row("Shared", ({"a": [1], "shared": "x"}, {"at": [{"b": 1}, 2]}), ({"c": 1},)),
+    "named_by_enum": Row("dict[Mode, int]", ({"1": 1},), ({"1": "a"},), (), ({"x": 1},)),
+    "merged_names": Row(
+        "Annotated[dict[int, int], Field(max_length=1)]", ({"1": 1, "01": 2},), (), (), ({"1": 1, "2": 1},)
+    ),
+    "skipped": Row("SkipValidation[int]", (1, "a")),
+    "omitted": Row("list[OnErrorOmit[int]]", ([1, "a"],), (1,)),
+    "iterable": Row("Iterable[int]", ([1], ["a"], "abc")),
+    "secret_or_secrets": Row(
+        "Union[SecretStr, list[SecretStr], dict[str, SecretStr]]",
+        ([], {}),
+        ("hunter2-hunter2", ["hunter2"], {"a": "hunter2"}),
+    ),
+    "named_tuple_with_secret": Row("Login", (), (["me", "hunter2"],)),
+    "text_or_secrets": Row("Union[str, dict[str, SecretStr]]", ("a",), ({"a": "hunter2"}, 1)),
+    "root_secret": Row("RootModel[Union[SecretStr, list[str]]]", (["a"],), ("hunter2-hunter2",)),
+    "secrets_of_words": Row(
+        r"dict[Annotated[str, Field(pattern=r'^\w+$')], SecretStr]", ({},), ({"a": "hunter2"},)
+    ),
     "any": Row("Any", (1, None, {"a": []})),
 }
 

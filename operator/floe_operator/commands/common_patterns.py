@@ -10,6 +10,7 @@ is: nobody means digits other than 0 to 9.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _MOST_REPETITIONS = 1_000
@@ -18,12 +19,15 @@ _LARGEST, _DEEPEST = 10_000, 50
 """How long a pattern can become with its repetitions written out, and how deep its groups are nested."""
 
 _SYNTAX = frozenset(r"^$\.*+?()[]{}|/")
-_CONTROLS = frozenset("tnrfv")
+_CONTROLS: Mapping[str, str] = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}
 _COUNT = re.compile(r"\{(\d{1,4})(?:(,)(\d{1,4})?)?\}", re.ASCII)
 _HEX = re.compile(r"x[0-9a-fA-F]{2}")
-_WIDER_CLASSES = frozenset("dDWS")
-"""Classes that contain, for RE2 and ECMA 262, at least what they contain for the plugin."""
-_WIDER_CLASSES_NEGATED = frozenset("dws")
+_SPACE = r"\t\n\f\r "
+"""What all count as white space."""
+_CLASSES: Mapping[str, str] = {"d": r"\d", "D": r"\D", "W": r"\W", "S": f"[^{_SPACE}]"}
+"""How to write a class so that it contains, to all, at least what it contains for the plugin."""
+_INSIDE: Mapping[str, str] = {"d": r"\d", "D": r"\D", "W": r"\W"}
+_INSIDE_NEGATED: Mapping[str, str] = {"d": r"\d", "w": r"\w", "s": _SPACE}
 
 
 def common_pattern(pattern: str) -> str | None:
@@ -118,30 +122,32 @@ class _Reader:
     def _atom(self, char: str) -> str:
         match char:
             case ".":
-                return char
+                return r"[^\n]"  # to ECMA 262, more characters end a line
             case "\\":
-                return self._escape(_WIDER_CLASSES)
+                return self._escape(_CLASSES)
             case "[":
                 return self._class()
-            case "{" if re.match(r",?\d", self.pattern[self.at :], re.ASCII):
-                raise _NotCommonError  # {,3} and {1,x}: a repetition for some
+            case "{":
+                raise _NotCommonError  # {,3} and { 2 }: a repetition for some
             case _:
                 return _literal(char)
 
-    def _escape(self, classes: frozenset[str]) -> str:
+    def _escape(self, classes: Mapping[str, str]) -> str:
         char = self._take()
-        if char in _CONTROLS or char in classes:
+        if char in classes:
+            return classes[char]
+        if char in _CONTROLS:
             return f"\\{char}"
         if char == "x" and (found := _HEX.match(self.pattern, self.at - 1)):
             self.at = found.end()
             return f"\\{found[0]}"
-        if char.isascii() and not char.isalnum():
+        if char.isascii() and not char.isalnum() and char not in "<>":  # \< begins a word for Rust
             return _literal(char)
         raise _NotCommonError
 
     def _class(self) -> str:
         negated = self._next("^")
-        classes = _WIDER_CLASSES_NEGATED if negated else _WIDER_CLASSES
+        classes = _INSIDE_NEGATED if negated else _INSIDE
         items: list[str] = []
         while not (items and self._next("]")):
             if self.pattern.startswith(("]", "&&", "--", "~~", "||"), self.at):
@@ -153,17 +159,19 @@ class _Reader:
         return f"[{'^' if negated else ''}{''.join(items)}]"
 
     def _is_range(self) -> bool:
+        if self.pattern.startswith("--", self.at):
+            raise _NotCommonError  # a difference of sets for some
         return self.pattern.startswith("-", self.at) and not self.pattern.startswith("-]", self.at)
 
     def _range(self, first: str) -> str:
         self._next("-")
-        last = self._class_item(frozenset())
+        last = self._class_item({})
         start, end = _code_point(first), _code_point(last)
         if start is None or end is None or start > end:
             raise _NotCommonError
         return f"{first}-{last}"
 
-    def _class_item(self, classes: frozenset[str]) -> str:
+    def _class_item(self, classes: Mapping[str, str]) -> str:
         char = self._take()
         if char == "[":
             raise _NotCommonError  # a class in a class for Rust, [:alpha:] for RE2
@@ -197,8 +205,7 @@ def _code_point(item: str) -> int | None:
     """Return the code point of a class's item, or None if the item is a class itself."""
     if item.startswith("\\x"):
         return int(item[2:], 16)
-    if item.startswith("\\") and item[1:] in _CONTROLS:
-        return ord({"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}[item[1:]])
-    if item.startswith("\\") and item[1:].isalnum():
-        return None
-    return ord(item[-1])
+    if len(item) == 2 and item[1] in _CONTROLS:
+        return ord(_CONTROLS[item[1]])
+    is_class = len(item) > 2 or (len(item) == 2 and item[1].isalnum())
+    return None if is_class else ord(item[-1])

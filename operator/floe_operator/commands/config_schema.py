@@ -19,12 +19,13 @@ _Schema = dict[str, Any]
 _ABOUT = ("title", "description")
 _KEPT = frozenset(
     """
-    type minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems maxProperties
-    propertyNames allOf readOnly writeOnly deprecated
+    type minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems
+    allOf readOnly writeOnly deprecated
     """.split()  # noqa: SIM905
 )
 _DATA = frozenset({"default", "const", "enum", "examples"})
 _NULL = {"type": "null"}
+_KINDS = ("scalar", "array", "object")
 _ADDRESSES = ("ipv4", "ipv6", "ipvanyaddress", "ipv4network", "ipv6network", "ipvanynetwork")
 _INTERFACES = ("ipv4interface", "ipv6interface", "ipvanyinterface")
 _OTHER_TYPES: Mapping[str, str] = {
@@ -73,6 +74,7 @@ class _Translation:
             "properties": self._properties,
             "patternProperties": self._pattern_properties,
             "additionalProperties": self._additional_properties,
+            "propertyNames": self._property_names,
             "multipleOf": _multiple,
             "pattern": _pattern,
             "format": _type_of_format,
@@ -114,35 +116,62 @@ class _Translation:
         return {"$ref": reference}
 
     def _choice(self, members: list[Any], schema: Mapping[str, Any]) -> _Schema:
-        """Translate alternatives, if possible to a condition, because a failed `anyOf` prints the value.
+        """Translate alternatives, if possible to conditions, because a failed `anyOf` prints the value.
 
         Without `required`, a value can match several alternatives, and `oneOf` would refuse it.
         """
-        secrets = [each for each in members if _is_secret(each)]
-        others = [each for each in members if not _is_secret(each) and each != _NULL]
-        if secrets and not others:
-            return _secret(secrets[0])
-        if secrets:
-            nested = {"anyOf": self(others)}
-            return {"if": {"type": ["object", "array"]}, "then": nested, "else": _secret(secrets[0])}
         if tags := self._tags(members, schema):
             return self._tagged(members, tags)
-        if len(others) != 1 or len(members) == 1:
+        if len(members) == 2 and _NULL in members:
+            return self._or_null(next(each for each in members if each != _NULL), schema)
+        kinds = {kind: [each for each in members if self._kind(each) == kind] for kind in _KINDS}
+        if sum(map(len, kinds.values())) < len(members):  # one can be of several kinds
             return {"anyOf": self(members)}
-        (other,) = self(others)
+        scalars = kinds.pop("scalar")
+        secrets = [each for each in scalars if _is_secret(each)]
+        done = self._any_of(
+            secrets[:1] or scalars or [{"type": [kind for kind, found in kinds.items() if found]}]
+        )
+        for kind, found in kinds.items():
+            if found:
+                done = {"if": {"type": kind}, "then": self._any_of(found), "else": done}
+        return done
+
+    def _any_of(self, members: list[Any]) -> _Schema:
+        translated: list[_Schema] = self(members)
+        return translated[0] if len(members) == 1 else {"anyOf": translated}
+
+    def _or_null(self, member: Any, schema: Mapping[str, Any]) -> _Schema:
+        """Translate an alternative to null."""
+        other: _Schema = self(member)
+        if _is_secret(member):
+            return other
         if "type" not in other or other.keys() & {"const", "enum", "if", "allOf"}:
             return {"if": _NULL, "else": other}
         types = other["type"] if isinstance(other["type"], list) else [other["type"]]
         own = {word: schema[word] for word in ("title", "default") if word in schema}
         return {**other, **own, "type": [*types, "null"]}
 
+    def _kind(self, member: Any) -> str:
+        """Return whether an alternative is an array, an object or a scalar; empty if it can be several."""
+        types = self._definition(member).get("type", [])
+        kinds = {
+            each if each in _KINDS else "scalar" for each in ([types] if isinstance(types, str) else types)
+        }
+        return kinds.pop() if len(kinds) == 1 else ""
+
+    def _definition(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._given.get(
+            str(schema.get("$ref", "")).removeprefix("#/$defs/"), schema
+        )
+        return found
+
     def _tags(self, members: list[Any], schema: Mapping[str, Any]) -> list[_Schema]:
         """Return a schema of the field that tells each alternative from the others; none if unknown."""
         name = schema.get("discriminator", {}).get("propertyName")
         tags = []
         for member in members if name is not None else ():
-            definition = self._given.get(str(member.get("$ref", "")).removeprefix("#/$defs/"), {})
-            tag = definition.get("properties", {}).get(name, {})
+            tag = self._definition(member).get("properties", {}).get(name, {})
             if not tag.keys() & {"const", "enum"}:
                 return []
             allowed = tag["enum"] if "enum" in tag else [tag["const"]]
@@ -168,13 +197,23 @@ class _Translation:
     def _properties(self, properties: Mapping[str, Any], _: Mapping[str, Any]) -> _Schema:
         return {"properties": {name: self(inner) for name, inner in properties.items()}}
 
-    def _pattern_properties(self, properties: Mapping[str, Any], _: Mapping[str, Any]) -> _Schema:
-        shared = {common_pattern(name): self(inner) for name, inner in properties.items()}
-        return {"patternProperties": {name: inner for name, inner in shared.items() if name is not None}}
+    def _pattern_properties(self, properties: Mapping[str, Any], schema: Mapping[str, Any]) -> _Schema:
+        common = {common_pattern(name): self(inner) for name, inner in properties.items()}
+        done: _Schema = {
+            "patternProperties": {name: inner for name, inner in common.items() if name is not None}
+        }
+        uncommon = [properties[name] for name in _uncommon_names(schema)]
+        if uncommon:  # whose names are other names to the schema
+            also = schema.get("additionalProperties", False)
+            done["additionalProperties"] = self._any_of([*uncommon, also] if also is not False else uncommon)
+        return done
 
     def _additional_properties(self, additional: Any, schema: Mapping[str, Any]) -> _Schema:
-        # Fields whose names have an uncommon pattern are additional ones here.
-        return {"additionalProperties": True if _uncommon_names(schema) else self(additional)}
+        return {} if _uncommon_names(schema) else {"additionalProperties": self(additional)}
+
+    def _property_names(self, names: Any, _: Mapping[str, Any]) -> _Schema:
+        # A number or a date is a string where it is a name.
+        return {"propertyNames": self(names)} if self._definition(names).get("type") == "string" else {}
 
 
 def _multiple(number: Any, _: Mapping[str, Any]) -> _Schema:
