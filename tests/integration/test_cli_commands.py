@@ -435,7 +435,7 @@ def test_schema_names_the_flag_that_helps_if_no_plugin_is_installed(
 ) -> None:
     empty = Environment.create(tmp_path / "empty")
     outcome = cli("schema", *arguments, FLOE_PLUGIN_PYTHON=str(empty.python))
-    assert outcome.returncode == (0 if "--all" in arguments else 1)
+    assert outcome.returncode == 1
     assert f"No plugins are installed in the environment of {empty.python}" in outcome.stderr
     assert "--plugin-python" in outcome.stderr
 
@@ -449,9 +449,16 @@ def test_schema_prints_the_document_schema_of_one_plugin(cli: Any) -> None:
     assert properties.keys() == {"realm", "client_secret", "pool", "hosts"}
 
 
+def test_schemas_are_the_same_in_each_run(cli: Any) -> None:
+    first, *others = (cli("schema", "identity", "keycloak", PYTHONHASHSEED=seed).stdout for seed in "123")
+    assert others == [first, first]
+
+
 @pytest.mark.parametrize(
     ("plugin", "said"),
     [
+        (("identity", "xyz"), "the installed plugins are compute/duckdb"),
+        (("Identity", "keyclok"), "did you mean identity/keycloak?"),
         (("identity", "keyclok"), "did you mean identity/keycloak?"),
         (("compute", "keycloak"), "did you mean identity/keycloak?"),
         (("storage", "broken"), "storage/broken has no schema: Cannot load storage/broken: importing"),

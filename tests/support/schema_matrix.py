@@ -131,6 +131,17 @@ class Login(NamedTuple):
     user: str
     password: SecretStr
 
+class User(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["user"] = "user"
+    name: str = ""
+    password: SecretStr = SecretStr("")
+
+class Token(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["token"] = "token"
+    token: SecretStr = SecretStr("")
+
 class Looks(BaseModel):
     looks: str = Field("", json_schema_extra={"format": "password", "writeOnly": True})
 """
@@ -298,8 +309,22 @@ ROWS: dict[str, Row] = {
     "secret": Row("SecretStr", (), ("hunter2-hunter2", 7)),
     "optional_secret": Row("Optional[SecretStr]", (None,), ("hunter2-hunter2",)),
     "secret_number": Row("Secret[int]", (), (70707, "70707")),
-    "secrets": Row("dict[str, Secret[int]]", ({},), ({"a": 70707},)),
-    "list_of_secrets": Row("list[SecretStr]", ([],), (["hunter2-hunter2"],)),
+    "secrets": Row("dict[str, Secret[int]]", ({},), ({"a": 70707}, [70707])),
+    "list_of_secrets": Row("list[SecretStr]", ([],), (["hunter2-hunter2"], "hunter2", {"a": "hunter2"})),
+    "user": Row("Optional[User]", (None, {"name": "me"}), ({"password": "hunter2"}, "hunter2", ["hunter2"])),
+    "users": Row(
+        "list[User]", ([{"name": "me"}],), ([{"password": "hunter2"}], {"password": "hunter2"}, ["hunter2"])
+    ),
+    "tagged_user": Row(
+        "Annotated[Union[User, Token], Field(discriminator='kind')]",
+        ({"kind": "user", "name": "me"}, {"kind": "token"}),
+        (
+            {"kind": "user", "password": "hunter2"},
+            {"password": "hunter2"},
+            {"kind": "token", "name": "hunter2"},
+            "hunter2",
+        ),
+    ),
     "bounded_after_a_validator": Row(
         "Annotated[str, BeforeValidator(lambda value: value.strip()), Field(max_length=3)]",
         (" abc ",),

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from floe_operator.commands.common_patterns import common_pattern
+from floe_operator.commands.refusals import NULL, is_secret, secret, sentences, typed
 from floe_operator.commands.schema_checks import UnusableSchema, check
 from floe_operator.rules.sentences import printable
 
-_SECRET = "a secret: put it into a Secret and refer to it by configFrom"  # noqa: S105
 _Schema = dict[str, Any]
 _ABOUT = ("title", "description")
 _KEPT = frozenset(
@@ -23,8 +23,7 @@ _KEPT = frozenset(
     allOf readOnly writeOnly deprecated
     """.split()  # noqa: SIM905
 )
-_DATA = frozenset({"default", "const", "enum", "examples"})
-_NULL = {"type": "null"}
+_DATA = ("default", "const", "enum", "examples")
 _KINDS = ("scalar", "array", "object")
 _ADDRESSES = ("ipv4", "ipv6", "ipvanyaddress", "ipv4network", "ipv6network", "ipvanynetwork")
 _INTERFACES = ("ipv4interface", "ipv6interface", "ipvanyinterface")
@@ -85,20 +84,14 @@ class _Translation:
             return [self(item) for item in schema]
         if not isinstance(schema, Mapping):
             return schema
-        if _is_secret(schema):
-            return _secret(schema)
-        done = {word: printable(str(schema[word])) for word in _ABOUT if word in schema}
-        done |= {word: schema[word] for word in _DATA if word in schema}
-        done |= {word: self(schema[word]) for word in schema if word in _KEPT}
-        for word, value in schema.items():
-            if word in self._words:
-                more = self._words[word](value, schema)
-                if "description" in done and "description" in more:
-                    more["description"] = _sentences(done["description"], more["description"])
-                done |= more
+        if is_secret(schema):
+            return secret(schema)
+        done = self._words_of(schema)
         if left_out := _left_out(schema):
             rest = f"`floe-operator validate` also checks the {' and the '.join(left_out)}."
-            done["description"] = _sentences(done.get("description", ""), rest)
+            done["description"] = sentences(done.get("description", ""), rest)
+        if schema.get("type") in ("array", "object") and "if" not in done and self._holds_secrets(schema):
+            done |= typed(done.pop("type"))
         reference = done.pop("$ref", None)
         if reference is None:
             return done
@@ -106,6 +99,20 @@ class _Translation:
         return (
             {**done, "allOf": [*done.get("allOf", []), {"$ref": reference}]} if done else {"$ref": reference}
         )
+
+    def _words_of(self, schema: Mapping[str, Any]) -> _Schema:
+        done = {word: printable(str(schema[word])) for word in _ABOUT if word in schema}
+        done |= {word: schema[word] for word in _DATA if word in schema}
+        if done.get("default", self) is None:  # which editors would insert
+            del done["default"]
+        done |= {word: self(schema[word]) for word in schema if word in _KEPT}
+        for word, value in schema.items():
+            if word in self._words:
+                more = self._words[word](value, schema)
+                if "description" in done and "description" in more:
+                    more["description"] = sentences(done["description"], more["description"])
+                done |= more
+        return done
 
     def _reference(self, reference: str, _: Mapping[str, Any]) -> _Schema:
         if reference.startswith("#/$defs/"):
@@ -122,13 +129,13 @@ class _Translation:
         """
         if tags := self._tags(members, schema):
             return self._tagged(members, tags)
-        if len(members) == 2 and _NULL in members:
-            return self._or_null(next(each for each in members if each != _NULL), schema)
+        if len(members) == 2 and NULL in members:
+            return self._or_null(next(each for each in members if each != NULL), schema)
         kinds = {kind: [each for each in members if self._kind(each) == kind] for kind in _KINDS}
         if sum(map(len, kinds.values())) < len(members):  # one can be of several kinds
             return {"anyOf": self(members)}
         scalars = kinds.pop("scalar")
-        secrets = [each for each in scalars if _is_secret(each)]
+        secrets = [each for each in scalars if is_secret(each)]
         done = self._any_of(
             secrets[:1] or scalars or [{"type": [kind for kind, found in kinds.items() if found]}]
         )
@@ -144,10 +151,10 @@ class _Translation:
     def _or_null(self, member: Any, schema: Mapping[str, Any]) -> _Schema:
         """Translate an alternative to null."""
         other: _Schema = self(member)
-        if _is_secret(member):
+        if is_secret(member):
             return other
         if "type" not in other or other.keys() & {"const", "enum", "if", "allOf"}:
-            return {"if": _NULL, "else": other}
+            return {"if": NULL, "else": other}
         types = other["type"] if isinstance(other["type"], list) else [other["type"]]
         own = {word: schema[word] for word in ("title", "default") if word in schema}
         return {**other, **own, "type": [*types, "null"]}
@@ -185,8 +192,36 @@ class _Translation:
             {"if": {**tag, "required": [name]}, "then": self(member)}
             for member, tag in zip(members, tags, strict=True)
         ]
+        untagged = {"if": {"not": {"required": [name]}}, "then": {"properties": self._secrets_of(members)}}
         every = [each for tag in tags for each in tag["properties"][name]["enum"]]
-        return {"type": "object", "properties": {name: {"enum": every}}, "allOf": rules}
+        demand = typed("object") if self._holds_secrets(members) else {"type": "object"}
+        return {**demand, "properties": {name: {"enum": every}}, "allOf": [*rules, untagged]}
+
+    def _secrets_of(self, members: list[Any]) -> _Schema:
+        """Return the fields that are secret in every alternative that has them."""
+        fields = [self._definition(member).get("properties", {}) for member in members]
+        names = {name: None for each in fields for name in each}
+        return {
+            name: secret(next(each[name] for each in fields if name in each))
+            for name in names
+            if all(is_secret(each[name]) for each in fields if name in each)
+        }
+
+    def _holds_secrets(self, schema: Any) -> bool:
+        """Return True if a value of this schema can have a secret in it."""
+        todo, seen = [schema], set()
+        while todo:
+            each = todo.pop()
+            if isinstance(each, list):
+                todo.extend(each)
+            elif isinstance(each, Mapping) and id(each) not in seen:
+                seen.add(id(each))
+                if is_secret(each):
+                    return True
+                todo.extend(inner for word, inner in each.items() if word not in _DATA)
+                if self._definition(each) is not each:
+                    todo.append(self._definition(each))
+        return False
 
     def _items(self, items: Any, schema: Mapping[str, Any]) -> _Schema:
         return {} if "prefixItems" in schema else {"items": self(items)}
@@ -237,39 +272,13 @@ def _left_out(schema: Mapping[str, Any]) -> list[str]:
     if "format" in schema:
         left_out.append(f"format {printable(str(schema['format']))}")
     if "pattern" in schema and common_pattern(schema["pattern"]) is None:
-        left_out.append(f"pattern {printable(schema['pattern'])}")
-    return [*left_out, *(f"names, pattern {printable(name)}" for name in _uncommon_names(schema))]
+        left_out.append(f"pattern {_shown(schema['pattern'])}")
+    return [*left_out, *(f"names, pattern {_shown(name)}" for name in _uncommon_names(schema))]
+
+
+def _shown(pattern: str) -> str:
+    return f"`{printable(pattern.removeprefix('(?u)'))}`"
 
 
 def _uncommon_names(schema: Mapping[str, Any]) -> list[str]:
     return [name for name in schema.get("patternProperties", {}) if common_pattern(name) is None]
-
-
-def _is_secret(schema: Any) -> bool:
-    return (
-        isinstance(schema, Mapping) and schema.get("format") == "password" and bool(schema.get("writeOnly"))
-    )
-
-
-def _secret(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema that refuses a secret with a sentence of ours.
-
-    `const` is the keyword with which validators print what they expect, and not the value that is there. Null
-    is no secret, and the sentence itself is not accepted either.
-    """
-    refuse = {"const": _SECRET, "not": {"const": _SECRET}, "errorMessage": _SECRET}
-    return {
-        "title": _SECRET,
-        "description": _sentences(printable(str(schema.get("description", ""))), f"A{_SECRET[1:]}."),
-        "doNotSuggest": True,
-        "if": _NULL,
-        "else": refuse,
-    }
-
-
-def _sentences(text: str, more: str) -> str:
-    """Return a text and a sentence after it."""
-    text = text.rstrip()
-    if not text:
-        return more
-    return f"{text} {more}" if text.endswith((".", "!", "?", ":")) else f"{text}. {more}"

@@ -64,7 +64,7 @@ async def list_plugins(settings: ListSettings) -> int:
         note(f"floe-operator list: {error.detail}")
         return 2
     if settings.output == "json":
-        answer(as_json(rows))
+        answer(as_json(rows), is_json=True)
     elif rows:
         answer(as_table(rows))
     warn(warnings)

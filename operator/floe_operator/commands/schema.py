@@ -55,7 +55,7 @@ async def schema(settings: SchemaSettings) -> int:
             if plugin is None:
                 assert settings.dir is not None
                 return await _write_all(installed, settings.dir)
-            answer(_text(await _document_schema(installed, plugin)))
+            answer(_text(await _document_schema(installed, plugin)), is_json=True)
             return 0
     except _WrongCall as error:
         return _say(str(error), 2)
@@ -87,11 +87,12 @@ def _asked_for(settings: SchemaSettings) -> PluginId | None:
         raise _WrongCall(
             "give TYPE and NAME of a plugin, or --all and --dir; floe-operator list shows the plugins"
         )
+    given = settings.plugin_type.lower().replace("_", "-")
     try:
-        return plugin_id(PluginType.from_slug(settings.plugin_type), settings.plugin_name)
+        return plugin_id(PluginType.from_slug(given), settings.plugin_name)
     except ValueError:
         slugs = [each.slug for each in PluginType]
-        meant = get_close_matches(settings.plugin_type.lower().replace("_", "-"), slugs, n=1)
+        meant = get_close_matches(given, slugs, n=1)
         advice = f"did you mean {meant[0]}?" if meant else f"the types are {listing(slugs, most=20)}"
         raise _WrongCall(f"unknown plugin type {settings.plugin_type!r}; {advice}") from None
 
@@ -124,12 +125,12 @@ def _document(plugin: PluginId, description: Description) -> dict[str, Any]:
 
 
 def _near(plugin: PluginId, found: Iterable[PluginId]) -> str:
-    slugs = sorted(each.slug for each in found)
-    same_name = [each.slug for each in found if each.name == plugin.name]
-    meant = same_name or get_close_matches(plugin.slug, slugs, n=3)
+    same_name = [each for each in found if each.name == plugin.name]
+    same_type = {str(each.name): each for each in found if each.plugin_type is plugin.plugin_type}
+    meant = same_name or [same_type[name] for name in get_close_matches(plugin.name, same_type, n=3)]
     if meant:
-        return f"did you mean {listing(meant, word='or')}?"
-    return f"the installed plugins are {listing(slugs, most=20)}"
+        return f"did you mean {listing((each.slug for each in meant), word='or')}?"
+    return f"the installed plugins are {listing(sorted(each.slug for each in found), most=20)}"
 
 
 async def _write_all(installed: InstalledPlugins, folder: Path) -> int:
@@ -145,7 +146,7 @@ async def _write_all(installed: InstalledPlugins, folder: Path) -> int:
         except _NoSchema as error:
             without.append(str(error))
     if not known and not without:
-        warn([installed.none])
+        raise _NoSchema(installed.none)
     target = folder / GROUP
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -154,7 +155,7 @@ async def _write_all(installed: InstalledPlugins, folder: Path) -> int:
             _write(target / f"{object_name(plugin)}.json", document)
     except OSError as error:
         return _say(f"cannot write to {target}: {error.strerror}", 2)
-    note(f"wrote {len(known) + 1} schemas to {target}")
+    note(f"wrote the schemas of {len(known)} {'plugin' if len(known) == 1 else 'plugins'} to {target}")
     for each in without:
         _say(each, 1)
     return 1 if without else 0

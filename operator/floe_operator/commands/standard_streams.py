@@ -37,14 +37,16 @@ def guarded(program: Callable[[], int]) -> int:
         return _CANNOT_WRITE
 
 
-def answer(text: str) -> None:
-    """Print an answer.
+def answer(text: str, *, is_json: bool = False) -> None:
+    """Print an answer; JSON in ASCII if not in UTF-8, which is the only encoding that JSON has.
 
     Raises:
         OutputError: It cannot be written.
     """
     if sys.stdout is None:
         raise OutputError("standard output is closed")
+    if is_json and codecs.lookup(sys.stdout.encoding).name != "utf-8":
+        text = "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
     try:
         print(text)  # noqa: T201
     except OSError as error:

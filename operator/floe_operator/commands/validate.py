@@ -115,7 +115,7 @@ def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
 def _answer(findings: Sequence[Finding], tally: Tally, output: str) -> None:
     match output:
         case "json":
-            answer(as_json(findings, tally))
+            answer(as_json(findings, tally), is_json=True)
         case "github":
             _print_lines(as_github(findings))
         case _:

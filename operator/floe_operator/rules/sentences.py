@@ -59,5 +59,10 @@ def _open(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with spaces for what a terminal would not print but obey; lines stay lines."""
-    return "".join(each if each == "\n" or each.isprintable() else " " for each in text)
+    """Return a text with spaces for what a terminal would not print but obey; lines stay lines.
+
+    Bytes in the name of a file that Python could not decode (surrogates) stay, too.
+    """
+    return "".join(
+        each if each.isprintable() or each == "\n" or "\udc80" <= each <= "\udcff" else " " for each in text
+    )

@@ -248,10 +248,10 @@ def test_what_only_validate_checks_is_said_in_the_description() -> None:
     config = document_schema(KEYCLOAK, described(Config))["properties"]["spec"]["properties"]["config"]
     said = {name: each["description"] for name, each in config["properties"].items()}
     assert said == {
-        "code": r"The code. `floe-operator validate` also checks the pattern ^\w+$.",
+        "code": r"The code. `floe-operator validate` also checks the pattern `^\w+$`.",
         "date": "`floe-operator validate` also checks the format date.",
-        "other": r"Another. `floe-operator validate` also checks the pattern ^\s$.",
-        "keys": r"`floe-operator validate` also checks the names, pattern ^\w+$.",
+        "other": r"Another. `floe-operator validate` also checks the pattern `^\s$`.",
+        "keys": r"`floe-operator validate` also checks the names, pattern `^\w+$`.",
     }
 
 
