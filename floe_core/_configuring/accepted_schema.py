@@ -16,7 +16,7 @@ from pydantic import BaseModel, SkipValidation
 from pydantic.json_schema import GenerateJsonSchema
 
 from floe_core._configuring.config_shape import shapes
-from floe_core._configuring.secret_marks import about, mark_secrets, without
+from floe_core._configuring.secret_marks import about, is_marked, mark_secrets, without
 from floe_core._loading.loading import is_users_interrupt
 
 _Json = dict[str, Any]
@@ -40,7 +40,9 @@ def accepted_schema(schema: type[BaseModel]) -> dict[str, Any]:
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-    return schema.model_json_schema()
+    written = schema.model_json_schema()
+    mark_secrets(shapes([schema]), written)
+    return written
 
 
 class _AcceptedJsonSchema(GenerateJsonSchema):
@@ -124,7 +126,15 @@ class _AcceptedJsonSchema(GenerateJsonSchema):
         return written if is_plain else about(written)
 
     def named_tuple_schema(self, schema: Any) -> _Json:
-        return {"anyOf": [super().named_tuple_schema(schema), {"type": "object"}]}
+        array = super().named_tuple_schema(schema)
+        names = (field["name"] for field in schema["fields"])
+        fields = {
+            "type": "object",
+            "properties": dict(zip(names, array.get("prefixItems", ()), strict=False)),
+        }
+        for written in (array, fields) if "cls" in schema else ():
+            mark_secrets(shapes([schema["cls"]]), written)
+        return {"anyOf": [array, fields]}
 
     def call_schema(self, schema: Any) -> _Json:
         written = super().call_schema(schema)
@@ -171,8 +181,9 @@ class _AcceptedJsonSchema(GenerateJsonSchema):
             written = write(schema)
         finally:
             self._configs.pop()
-        if "cls" in schema:
-            mark_secrets(shapes([schema["cls"]]), written)
+        cls = schema.get("cls")
+        if cls is not None and not getattr(cls, "__parameters__", ()):  # the arguments are not known here
+            mark_secrets(shapes([cls]), written)
         return written
 
     def _by_every_name(self, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -199,7 +210,10 @@ class _AcceptedJsonSchema(GenerateJsonSchema):
             return written
         kept = about(written)
         if "properties" in written:
-            kept["properties"] = {name: about(inner) for name, inner in written["properties"].items()}
+            kept["properties"] = {
+                name: inner if is_marked(inner) else about(inner)
+                for name, inner in written["properties"].items()
+            }
             kept["additionalProperties"] = True
         return kept
 
@@ -232,7 +246,7 @@ def _skips_validation(schema: Mapping[str, Any]) -> bool:
 
 
 def _is_pydantics(function: Any) -> bool:
-    module = getattr(function, "__module__", None) or ""
+    module = getattr(getattr(function, "func", function), "__module__", None) or ""  # partial functions, too
     return module.partition(".")[0] in ("pydantic", "pydantic_core")
 
 

@@ -46,11 +46,14 @@ def _marked_as(alternatives: Sequence[Shape], written: _Json) -> _Json:
         return written
     if any(isinstance(shape, Secret) for shape in alternatives):
         secret = {**about(written), **_SECRET}
+        shapes_of_nested = [shape for shape in alternatives if not isinstance(shape, Secret)]
         nested = [
-            each for each in _members(written) if "$ref" in each or each.get("type") in ("array", "object")
+            _marked_as(shapes_of_nested, each)
+            for each in _members(written)
+            if "$ref" in each or each.get("type") in ("array", "object")
         ]
         return {"anyOf": [secret, *nested]} if nested and has_nested else secret
-    if written.get("format") == "password":
+    if is_marked(written):
         written = without(written, "format", "writeOnly")
     items = [type_ for shape in alternatives if isinstance(shape, Items) for type_ in shape.types]
     values = [shape.value for shape in alternatives if isinstance(shape, Values)]
@@ -77,6 +80,13 @@ def _members(written: _Json) -> Iterator[_Json]:
         yield from _members(each)
     if not choices:
         yield written
+
+
+def is_marked(written: Any) -> bool:
+    """Return True for the schema of a secret."""
+    return (
+        isinstance(written, dict) and written.get("format") == "password" and bool(written.get("writeOnly"))
+    )
 
 
 def about(written: Mapping[str, Any]) -> dict[str, Any]:

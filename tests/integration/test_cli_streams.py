@@ -203,3 +203,29 @@ def _limits(folder: Path) -> Path:
     limits = folder.with_name("limits.sh")
     limits.write_text("trap '' XFSZ\nulimit -f 4\n")
     return limits
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_an_answer_that_is_cut_short_is_an_error(unbuffered: str) -> None:
+    """A non-blocking pipe takes as much as fits; so does an unbuffered stream with a slow reader."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    code = (
+        "import sys\n"
+        "from floe_operator.commands.standard_streams import answer, guarded\n"
+        "sys.exit(guarded(lambda: answer('x' * 1_000_000) or 0))"
+    )
+    try:
+        told = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+        os.close(reader)
+    assert told.returncode == 2
+    assert b"cannot write to standard output" in told.stderr

@@ -17,8 +17,14 @@ from tests.support.go_tools import kubeconform
 from tests.support.pattern_strategies import random_patterns
 
 BEFORE = """
-from typing import Annotated, Any, Optional
+import enum
+from typing import Annotated, Any, Literal, Optional
 from pydantic import ConfigDict, WithJsonSchema
+
+class Size(enum.Enum):
+    SMALL = "s"
+    LITTLE = "s"
+    LARGE = "l"
 
 class Node(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -55,6 +61,11 @@ USABLE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"$ref": 1, "a/b~c%d\n": 2},
         {"$ref": "x"},
     ),
+    "enums": (
+        "size: Size = Size.SMALL\nlevel: Literal[Size.SMALL, 's'] = 's'\ndata: Literal[b'x', 'x'] = 'x'",
+        {"size": "s", "level": "s", "data": "x"},
+        {"size": "m"},
+    ),
     "patterned": (
         'a: str = Field("", pattern=r"^\\p{L}+$")\nb: dict[Annotated[str, Field(pattern="(?i)a")], int] = {}',
         {"a": "é", "b": {"A": 1}},
@@ -62,7 +73,7 @@ USABLE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
 }
 UNUSABLE: dict[str, tuple[str, str]] = {
-    "itself": (OWN.format("#/properties/a"), "leads back to itself"),
+    "itself": (OWN.format("#/properties/a"), "none of its definitions"),
     "elsewhere": (OWN.format("https://example.com/x.json"), "example.com"),
     "nonsense": ('a: written({"type": "strng"}) = ""', "properties/a/type"),
     "raising": (

@@ -27,7 +27,7 @@ class Row:
 IMPORTS = """
 import collections, dataclasses, datetime as dt, decimal, enum, fractions, ipaddress, re, uuid
 from pathlib import Path
-from typing import Annotated, Any, Iterable, Literal, NamedTuple, Optional, Sequence, Union
+from typing import Annotated, Any, Generic, Iterable, Literal, NamedTuple, Optional, Sequence, TypeVar, Union
 
 from pydantic import (
     AfterValidator, AliasChoices, AliasPath, AnyUrl, AwareDatetime, Base64Str, BeforeValidator, ByteSize,
@@ -142,6 +142,21 @@ class Token(BaseModel):
     kind: Literal["token"] = "token"
     token: SecretStr = SecretStr("")
 
+T = TypeVar("T")
+
+@dataclasses.dataclass
+class Generic_(Generic[T]):
+    value: T = None
+    size: int = 1
+
+class Wrapped(BaseModel):
+    size: int = 1
+    password: SecretStr = SecretStr("")
+    @model_validator(mode="wrap")
+    @classmethod
+    def _wrapped(cls, given, inner):
+        return inner(given)
+
 class Looks(BaseModel):
     looks: str = Field("", json_schema_extra={"format": "password", "writeOnly": True})
 """
@@ -233,7 +248,9 @@ ROWS: dict[str, Row] = {
     "enum_of_any_case": Row("AnyCase", ("low", "LOW"), (), (), ("high",)),
     "flag": Row("Mode", (1, 2, 3, 64), (), (), ("a",)),
     "literal": Row("Literal['a', 1]", ("a", 1), ("b", 2), ()),
-    "named_tuple": Row("Point", ([1, 2], [1], {"x": 1}, {"x": 1, "y": 2}), (["a"], 1), (), ({"z": 1},)),
+    "named_tuple": Row(
+        "Point", ([1, 2], [1], {"x": 1}, {"x": 1, "y": 2}), (["a"], 1, {"x": "a"}), (), ({"z": 1},)
+    ),
     "tuple": Row("tuple[int, str]", ([1, "a"],), (["a", 1], [1, "a", 2], [1])),
     "tuples": Row("tuple[int, ...]", ([1, 2], []), (["a"],)),
     "list": Row("Annotated[list[int], Field(min_length=1, max_length=2)]", ([1], [1, 2]), ([], [1, 2, 3])),
@@ -305,6 +322,13 @@ ROWS: dict[str, Row] = {
         ({"lives": 7},),
     ),
     "root": Row("RootModel[dict[str, dt.timedelta]]", ({"a": 90, "b": "PT1S"},), ({"a": []}, 1)),
+    "generic_dataclass": Row("Generic_[SecretStr]", ({"size": 1},), ({"value": "hunter2"},)),
+    "wrapped_model": Row("Wrapped", ({"size": 1},), ({"password": "hunter2"},)),
+    "secret_or_secret_numbers": Row("Union[list[Secret[int]], Secret[int]]", ([],), ([70707], 70707)),
+    "bounded_secrets": Row(
+        "Annotated[list[SecretStr], Field(max_length=1)]", ([],), (["hunter2", "hunter2"],)
+    ),
+    "defaults": Row("collections.defaultdict[str, list[SecretStr]]", ({"a": []},), ({"a": ["hunter2"]},)),
     "looks_like_a_secret": Row("Looks", ({"looks": "a"},), ({"looks": 1},)),
     "secret": Row("SecretStr", (), ("hunter2-hunter2", 7)),
     "optional_secret": Row("Optional[SecretStr]", (None,), ("hunter2-hunter2",)),
@@ -356,7 +380,9 @@ ROWS: dict[str, Row] = {
         ([], {}),
         ("hunter2-hunter2", ["hunter2"], {"a": "hunter2"}),
     ),
-    "named_tuple_with_secret": Row("Login", (), (["me", "hunter2"],)),
+    "named_tuple_with_secret": Row(
+        "Login", (), (["me", "hunter2"], {"user": "me", "password": "hunter2"}, ["me"])
+    ),
     "text_or_secrets": Row("Union[str, dict[str, SecretStr]]", ("a",), ({"a": "hunter2"}, 1)),
     "root_secret": Row("RootModel[Union[SecretStr, list[str]]]", (["a"],), ("hunter2-hunter2",)),
     "secrets_of_words": Row(

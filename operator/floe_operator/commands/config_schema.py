@@ -7,6 +7,7 @@ differently, or check although validation does not, is left out, and the field's
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ _KEPT = frozenset(
     allOf readOnly writeOnly deprecated
     """.split()  # noqa: SIM905
 )
-_DATA = ("default", "const", "enum", "examples")
+_DATA = ("default", "const", "examples")
 _KINDS = ("scalar", "array", "object")
 _ADDRESSES = ("ipv4", "ipv6", "ipvanyaddress", "ipv4network", "ipv6network", "ipvanynetwork")
 _INTERFACES = ("ipv4interface", "ipv6interface", "ipvanyinterface")
@@ -91,6 +92,8 @@ class _Translation:
             rest = f"`floe-operator validate` also checks the {' and the '.join(left_out)}."
             done["description"] = sentences(done.get("description", ""), rest)
         if schema.get("type") in ("array", "object") and "if" not in done and self._holds_secrets(schema):
+            bounds = ("minItems", "maxItems", "additionalItems")  # with which the value would be printed, too
+            done = {word: value for word, value in done.items() if word not in bounds}
             done |= typed(done.pop("type"))
         reference = done.pop("$ref", None)
         if reference is None:
@@ -103,6 +106,8 @@ class _Translation:
     def _words_of(self, schema: Mapping[str, Any]) -> _Schema:
         done = {word: printable(str(schema[word])) for word in _ABOUT if word in schema}
         done |= {word: schema[word] for word in _DATA if word in schema}
+        if "enum" in schema:
+            done |= _enum(schema["enum"])
         if done.get("default", self) is None:  # which editors would insert
             del done["default"]
         done |= {word: self(schema[word]) for word in schema if word in _KEPT}
@@ -127,6 +132,8 @@ class _Translation:
 
         Without `required`, a value can match several alternatives, and `oneOf` would refuse it.
         """
+        if not all(isinstance(each, Mapping) for each in members):
+            return {"anyOf": self(members)}
         if tags := self._tags(members, schema):
             return self._tagged(members, tags)
         if len(members) == 2 and NULL in members:
@@ -179,10 +186,10 @@ class _Translation:
         tags = []
         for member in members if name is not None else ():
             tag = self._definition(member).get("properties", {}).get(name, {})
-            if not tag.keys() & {"const", "enum"}:
+            if not isinstance(tag, Mapping) or not tag.keys() & {"const", "enum"}:
                 return []
             allowed = tag["enum"] if "enum" in tag else [tag["const"]]
-            tags.append({"properties": {name: {"enum": allowed}}})
+            tags.append({"properties": {name: _enum(allowed)}})
         return tags
 
     def _tagged(self, members: list[Any], tags: list[_Schema]) -> _Schema:
@@ -195,7 +202,7 @@ class _Translation:
         untagged = {"if": {"not": {"required": [name]}}, "then": {"properties": self._secrets_of(members)}}
         every = [each for tag in tags for each in tag["properties"][name]["enum"]]
         demand = typed("object") if self._holds_secrets(members) else {"type": "object"}
-        return {**demand, "properties": {name: {"enum": every}}, "allOf": [*rules, untagged]}
+        return {**demand, "properties": {name: _enum(every)}, "allOf": [*rules, untagged]}
 
     def _secrets_of(self, members: list[Any]) -> _Schema:
         """Return the fields that are secret in every alternative that has them."""
@@ -227,7 +234,8 @@ class _Translation:
         return {} if "prefixItems" in schema else {"items": self(items)}
 
     def _prefix_items(self, items: Any, schema: Mapping[str, Any]) -> _Schema:
-        return {"items": self(items), "additionalItems": self(schema.get("items", True))}
+        others = self(schema.get("items", True))
+        return {"items": self(items), "additionalItems": others} if items else {"items": others}
 
     def _properties(self, properties: Mapping[str, Any], _: Mapping[str, Any]) -> _Schema:
         return {"properties": {name: self(inner) for name, inner in properties.items()}}
@@ -241,6 +249,8 @@ class _Translation:
         if uncommon:  # whose names are other names to the schema
             also = schema.get("additionalProperties", False)
             done["additionalProperties"] = self._any_of([*uncommon, also] if also is not False else uncommon)
+        elif not schema.keys() & {"additionalProperties", "properties"}:
+            done["additionalProperties"] = False
         return done
 
     def _additional_properties(self, additional: Any, schema: Mapping[str, Any]) -> _Schema:
@@ -249,6 +259,17 @@ class _Translation:
     def _property_names(self, names: Any, _: Mapping[str, Any]) -> _Schema:
         # A number or a date is a string where it is a name.
         return {"propertyNames": self(names)} if self._definition(names).get("type") == "string" else {}
+
+
+def _enum(values: list[Any]) -> _Schema:
+    """Return a choice of values, each once; kubeconform refuses a schema with one twice, or with none."""
+    # Names of one value in Python, and 1 and 1.0, are equal in JSON.
+    unique = {json.dumps(each, sort_keys=True): each for each in map(_plain_number, values)}
+    return {"enum": list(unique.values())} if unique else {}
+
+
+def _plain_number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _multiple(number: Any, _: Mapping[str, Any]) -> _Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import io
 import json
 import os
@@ -47,8 +48,13 @@ def answer(text: str, *, is_json: bool = False) -> None:
         raise OutputError("standard output is closed")
     if is_json and codecs.lookup(sys.stdout.encoding).name != "utf-8":
         text = "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
+    rest = memoryview(f"{text}\n".encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
     try:
-        print(text)  # noqa: T201
+        while rest:  # an unbuffered stream can write less than it is given
+            written = sys.stdout.buffer.write(rest)
+            if written is None:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            rest = rest[written:]
     except OSError as error:
         raise _output_error(error) from None
     _flush()
@@ -82,7 +88,8 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
     lacking = error.object[error.start : error.end]
     with contextlib.suppress(UnicodeError):  # names of files, which Python could not decode either
         lacking = lacking.encode("utf-8", "surrogateescape").decode("utf-8")
-    return json.dumps(lacking)[1:-1], error.end
+    units = lacking.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)), error.end
 
 
 def _flush() -> None:

@@ -173,6 +173,9 @@ UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("no choice", {"config_schema": {"anyOf": 3}}, "not a JSON schema"),
     ("a reference to nothing", {"config_schema": {"$ref": "#/$defs/Nothing"}}, "Nothing"),
     ("a reference to elsewhere", {"config_schema": {"$ref": "https://example.com/a"}}, "example.com"),
+    ("a reference into data", {"config_schema": {"$ref": "#/default", "default": {"type": 5}}}, "default"),
+    ("a name to escape", {"config_schema": {"$defs": {"a%41": {}}, "$ref": "#/$defs/a%41"}}, "a%41"),
+    ("a name with a slash", {"config_schema": {"$defs": {"a/b": {}}, "$ref": "#/$defs/a~1b"}}, "a~1b"),
     ("a reference to itself", {"config_schema": {"$ref": "#"}}, "leads back to itself"),
     (
         "references in a circle",
@@ -276,6 +279,21 @@ def test_a_fault_in_a_tagged_alternative_is_reported_at_its_place_without_the_re
         "spec.config.login.password",
     }
     assert "hunter2" not in str([each.message for each in errors])
+
+
+def test_a_value_is_in_a_choice_once_and_a_choice_of_nothing_is_left_out() -> None:
+    given = {
+        "properties": {
+            "a": {"enum": ["s", "s", 1, 1.0, True, "l"]},
+            "b": {"enum": []},
+            "c": {"anyOf": [True]},
+        }
+    }
+    properties = document_schema(KEYCLOAK, described(None, config_schema=given))["properties"]["spec"][
+        "properties"
+    ]
+    config = properties["config"]["properties"]
+    assert config == {"a": {"enum": ["s", 1, True, "l"]}, "b": {}, "c": {"anyOf": [True]}}
 
 
 def test_texts_of_plugins_cannot_break_a_document_or_a_terminal() -> None:
