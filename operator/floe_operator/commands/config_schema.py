@@ -13,7 +13,7 @@ from typing import Any
 
 from floe_operator.commands.common_patterns import common_pattern
 from floe_operator.commands.refusals import NULL, is_secret, secret, sentences, typed
-from floe_operator.commands.schema_checks import UnusableSchema, check
+from floe_operator.commands.schema_checks import UnusableSchema, check, check_depth
 from floe_operator.rules.sentences import printable
 
 _Schema = dict[str, Any]
@@ -44,6 +44,7 @@ def draft_07(schema: Mapping[str, Any], *, root: str, prefix: str) -> tuple[_Sch
     Raises:
         UnusableSchema: No validator could use it.
     """
+    check_depth(schema)
     try:
         given = schema.get("$defs", {})
         translate = _Translation(given, root, prefix)

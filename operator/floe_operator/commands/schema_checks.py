@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError
 
+_DEEPEST = 100
 _IN_PLACE = ("allOf", "anyOf", "if", "then", "else", "not")
 _PLAIN = re.compile(r"#[-A-Za-z0-9._/]*")
 """A pointer that needs no escapes, which validators read in different ways."""
@@ -17,6 +18,24 @@ _PLAIN = re.compile(r"#[-A-Za-z0-9._/]*")
 
 class UnusableSchema(Exception):
     """A plugin's schema that no validator could use; the text says why."""
+
+
+def check_depth(schema: Any) -> None:
+    """Check that validators, which are recursive, can follow a schema.
+
+    Raises:
+        UnusableSchema: It is nested too deeply.
+    """
+    level = [schema]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, Mapping | list)
+            for inner in (each.values() if isinstance(each, Mapping) else each)
+        ]
+    if level:
+        raise UnusableSchema("it is nested too deeply")
 
 
 def check(config: Any, definitions: Mapping[str, Any], root: str, references: Iterable[str]) -> None:
