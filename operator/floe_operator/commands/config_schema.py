@@ -53,7 +53,7 @@ def draft_07(schema: Mapping[str, Any], *, root: str, prefix: str) -> tuple[_Sch
         check(config, definitions, root, translate.references)
     except RecursionError:
         raise UnusableSchema("it is nested too deeply") from None
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise UnusableSchema(f"it is not a JSON schema ({type(error).__name__})") from None
     return config, definitions
 

@@ -171,6 +171,17 @@ UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("a bound that is a text", {"config_schema": {"properties": {"a": {"minimum": "3"}}}}, "a/minimum"),
     ("no mapping of fields", {"config_schema": {"properties": [1]}}, "not a JSON schema"),
     ("no choice", {"config_schema": {"anyOf": 3}}, "not a JSON schema"),
+    (
+        "an alternative that no tag can name",
+        {
+            "config_schema": {
+                "$defs": {"A": {"properties": {"kind": {"enum": []}}}},
+                "oneOf": [{"$ref": "#/$defs/A"}],
+                "discriminator": {"propertyName": "kind"},
+            }
+        },
+        "not a JSON schema",
+    ),
     ("a reference to nothing", {"config_schema": {"$ref": "#/$defs/Nothing"}}, "Nothing"),
     ("a reference to elsewhere", {"config_schema": {"$ref": "https://example.com/a"}}, "example.com"),
     ("a reference into data", {"config_schema": {"$ref": "#/default", "default": {"type": 5}}}, "default"),
