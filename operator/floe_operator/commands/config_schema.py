@@ -109,8 +109,6 @@ class _Translation:
         done |= {word: schema[word] for word in _DATA if word in schema}
         if "enum" in schema:
             done |= _enum(schema["enum"])
-        if done.get("default", self) is None:  # which editors would insert
-            del done["default"]
         done |= {word: self(schema[word]) for word in schema if word in _KEPT}
         for word, value in schema.items():
             if word in self._words:
@@ -118,6 +116,8 @@ class _Translation:
                 if "description" in done and "description" in more:
                     more["description"] = sentences(done["description"], more["description"])
                 done |= more
+        if done.get("default", self) is None:  # which editors would insert
+            del done["default"]
         return done
 
     def _reference(self, reference: str, _: Mapping[str, Any]) -> _Schema:

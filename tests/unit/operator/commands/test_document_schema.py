@@ -307,6 +307,21 @@ def test_a_value_is_in_a_choice_once_and_a_choice_of_nothing_is_left_out() -> No
     assert config == {"a": {"enum": ["s", 1, True, "l"]}, "b": {}, "c": {"anyOf": [True]}}
 
 
+def test_no_default_is_null_because_editors_would_insert_it() -> None:
+    class Config(BaseModel):
+        a: str | None = None
+        b: Cat | None = None
+        c: str | None = "x"
+
+    schema = document_schema(KEYCLOAK, described(Config))
+    config = schema["properties"]["spec"]["properties"]["config"]["properties"]
+    assert {name: each.get("default", "none") for name, each in config.items()} == {
+        "a": "none",
+        "b": "none",
+        "c": "x",
+    }
+
+
 def test_texts_of_plugins_cannot_break_a_document_or_a_terminal() -> None:
     class Config(BaseModel):
         a: str = Field("", title="T\x1b[2J*/", description="D\x9b31m\n*/ \u202e\x00 end")
