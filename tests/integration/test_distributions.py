@@ -20,6 +20,7 @@ from packaging.version import Version
 import floe_core
 from tests.support import archives, locked
 from tests.support.archives import REPOSITORY, Archives
+from tests.support.distributions import Environment, plugin_distribution
 
 VERSION = floe_core.__version__
 CORE, OPERATOR = REPOSITORY / "floe_core", REPOSITORY / "operator" / "floe_operator"
@@ -196,7 +197,9 @@ def test_every_command_of_the_installed_operator_starts(with_both: Path, tmp_pat
     command = with_both.with_name("floe-operator")
     assert "run" in run(command, "run", "--help")
     assert run(command, "list", "--output", "json") == "[]\n"
-    run(command, "schema", "--all", "--dir", str(tmp_path))
+    plugins = Environment.create(tmp_path / "plugins")
+    plugins.add(plugin_distribution("duckdb"))
+    run(command, "schema", "--all", "--dir", str(tmp_path), "--plugin-python", str(plugins.python))
     assert (tmp_path / "floe.dev" / "floeplugin_v1alpha1.json").is_file()
     manifest = REPOSITORY / "examples" / "manifests" / "compute-duckdb.yaml"
     run(command, "validate", "--allow-missing-plugins", "-f", str(manifest))

@@ -227,7 +227,7 @@ def test_list_warns_of_a_floe_core_of_another_release_than_the_operator(tmp_path
 def test_list_warns_of_a_floe_core_that_is_not_the_one_that_runs(with_two_versions: Environment) -> None:
     said = listed(with_two_versions.python)
     assert said.returncode == 0
-    assert said.stderr == f"warning: floe-core: {inconsistent(with_two_versions)}\n"
+    assert said.stderr.splitlines()[0] == f"warning: floe-core: {inconsistent(with_two_versions)}"
 
 
 def test_list_names_every_place_of_two_versions_of_floe_core(with_two_versions: Environment) -> None:
@@ -242,7 +242,7 @@ def test_list_names_every_place_of_two_versions_of_floe_core(with_two_versions: 
 def test_the_same_version_in_two_places_is_no_fault(environment: Environment) -> None:
     for folder in (environment.site_packages, environment.folder / "shared"):
         Distribution("floe-core", VERSION).unpack(folder)
-    assert listed(environment.python).stderr == ""
+    assert "floe-core" not in listed(environment.python).stderr
 
 
 def test_a_registry_in_any_process_logs_it_once(with_two_versions: Environment) -> None:
