@@ -256,11 +256,11 @@ def _pattern(pattern: str | re.Pattern[str], *, is_of_python: bool) -> str:
     In Python's own engine, `$` also matches before a newline at the end; the flag `u`, which changes nothing,
     tells that this engine is meant.
     """
-    if isinstance(pattern, str):
-        return f"(?u){pattern}" if is_of_python and "$" in pattern else pattern
-    flags = "".join(
-        letter
-        for letter, flag in (("i", re.I), ("m", re.M), ("s", re.S), ("x", re.X))
-        if pattern.flags & flag
-    )
-    return f"(?{flags or 'u'}){pattern.pattern}" if flags or "$" in pattern.pattern else pattern.pattern
+    flags = ""
+    if isinstance(pattern, re.Pattern):
+        letters = (("i", re.I), ("m", re.M), ("s", re.S), ("x", re.X))
+        flags = "".join(letter for letter, flag in letters if pattern.flags & flag)
+        pattern, is_of_python = pattern.pattern, True
+    if not flags and is_of_python and "$" in pattern:
+        flags = "u"
+    return f"(?{flags}){pattern}" if flags else pattern

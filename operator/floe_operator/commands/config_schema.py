@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from floe_operator.commands.common_patterns import common_pattern
-from floe_operator.commands.refusals import NULL, is_secret, secret, sentences, typed
+from floe_operator.commands.refusals import NULL, is_secret, secret, typed
 from floe_operator.commands.schema_checks import UnusableSchema, check, check_depth
-from floe_operator.rules.sentences import printable
+from floe_operator.rules.sentences import followed_by, printable
 
 _Schema = dict[str, Any]
 _ABOUT = ("title", "description")
@@ -91,7 +91,7 @@ class _Translation:
         done = self._words_of(schema)
         if left_out := _left_out(schema):
             rest = f"`floe-operator validate` also checks the {' and the '.join(left_out)}."
-            done["description"] = sentences(done.get("description", ""), rest)
+            done["description"] = followed_by(done.get("description", ""), rest)
         if schema.get("type") in ("array", "object") and "if" not in done and self._holds_secrets(schema):
             bounds = ("minItems", "maxItems", "additionalItems")  # with which the value would be printed, too
             done = {word: value for word, value in done.items() if word not in bounds}
@@ -114,7 +114,7 @@ class _Translation:
             if word in self._words:
                 more = self._words[word](value, schema)
                 if "description" in done and "description" in more:
-                    more["description"] = sentences(done["description"], more["description"])
+                    more["description"] = followed_by(done["description"], more["description"])
                 done |= more
         if done.get("default", self) is None:  # which editors would insert
             del done["default"]

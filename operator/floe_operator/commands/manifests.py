@@ -74,7 +74,16 @@ class Manifests:
     files: int = 0
 
 
-def read_manifests(names: Iterable[str], *, stdin: Callable[[], bytes] | None = None) -> Manifests:
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise UsageError("standard input is closed")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise UsageError(f"cannot read standard input: {error.strerror}") from None
+
+
+def read_manifests(names: Iterable[str], *, stdin: Callable[[], bytes] = _standard_input) -> Manifests:
     """Return every object in the named files and folders; `-` is standard input.
 
     Raises:
@@ -84,7 +93,7 @@ def read_manifests(names: Iterable[str], *, stdin: Callable[[], bytes] | None = 
     seen: set[Path] = set()
     for name in names:
         if name == "-":
-            _take(read, STDIN, (stdin or _standard_input)())
+            _take(read, STDIN, stdin())
             continue
         for path in _files(name):
             if path.resolve() in seen:
@@ -96,15 +105,6 @@ def read_manifests(names: Iterable[str], *, stdin: Callable[[], bytes] | None = 
                 raise UsageError(f"cannot read {path}: {error.strerror}") from None
             _take(read, str(path), content)
     return read
-
-
-def _standard_input() -> bytes:
-    if sys.stdin is None:
-        raise UsageError("standard input is closed")
-    try:
-        return sys.stdin.buffer.read()
-    except OSError as error:
-        raise UsageError(f"cannot read standard input: {error.strerror}") from None
 
 
 def _files(name: str) -> Iterator[Path]:

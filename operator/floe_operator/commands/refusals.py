@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from floe_operator.rules.sentences import printable
+from floe_operator.rules.sentences import followed_by, printable
 
 NULL = {"type": "null"}
 _SECRET = "a secret: put it into a Secret and refer to it by configFrom"  # noqa: S105
@@ -30,7 +30,7 @@ def secret(schema: Mapping[str, Any]) -> dict[str, Any]:
     refuse = {"const": _SECRET, "not": {"const": _SECRET}, "errorMessage": _SECRET}
     return {
         "title": _SECRET,
-        "description": sentences(printable(str(schema.get("description", ""))), f"A{_SECRET[1:]}."),
+        "description": followed_by(printable(str(schema.get("description", ""))), f"A{_SECRET[1:]}."),
         "doNotSuggest": True,
         "if": NULL,
         "else": refuse,
@@ -42,11 +42,3 @@ def typed(type_: str) -> dict[str, Any]:
     said = _CONTAINERS[type_]
     refuse = {"const": said, "not": {"const": said}, "errorMessage": f"{said} is expected"}
     return {"if": {"not": {"type": type_}}, "then": refuse}
-
-
-def sentences(text: str, more: str) -> str:
-    """Return a text and a sentence after it."""
-    text = text.rstrip()
-    if not text:
-        return more
-    return f"{text} {more}" if text.endswith((".", "!", "?", ":")) else f"{text}. {more}"

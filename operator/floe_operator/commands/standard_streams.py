@@ -6,7 +6,6 @@ import codecs
 import contextlib
 import errno
 import io
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def answer(text: str, *, is_json: bool = False) -> None:
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     if is_json and codecs.lookup(sys.stdout.encoding).name != "utf-8":
-        text = "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
+        text = text.encode("ascii", _ESCAPE).decode("ascii")
     rest = memoryview(f"{text}\n".encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
     try:
         while rest:  # an unbuffered stream can write less than it is given

@@ -58,6 +58,14 @@ def _open(text: str) -> str:
     return " ".join(text.split()).rstrip(".:; ")
 
 
+def followed_by(text: str, more: str) -> str:
+    """Return somebody's text, whose last sentence may lack its end, and a sentence of ours after it."""
+    text = text.rstrip()
+    if not text:
+        return more
+    return f"{text} {more}" if text.endswith((".", "!", "?", ":")) else f"{text}. {more}"
+
+
 def printable(text: str) -> str:
     """Return a text with spaces for what a terminal would not print but obey; lines stay lines.
 
