@@ -190,9 +190,7 @@ def test_a_folder_that_is_full_keeps_the_schemas_that_it_had(folder: Path, tmp_p
     assert run(folder, "schema", "--all", "--dir", str(tmp_path)).returncode == 1  # storage/broken has none
     files = sorted(tmp_path.rglob("*"))
     before = {file: file.read_bytes() for file in files if file.is_file()}
-    told = run(
-        folder, "schema", "--all", "--dir", str(tmp_path), redirected="", BASH_ENV=str(_limits(tmp_path))
-    )
+    told = run(folder, "schema", "--all", "--dir", str(tmp_path), BASH_ENV=str(_limits(tmp_path)))
     assert told.returncode == 2
     assert f"cannot write to {tmp_path / 'floe.dev'}: File too large" in told.stderr.decode()
     assert {file: file.read_bytes() for file in files if file.is_file()} == before

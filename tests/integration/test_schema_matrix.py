@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.support.distributions import Environment
-from tests.support.go_tools import kubeconform
+from tests.support.go_tools import conforming
+from tests.support.operator import manifest
 from tests.support.schema_matrix import ROWS, field_of, matrix_plugin
 
 KINDS = ("taken", "refused", "converted", "let_through")
@@ -37,12 +38,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     folder = tmp_path_factory.mktemp("matrix")
     (folder / "manifests").mkdir()
     for number, (name, _, value) in enumerate(CASES):
-        document = {
-            "apiVersion": "floe.dev/v1alpha1",
-            "kind": "FloePlugin",
-            "metadata": {"name": "compute-matrix", "namespace": f"n{number}"},
-            "spec": {"type": "compute", "name": "matrix", "config": {field_of(name): value}},
-        }
+        document = manifest("compute", "matrix", config={field_of(name): value})
+        document["metadata"]["namespace"] = f"n{number}"
         (folder / "manifests" / f"{number}.json").write_text(json.dumps(document, ensure_ascii=False))
 
     def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -53,25 +50,21 @@ def answers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     written = run(*floe, "schema", "--all", "--dir", "schemas", *where)
     assert written.returncode == 0, written.stderr
     judged = run(*floe, "validate", "-f", "manifests", "--output", "json", *where)
-    conforms = run(
-        kubeconform(request.config), "-strict", "-output", "json", "-verbose",
-        "-schema-location", "schemas/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json", "manifests",
-    )  # fmt: skip
+    conforms, said = conforming(request.config, folder, "manifests")
     files = sorted((folder / "manifests").iterdir())
     checked = run(
         sys.executable, "-m", "check_jsonschema", "--schemafile", "schemas/floe.dev/compute-matrix.json",
         "--output-format", "json", "--verbose", *files,
     )  # fmt: skip
-    resources = json.loads(conforms.stdout)["resources"]
-    assert len(resources) == len(CASES), conforms.stdout
+    assert len(conforms) == len(CASES), said
     everything = frozenset(range(len(CASES)))
     report = json.loads(checked.stdout)
     assert not report.get("parse_errors"), checked.stdout
     return Answers(
         everything - {_number(each["file"]) for each in json.loads(judged.stdout)["findings"]},
-        frozenset(_number(each["filename"]) for each in resources if each["status"] == "statusValid"),
+        frozenset(int(name) for name, is_valid in conforms.items() if is_valid),
         everything - {_number(each["filename"]) for each in report["errors"]},
-        conforms.stdout + conforms.stderr + checked.stdout + checked.stderr,
+        said + checked.stdout + checked.stderr,
     )
 
 

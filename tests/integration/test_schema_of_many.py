@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from floe_core.plugin_types import PluginType
 from floe_operator.commands.common_patterns import common_pattern
 from tests.support.distributions import Environment, plugin_distribution
-from tests.support.go_tools import kubeconform
+from tests.support.go_tools import conforming, kubeconform, output_of
+from tests.support.operator import manifest
 from tests.support.pattern_strategies import random_patterns
 
 BEFORE = """
@@ -104,13 +106,16 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
             for number in range(MANY)
         ),
     )
-    command = (sys.executable, "-m", "floe_operator", "schema", "--all", "--dir", "schemas")
-    outcome = run(folder, *command, "--plugin-python", environment.python)
+    outcome = subprocess.run(
+        [sys.executable, "-m", "floe_operator", "schema", "--all", "--dir", "schemas"],
+        env={**os.environ, "FLOE_PLUGIN_PYTHON": str(environment.python)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     return folder, outcome
-
-
-def run(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_plugins_without_a_usable_schema_are_named_and_the_others_written(
@@ -146,22 +151,12 @@ def test_kubeconform_checks_the_documents_of_all_the_others(
         _write(manifests / f"p{number}.json", "dbt", f"p{number}", {"size": 1 if number else "many"})
     _write(manifests / "unusable.json", "compute", "raising", {"anything": 1})
     expected["unusable"] = True
-    outcome = run(
-        folder, kubeconform(request.config), "-strict", "-output", "json", "-verbose",
-        "-schema-location", "schemas/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json", "manifests",
-    )  # fmt: skip
-    found = {Path(each["filename"]).stem: each for each in json.loads(outcome.stdout)["resources"]}
-    assert {name: each["status"] == "statusValid" for name, each in found.items()} == expected, outcome.stdout
+    found, said = conforming(request.config, folder, "manifests")
+    assert found == expected, said
 
 
 def _write(file: Path, plugin_type: str, name: str, config: dict[str, Any]) -> None:
-    document = {
-        "apiVersion": "floe.dev/v1alpha1",
-        "kind": "FloePlugin",
-        "metadata": {"name": f"{plugin_type}-{name}"},
-        "spec": {"type": plugin_type, "name": name, "config": config},
-    }
-    file.write_text(json.dumps(document))
+    file.write_text(json.dumps(manifest(plugin_type, name, config=config)))
 
 
 def test_kubeconform_compiles_every_common_pattern(
@@ -174,5 +169,6 @@ def test_kubeconform_compiles_every_common_pattern(
     schema = {"$schema": "http://json-schema.org/draft-07/schema#", "properties": fields}
     (folder / "schema.json").write_text(json.dumps(schema))
     (folder / "a.json").write_text(json.dumps({"apiVersion": "v1", "kind": "A", "metadata": {"name": "a"}}))
-    outcome = run(folder, kubeconform(request.config), "-schema-location", "schema.json", "a.json")
-    assert outcome.returncode == 0, outcome.stdout
+    program = kubeconform(request.config)
+    code, said = output_of(program, "-schema-location", "schema.json", "a.json", cwd=folder)
+    assert code == 0, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def promtool(config: pytest.Config) -> Path:
 def kubeconform(config: pytest.Config) -> Path:
     """Return kubeconform, which checks manifests against JSON schemas."""
     return go_program(_TOOLS, config, "github.com/yannh/kubeconform/cmd/kubeconform")
+
+
+def conforming(config: pytest.Config, folder: Path, manifests: str) -> tuple[dict[str, bool], str]:
+    """Check manifests below `folder` against its `schemas`, as docs/gitops.md does it.
+
+    Returns, by the stem of each file, whether its object conforms, and kubeconform's whole output.
+    """
+    location = "schemas/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+    options = ("-strict", "-output", "json", "-verbose", "-schema-location", location)
+    _, said = output_of(kubeconform(config), *options, manifests, cwd=folder)
+    found = json.loads(said)["resources"]
+    return {Path(each["filename"]).stem: each["status"] == "statusValid" for each in found}, said
 
 
 def prometheus_operator_crds() -> list[Path]:
