@@ -29,7 +29,7 @@ NEW_ENOUGH := "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test lint format types unit lowest pythons integration test-newest test-kind bench dist lock clean
+.PHONY: help run demo test lint format types unit lowest pythons integration faults test-newest test-kind bench dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -41,7 +41,7 @@ run: $(VENV)/installed $(PLUGINS)/installed ## Run the operator on a local contr
 demo: $(VENV)/installed $(PLUGINS)/installed ## Like run, but not interactive: print the table, rotate a Secret, exit
 	$(call TOOL,demo) once
 
-test: $(VENV)/installed lint types unit lowest pythons integration ## Run every check and every test except those on Kind
+test: $(VENV)/installed lint types unit lowest pythons integration faults ## Run every check and every test except those on Kind
 
 lint: $(VENV)/installed ## Run the linters; check the format, import contracts, declared imports and locks
 	$(call TOOL,environments) check
@@ -74,6 +74,11 @@ integration: $(VENV)/installed ## Run the tests on a real control plane; the fir
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
 	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
 	LOCALCLUSTER_TEST_VERSION=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tools/localcluster/tests
+
+faults: $(VENV)/installed ## Run the tests with faults: kills, a proxy that misbehaves, a restored backup, old CRDs
+	$(BIN)/python -m localcluster build --version $(KUBERNETES)
+	@# They wait more than they work.
+	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 3 --dist loadgroup tests/faults
 
 test-newest: $(NEWEST)/installed ## Run unit, contract and integration tests with the newest release of everything, ignoring the locks
 	$(NEWEST)/bin/python -m pytest tests/unit tests/contract

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from floe_core.host.protocol import ScanResult
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.health import Election, Scanned
+from floe_operator.health import Election, Following, Scanned
 from floe_operator.rules.conditions import READY, TABLE
 from floe_operator.rules.mirror import is_bare
 from floe_operator.rules.resource import FloePlugin
@@ -68,11 +68,13 @@ class Queueing(Sized, Protocol):
     def oldest_age(self) -> float: ...
 
 
-class Following(Protocol):
+class SourcesState(Protocol):
     """What is read from the watches on Secrets and ConfigMaps."""
 
     @property
-    def restarts(self) -> int: ...
+    def restarts(self) -> Mapping[str, int]: ...
+
+    def streams(self) -> Mapping[str, Following]: ...
 
 
 class Listed(Protocol):
@@ -81,11 +83,8 @@ class Listed(Protocol):
     def all(self) -> Sequence[FloePlugin]: ...
 
 
-class WatchState(Protocol):
+class WatchState(Following, Protocol):
     """What is read from the watch on FloePlugins."""
-
-    @property
-    def established(self) -> bool: ...
 
     @property
     def starts(self) -> int: ...
@@ -100,7 +99,7 @@ class OperatorState(Collector):
     host: Hosting
     scans: Scanning
     queue: Queueing
-    sources: Following
+    sources: SourcesState
     objects: Listed
     watch: WatchState
 
@@ -163,9 +162,16 @@ class OperatorState(Collector):
             "floe_operator_watch_restarts", "Watches that failed and were restarted.", labels=["resource"]
         )
         restarts.add_metric(["floeplugins"], max(0, self.watch.starts - 1))
-        restarts.add_metric(["secrets and configmaps"], self.sources.restarts)
+        for resource, number in self.sources.restarts.items():
+            restarts.add_metric([resource], number)
         yield restarts
-        yield _gauge("watch_established", "Whether FloePlugins are being watched.", self.watch.established)
+        established = GaugeMetricFamily(
+            "floe_operator_watch_established", "Whether changes of a resource arrive.", labels=["resource"]
+        )
+        established.add_metric(["floeplugins"], float(not self.watch.obstacle))
+        for resource, stream in self.sources.streams().items():
+            established.add_metric([resource], float(not stream.obstacle))
+        yield established
 
     def _plugin_host(self) -> Iterator[Metric]:
         yield CounterMetricFamily(

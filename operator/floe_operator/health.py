@@ -13,7 +13,7 @@ Check = Callable[[], str]
 """Returns what is wrong, for people; empty if nothing is."""
 
 WATCH_SILENCE = 60.0
-"""Seconds without a sign of life after which the watch's thread counts as hung."""
+"""Seconds without a request of the watch, answered or not, after which it counts as hung."""
 
 
 class Election(Protocol):
@@ -26,11 +26,15 @@ class Election(Protocol):
     def obstacle(self) -> str: ...
 
 
-class Watching(Protocol):
-    """What is read from the watch on FloePlugins."""
+class Following(Protocol):
+    """What is read from whatever follows objects of the API server."""
 
     @property
     def obstacle(self) -> str: ...
+
+
+class Watching(Following, Protocol):
+    """What is read from the watch on FloePlugins."""
 
     def silence(self) -> float: ...
 
@@ -45,8 +49,18 @@ class Scanned(Protocol):
     def failure(self) -> str: ...
 
 
-class Writing(Protocol):
-    """What is read from the calls to the API server."""
+class Suitable(Protocol):
+    """What is read about the CRD."""
+
+    @property
+    def fault(self) -> str: ...
+
+
+class Requests(Protocol):
+    """What is read from the requests about FloePlugins."""
+
+    @property
+    def unlisted(self) -> str: ...
 
     @property
     def refusals(self) -> Mapping[str, str]: ...
@@ -57,12 +71,20 @@ def liveness(watch: Watching) -> dict[str, Check]:
 
     def watches() -> str:
         silence = watch.silence()
-        return f"no sign of life for {silence:.0f} s" if silence > WATCH_SILENCE else ""
+        return f"no request for {silence:.0f} s" if silence > WATCH_SILENCE else ""
 
     return {"event-loop": lambda: "", "watch": watches}
 
 
-def readiness(election: Election, watch: Watching, scans: Scanned, writing: Writing) -> dict[str, Check]:
+def readiness(
+    *,
+    election: Election,
+    watch: Following,
+    sources: Following,
+    crd: Suitable,
+    scans: Scanned,
+    floeplugins: Requests,
+) -> dict[str, Check]:
     """Return the checks of /readyz, each naming what is missing."""
 
     def scan() -> str:
@@ -73,9 +95,12 @@ def readiness(election: Election, watch: Watching, scans: Scanned, writing: Writ
 
     return {
         "watch": lambda: watch.obstacle,
+        "listing": lambda: floeplugins.unlisted,
+        "sources": lambda: sources.obstacle,
+        "crd": lambda: crd.fault,
         "scan": scan,
         "leader-election": leader,
-        "writes": lambda: "; ".join(writing.refusals.values()),
+        "writes": lambda: "; ".join(floeplugins.refusals.values()),
     }
 
 

@@ -18,7 +18,15 @@ class _NotOurEnd(logging.Filter):
     """Drops kopf's lines about signals (its thread gets none) and about its own end (`watch` logs that)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.exc_info and "OS signals are ignored" not in str(record.msg)
+        said = str(record.msg)
+        return not record.exc_info and not said.startswith(("Stop-flag", "OS signals are ignored"))
+
+
+class _NotItsRequests(logging.Filter):
+    """Drops kopf's lines about each failed attempt, at error level; `api.watch` logs an outage once."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Request attempt")
 
 
 _tracebacks = structlog.processors.ExceptionRenderer(
@@ -62,11 +70,13 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -
     root.handlers = [handler]
     root.setLevel(level.upper())
     # kopf logs every event it hands over, and aiohttp every reconnect.
-    for noisy in ("kopf.objects", "aiohttp", "asyncio", "kopf._core.engines.activities"):
+    for noisy in ("kopf.objects", "kopf.activities", "aiohttp", "asyncio", "kopf._core.engines.activities"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("kubernetes.aio.config").setLevel(logging.ERROR)  # `connect` says what is wrong
     for name in ("kopf._core.reactor.running", "kopf._core.reactor.orchestration"):
         logging.getLogger(name).addFilter(_NotOurEnd())
+    for name in ("kopf._cogs.clients.watching", "kopf._core.reactor.observation"):
+        logging.getLogger(name).addFilter(_NotItsRequests())
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

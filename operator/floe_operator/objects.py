@@ -1,36 +1,54 @@
 """The newest known state of each FloePlugin, from the watch, listings and the answers to our own writes.
 
 Only a newer resourceVersion replaces a known state, so the watch and the answers to our own writes can arrive
-in any order. An object that does not match the CRD as we know it is known only by name.
+in any order. A listing replaces whatever came before it began: versions can go back, when the API server's
+data is restored from a backup. An object that does not match the CRD as we know it is known only by name.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import ValidationError
 
 from floe_core.plugin_types import PluginId
 from floe_operator.rules.config_merge import SourceObject, referenced
-from floe_operator.rules.resource import FloePlugin, parse_object_name
+from floe_operator.rules.foreign_json import mapping, text
+from floe_operator.rules.foreign_json import name as name_of
+from floe_operator.rules.resource import FloePlugin, parse_object_name, version_number
 from floe_operator.said import Said
 
 _log = structlog.get_logger(__name__)
+
+
+_LISTING_SECONDS = 600.0
+"""More than any listing takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     uid: str
     resource_version: str
+    moment: int
+    """When the state was stored; see `Objects.moment`."""
     seen: FloePlugin | None
     """The object, or None if it does not match the CRD as we know it."""
 
     @property
     def number(self) -> int:
-        return _number(self.resource_version)
+        return version_number(self.resource_version)
+
+
+class _Deletion(NamedTuple):
+    number: int
+    """The resourceVersion, as a number."""
+    moment: int
+    at: float
+    """Seconds of the monotonic clock."""
 
 
 class Objects:
@@ -38,11 +56,14 @@ class Objects:
 
     def __init__(self) -> None:
         self._known: dict[PluginId, _Known] = {}
-        self._deleted_at: dict[str, int] = {}
+        self._deleted: dict[str, _Deletion] = {}
+        """The deletions of the last minutes, by uid."""
         self._users: dict[SourceObject, dict[PluginId, None]] = {}
         self._said: Said[str] = Said()
         self.complete = False
         """Whether a complete listing has been stored, so that an object missing here does not exist."""
+        self.moment = 0
+        """Counts what was stored, and so separates what came before a listing began from what came later."""
 
     def __len__(self) -> int:
         return len(self.all())
@@ -70,24 +91,27 @@ class Objects:
         known = self._known.get(plugin) if plugin is not None else None
         return plugin if known is not None and (known.uid, known.resource_version) == (uid, version) else None
 
-    def put(self, raw: Mapping[str, Any]) -> PluginId | None:
-        """Store an object unless a newer state is known; return its plugin, or None if its name fits none."""
+    def put(self, raw: Mapping[str, Any], *, listing: int = -1) -> PluginId | None:
+        """Store an object unless a newer state is known; return its plugin, or None if its name fits none.
+
+        An object from a listing replaces any state stored before `listing`, the moment when it began.
+        """
         plugin, uid, version = _identity(raw)
         if plugin is None:
             self._say_unfit(raw, ["metadata.name"])
             return None
         known = self._known.get(plugin)
-        if (
-            known is not None
-            and known.uid == uid
-            and (version == known.resource_version or _number(version) < known.number)
-        ):
-            return plugin
-        if _number(version) <= self._deleted_at.get(uid, -1):
+        if known is not None and known.uid == uid:
+            is_older = version_number(version) < known.number and known.moment > listing
+            if is_older or version == known.resource_version:
+                return plugin
+        deleted = self._deleted.get(uid)
+        if deleted and version_number(version) <= deleted.number and deleted.moment > listing:
             return plugin
         self._forget(plugin)
         seen = self._parse(raw, plugin)
-        self._known[plugin] = _Known(uid, version, seen)
+        self.moment += 1
+        self._known[plugin] = _Known(uid, version, self.moment, seen)
         for source in referenced(seen.spec) if seen is not None else ():
             self._users.setdefault(source, {})[plugin] = None
         return plugin
@@ -97,29 +121,40 @@ class Objects:
         plugin, uid, version = _identity(raw)
         if plugin is None:
             return None
-        self._deleted_at[uid] = _number(version)
+        self.moment += 1
+        self._deleted[uid] = _Deletion(version_number(version), self.moment, time.monotonic())
         known = self._known.get(plugin)
         if known is not None and known.uid == uid:
             self._forget(plugin)
         return plugin
 
-    def listed(self, plugins: Collection[PluginId | None], started: Mapping[PluginId, str]) -> set[PluginId]:
-        """Remove the objects that a complete listing lacks, unless they changed during the listing.
+    def listed(self, plugins: Collection[PluginId], began: int) -> set[PluginId]:
+        """Note that a complete listing, which began at a moment, has been stored.
 
-        `plugins` are those in the listing, and `started` is `versions()` from before it. Return the plugins
-        whose objects were removed.
+        `plugins` are those in the listing. Return the plugins whose objects were removed.
         """
-        now = self.versions()
-        gone = {plugin for plugin in started.keys() - set(plugins) if now.get(plugin) == started[plugin]}
+        self.complete = True
+        return self.keep_only(plugins, began)
+
+    def keep_only(self, plugins: Collection[PluginId], began: int) -> set[PluginId]:
+        """Remove the objects that a complete listing lacks, unless they were stored after it began.
+
+        Return the plugins whose objects were removed.
+        """
+        gone = {
+            plugin for plugin, known in self._known.items() if known.moment <= began and plugin not in plugins
+        }
         for plugin in gone:
             self._forget(plugin)
-        self._deleted_at.clear()
-        self.complete = True
+        # Another listing may be under way.
+        horizon = time.monotonic() - _LISTING_SECONDS
+        self._deleted = {uid: deleted for uid, deleted in self._deleted.items() if deleted.at > horizon}
         return gone
 
-    def versions(self) -> dict[PluginId, str]:
-        """Return the resourceVersion of each object, including those that do not match the CRD."""
-        return {plugin: known.resource_version for plugin, known in self._known.items()}
+    def distrust_versions(self) -> None:
+        """Let whatever comes next replace each known state: the API server counts versions anew."""
+        self._known = {plugin: replace(known, resource_version="") for plugin, known in self._known.items()}
+        self._deleted.clear()
 
     def users(self, source: SourceObject) -> list[PluginId]:
         """Return the plugins whose configuration refers to this Secret or ConfigMap."""
@@ -130,7 +165,7 @@ class Objects:
         self._known.clear()
         self._users.clear()
         self._said.only(())
-        self._deleted_at.clear()
+        self._deleted.clear()
         self.complete = False
 
     def _forget(self, plugin: PluginId) -> None:
@@ -158,18 +193,13 @@ class Objects:
 
     def _say_unfit(self, raw: Mapping[str, Any], fields: list[str]) -> None:
         """Log that an object does not match the CRD; an older or newer CRD may have allowed it."""
-        name = str((raw.get("metadata") or {}).get("name"))
+        name = name_of(raw)
         if self._said.is_new(name, fields):
             _log.warning("ignoring a FloePlugin that does not match the CRD", name=name, fields=fields)
 
 
 def _identity(raw: Mapping[str, Any]) -> tuple[PluginId | None, str, str]:
     """Return an object's plugin, uid and resourceVersion."""
-    metadata = raw.get("metadata") or {}
-    plugin = parse_object_name(str(metadata.get("name")))
-    return plugin, str(metadata.get("uid", "")), str(metadata.get("resourceVersion", ""))
-
-
-def _number(resource_version: str) -> int:
-    # Kubernetes 1.35 guarantees that versions compare as numbers; no earlier server used anything else.
-    return int(resource_version) if resource_version.isdecimal() else 0
+    metadata = mapping(raw.get("metadata"))
+    plugin = parse_object_name(text(metadata.get("name")))
+    return plugin, text(metadata.get("uid")), text(metadata.get("resourceVersion"))

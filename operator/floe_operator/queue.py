@@ -18,7 +18,7 @@ import structlog
 
 from floe_operator.rules.backoff import Backoff
 from floe_operator.rules.results import Later, Result, RetryableError, RetryAfter
-from floe_operator.said import Said
+from floe_operator.said import Said, gist
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -119,7 +119,7 @@ class WorkQueue(Generic[Key]):
             result = await self._reconcile(key)
         except RetryableError as error:
             delay = self._back_off(key, error.after)
-            log = _log.warning if self._said.is_new(str(error)) else _log.debug
+            log = _log.warning if self._said.is_new(gist(str(error))) else _log.debug
             log("will be retried", key=self._name(key), reason=str(error), in_seconds=round(delay, 1))
         except Exception:  # noqa: BLE001 -- our own bug must not stop the other keys
             delay = self._back_off(key, None)

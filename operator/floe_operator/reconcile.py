@@ -32,6 +32,9 @@ _AGAIN = RetryAfter(0)
 _SOON = RetryAfter(1.0)
 """Reconcile again soon: if another writer of the status never stops, that costs one write a second."""
 
+_MUCH_LATER = RetryAfter(60.0)
+"""Reconcile again after a refusal that only a change of a CRD, quota or policy ends."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -68,6 +71,10 @@ class Reconciler:
                 "the object, its CRD or its namespace is being deleted", plugin=plugin.slug, reason=str(error)
             )
             return DONE
+        except (errors.NotAdmitted, errors.NotInSchema) as error:
+            # Not an outage: what helps is a change by people, and the log says once which.
+            _log.debug("not written", plugin=plugin.slug, reason=str(error))
+            return _MUCH_LATER
         except (HostUnavailable, PluginGone) as error:
             raise RetryableError(str(error)) from error
 

@@ -18,6 +18,7 @@ from floe_operator.api import errors
 from floe_operator.api.connection import Connection, connect
 from floe_operator.api.events import EventRecorder
 from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.api.kopf_run import Seen
 from floe_operator.api.leader import Elector, NoElection
 from floe_operator.api.sources import Sources
 from floe_operator.api.watch import Watch
@@ -131,10 +132,15 @@ class Operator:
         self.watch = Watch(
             connection,
             self.floeplugins,
+            Seen(
+                moment=lambda: self.objects.moment,
+                changed=lambda change: self.wakeups.seen(*change),
+                listed=self.wakeups.listed,
+            ),
             # If the CRD is installed late, its mirrors do not wait for the next scan.
             on_start=self.scanner.hurry,
-            on_event=self.wakeups.seen,
             on_gone=self._kind_gone,
+            on_history_lost=self._history_lost,
         )
         self.metrics.add(
             OperatorState(
@@ -202,7 +208,14 @@ class Operator:
         if not self._http_port:
             return contextlib.nullcontext()
         live = health.liveness(self.watch)
-        ready = health.readiness(self.elector, self.watch, self.scans, self.floeplugins)
+        ready = health.readiness(
+            election=self.elector,
+            watch=self.watch,
+            sources=self.sources,
+            crd=self.floeplugins.crd,
+            scans=self.scans,
+            floeplugins=self.floeplugins,
+        )
         pages = {
             "/healthz": lambda _: report_page(live),
             "/readyz": lambda _: report_page(ready),
@@ -220,6 +233,12 @@ class Operator:
     def _plugin_printed(self, line: str) -> None:
         """Log a line that a plugin (unknown which) wrote to its standard output or error."""
         _log.info("plugin output", text=self.configurations.scrubbers.common().scrub(line))
+
+    def _history_lost(self) -> None:
+        """Believe no version known so far: the watches begin with new listings."""
+        self.objects.distrust_versions()
+        self.sources.list_again()
+        self.scanner.hurry()
 
     def _kind_gone(self) -> None:
         """Stop all probes, because without the CRD there are no objects."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import collections
 import math
+import re
 import time
 from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
 Subject = TypeVar("Subject", bound=Hashable)
 
+_PARTICULARS = re.compile(r'"[^"]*"|\d+')
 _MOST = 10_000
 """Maximum number of subjects; the oldest are forgotten first and then count as new."""
+
+
+def gist(text: str) -> str:
+    """Return a text without quoted names and numbers: what many objects and attempts have in common."""
+    return _PARTICULARS.sub("", text)
 
 
 class Said(Generic[Subject]):

@@ -20,7 +20,7 @@ from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
 from floe_operator.rules import mirror
-from floe_operator.rules.resource import is_nameable
+from floe_operator.rules.resource import is_nameable, parse_object_name
 from floe_operator.said import Said
 from floe_operator.scans import Scans
 
@@ -91,21 +91,22 @@ class Scanner:
 
         Return False if the objects could not be listed.
         """
-        before = self._objects.versions()
+        began = self._objects.moment
         listed: set[PluginId] = set()
         try:
-            # One at a time: as the API server sends them, a thousand objects are larger than what is kept.
-            async for raw in self._floeplugins.list():
-                if (plugin := self._objects.put(raw)) is not None:
-                    listed.add(plugin)
-        except errors.ClusterError as error:
-            # The watch logs why, and for how long. No object counts as deleted.
-            _log.debug("cannot list FloePlugins", reason=str(error))
+            # Page by page: as the API server sends them, a thousand objects are larger than what is kept.
+            async for page in self._floeplugins.list():
+                for raw in page.objects:
+                    self._objects.put(raw, listing=began)
+                listed.update(
+                    plugin for name in page.names if (plugin := parse_object_name(name)) is not None
+                )
+        except errors.ClusterError:  # `floeplugins` says so; no object counts as deleted
             self._absences = self._absences.unless_found(scan)
             for plugin in listed:
                 self._look_at(plugin)
             return False
-        for plugin in self._objects.listed(listed, before):
+        for plugin in self._objects.listed(listed, began):
             self._look_at(plugin)
         self._scans.objects_listed()
         objects = self._objects.all()

@@ -13,6 +13,7 @@ from floe_core.plugin_types import PluginId
 from floe_operator.objects import Objects
 from floe_operator.rules.config_merge import SourceObject
 from floe_operator.rules.dependency_graph import Dependents
+from floe_operator.rules.resource import parse_object_name
 
 
 class Wakeups:
@@ -24,12 +25,27 @@ class Wakeups:
         self._enqueue = enqueue
         self._ready: set[PluginId] = set()
 
-    def seen(self, event: str | None, raw: Mapping[str, Any]) -> None:
-        """Handle a watch event about an object; an echo of our own write does not enqueue its plugin."""
+    def seen(self, event: str | None, raw: Mapping[str, Any], listing: int = -1) -> None:
+        """Handle a watch event about an object; an echo of our own write does not enqueue its plugin.
+
+        Without an event, the object is from the listing that began at the moment `listing`.
+        """
         gone = event == "DELETED"
         if not gone and (plugin := self._objects.known_as_it_is(raw)) is not None:
             self._note_readiness(plugin)
-        elif (plugin := self._objects.remove(raw) if gone else self._objects.put(raw)) is not None:
+        elif gone:
+            self._look_at_any(self._objects.remove(raw))
+        else:
+            self._look_at_any(self._objects.put(raw, listing=-1 if event else listing))
+
+    def listed(self, names: Collection[str], began: int) -> None:
+        """Handle a complete listing of objects, which began at a moment: no others exist."""
+        plugins = {plugin for name in names if (plugin := parse_object_name(name)) is not None}
+        for plugin in self._objects.keep_only(plugins, began):
+            self.look_at(plugin)
+
+    def _look_at_any(self, plugin: PluginId | None) -> None:
+        if plugin is not None:
             self.look_at(plugin)
 
     def look_at(self, plugin: PluginId) -> None:

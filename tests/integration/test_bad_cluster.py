@@ -10,8 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 
@@ -22,6 +20,7 @@ from tests.integration.conftest import StartOperator, control_plane_options
 from tests.support.audit import Audit, now
 from tests.support.control_planes import grant, install_crd, remove_crd, write_kubeconfig
 from tests.support.distributions import Environment, plugin_distribution
+from tests.support.http_pages import page
 from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.polling import eventually
 from tests.support.ports import free_port
@@ -166,20 +165,7 @@ def test_an_unreachable_api_server_is_reported_and_waited_for_at_the_start_and_l
     assert len(complaints(operator)) < 30, complaints(operator)
 
 
-def page(port: int, path: str) -> tuple[int, str]:
-    """Return the HTTP code and the text of a page of the operator.
-
-    Raises:
-        AssertionError: The operator does not serve pages yet.
-    """
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError as error:
-        raise AssertionError(str(error)) from None
+WATCHED = 'floe_operator_watch_established{resource="floeplugins"}'
 
 
 def test_an_outage_shows_in_readiness_and_metrics_while_the_process_stays_healthy(
@@ -191,7 +177,7 @@ def test_an_outage_shows_in_readiness_and_metrics_while_the_process_stays_health
     start_operator(ALONE, "--scan-interval", "1h", "--http-port", str(port))
     are_ready(floeplugins)
     eventually(lambda: page(port, "readyz")[0] == 200)
-    assert "floe_operator_watch_established 1.0" in page(port, "metrics")[1]
+    assert f"{WATCHED} 1.0" in page(port, "metrics")[1]
     cluster.stop_api_server(kill=True)
     try:
 
@@ -203,12 +189,12 @@ def test_an_outage_shows_in_readiness_and_metrics_while_the_process_stays_health
             return True
 
         eventually(told, within=60)
-        assert "floe_operator_watch_established 0.0" in page(port, "metrics")[1]
+        assert f"{WATCHED} 0.0" in page(port, "metrics")[1]
         assert page(port, "healthz")[0] == 200
     finally:
         cluster.start_api_server()
     eventually(lambda: page(port, "readyz")[0] == 200, within=60)
-    assert "floe_operator_watch_established 1.0" in page(port, "metrics")[1]
+    assert f"{WATCHED} 1.0" in page(port, "metrics")[1]
 
 
 def test_after_an_outage_that_outlasts_the_lease_one_operator_leads(

@@ -191,7 +191,7 @@ def test_a_scrape_shows_what_the_operator_did_and_the_state_of_the_plugins(
         assert seen["floe_operator_queue_depth", ()] == 0
         assert seen["floe_operator_scan_success", ()] == 1
         assert seen["floe_operator_scan_last_success_timestamp_seconds", ()] > 1.7e9
-        assert seen["floe_operator_watch_established", ()] == 1
+        assert seen["floe_operator_watch_established", (("resource", "floeplugins"),)] == 1
         assert seen["floe_operator_watch_restarts_total", (("resource", "floeplugins"),)] == 0
         assert seen["floe_operator_plugin_host_starts_total", ()] == 1
         assert seen["floe_operator_plugin_host_resident_memory_bytes", ()] > 1e6

@@ -33,7 +33,7 @@ class Server:
             self.requests["watch", resource] += 1
             return web.Response(body=self._watch)
         self.requests["list", resource] += 1
-        words = {"metadata": {"name": "words", "resourceVersion": "5"}}
+        words = {"metadata": {"name": "words", "uid": "u", "resourceVersion": "5"}}
         return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [words]})
 
 
@@ -58,14 +58,19 @@ async def test_a_watch_that_ends_immediately_is_counted_and_restarted_ever_more_
         sources.version(WORDS)
 
         async def restarted() -> bool:
-            return sources.restarts >= 3
+            return sources.restarts["secrets"] >= 3
 
         await eventually_async(restarted)
-        assert server.requests["watch", "secrets"] == server.requests["list", "secrets"] == 3
+        # The first short watch is taken for an accident, and followed by another without a listing.
+        assert server.requests["list", "secrets"] == 3
+        assert server.requests["watch", "secrets"] <= 4
 
 
-async def test_after_a_line_that_is_not_an_event_everything_is_listed_again() -> None:
-    server = Server(b"<html>\n")
+@pytest.mark.parametrize(
+    "line", [b"<html>", b'{"type": "ADDED", "object": {"metadata": "x"}}', b"[" * 20_000]
+)
+async def test_after_a_line_that_is_not_an_event_everything_is_listed_again(line: bytes) -> None:
+    server = Server(line + b"\n")
     async with sources_of(server) as sources:
         sources.version(WORDS)
 

@@ -57,7 +57,9 @@ def test_the_service_serves_the_metrics_of_an_operator_that_is_not_ready(waiting
     path = f"/api/v1/namespaces/{waiting.namespace}/services/floe-operator:metrics/proxy/metrics"
 
     def look() -> bool:
-        assert "floe_operator_watch_established 0.0" in waiting.cluster.kubectl("get", "--raw", path)
+        assert 'floe_operator_watch_established{resource="floeplugins"} 0.0' in waiting.cluster.kubectl(
+            "get", "--raw", path
+        )
         return True
 
     eventually(look)

@@ -50,9 +50,16 @@ class Standing:
 
 @contextmanager
 def standing_operator(
-    cluster: LocalCluster, folder: Path, *distributions: Distribution, flags: tuple[str, ...] = ()
+    cluster: LocalCluster,
+    folder: Path,
+    *distributions: Distribution,
+    flags: tuple[str, ...] = (),
+    kubeconfig: Path | None = None,
 ) -> Iterator[Standing]:
-    """Run an operator with these plugins in its own namespace, and yield it once every mirror exists."""
+    """Run an operator with these plugins in its own namespace, and yield it once every mirror exists.
+
+    The operator uses `kubeconfig` if given, else the administrator's.
+    """
     namespace = f"test-{uuid.uuid4().hex[:10]}"
     cluster.kubectl("create", "namespace", namespace)
     environment = Environment.create(folder / "plugins")
@@ -60,7 +67,7 @@ def standing_operator(
     plugins = FloePlugins(cluster.kubeconfig, namespace)
     wanted = sum(len(entries) for one in distributions for entries in one.entry_points.values())
     process = OperatorProcess(
-        cluster.kubeconfig,
+        kubeconfig or cluster.kubeconfig,
         namespace,
         environment.python,
         folder / "operator.log",

@@ -6,7 +6,6 @@ import asyncio
 import json
 import math
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,13 @@ from kubernetes.aio import client, config
 
 from floe_operator.api import errors
 from floe_operator.api.proxies import environment_proxy
+from floe_operator.api.stream_state import HEADERS_SECONDS, SILENCE_SECONDS
+from floe_operator.api.watch_events import Event, MalformedEvent, event, lines
+from floe_operator.rules import foreign_json
 from floe_operator.settings import service_account_namespace
-
-_DEEPEST_JSON = 10_000
-"""Levels of nesting that the API server decodes (sigs.k8s.io/json); Python's own parser is recursive."""
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request may take by default."""
-STREAM_SILENCE = 90.0
-"""Seconds without a byte after which a watch counts as broken; bookmarks arrive about once a minute."""
 
 
 class Connection:
@@ -82,10 +79,10 @@ class Connection:
         except TimeoutError:
             self.on_answer(method, "timeout")
             raise errors.ClusterUnreachable(
-                f"the API server at {self.server} did not answer in {timeout:.3g} s"
+                f"the API server at {self.server} did not answer in time"
             ) from None
         try:
-            found = json.loads(payload)
+            found = await _parsed(payload)
         except ValueError:  # perhaps a proxy's error page
             found = None
         if not isinstance(found, dict):
@@ -152,12 +149,13 @@ class Connection:
         *,
         query: Mapping[str, str],
         accept: str,
-        timeout: float,
-        silence: float = STREAM_SILENCE,
-    ) -> AsyncIterator[dict[str, Any]]:
+        on_open: Callable[[], None],
+        silence: float = SILENCE_SECONDS,
+    ) -> AsyncIterator[Event]:
         """Yield the events of a watch until the server ends it or the connection breaks.
 
-        A connection on which nothing arrives for `silence` seconds counts as broken.
+        `on_open` is called when the API server begins to answer. A connection on which nothing arrives for
+        `silence` seconds counts as broken.
 
         Raises:
             Refused: A line is not an event; watching again from the version before it would fail again.
@@ -170,11 +168,16 @@ class Connection:
                 header_params={"Accept": accept},
                 auth_settings=["BearerToken"],
             )
-            limits = aiohttp.ClientTimeout(total=timeout, sock_connect=REQUEST_TIMEOUT, sock_read=silence)
-            answer = (await self._client.call_api(method, url, headers, _request_timeout=limits)).response
-        except TimeoutError as error:
+            limits = aiohttp.ClientTimeout(
+                total=SILENCE_SECONDS, sock_connect=HEADERS_SECONDS, sock_read=silence
+            )
+            async with asyncio.timeout(HEADERS_SECONDS):
+                answer = (await self._client.call_api(method, url, headers, _request_timeout=limits)).response
+        except TimeoutError:
             self.on_answer("GET", "timeout")
-            raise self._unreachable(error) from None
+            raise errors.ClusterUnreachable(
+                f"the API server at {self.server} did not answer a watch in {HEADERS_SECONDS:.3g} s"
+            ) from None
         except aiohttp.ClientError as error:
             self.on_answer("GET", "unreachable")
             raise self._unreachable(error) from None
@@ -182,19 +185,21 @@ class Connection:
         try:
             if answer.status >= 300:
                 raise errors.from_status(answer.status, await answer.read())
-            while (line := await answer.content.readline()).endswith(b"\n"):
-                yield _event(line)
+            on_open()
+            async for line in lines(answer.content):
+                yield event(await _parsed(line))
         except (TimeoutError, aiohttp.ClientError):
             return
         except ValueError as error:
-            raise errors.Refused(
-                f"GET {path} sent a line that is not an event: {type(error).__name__}"
-            ) from None
+            what = str(error) if isinstance(error, MalformedEvent) else "a line that is not JSON"
+            raise errors.Refused(f"GET {path} sent {what}") from None
         finally:
             answer.close()
 
     def _unreachable(self, error: Exception) -> errors.ClusterUnreachable:
-        return errors.ClusterUnreachable(f"the API server at {self.server} cannot be reached: {error}")
+        return errors.ClusterUnreachable(
+            f"the API server at {self.server} cannot be reached: {errors.why(error)}"
+        )
 
     async def for_kopf(self) -> kopf.ConnectionInfo:
         """Return the same credentials for kopf, read again at each call because tokens rotate."""
@@ -216,6 +221,10 @@ class Connection:
             default_namespace=self.namespace,
         )
 
+    async def renew(self) -> None:
+        """Read the credentials again, because those of before are rejected."""
+        await self._renew()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()  # type: ignore[no-untyped-call]
@@ -227,8 +236,6 @@ async def connect() -> Connection:
     Raises:
         ClusterConfigError: There is no usable configuration.
     """
-    # An object nested as deeply as the API server allows must not break the listing or kopf's watch.
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 2 * _DEEPEST_JSON))
     configuration = client.Configuration()
     configuration.connection_pool_maxsize = 64
     # Otherwise aiohttp would read the environment and ~/.netrc for each request, in a thread.
@@ -260,11 +267,12 @@ async def connect() -> Connection:
     return Connection(configuration, found, renew)
 
 
-def _event(line: bytes) -> dict[str, Any]:
-    event = json.loads(line)
-    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
-        raise ValueError("not an event")
-    return event
+async def _parsed(text: bytes) -> Any:
+    """Return the value of a JSON text, as `foreign_json.loads` does, but parse a deep one in a thread."""
+    try:
+        return json.loads(text.decode())
+    except RecursionError:
+        return await asyncio.to_thread(foreign_json.loads, text)
 
 
 def _kubeconfig() -> str:

@@ -5,9 +5,11 @@ ClusterError
 ├── ClusterUnreachable      no answer, or none for now; a retry helps
 ├── Unauthorized            the credentials are not accepted
 ├── MissingRight            RBAC does not allow a verb on a resource; the error names both
+├── NotAdmitted             a quota or an admission policy forbids the write, in the API server's words
 ├── NotFound                the object or its kind does not exist
 ├── Conflict                another field manager owns the field, or the object is not the intended one
 ├── NamespaceTerminating    nothing can be created in the namespace any more
+├── NotInSchema             the kind's schema does not allow the status; only another CRD helps
 ├── NotLeading              another operator might lead, so nothing is sent
 └── Refused                 any other answer, in the API server's words
 """
@@ -15,10 +17,12 @@ ClusterError
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from floe_operator.rules import foreign_json
 from floe_operator.rules.results import RetryableError
 
 
@@ -47,6 +51,10 @@ class MissingRight(ClusterError):
         """The missing verb and resource, for example `patch floeplugins/status`."""
 
 
+class NotAdmitted(ClusterError):
+    """A quota, an admission policy or a webhook forbids the write; permissions would not help."""
+
+
 class NotFound(ClusterError):
     """The object does not exist."""
 
@@ -57,6 +65,10 @@ class Conflict(ClusterError):
 
 class NamespaceTerminating(ClusterError):
     """The namespace is being deleted."""
+
+
+class NotInSchema(ClusterError):
+    """The schema that the API server has for the kind does not allow the status."""
 
 
 class NotLeading(ClusterError):
@@ -70,18 +82,37 @@ class Refused(ClusterError):
 _KIND_TERMINATES = "not allowed while custom resource definition is terminating"
 """https://github.com/kubernetes/apiextensions-apiserver/blob/master/pkg/apiserver/customresource_handler.go"""
 
+_NOT_DECLARED = "field not declared in schema"
+"""https://github.com/kubernetes-sigs/structured-merge-diff/blob/master/typed/validate.go"""
+
+_WE_WROTE = re.compile(r" is invalid: .*\b(status\.|spec\.type: Unsupported value)", re.DOTALL)
+_DENIED = re.compile(r" denied (the )?request\b")
+_FORBIDDEN_BY = " is forbidden: "
+"""What admission says, whatever its code: https://github.com/kubernetes/apiserver/tree/master/pkg/admission"""
+
 _FORBIDDEN = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>\S+)" in API group "(?P<group>\S*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
 
 
+def why(error: BaseException) -> str:
+    """Return why a connection failed, in the operating system's words if it says so."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) and number > 0 else " ".join(str(error).split())
+
+
 def from_status(code: int, body: bytes, retry_after: str | None = None) -> ClusterError:
     """Return the error for an answer, based on its HTTP code and its metav1.Status."""
     status = _parse(body)
     message = " ".join(str(status.get("message") or f"HTTP {code}").split())[:1000]
-    details = status.get("details") or {}
-    causes = {cause.get("reason") for cause in details.get("causes") or () if isinstance(cause, dict)}
+    details = foreign_json.mapping(status.get("details"))
+    causes = {
+        foreign_json.text(foreign_json.mapping(cause).get("reason"))
+        for cause in foreign_json.sequence(details.get("causes"))
+    }
+    if _is_of_admission(code, message):
+        return NotAdmitted(f"admission refuses the request: {message}")
     if code == 401:
         return Unauthorized(
             "the API server does not accept the credentials: check the kubeconfig or the ServiceAccount"
@@ -96,6 +127,8 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
         return NotFound(message)
     if code == 409:
         return NamespaceTerminating(message) if "NamespaceTerminating" in causes else Conflict(message)
+    if (code == 422 and _WE_WROTE.search(message)) or (code == 500 and _NOT_DECLARED in message):
+        return NotInSchema(f"the API server refuses the request ({code}): {message}")
     if code == 429 or code >= 500:
         return ClusterUnreachable(
             f"the API server answered {code}: {message}", after=_seconds(retry_after, details)
@@ -103,8 +136,17 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
     return Refused(f"the API server refuses the request ({code}): {message}")
 
 
+def _is_of_admission(code: int, message: str) -> bool:
+    """Return True for a refusal by admission, which can choose its code; 403 is left to `_forbidden`."""
+    if code >= 500 or code == 429:
+        return False
+    return bool(_DENIED.search(message)) or (_FORBIDDEN_BY in message and code not in (401, 403, 404, 409))
+
+
 def _forbidden(message: str) -> ClusterError:
     found = _FORBIDDEN.search(message)
+    if not found and _FORBIDDEN_BY in message:
+        return NotAdmitted(f"admission refuses the request: {message}")
     if not found:
         return MissingRight(f"forbidden: {message}", right="")
     verb, resource, group, namespace = found["verb"], found["resource"], found["group"], found["namespace"]
@@ -117,16 +159,15 @@ def _forbidden(message: str) -> ClusterError:
     )
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes) -> Mapping[str, Any]:
     try:
-        status = json.loads(body)
+        return foreign_json.mapping(foreign_json.loads(body))
     except ValueError:
         return {}
-    return status if isinstance(status, dict) else {}
 
 
-def _seconds(header: str | None, details: dict[str, Any]) -> float | None:
+def _seconds(header: str | None, details: Mapping[str, Any]) -> float | None:
     for value in (header, details.get("retryAfterSeconds")):
-        with contextlib.suppress(TypeError, ValueError):  # a date, or missing
+        with contextlib.suppress(TypeError, ValueError, OverflowError):  # a date, or missing
             return min(60.0, float(value or "nothing"))
     return None

@@ -7,15 +7,18 @@ one for the status (forced, since nobody else may write it). Writes share one ra
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from floe_core.plugin_types import PluginId
-from floe_operator.api import errors
+from floe_operator.api import errors, pages
 from floe_operator.api.connection import Connection
+from floe_operator.api.served_crd import NOT_INSTALLED, ServedCrd
+from floe_operator.rules import foreign_json
 from floe_operator.rules.resource import (
     FIELD_MANAGER,
     GROUP,
@@ -26,6 +29,7 @@ from floe_operator.rules.resource import (
     VERSION,
     object_name,
 )
+from floe_operator.said import Said, gist
 
 WRITES_PER_SECOND = 300
 RIGHTS = (
@@ -45,6 +49,7 @@ _QUICK_SECONDS = 10.0
 """Timeout, in seconds, of a request that the API server can answer immediately."""
 _REFUSAL_SECONDS = 180.0
 """Seconds for which a refusal counts if it does not recur; a write that is still needed is retried sooner."""
+_SAID_AGAIN_SECONDS = 600.0
 _APPLY = "application/apply-patch+yaml"
 
 
@@ -55,8 +60,12 @@ class FloePlugins:
         self._connection = connection
         self.namespace = namespace
         self._pace = _Pace(WRITES_PER_SECOND)
+        self._unlisted: dict[str, str] = {}
         self._refusals: dict[str, tuple[str, float]] = {}
-        self._collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
+        self._said: Said[str] = Said(again_after=_SAID_AGAIN_SECONDS)
+        self.collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
+        """The path of the objects."""
+        self.crd = ServedCrd(connection)
 
     @property
     def refusals(self) -> dict[str, str]:
@@ -70,8 +79,23 @@ class FloePlugins:
             found = await self._connection.request("GET", f"/apis/{GROUP}/{VERSION}", timeout=_QUICK_SECONDS)
         except errors.NotFound:
             return False
-        served = {resource.get("name") for resource in found.get("resources") or ()}
+        if not isinstance(found.get("resources"), list):
+            raise errors.Refused("the API server's answer is no list of resources")
+        resources = map(foreign_json.mapping, found["resources"])
+        served = {resource.get("name") for resource in resources}
         return {PLURAL, f"{PLURAL}/status"} <= served
+
+    async def newest_version(self) -> str:
+        """Return the resourceVersion of the collection as it is now."""
+        with self._listing("newest version"):
+            answer = await self._connection.request(
+                "GET",
+                self.collection,
+                query={"limit": "1"},
+                accept=pages.METADATA.format("List"),
+                timeout=_QUICK_SECONDS,
+            )
+            return pages.page(answer, PLURAL).version
 
     async def missing_rights(self) -> list[str]:
         """Ask the API server which permissions are missing; return them like `patch floeplugins/status`."""
@@ -89,22 +113,47 @@ class FloePlugins:
             answer = await self._connection.request(
                 "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review
             )
-            return bool((answer.get("status") or {}).get("allowed"))
+            return foreign_json.mapping(answer.get("status")).get("allowed") is True
 
         answers = await asyncio.gather(*(allowed(verb, resource) for verb, resource in RIGHTS))
         asked = zip(RIGHTS, answers, strict=True)
         return [f"{verb} {resource}" for (verb, resource), yes in asked if not yes]
 
-    async def list(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield all objects of the namespace, as they were at one moment."""
-        query = {"limit": str(_PAGE)}
+    async def list(self) -> AsyncIterator[pages.Page]:
+        """Yield all objects of the namespace, as they were at one moment, page by page."""
+        more = ""
         while True:
-            page = await self._connection.request("GET", self._collection, query=query)
-            for item in page.get("items") or ():
-                yield item
-            if not (more := (page.get("metadata") or {}).get("continue")):
+            query = {"limit": str(_PAGE), **({"continue": more} if more else {})}
+            with self._listing("all"):
+                answer = await self._connection.request("GET", self.collection, query=query)
+                page = pages.page(answer, PLURAL, after=more)
+            if page.left_out and self._said.is_new("left out", page.left_out):
+                _log.warning("ignoring FloePlugins", reason=page.left_out)
+            yield page
+            if not page.more:
                 return
-            query = {"limit": str(_PAGE), "continue": more}
+            more = page.more
+
+    @contextlib.contextmanager
+    def _listing(self, kind: str) -> Iterator[None]:
+        """Remember whether this kind of listing fails, and log it if it is the first that does."""
+        try:
+            yield
+        except errors.NotFound:  # the watch waits for the CRD, and says so
+            self._unlisted[kind] = NOT_INSTALLED
+            raise
+        except errors.ClusterError as error:
+            if not self._unlisted:
+                _log.warning("cannot list FloePlugins", reason=str(error))
+            self._unlisted[kind] = str(error)
+            raise
+        if self._unlisted.pop(kind, None) and not self._unlisted:
+            _log.info("listing FloePlugins again")
+
+    @property
+    def unlisted(self) -> str:
+        """Why the last listing failed, for users; empty if it did not."""
+        return next(iter(self._unlisted.values()), "")
 
     async def apply(self, plugin: PluginId, *, uid: str | None) -> dict[str, Any]:
         """Apply type, name and label to the object with this uid, or create it; never take over a field.
@@ -125,7 +174,7 @@ class FloePlugins:
         return await self._write(
             "object",
             "PATCH",
-            f"{self._collection}/{object_name(plugin)}",
+            f"{self.collection}/{object_name(plugin)}",
             query={"fieldManager": FIELD_MANAGER, "force": "false"},
             body=body,
             content_type=_APPLY,
@@ -147,7 +196,7 @@ class FloePlugins:
         return await self._write(
             "status",
             "PATCH",
-            f"{self._collection}/{object_name(plugin)}/status",
+            f"{self.collection}/{object_name(plugin)}/status",
             query={"fieldManager": STATUS_FIELD_MANAGER, "force": "true"},
             body=body,
             content_type=_APPLY,
@@ -162,7 +211,7 @@ class FloePlugins:
         return await self._write(
             "status",
             "PATCH",
-            f"{self._collection}/{object_name(plugin)}/status",
+            f"{self.collection}/{object_name(plugin)}/status",
             query={"fieldManager": STATUS_FIELD_MANAGER},
             body=patch,
             content_type="application/json-patch+json",
@@ -177,7 +226,7 @@ class FloePlugins:
         await self._write(
             "deletion",
             "DELETE",
-            f"{self._collection}/{object_name(plugin)}",
+            f"{self.collection}/{object_name(plugin)}",
             body={
                 "apiVersion": "v1",
                 "kind": "DeleteOptions",
@@ -192,6 +241,12 @@ class FloePlugins:
         except errors.MissingRight as error:
             self._refusals[kind] = str(error), time.monotonic()
             raise
+        except errors.NotInSchema as error:
+            await self.crd.refused(error)
+            raise
+        except errors.NotAdmitted as error:
+            self._say_not_admitted(kind, error)
+            raise
         except (errors.ClusterUnreachable, errors.NotLeading):
             raise  # says nothing about permissions
         except errors.ClusterError as error:
@@ -201,7 +256,14 @@ class FloePlugins:
                 self._refusals.pop(kind, None)
             raise
         self._refusals.pop(kind, None)
+        if kind == "status":
+            self.crd.accepted()
         return answer
+
+    def _say_not_admitted(self, kind: str, error: errors.NotAdmitted) -> None:
+        """Log a refusal, but not again for each object that is refused in the same words."""
+        if self._said.is_new(f"{kind} {gist(str(error))}"):
+            _log.warning("cannot write some FloePlugins", reason=str(error))
 
     def _refused_without_namespace(self, kind: str) -> None:
         reason = f"the namespace {self.namespace} does not exist: create it, or change --namespace"

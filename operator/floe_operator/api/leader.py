@@ -33,7 +33,7 @@ import structlog
 from floe_operator.api import errors
 from floe_operator.api.connection import Connection
 from floe_operator.api.deadline import Deadline, Watchdog, end_process, since_boot
-from floe_operator.rules.leases import Lease, Observer, Step, Timing
+from floe_operator.rules.leases import Lease, NotALease, Observer, Step, Timing
 from floe_operator.said import Said
 
 LEASE = "floe-operator"
@@ -210,9 +210,7 @@ class Elector:
 
     async def _read(self, limit: float) -> Lease | None:
         try:
-            return Lease.parse(
-                await self._connection.request("GET", f"{self._collection}/{LEASE}", timeout=limit)
-            )
+            return await self._lease_of("GET", f"{self._collection}/{LEASE}", limit)
         except errors.NotFound:
             return None
 
@@ -226,12 +224,19 @@ class Elector:
         if self._lease.is_stored:
             await self._put(body, limit)
             return
-        answer = await self._connection.request("POST", self._collection, body=body, timeout=limit)
-        self._lease = Lease.parse(answer)
+        self._lease = await self._lease_of("POST", self._collection, limit, body)
 
     async def _put(self, body: dict[str, Any], limit: float) -> None:
-        path = f"{self._collection}/{LEASE}"
-        self._lease = Lease.parse(await self._connection.request("PUT", path, body=body, timeout=limit))
+        self._lease = await self._lease_of("PUT", f"{self._collection}/{LEASE}", limit, body)
+
+    async def _lease_of(
+        self, method: str, path: str, limit: float, body: dict[str, Any] | None = None
+    ) -> Lease:
+        answer = await self._connection.request(method, path, body=body, timeout=limit)
+        try:
+            return Lease.parse(answer)
+        except NotALease as error:
+            raise errors.Refused(f"{method} of the Lease: {error}") from None
 
 
 class NoElection:

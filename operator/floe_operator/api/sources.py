@@ -10,24 +10,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import structlog
 
-from floe_operator.api import errors
+from floe_operator.api import errors, pages
 from floe_operator.api.connection import Connection
+from floe_operator.api.stream_state import SHORT_SECONDS, WATCH_SECONDS, StreamState
+from floe_operator.rules import foreign_json
 from floe_operator.rules.backoff import Backoff
 from floe_operator.rules.config_merge import Absent, Contents, Denied, SourceObject
-from floe_operator.said import Said
+from floe_operator.said import Said, gist
 
-_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _PAGE = 500
-_WATCH_SECONDS = 300
 _BACKOFF = Backoff(first=2.0, longest=15.0)
-_SHORT_SECONDS = 1.0
-"""Seconds below which a watch without an event counts as failed, as in client-go."""
 
 _Kind = Literal["Secret", "ConfigMap"]
 _KINDS: tuple[_Kind, ...] = ("Secret", "ConfigMap")
@@ -46,10 +45,17 @@ class Sources:
         self._on_change = on_change
         self._versions: dict[_Kind, dict[str, str]] = {kind: {} for kind in _KINDS}
         self._in_step: set[_Kind] = set()
+        self._short = dict.fromkeys(_KINDS, 0)
+        """Number of watches in a row that ended as soon as they began."""
+        self._failing: set[_Kind] = set()
+        self._doubtful: set[_Kind] = set()
+        """The kinds to list again."""
+        self._streams = {kind: StreamState() for kind in _KINDS}
         self._wanted = {kind: asyncio.Event() for kind in _KINDS}
         self._said: Said[_Kind] = Said()
-        self.restarts = 0
-        """How often a watch failed; its normal end, after some minutes, does not count."""
+        self._said_left_out: Said[_Kind] = Said()
+        self.restarts = {SourceObject(kind, "").resource: 0 for kind in _KINDS}
+        """How often the watch on each resource failed; its normal end, after 20 seconds, does not count."""
 
     def version(self, source: SourceObject) -> str | None:
         """Return the object's resourceVersion, or an empty string if the object does not exist.
@@ -72,7 +78,8 @@ class Sources:
             return Denied(str(error))
         if source.kind == "Secret":
             return _decoded(found.get("data"))
-        texts = {key: str(text).encode() for key, text in (found.get("data") or {}).items()}
+        data = foreign_json.mapping(found.get("data"))
+        texts = {key: foreign_json.text(value).encode() for key, value in data.items()}
         return {**texts, **_decoded(found.get("binaryData"))}
 
     async def run(self) -> None:
@@ -80,6 +87,29 @@ class Sources:
         async with asyncio.TaskGroup() as group:
             for kind in _KINDS:
                 group.create_task(self._follow(kind), name=f"watch {kind}s")
+
+    def list_again(self) -> None:
+        """List everything again when the present watches end, because their versions may mean nothing now."""
+        self._doubtful.update(_KINDS)
+
+    def streams(self) -> dict[str, StreamState]:
+        """Return how the watch on each kind is doing, by resource.
+
+        Left out is a kind that nobody asked for, and one whose permission is missing: that is the matter of
+        the objects that need it, in their status.
+        """
+        return {
+            SourceObject(kind, "").resource: self._streams[kind]
+            for kind in _KINDS
+            if self._wanted[kind].is_set() and not self._streams[kind].is_forbidden
+        }
+
+    @property
+    def obstacle(self) -> str:
+        """Why changes of Secrets or ConfigMaps do not arrive, for users; empty if they do."""
+        return "; ".join(
+            f"{resource}: {stream.obstacle}" for resource, stream in self.streams().items() if stream.obstacle
+        )
 
     async def _follow(self, kind: _Kind) -> None:
         """List and watch a kind; after a failure start again, with growing pauses if it soon fails again."""
@@ -89,47 +119,54 @@ class Sources:
         while True:
             listed_at = math.inf
             try:
+                self._doubtful.discard(kind)
                 version = await self._list(kind)
                 listed_at = clock()
                 self._in_step.add(kind)
-                while True:
+                if kind in self._failing:
+                    self._failing.discard(kind)
+                    _log.info("watching sources again", kind=kind)
+                while kind not in self._doubtful:
                     version = await self._watch(kind, version)
+                continue
             except errors.ClusterError as error:
                 fault = error
             self._in_step.discard(kind)
-            self.restarts += 1
+            self.restarts[SourceObject(kind, "").resource] += 1
             if clock() - listed_at > _BACKOFF.longest:
                 failures = 0
                 self._said.is_over(kind)
             if not isinstance(fault, _Expired):
+                self._streams[kind].failed(str(fault), is_forbidden=isinstance(fault, errors.MissingRight))
+                self._failing.add(kind)
                 self._say(kind, str(fault))
             failures += 1
             await asyncio.sleep(_delay(fault, failures))
 
     def _say(self, kind: _Kind, reason: str) -> None:
-        if self._said.is_new(kind, reason):
-            _log.warning(
-                "cannot watch sources: changes are noticed only at the next scan", kind=kind, reason=reason
-            )
+        if self._said.is_new(kind, gist(reason)):
+            _log.warning("cannot watch sources", kind=kind, reason=reason)
 
     async def _list(self, kind: _Kind) -> str:
         """List all objects of a kind, report every difference, and return the listing's resourceVersion."""
         seen: dict[str, str] = {}
         query = {"limit": str(_PAGE)}
         while True:
-            page = await self._connection.request(
-                "GET", self._path(kind), query=query, accept=_METADATA.format("List")
+            answer = await self._connection.request(
+                "GET", self._path(kind), query=query, accept=pages.METADATA.format("List")
             )
-            seen.update(map(_name_and_version, page.get("items") or ()))
-            metadata = page.get("metadata") or {}
-            if not metadata.get("continue"):
+            page = pages.page(answer, f"{kind}s", after=query.get("continue", ""))
+            seen.update(map(_name_and_version, page.objects))
+            if page.left_out and self._said_left_out.is_new(kind, page.left_out):
+                _log.warning("ignoring sources", reason=page.left_out)
+            if not page.more:
                 break
-            query = {"limit": str(_PAGE), "continue": metadata["continue"]}
+            query = {"limit": str(_PAGE), "continue": page.more}
         before, self._versions[kind] = self._versions[kind], seen
         for name in before.keys() | seen.keys():
             if before.get(name) != seen.get(name):
                 self._on_change(SourceObject(kind, name))
-        return str(metadata.get("resourceVersion", ""))
+        return page.version
 
     async def _watch(self, kind: _Kind, version: str) -> str:
         """Follow changes since a version until the server ends the stream; return the last version seen."""
@@ -137,30 +174,37 @@ class Sources:
             "watch": "1",
             "resourceVersion": version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(_WATCH_SECONDS),
+            "timeoutSeconds": str(WATCH_SECONDS),
         }
         stream = self._connection.stream(
-            self._path(kind), query=query, accept=_METADATA.format(""), timeout=_WATCH_SECONDS + 30
+            self._path(kind),
+            query=query,
+            accept=pages.METADATA.format(""),
+            on_open=self._streams[kind].opened,
         )
         clock = asyncio.get_running_loop().time
         began, changes = clock(), 0
         async for event in stream:
-            what, seen = event.get("type"), event["object"]
-            if what == "ERROR":
-                if seen.get("code") == 410:
-                    raise _Expired("the resource version is too old")
-                raise errors.ClusterUnreachable(f"the watch on {kind}s ended: {seen.get('message')}")
-            name, version = _name_and_version(seen)
-            if what == "BOOKMARK":
+            if event.is_expired:
+                raise _Expired("the resource version is too old")
+            if event.type == "ERROR":
+                raise errors.ClusterUnreachable(f"the watch on {kind}s ended: {event.error}")
+            name, version = _name_and_version(event.object)
+            if not event.is_change:
                 continue
             changes += 1
-            if what == "DELETED":
+            if event.type == "DELETED":
                 self._versions[kind].pop(name, None)
             else:
                 self._versions[kind][name] = version
             self._on_change(SourceObject(kind, name))
-        if not changes and clock() - began < _SHORT_SECONDS:
+        if clock() - began >= SHORT_SECONDS:
+            self._short[kind] = 0
+            return version
+        self._short[kind] += 1
+        if self._short[kind] > 1 and not changes:
             raise errors.ClusterUnreachable(f"the watch on {kind}s ended as soon as it began")
+        await asyncio.sleep(SHORT_SECONDS)
         return version
 
     def _path(self, kind: _Kind) -> str:
@@ -181,12 +225,14 @@ def _delay(fault: errors.ClusterError, failures: int) -> float:
 
 
 def _name_and_version(seen: Mapping[str, Any]) -> tuple[str, str]:
-    metadata = seen.get("metadata") or {}
-    return str(metadata.get("name", "")), str(metadata.get("resourceVersion", ""))
+    metadata = foreign_json.mapping(seen.get("metadata"))
+    return foreign_json.text(metadata.get("name")), foreign_json.text(metadata.get("resourceVersion"))
 
 
-def _decoded(data: Mapping[str, str] | None) -> dict[str, bytes]:
-    try:
-        return {key: base64.b64decode(text) for key, text in (data or {}).items()}
-    except binascii.Error:
-        return {}
+def _decoded(data: object) -> dict[str, bytes]:
+    """Return the contents of `data` or `binaryData`; a value that is not base64 counts as missing."""
+    decoded = {}
+    for key, value in foreign_json.mapping(data).items():
+        with contextlib.suppress(binascii.Error, ValueError):
+            decoded[key] = base64.b64decode(foreign_json.text(value))
+    return decoded

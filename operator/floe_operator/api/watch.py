@@ -1,46 +1,46 @@
-"""The watch on FloePlugins: kopf in its own thread, its events turned into plain calls on our event loop.
+"""The watch on FloePlugins: keeps kopf running, and knows whether changes arrive.
 
-kopf ends, and cancels every task of its loop, when the CRD is deleted, when it may no longer watch, or when a
-stream breaks in a way it does not know. So it gets a loop that runs none of our tasks. We wait for the
-CRD before each start, since kopf looks for it only once. kopf's handlers swallow exceptions, so nothing that
-can fail happens in them.
+kopf ends when the CRD is deleted, when it may no longer watch, or when a stream breaks in a way it does not
+know; it is then started again. We wait for the CRD before each start, since kopf looks for it only once.
+Whether changes arrive is read off kopf's own session. Whether all of them do is checked with a listing of one
+object: after a backup of etcd was restored, versions go back, and a watch from a version that is yet to come
+stays silent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-import kopf
 import structlog
 
 from floe_operator.api import errors
 from floe_operator.api.connection import Connection
 from floe_operator.api.floeplugins import FloePlugins
-from floe_operator.rules.resource import GROUP, PLURAL, VERSION
+from floe_operator.api.kopf_run import KopfRun, Seen
+from floe_operator.api.served_crd import NOT_INSTALLED
+from floe_operator.api.stream_state import StreamState
+from floe_operator.rules.backoff import Backoff
+from floe_operator.rules.resource import GROUP, version_number
 from floe_operator.said import Said
 
 RETRY_SECONDS = 2.0
-"""Seconds between two checks for the CRD, or before a broken watch is restarted."""
+"""Seconds between two checks for the CRD."""
 
+_RESTARTS = Backoff(first=2.0, longest=30.0)
+"""Seconds before a watch that ended is restarted."""
 _REMIND_SECONDS = 60.0
-_PULSE_SECONDS = 10.0
-"""Seconds between two checks that the API server answers: kopf retries forever and does not report it."""
-_BACKOFFS = (1, 1, 2, 3, *9 * (5,))
-"""Seconds between kopf's attempts at one request; its defaults grow to 21 s, which would prolong outages."""
-_END_SECONDS = 3.0
-"""Seconds that kopf gets to end when the operator ends."""
-
-_NO_CRD = f"the CRD {PLURAL}.{GROUP} is not installed: kubectl apply --server-side -k crds"
+_GRACE_SECONDS = 2.0
+"""Seconds that an obstacle lasts before it is logged; a changed CRD makes the API server refuse for one."""
+_LOOK_SECONDS = 0.5
+"""Seconds between two looks at how the stream is doing, for the log."""
+_CHECK_SECONDS = 10.0
+"""Seconds between two checks that versions have not gone back."""
+_HANGS_SECONDS = 45.0
+"""Seconds without a sign of life after which kopf is started again; each of its requests ends sooner."""
 
 _log = structlog.get_logger(__name__)
-
-OnEvent = Callable[[str | None, Mapping[str, Any]], None]
-"""Called with each event's type (None for an object of the first listing) and its object."""
 
 
 class Watch:
@@ -50,66 +50,102 @@ class Watch:
         self,
         connection: Connection,
         floeplugins: FloePlugins,
+        seen: Seen,
         *,
         on_start: Callable[[], None],
-        on_event: OnEvent,
         on_gone: Callable[[], None],
+        on_history_lost: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._floeplugins = floeplugins
+        self._seen = seen
         self._on_start = on_start
-        self._on_event = on_event
         self._on_gone = on_gone
-        self.established = False
-        """Whether a watch runs, or kopf is setting it up, and the API server can be reached."""
+        self._on_history_lost = on_history_lost
+        self._run: KopfRun | None = None
+        self._hung_since: float | None = None
+        self._waits_for = "the watch has not started yet"
         self.starts = 0
         """Number of times a watch was started."""
-        self.obstacle = "the watch has not started yet"
-        """Why there is no watch, for users."""
-        self._heartbeat: float | None = None
+
+    @property
+    def obstacle(self) -> str:
+        """Why changes of FloePlugins do not arrive, for users; empty if they do."""
+        if self._run is None:
+            return self._waits_for
+        return self._run.stream.obstacle
 
     def silence(self) -> float:
-        """Return for how many seconds kopf's event loop has not run; 0 if it does not have to."""
-        return time.monotonic() - self._heartbeat if self._heartbeat is not None else 0.0
+        """Return for how many seconds kopf has shown no sign of life; 0 if it does not have to."""
+        return time.monotonic() - self._run.alive_at if self._run is not None else 0.0
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        failures = 0
         while True:
             await self._wait_until_possible()
-            self.established, self.obstacle = True, ""
+            await self._floeplugins.crd.compare()
             self.starts += 1
             self._on_start()
-            _log.info("watching FloePlugins", namespace=self._floeplugins.namespace)
-            pulse = asyncio.create_task(self._feel_pulse(), name="pulse of the API server")
-            try:
-                ended = await self._kopf()
-            finally:
-                pulse.cancel()
-                await asyncio.gather(pulse, return_exceptions=True)
-                self.established = False
-            self._heartbeat = None
-            self.obstacle = f"the watch ended: {ended}"
+            began = time.monotonic()
+            ended = await self._watch()
+            failures = 1 if time.monotonic() - began > _RESTARTS.longest else failures + 1
+            self._waits_for = f"the watch ended: {ended}"
             _log.warning("the watch on FloePlugins ended, restarting it", reason=ended)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(_RESTARTS.after(failures))
 
-    async def _feel_pulse(self) -> None:
-        """Check repeatedly, while kopf runs, whether there is anything it can watch."""
-        while True:
-            await asyncio.sleep(_PULSE_SECONDS)
-            try:
-                obstacle = "" if await self._floeplugins.is_served() else _NO_CRD
-            except errors.ClusterError as error:
-                obstacle = str(error)
-            if obstacle and self.established:
-                _log.warning("cannot watch FloePlugins", reason=obstacle)
-            elif self.obstacle and not obstacle:
-                _log.info("watching FloePlugins again")
-            self.established, self.obstacle = not obstacle, obstacle
+    async def _watch(self) -> str:
+        """Run kopf until it ends, hangs or can no longer be believed; return why."""
+        alive_at = self._hung_since or time.monotonic()
+        self._hung_since = None
+        run = self._run = KopfRun(
+            self._connection,
+            self._floeplugins.collection,
+            self._floeplugins.namespace,
+            self._seen,
+            alive_at=alive_at,
+        )
+        run.start()
+        reports = _Reports(self._floeplugins.namespace)
+        checked_at = time.monotonic()
+        try:
+            while (ended := await run.ended(_LOOK_SECONDS)) is None:
+                if time.monotonic() - checked_at > _CHECK_SECONDS:
+                    checked_at = time.monotonic()
+                    if await self._history_is_lost(run.version):
+                        self._on_history_lost()
+                        return "versions have gone back, as after a backup was restored"
+                    await self._look_at_old_crd()
+                if time.monotonic() - run.alive_at > _HANGS_SECONDS:
+                    self._hung_since = run.alive_at
+                    return "it shows no sign of life"
+                if reports.report(run.stream):
+                    # The history may have changed meanwhile, as when a backup of etcd was restored.
+                    self._on_history_lost()
+            return run.stream.obstacle or ended
+        finally:
+            self._run, self._waits_for = None, "the watch is being restarted"
+            await run.stop()
+
+    async def _look_at_old_crd(self) -> None:
+        """Find out whether a CRD that did not suit this operator was renewed."""
+        if self._floeplugins.crd.fault:
+            await self._floeplugins.crd.compare()
+            if not self._floeplugins.crd.fault:
+                self._on_start()
+
+    async def _history_is_lost(self, since: str) -> bool:
+        """Return True if the API server has never heard of the version from which kopf watches."""
+        try:
+            version = await self._floeplugins.newest_version()
+        except errors.ClusterError:
+            return False
+        return version_number(version) < version_number(since)
 
     async def _wait_until_possible(self) -> None:
         said: Said[str] = Said(again_after=_REMIND_SECONDS)
         while (obstacle := await self._find_obstacle()) is not None:
-            self.obstacle = obstacle
+            self._waits_for = obstacle
             if said.is_new("obstacle", obstacle):
                 _log.warning("waiting for the API server to serve FloePlugins", reason=obstacle)
             await asyncio.sleep(RETRY_SECONDS)
@@ -119,7 +155,7 @@ class Watch:
         try:
             if not await self._floeplugins.is_served():
                 self._on_gone()
-                return _NO_CRD
+                return NOT_INSTALLED
             rights = await self._floeplugins.missing_rights()
         except errors.ClusterError as error:
             return str(error)
@@ -134,80 +170,30 @@ class Watch:
         _log.warning("some operations will fail", reason=sentence)
         return None
 
-    async def _kopf(self) -> str:
-        """Run kopf until it ends or we are cancelled; return why it ended."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[str] = loop.create_future()
-        stop = threading.Event()
 
-        def tell(reason: str) -> None:
-            if not ended.done():
-                ended.set_result(reason)
+class _Reports:
+    """Logs when the stream begins to work, and when it has not worked for some seconds."""
 
-        def work() -> None:
-            reason = "kopf ended"
-            try:
-                asyncio.run(self._operator(loop, stop))
-            except BaseException as error:  # noqa: BLE001 -- the thread must always report its end
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-            with contextlib.suppress(RuntimeError):  # our loop has been closed
-                loop.call_soon_threadsafe(tell, reason)
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._works = False
+        self._out_since: float | None = None
+        self._said: Said[str] = Said(again_after=_REMIND_SECONDS)
 
-        # A daemon thread: a hanging stream must not keep the process from ending.
-        thread = threading.Thread(target=work, name="kopf", daemon=True)
-        thread.start()
-        try:
-            return await asyncio.shield(ended)
-        finally:
-            stop.set()
-            await asyncio.wait([ended], timeout=_END_SECONDS)
-
-    async def _beat(self) -> None:
-        while True:
-            self._heartbeat = time.monotonic()
-            await asyncio.sleep(1.0)
-
-    async def _operator(self, ours: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
-        self._beating = asyncio.create_task(self._beat())
-        registry = kopf.OperatorRegistry()
-        settings = kopf.OperatorSettings()
-        settings.scanning.disabled = True
-        settings.posting.enabled = False
-        settings.peering.standalone = True
-        settings.process.ultimate_exiting_timeout = None
-        settings.queueing.idle_timeout = 0.1
-        settings.persistence.diffbase_storage = _NoDiffs()
-        settings.networking.error_backoffs = _BACKOFFS
-
-        @kopf.on.login(registry=registry)
-        async def login(**_: Any) -> kopf.ConnectionInfo:
-            return await self._connection.for_kopf()
-
-        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-        async def seen(event: Mapping[str, Any], **_: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # our loop has been closed
-                ours.call_soon_threadsafe(self._on_event, event["type"], event["object"])
-
-        try:
-            await kopf.operator(
-                registry=registry,
-                settings=settings,
-                standalone=True,
-                namespaces=[self._floeplugins.namespace],
-                stop_flag=stop,
-            )
-        finally:
-            stop.set()  # an executor thread waits for it, and the loop's end waits for that thread
-
-
-class _NoDiffs(kopf.DiffBaseStorage):
-    """Keeps nothing: kopf would copy each object to find changes for handlers that we do not have."""
-
-    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
-        return kopf.BodyEssence()
-
-    def fetch(self, *, body: kopf.Body) -> None:
-        return None
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        raise NotImplementedError
+    def report(self, stream: StreamState) -> bool:
+        """Log how the stream is doing, if that is new; return True if an outage has just ended."""
+        if stream.begins:
+            return False
+        now = time.monotonic()
+        if stream.obstacle:
+            self._works = False
+            self._out_since = self._out_since or now
+            if now - self._out_since > _GRACE_SECONDS and self._said.is_new("obstacle"):
+                _log.warning("cannot watch FloePlugins", reason=stream.obstacle)
+            return False
+        if not self._works:
+            _log.info("watching FloePlugins", namespace=self._namespace)
+        was_out = self._out_since is not None and now - self._out_since > _GRACE_SECONDS
+        self._works, self._out_since = True, None
+        self._said.is_over("obstacle")
+        return was_out

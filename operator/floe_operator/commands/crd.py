@@ -1,16 +1,9 @@
-"""The CRD in this package, as a JSON schema of what the API server's strict validation accepts.
-
-Pure except for reading the package's own file.
-"""
+"""The schema of a CRD as a JSON schema of what the API server's strict validation accepts. Pure."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 _BOUNDS = ("minLength", "maxLength", "minimum", "maximum", "maxItems", "pattern")
 _KEPT = ("type", "description", "enum", "required", *_BOUNDS)
@@ -60,15 +53,6 @@ METADATA: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 """ObjectMeta, which a CRD leaves to the API server."""
-
-
-@functools.cache
-def openapi_schema() -> Mapping[str, Any]:
-    """Return the CRD's own schema of a FloePlugin."""
-    text = (files("floe_operator") / "crd.yaml").read_text(encoding="utf-8")
-    version: Mapping[str, Any] = yaml.safe_load(text)["spec"]["versions"][0]
-    schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
-    return schema
 
 
 def json_schema(openapi: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any
 from floe_core.host.protocol import Description
 from floe_core.plugin_types import PluginId
 from floe_operator.commands.config_schema import draft_07
-from floe_operator.commands.crd import METADATA, json_schema, openapi_schema
+from floe_operator.commands.crd import METADATA, json_schema
 from floe_operator.commands.schema_checks import UnusableSchema
+from floe_operator.rules.crd import openapi_schema
 from floe_operator.rules.resource import API_VERSION, KIND, object_name
 from floe_operator.rules.sentences import printable
 

@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from floe_core.plugin_types import PluginId, PluginType, normalize_name
-from floe_operator.commands.crd import METADATA, json_schema, openapi_schema
+from floe_operator.commands.crd import METADATA, json_schema
 from floe_operator.commands.findings import Finding
 from floe_operator.commands.manifests import Document
+from floe_operator.rules.crd import openapi_schema
 from floe_operator.rules.resource import API_VERSION, GROUP, KIND, is_nameable, object_name
 from floe_operator.rules.sentences import dotted, listing
 

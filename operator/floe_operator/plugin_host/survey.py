@@ -42,7 +42,7 @@ def _understood(line: bytes) -> InstalledCore | None:
     try:
         said = json.loads(line)
         return InstalledCore(**{**said, "distributions": tuple(map(tuple, said["distributions"]))})
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from floe_operator.rules.foreign_json import mapping, text
+
 API_VERSION = "coordination.k8s.io/v1"
 _RELEASED_SECONDS = 1
 """The duration of a released Lease, in seconds, as client-go writes it."""
@@ -32,6 +34,10 @@ class Timing:
     def __post_init__(self) -> None:
         if not 0 < self.retry < self.renew_deadline < self.duration:
             raise ValueError("retry must be below renew_deadline, and renew_deadline below duration")
+
+
+class NotALease(ValueError):
+    """An answer is not a Lease."""
 
 
 class Step(Enum):
@@ -67,15 +73,25 @@ class Lease:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Lease:
-        """Parse a Lease from the API server; fields that are missing or null count as not set."""
+        """Parse a Lease from the API server; fields that are missing or null count as not set.
+
+        Raises:
+            NotALease: This is something else; whether the Lease is held stays unknown.
+        """
         spec = raw.get("spec") or {}
-        return cls(
-            holder=str(spec.get("holderIdentity") or ""),
-            duration=spec.get("leaseDurationSeconds"),
-            transitions=int(spec.get("leaseTransitions") or 0),
-            record=spec,
-            metadata=raw.get("metadata") or {},
+        metadata = mapping(raw.get("metadata"))
+        if not text(metadata.get("resourceVersion")) or not isinstance(spec, dict):
+            raise NotALease("the answer is not a Lease")
+        holder, duration, transitions = (
+            spec.get(key) for key in ("holderIdentity", "leaseDurationSeconds", "leaseTransitions")
         )
+        if not (
+            isinstance(holder, str | None)
+            and isinstance(duration, int | float | None)
+            and isinstance(transitions, int | None)
+        ):
+            raise NotALease("the answer is a Lease with fields of the wrong types")
+        return cls(holder or "", duration, transitions or 0, record=spec, metadata=metadata)
 
     def held_by(self, identity: str, duration: float, now: datetime) -> dict[str, Any]:
         """Return the object to send so that `identity` acquires or keeps the Lease."""

@@ -32,6 +32,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "FloePlugin"
 PLURAL = "floeplugins"
+CRD = f"{PLURAL}.{GROUP}"
 FIELD_MANAGER = "floe-operator"
 """The field manager for what the operator writes outside status: spec.type, spec.name and the type label."""
 STATUS_FIELD_MANAGER = "floe-operator-status"
@@ -96,6 +97,14 @@ def parse_object_name(name: str) -> PluginId | None:
 def is_nameable(plugin: PluginId) -> bool:
     """Return True if an object can carry the plugin's name."""
     return len(plugin.name) <= _LONGEST_NAME and _NAME.fullmatch(plugin.name) is not None
+
+
+def version_number(resource_version: str) -> int:
+    """Return a resourceVersion as a number, larger for a later one; 0 for none.
+
+    Kubernetes 1.35 guarantees that they compare as numbers; no earlier API server used anything else.
+    """
+    return int(resource_version) if resource_version.isdecimal() and len(resource_version) < 30 else 0
 
 
 UNNAMEABLE = "no object can have this name: use a-z, 0-9 and '-', at most 63 characters"
@@ -220,7 +229,10 @@ class FloePluginStatus(Model):
     @field_validator("config_schema", mode="before")
     @classmethod
     def _as_the_api_server_keeps_it(cls, schema: object) -> object:
-        return as_stored(schema) if isinstance(schema, Mapping) else schema
+        try:
+            return as_stored(schema) if isinstance(schema, Mapping) else schema
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     @field_validator("conditions", mode="after")
     @classmethod

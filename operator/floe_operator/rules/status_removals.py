@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from floe_operator.rules.foreign_json import mapping, sequence
 from floe_operator.rules.resource import CONDITION_TYPES, FloePluginStatus
 
 
@@ -18,20 +19,20 @@ def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict
     `raw` is the object as the API server has it now; the patch fails on any other version of it. Conditions
     of types that are not the operator's stay.
     """
-    present, wanted = raw.get("status") or {}, status.to_json()
+    present, wanted = mapping(raw.get("status")), status.to_json()
     fields = [name for name in _FIELDS if name in present and name not in wanted]
     kept = {condition.type for condition in status.conditions}
     surplus = [
         index
-        for index, condition in enumerate(present.get("conditions") or ())
-        if condition["type"] in CONDITION_TYPES and condition["type"] not in kept
+        for index, condition in enumerate(sequence(present.get("conditions")))
+        if (kind := mapping(condition).get("type")) in CONDITION_TYPES and kind not in kept
     ]
     removed = [f"/status/{name}" for name in fields]
     # From the end, so that a removal does not shift the indexes that follow.
     removed += [f"/status/conditions/{index}" for index in reversed(surplus)]
     if not removed:
         return []
-    version = raw["metadata"]["resourceVersion"]
+    version = mapping(raw.get("metadata")).get("resourceVersion")
     guard = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
     return [guard, *({"op": "remove", "path": path} for path in removed)]
 

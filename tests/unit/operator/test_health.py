@@ -31,63 +31,66 @@ class Scans:
 
 
 @dataclass
-class Writing:
+class Crd:
+    fault: str = ""
+
+
+@dataclass
+class Requests:
     refusals: dict[str, str] = field(default_factory=dict)
+    unlisted: str = ""
 
 
-@pytest.mark.parametrize(
-    ("election", "watch", "scans", "writing", "missing"),
-    [
-        pytest.param(Election(), Watching(), Scans(), Writing(), "", id="leading"),
-        pytest.param(Election(is_leader=False), Watching(), Scans(), Writing(), "", id="standing by"),
-        pytest.param(
-            Election(is_leader=False, obstacle="the Lease cannot be used"),
-            Watching(),
-            Scans(),
-            Writing(),
-            "[-]leader-election failed: the Lease cannot be used",
-            id="leader unknown",
-        ),
-        pytest.param(
-            Election(),
-            Watching(obstacle="the CRD is not installed"),
-            Scans(),
-            Writing(),
-            "[-]watch failed: the CRD is not installed",
-            id="no CRD",
-        ),
-        pytest.param(
-            Election(),
-            Watching(),
-            Scans(ended=False),
-            Writing(),
-            "[-]scan failed: the first scan has not finished",
-            id="not scanned yet",
-        ),
-        pytest.param(
-            Election(),
-            Watching(),
-            Scans(failure="no floe_core there"),
-            Writing(),
-            "[-]scan failed: no floe_core there",
-            id="scan failed",
-        ),
-        pytest.param(
-            Election(),
-            Watching(),
-            Scans(),
-            Writing({"status": "missing permission: patch floeplugins/status"}),
-            "[-]writes failed: missing permission: patch floeplugins/status",
-            id="missing permission to write",
-        ),
-    ],
-)
-def test_readiness_names_what_is_missing(
-    election: Election, watch: Watching, scans: Scans, writing: Writing, missing: str
-) -> None:
-    well, text = report(readiness(election, watch, scans, writing))
-    assert well == (not missing)
-    assert [line for line in text.splitlines() if line.startswith("[-]")] == ([missing] if missing else [])
+@dataclass
+class State:
+    """Everything that readiness is read from; all is well by default."""
+
+    election: Election = field(default_factory=Election)
+    watch: Watching = field(default_factory=Watching)
+    sources: Watching = field(default_factory=Watching)
+    crd: Crd = field(default_factory=Crd)
+    scans: Scans = field(default_factory=Scans)
+    floeplugins: Requests = field(default_factory=Requests)
+
+
+UNREADY: dict[str, tuple[State, str]] = {
+    "leader unknown": (
+        State(election=Election(is_leader=False, obstacle="the Lease cannot be used")),
+        "[-]leader-election failed: the Lease cannot be used",
+    ),
+    "no CRD": (
+        State(watch=Watching(obstacle="the CRD is not installed")),
+        "[-]watch failed: the CRD is not installed",
+    ),
+    "no listing": (
+        State(floeplugins=Requests(unlisted="the API server answered 500")),
+        "[-]listing failed: the API server answered 500",
+    ),
+    "no changes of Secrets": (
+        State(sources=Watching(obstacle="secrets: no answer")),
+        "[-]sources failed: secrets: no answer",
+    ),
+    "old CRD": (State(crd=Crd("it has no x")), "[-]crd failed: it has no x"),
+    "not scanned yet": (State(scans=Scans(ended=False)), "[-]scan failed: the first scan has not finished"),
+    "scan failed": (State(scans=Scans(failure="no floe_core there")), "[-]scan failed: no floe_core there"),
+    "missing permission to write": (
+        State(floeplugins=Requests({"status": "missing permission: patch floeplugins/status"})),
+        "[-]writes failed: missing permission: patch floeplugins/status",
+    ),
+}
+
+
+@pytest.mark.parametrize(("state", "missing"), UNREADY.values(), ids=UNREADY)
+def test_readiness_names_what_is_missing(state: State, missing: str) -> None:
+    well, text = report(readiness(**vars(state)))
+    assert not well
+    assert [line for line in text.splitlines() if line.startswith("[-]")] == [missing]
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_an_operator_that_leads_or_stands_by_is_ready(leads: bool) -> None:
+    well, text = report(readiness(**vars(State(election=Election(is_leader=leads)))))
+    assert well, text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,13 @@ def raw(version: int, plugin: PluginId = KEYCLOAK, *, uid: str = "first", **spec
     }
 
 
+def stored(objects: Objects, item: dict[str, Any]) -> PluginId:
+    """Store an object; return its plugin."""
+    plugin = objects.put(item)
+    assert plugin is not None
+    return plugin
+
+
 def version_of(objects: Objects, plugin: PluginId = KEYCLOAK) -> str | None:
     seen = objects.get(plugin)
     return seen.metadata.resource_version if seen else None
@@ -70,10 +77,10 @@ def test_an_object_missing_from_a_listing_is_gone_unless_it_arrived_during_the_l
     objects = Objects()
     objects.put(raw(1))
     objects.put(raw(2, DUCKDB))
-    before = objects.versions()
+    before = objects.moment
     late = PluginId(PluginType.DBT, "late")
     objects.put(raw(8, late))
-    assert objects.listed({objects.put(raw(3))}, before) == {DUCKDB}
+    assert objects.listed({stored(objects, raw(3))}, before) == {DUCKDB}
     assert set(objects) == {KEYCLOAK, late}
     assert version_of(objects) == "3"
 
@@ -81,10 +88,75 @@ def test_an_object_missing_from_a_listing_is_gone_unless_it_arrived_during_the_l
 def test_an_object_that_changed_during_a_listing_does_not_count_as_gone() -> None:
     objects = Objects()
     objects.put(raw(1))
-    before = objects.versions()
+    before = objects.moment
     objects.put(raw(4))
     assert objects.listed((), before) == set()
     assert version_of(objects) == "4"
+
+
+def test_a_listing_replaces_what_came_before_it_even_if_versions_went_back() -> None:
+    objects = Objects()
+    objects.put(raw(500))
+    objects.put(raw(501, DUCKDB))
+    began = objects.moment
+    objects.put(raw(502, DBT_A))
+    objects.put(raw(70), listing=began)
+    objects.put(raw(71, DBT_A), listing=began)
+    assert objects.listed({KEYCLOAK, DBT_A}, began) == {DUCKDB}
+    assert (version_of(objects), version_of(objects, DBT_A)) == ("70", "502")
+
+
+def test_a_listing_brings_back_what_was_deleted_before_it_and_nothing_else() -> None:
+    objects = Objects()
+    objects.put(raw(500))
+    objects.remove(raw(501))
+    began = objects.moment
+    objects.remove(raw(502, DUCKDB, uid="second"))
+    objects.put(raw(70), listing=began)
+    objects.put(raw(71, DUCKDB, uid="second"), listing=began)
+    assert (version_of(objects), version_of(objects, DUCKDB)) == ("70", None)
+
+
+def test_once_versions_are_distrusted_any_state_replaces_what_is_known() -> None:
+    objects = Objects()
+    objects.put(raw(500))
+    objects.remove(raw(501, DUCKDB, uid="second"))
+    objects.distrust_versions()
+    assert objects.known_as_it_is(raw(500)) is None
+    objects.put(raw(70))
+    objects.put(raw(71, DUCKDB, uid="second"))
+    assert (version_of(objects), version_of(objects, DUCKDB)) == ("70", "71")
+
+
+MALFORMED: dict[str, Any] = {
+    "no metadata": {},
+    "metadata that is text": {"metadata": "x"},
+    "a name that is a number": {"metadata": {"name": 5, "uid": "u", "resourceVersion": "1"}},
+    "a uid that is a list": {"metadata": {"name": "dbt-a", "uid": ["u"], "resourceVersion": "1"}},
+    "a version that is an object": {"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": {}}},
+    "a spec that is text": {"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": "1"}, "spec": "x"},
+    "labels that are a list": raw(1, DBT_A) | {"metadata": raw(1, DBT_A)["metadata"] | {"labels": [1]}},
+}
+
+
+@pytest.mark.parametrize("item", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_object_is_ignored_and_the_others_are_stored(item: dict[str, Any]) -> None:
+    objects = Objects()
+    objects.put(raw(1))
+    objects.put(item)
+    objects.remove(item)
+    objects.put(item)
+    assert set(objects) == {KEYCLOAK}
+
+
+def test_a_status_too_deep_for_python_spoils_neither_its_object_nor_others() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(900):
+        schema = {"not": schema}
+    objects = Objects()
+    objects.put(raw(1) | {"status": {"configSchema": schema, "version": "1"}})
+    objects.put(raw(2, DUCKDB))
+    assert set(objects) == {KEYCLOAK, DUCKDB}
 
 
 def test_the_users_of_a_source_follow_from_the_current_specs() -> None:
@@ -147,9 +219,9 @@ def test_an_object_that_becomes_unfit_does_not_keep_its_old_state_and_can_recove
 def test_an_unfit_object_is_not_gone_while_it_is_listed() -> None:
     objects = Objects()
     objects.put(unfit(2))
-    assert objects.listed({objects.put(unfit(2))}, objects.versions()) == set()
+    assert objects.listed({stored(objects, unfit(2))}, objects.moment) == set()
     assert objects.is_unfit(KEYCLOAK)
-    assert objects.listed((), objects.versions()) == {KEYCLOAK}
+    assert objects.listed((), objects.moment) == {KEYCLOAK}
     assert not objects.is_unfit(KEYCLOAK)
 
 

@@ -135,7 +135,10 @@ class World:
 
     def listed(self) -> None:
         """List all objects."""
-        self.objects.listed([self.objects.put(raw) for raw in self.served.values()], {})
+        began = self.objects.moment
+        for raw in self.served.values():
+            self.objects.put(raw, listing=began)
+        self.objects.listed(self.served.keys(), began)
         self.scans.objects_listed()
 
     def reasons(self, plugin: PluginId) -> dict[str, str]:

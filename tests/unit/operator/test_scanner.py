@@ -13,6 +13,7 @@ from floe_core.host.protocol import DistributionRef, FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.api.errors import ClusterUnreachable
 from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.api.pages import Page, page
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
 from floe_operator.scanner import Scanner
@@ -51,9 +52,14 @@ Round = tuple[ScanResult | None, bool]
 """What a scan finds (None if it fails), and whether the API server answers after it."""
 
 
+def page_of(item: dict[str, Any]) -> Page:
+    """Return the only page of a listing with one object."""
+    return page({"metadata": {"resourceVersion": "9"}, "items": [item]}, "floeplugins")
+
+
 def a_scanner(
     scan: Callable[[], Awaitable[ScanResult]],
-    listed: Callable[[], AsyncIterator[dict[str, Any]]],
+    listed: Callable[[], AsyncIterator[Page]],
     objects: Objects,
     *,
     scans: Scans | None = None,
@@ -88,10 +94,10 @@ async def after(rounds: Sequence[Round]) -> list[PluginId]:
             raise ScanFailed("no Python")
         return found
 
-    async def listed() -> AsyncIterator[dict[str, Any]]:
+    async def listed() -> AsyncIterator[Page]:
         if not rounds[begun - 1][1]:
             raise ClusterUnreachable("away")
-        yield BARE
+        yield page_of(BARE)
 
     async def delete(plugin: PluginId, **_: str) -> None:
         deleted.append(plugin)
@@ -132,8 +138,8 @@ async def test_an_object_listed_before_the_listing_broke_off_is_enqueued() -> No
     async def found() -> ScanResult:
         return ABSENT
 
-    async def listed() -> AsyncIterator[dict[str, Any]]:
-        yield BARE
+    async def listed() -> AsyncIterator[Page]:
+        yield page_of(BARE)
         raise ClusterUnreachable("away")
 
     objects = Objects()
@@ -162,8 +168,9 @@ async def test_an_installed_plugin_without_an_object_is_enqueued_after_a_scan_th
             raise ScanFailed("no Python")
         return result
 
-    async def listed() -> AsyncIterator[dict[str, Any]]:
-        yield {**BARE, "metadata": {**BARE["metadata"], "name": "compute-staying"}, "spec": STAYING_SPEC}
+    async def listed() -> AsyncIterator[Page]:
+        metadata = {**BARE["metadata"], "name": "compute-staying"}
+        yield page_of({**BARE, "metadata": metadata, "spec": STAYING_SPEC})
 
     scanner = a_scanner(scanned, listed, objects, scans=scans, look_at=seen.append)
     running = asyncio.create_task(scanner.run())
@@ -184,8 +191,8 @@ async def test_a_scanner_that_is_hurried_and_cancelled_at_the_same_time_ends() -
         begun += 1
         return PRESENT
 
-    async def listed() -> AsyncIterator[dict[str, Any]]:
-        yield BARE
+    async def listed() -> AsyncIterator[Page]:
+        yield page_of(BARE)
 
     scanner = a_scanner(next_scan, listed, Objects())
     scans = asyncio.create_task(scanner.run())

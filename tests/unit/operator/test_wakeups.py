@@ -98,7 +98,7 @@ def test_a_change_of_readiness_wakes_the_dependents_and_nothing_else(world: Worl
 def test_an_object_missing_from_a_listing_is_no_longer_ready(world: World) -> None:
     world.wakeups.seen(None, raw(BASE, 1, ready=True))
     assert world.woken == {BASE, MIDDLE}
-    for plugin in world.objects.listed((), world.objects.versions()):
+    for plugin in world.objects.listed((), world.objects.moment):
         world.wakeups.look_at(plugin)
     assert world.woken == {BASE, MIDDLE}
     world.objects.put({**raw(BASE, 9, ready=True)})

@@ -12,7 +12,9 @@ from floe_operator.api.errors import (
     Conflict,
     MissingRight,
     NamespaceTerminating,
+    NotAdmitted,
     NotFound,
+    NotInSchema,
     Refused,
     Unauthorized,
     from_status,
@@ -33,11 +35,30 @@ KIND_TERMINATES = (
 )
 
 
+QUOTA = (
+    'floeplugins.floe.dev "dbt-a" is forbidden: exceeded quota: mirrors, requested: 1, used: 1, limited: 1'
+)
+ANONYMOUS = 'forbidden: User "system:anonymous" cannot get path "/apis/floe.dev/v1alpha1"'
+PLUGIN = 'floeplugins.floe.dev "dbt-a" is forbidden: denied by Policy:'
+POLICY = (
+    'floeplugins.floe.dev "dbt-a" is forbidden: ValidatingAdmissionPolicy "p" denied request: '
+    "needs a cost-centre"
+)
+TYPED_PATCH = (
+    "failed to create typed patch object (floe/dbt-a; floe.dev/v1alpha1, Kind=FloePlugin): "
+    ".status.inUse: field not declared in schema"
+)
+UNKNOWN_TYPE = 'FloePlugin.floe.dev "x-a" is invalid: [spec.type: Unsupported value: "quantum"'
+UNSUPPORTED = (
+    'FloePlugin.floe.dev "dbt-a" is invalid: status.conditions[0].status: Unsupported value: "Maybe"'
+)
+
+
 def status(message: str, **more: Any) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message, **more}).encode()
 
 
-def cause(reason: str) -> dict[str, Any]:
+def cause(reason: object) -> dict[str, Any]:
     return {"details": {"causes": [{"reason": reason, "message": "m", "field": "f"}]}}
 
 
@@ -51,7 +72,19 @@ ANSWERS = {
     ),
     "the namespace is named": (403, status(ROLE), MissingRight, 'a Role in namespace "floe"'),
     "a cluster-wide permission": (403, status(CLUSTER_ROLE), MissingRight, "a ClusterRole"),
-    "an admission plugin": (403, status("denied by policy"), MissingRight, "denied by policy"),
+    "no credentials at all": (403, status(ANONYMOUS), MissingRight, "system:anonymous"),
+    "a firewall": (403, b"<html>", MissingRight, "HTTP 403"),
+    "an admission plugin": (403, status(f"{PLUGIN} no pods"), NotAdmitted, "denied by Policy: no pods"),
+    "a quota": (403, status(QUOTA), NotAdmitted, "exceeded quota: mirrors"),
+    "an admission policy with its own code": (422, status(POLICY), NotAdmitted, "needs a cost-centre"),
+    "an admission policy with code 413": (413, status(POLICY), NotAdmitted, "needs a cost-centre"),
+    "a webhook with code 404": (
+        404,
+        status('admission webhook "w.x" denied the request'),
+        NotAdmitted,
+        "w.x",
+    ),
+    "a webhook": (400, status('admission webhook "w.x" denied the request: no'), NotAdmitted, "denied"),
     "the namespace is being deleted": (
         403,
         status(TERMINATING, **cause("NamespaceTerminating")),
@@ -71,12 +104,28 @@ ANSWERS = {
     "too many requests": (429, status("storage is (re)initializing"), ClusterUnreachable, "(re)initializing"),
     "a server error": (500, b"<html>", ClusterUnreachable, "HTTP 500"),
     "a proxy error": (503, b"", ClusterUnreachable, "HTTP 503"),
-    "an invalid object": (422, status("spec.name: Invalid value"), Refused, "spec.name"),
+    "an invalid object": (422, status('FloePlugin "a" is invalid: spec.name: no'), Refused, "spec.name"),
+    "a failed test of a JSON patch": (422, status("the server rejected our request"), Refused, "rejected"),
+    "a status field that an older CRD lacks": (500, status(TYPED_PATCH), NotInSchema, ".status.inUse"),
+    "a status value that an older CRD lacks": (422, status(UNSUPPORTED), NotInSchema, "Unsupported value"),
+    "several such values": (422, status(f"{UNKNOWN_TYPE}, status.x: no]"), NotInSchema, "status.x"),
+    "a type that an older CRD lacks": (422, status(UNKNOWN_TYPE), NotInSchema, '"quantum"'),
+    "an admission policy, overloaded": (429, status(POLICY), ClusterUnreachable, "429"),
     "too large": (413, status("limit is 3145728"), Refused, "limit"),
     "damaged JSON": (400, b'{"message": ', Refused, "HTTP 400"),
     "JSON that is not an object": (400, b"[]", Refused, "HTTP 400"),
     "an empty Status": (400, b'{"message": null, "details": null}', Refused, "HTTP 400"),
+    "seconds of 400 digits": (
+        503,
+        status("m", details={"retryAfterSeconds": 10**400}),
+        ClusterUnreachable,
+        "m",
+    ),
     "malformed causes": (403, status(ROLE, details={"causes": ["text"]}), MissingRight, "patch"),
+    "causes that are a number": (409, status("m", details={"causes": 5}), Conflict, "m"),
+    "details that are text": (409, status("m", details="x"), Conflict, "m"),
+    "a cause with a list as its reason": (409, status("m", **cause(["x"])), Conflict, "m"),
+    "deep JSON": (400, b"[" * 20_000 + b"]" * 20_000, Refused, "HTTP 400"),
 }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from floe_operator.commands.crd import openapi_schema
 from floe_operator.commands.findings import Finding, in_order
 from floe_operator.commands.manifest_rules import CEL_RULES, is_floe_plugin, manifest_findings
 from floe_operator.commands.manifests import STDIN, Manifests, UsageError, read_manifests
+from floe_operator.rules.crd import openapi_schema
 from tests.support.manifest_table import BAD, GOOD, GOOD_HEAD, plugin, source, spec
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from floe_operator.rules.leases import Lease, Observer, Step, Timing, micro_time
+from floe_operator.rules.leases import Lease, NotALease, Observer, Step, Timing, micro_time
 
 ME, OTHER = "me", "other"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -25,6 +25,24 @@ def lease(holder: str, *, renewed: datetime = NOW, seconds: float | None = 15, *
             },
         }
     )
+
+
+METADATA = {"name": "floe-operator", "resourceVersion": "7"}
+NO_LEASES: list[dict[str, Any]] = [
+    {},
+    {"metadata": "x"},
+    {"metadata": {"name": "floe-operator"}},
+    {"metadata": METADATA, "spec": "x"},
+    {"metadata": METADATA, "spec": {"holderIdentity": ["x"]}},
+    {"metadata": METADATA, "spec": {"leaseDurationSeconds": "x"}},
+    {"metadata": METADATA, "spec": {"leaseTransitions": "x"}},
+]
+
+
+@pytest.mark.parametrize("answer", NO_LEASES)
+def test_an_answer_that_is_no_lease_says_nothing_about_who_holds_it(answer: dict[str, Any]) -> None:
+    with pytest.raises(NotALease):
+        Lease.parse(answer)
 
 
 HELD = lease(OTHER)

@@ -1,0 +1,195 @@
+"""One run of kopf, in a thread and an event loop of its own, watching one collection of objects.
+
+What kopf sees is handed to our event loop; when to start it, and start it again, is for others to say.
+kopf's handlers swallow exceptions, so nothing that can fail happens in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import kopf
+
+from floe_operator.api import kopf_session
+from floe_operator.api.connection import Connection
+from floe_operator.api.stream_state import HEADERS_SECONDS, SILENCE_SECONDS, WATCH_SECONDS, StreamState
+from floe_operator.rules.resource import GROUP, PLURAL, VERSION
+
+_BACKOFFS = (1, 1, 2, 3, *9 * (5,))
+"""Seconds between kopf's attempts at one request; its defaults grow to 21 s, which would prolong outages."""
+_REQUEST_SECONDS = 30.0
+_RELIST_SECONDS = 1.0
+_PAGE = 250
+_END_SECONDS = 3.0
+"""Seconds that kopf gets to end."""
+
+
+class Change(NamedTuple):
+    """An object that kopf has seen."""
+
+    event: str | None
+    """The type of the watch event, or None for an object of a listing."""
+    object: Mapping[str, Any]
+    listing: int
+    """The moment when the last listing began."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What to call about the objects, on our event loop."""
+
+    moment: Callable[[], int]
+    """Returns the present moment: called when a listing begins."""
+    changed: Callable[[Change], None]
+    listed: Callable[[Collection[str], int], None]
+    """Called with the names in a complete listing, and the moment when it began."""
+
+
+class KopfRun:
+    """kopf, from `start` until it ends by itself or is stopped."""
+
+    def __init__(
+        self, connection: Connection, path: str, namespace: str, seen: Seen, *, alive_at: float
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._namespace = namespace
+        self._seen = seen
+        self._loop = asyncio.get_running_loop()
+        self._reason: asyncio.Future[str] = self._loop.create_future()
+        self._stop = threading.Event()
+        self._listing = -1
+        self._names: list[str] = []
+        self._login: tuple[kopf.ConnectionInfo, kopf.AiohttpSession] | None = None
+        self.stream = StreamState()
+        self.alive_at = alive_at
+        """When kopf last showed a sign of life, in seconds of the monotonic clock."""
+        self.version = ""
+        """The version from which the last watch was opened; empty before the first."""
+
+    def start(self) -> None:
+        """Start kopf."""
+        # A daemon thread: a hanging stream must not keep the process from ending.
+        threading.Thread(target=self._work, name="kopf", daemon=True).start()
+
+    async def ended(self, seconds: float) -> str | None:
+        """Wait for some seconds for kopf to end; return why it did, or None if it has not."""
+        done, _ = await asyncio.wait([self._reason], timeout=seconds)
+        return self._reason.result() if done else None
+
+    async def stop(self) -> None:
+        """End kopf; if it does not end, leave it alone."""
+        self._stop.set()
+        await asyncio.wait([self._reason], timeout=_END_SECONDS)
+
+    def alive(self) -> None:
+        """Note a sign of life."""
+        self.alive_at = time.monotonic()
+
+    async def listing(self) -> None:
+        """Note that a listing begins, after whatever our event loop has been told so far."""
+
+        async def moment() -> int:
+            return self._seen.moment()
+
+        self._names = []
+        self._listing = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(moment(), self._loop))
+
+    def listed(self, names: Collection[str], *, complete: bool) -> None:
+        """Note the names in a page of the listing, and tell them all after the last one."""
+        self._names += names
+        if complete and not self._stop.is_set():
+            self._tell(self._seen.listed, self._names, self._listing)
+
+    def watching(self, version: str) -> None:
+        """Note that a watch was opened."""
+        self.version = version
+
+    def answered(self, code: str) -> None:
+        """Count an answer."""
+        self._connection.on_answer("GET", code)
+
+    def _tell(self, call: Callable[..., None], *values: object) -> None:
+        with contextlib.suppress(RuntimeError):  # our loop has been closed
+            self._loop.call_soon_threadsafe(call, *values)
+
+    def _end(self, reason: str) -> None:
+        if not self._reason.done():
+            self._reason.set_result(reason)
+
+    def _work(self) -> None:
+        reason = "kopf ended"
+        try:
+            asyncio.run(self._operator())
+        except BaseException as error:  # noqa: BLE001 -- the thread must always report its end
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        self._tell(self._end, reason)
+
+    async def _operator(self) -> None:
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            # kopf ends when rejected credentials come again, and knows them by equality.
+            if self._login is not None:  # rejected, like a token that has expired
+                renewal = asyncio.run_coroutine_threadsafe(self._connection.renew(), self._loop)
+                await asyncio.wrap_future(renewal)
+            info = await self._connection.for_kopf()
+            if self._login is None or self._login[0] != info:
+                session = kopf_session.session(info, self._path, self.stream, self)
+                self._login = info, kopf.AiohttpSession(server=info.server, aiohttp_session=session)
+            return self._login[1]
+
+        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+        async def seen(event: Mapping[str, Any], **_: Any) -> None:
+            if not self._stop.is_set():
+                self._tell(self._seen.changed, Change(event["type"], event["object"], self._listing))
+
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=_settings(),
+                standalone=True,
+                namespaces=[self._namespace],
+                stop_flag=self._stop,
+            )
+        finally:
+            self._stop.set()  # an executor thread waits for it, and the loop's end waits for that thread
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.process.ultimate_exiting_timeout = None
+    settings.queueing.idle_timeout = 0.1
+    settings.persistence.diffbase_storage = _NoDiffs()
+    settings.networking.error_backoffs = _BACKOFFS
+    settings.networking.request_timeout = _REQUEST_SECONDS
+    settings.networking.connect_timeout = HEADERS_SECONDS
+    settings.watching.server_timeout = WATCH_SECONDS
+    settings.watching.client_timeout = settings.watching.inactivity_timeout = SILENCE_SECONDS
+    settings.watching.connect_timeout = HEADERS_SECONDS
+    settings.watching.reconnect_backoff = _RELIST_SECONDS
+    settings.watching.chunk_size = _PAGE
+    return settings
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Keeps nothing: kopf would copy each object to find changes for handlers that we do not have."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        raise NotImplementedError

@@ -1,0 +1,259 @@
+"""The HTTP session through which kopf lists and watches: it checks what arrives, and notices how it goes.
+
+kopf retries without end and reports it only to its log, takes every answer for well-formed, and opens a watch
+that ended at once again without a pause. So the session reports each answer and failure to a `StreamState`,
+leaves out what is not an object, shortens what is nested too deeply to be parsed, and slows down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Collection
+from typing import Any, NamedTuple, Protocol
+
+import aiohttp
+import kopf
+import structlog
+
+from floe_operator.api import errors, pages
+from floe_operator.api.stream_state import HEADERS_SECONDS, SHORT_SECONDS, StreamState
+from floe_operator.api.watch_events import MalformedEvent, event, lines
+from floe_operator.rules import foreign_json
+from floe_operator.rules.backoff import Backoff
+from floe_operator.rules.resource import PLURAL
+from floe_operator.said import Said
+
+_SHORT_BACKOFF = Backoff(first=1.0, longest=10.0)
+
+_log = structlog.get_logger(__name__)
+
+
+class Listener(Protocol):
+    """What the session tells, from kopf's thread."""
+
+    def alive(self) -> None:
+        """Handle a sign of life: a request began or ended, or bytes arrived."""
+
+    async def listing(self) -> None:
+        """Handle the beginning of a listing; the request is sent afterwards."""
+
+    def listed(self, names: Collection[str], *, complete: bool) -> None:
+        """Handle the names in a page of the listing that began last; `complete` marks its last page."""
+
+    def watching(self, version: str) -> None:
+        """Handle a watch that was opened and goes on from a version."""
+
+    def answered(self, code: str) -> None:
+        """Count an answer, or the lack of one, as `Connection.on_answer` does."""
+
+
+def session(
+    info: kopf.ConnectionInfo, path: str, state: StreamState, listener: Listener
+) -> aiohttp.ClientSession:
+    """Return a session with these credentials; `path` is the collection that kopf watches."""
+    watches = _Watches(state, listener)
+
+    class Answer(aiohttp.ClientResponse):
+        async def start(self, connection: Any) -> aiohttp.ClientResponse:
+            is_watch = "watch" in self.url.query
+            async with asyncio.timeout(HEADERS_SECONDS if is_watch else None):
+                await super().start(connection)
+            if self.status < 400 and self.status != 200:
+                # kopf would follow it, or read a watch from it, and try again without a pause.
+                raise aiohttp.ClientConnectionError(f"the answer has the code {self.status}")
+            if is_watch and self.status == 200:
+                checked = watches.checked(self.content, self.url.query.get("resourceVersion", ""))
+                self.content = checked  # type: ignore[assignment]
+            return self
+
+        async def text(self, encoding: str | None = None, errors: str = "replace") -> str:
+            return await super().text(encoding or "utf-8", errors)
+
+        async def json(self, **_: Any) -> Any:
+            found = _parsed(await self.read())
+            if self.status >= 400:
+                return _status(found)
+            if not self.url.path.endswith(path) or self.status != 200:
+                return found
+            return watches.page(found)
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        headers={"User-Agent": "floe-operator", **info.as_http_headers()},
+        proxy=info.proxy_url,
+        trust_env=False,
+        trace_configs=[_trace(info.server, path, state, listener)],
+        response_class=Answer,
+    )
+
+
+def _trace(server: str, path: str, state: StreamState, listener: Listener) -> aiohttp.TraceConfig:
+    """Return what reports the requests of a session."""
+
+    async def begins(_: Any, __: Any, request: aiohttp.TraceRequestStartParams) -> None:
+        listener.alive()
+        query = request.url.query
+        if request.url.path.endswith(path) and "watch" not in query and not query.get("continue"):
+            await listener.listing()
+
+    async def ends(_: Any, __: Any, request: aiohttp.TraceRequestEndParams) -> None:
+        listener.alive()
+        answer = request.response
+        listener.answered(str(answer.status))
+        if answer.status >= 400:
+            body = await answer.read()
+            state.failed(str(errors.from_status(answer.status, body, answer.headers.get("Retry-After"))))
+
+    async def fails(_: Any, __: Any, request: aiohttp.TraceRequestExceptionParams) -> None:
+        listener.alive()
+        error = request.exception
+        if isinstance(error, TimeoutError):
+            listener.answered("timeout")
+            state.failed(f"the API server at {server} did not answer in time")
+        elif isinstance(error, aiohttp.ClientError):
+            listener.answered("unreachable")
+            state.failed(f"the API server at {server} cannot be reached: {errors.why(error)}")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(begins)
+    trace.on_request_end.append(ends)
+    trace.on_request_exception.append(fails)
+    return trace
+
+
+class _Fit(NamedTuple):
+    """A line that kopf can handle."""
+
+    line: bytes
+    is_expired: bool
+    """Whether it says that the watch must begin with a new listing."""
+
+
+class _Watches:
+    """What the watches of one session have in common."""
+
+    def __init__(self, state: StreamState, listener: Listener) -> None:
+        self._state = state
+        self._listener = listener
+        self._said: Said[str] = Said()
+        self._short = 0
+        """Number of watches in a row that ended as soon as they began."""
+        self._last_page = ""
+        self._stumbled_at = ""
+        """The version from which a watch was opened that brought a line that is not JSON."""
+
+    def checked(self, content: aiohttp.StreamReader, since: str) -> _Lines:
+        """Return the content of a watch from a version, checked."""
+        self._state.opened()
+        self._listener.watching(since)
+        return _Lines(content, self._checked(content, since))
+
+    def page(self, found: object) -> dict[str, Any]:
+        """Return a page of a listing without the items that are not objects.
+
+        Raises:
+            Refused: The answer is no such page.
+        """
+        try:
+            page = pages.page(found, PLURAL, after=self._last_page)
+            self._last_page = page.more
+        except errors.Refused as error:
+            self._state.failed(str(error))
+            raise
+        if page.left_out:
+            self._say_left_out(page.left_out)
+        self._listener.listed(page.names, complete=not page.more)
+        metadata = {"resourceVersion": page.version, "continue": page.more}
+        return {"metadata": metadata, "items": page.objects}
+
+    async def _checked(self, content: aiohttp.StreamReader, since: str) -> AsyncIterator[bytes]:
+        """Yield the lines of a watch that are events; pause at the end if it ended as soon as it began."""
+        began, events = time.monotonic(), 0
+        try:
+            async for line in lines(content):
+                self._listener.alive()
+                if (fit := self._fit(line, since)) is None:
+                    continue
+                if fit.is_expired:  # kopf reads no further, and lists again
+                    await self._slow_down(time.monotonic() - began, 0)
+                events += 1
+                yield fit.line
+        except aiohttp.ClientError:
+            await self._slow_down(time.monotonic() - began, events)
+            raise
+        await self._slow_down(time.monotonic() - began, events)
+
+    async def _slow_down(self, seconds: float, events: int) -> None:
+        """Pause before the next watch if this one lasted only moments."""
+        if seconds >= SHORT_SECONDS:
+            self._short = 0
+            return
+        self._short += 1
+        if self._short > 1 and not events and not self._state.obstacle:
+            self._state.failed("the watch on FloePlugins ended as soon as it began")
+        await asyncio.sleep(_SHORT_BACKOFF.after(self._short))
+
+    def _fit(self, line: bytes, since: str) -> _Fit | None:
+        """Return a line that kopf can handle, or None if it must not see it.
+
+        Raises:
+            aiohttp.ClientPayloadError: The line is not JSON; a new watch from the same version might repeat
+                it undamaged.
+        """
+        try:
+            try:
+                value = json.loads(line.decode())
+            except RecursionError:
+                line = foreign_json.without_depths(line)
+                value = json.loads(line.decode())
+            found = event(value)
+        except MalformedEvent as error:
+            self._say_left_out(str(error))
+            return None
+        except ValueError:  # not JSON
+            if self._stumbled_at == since:
+                self._say_left_out("a line that is not JSON")
+                return None
+            self._stumbled_at = since
+            self._state.failed("the watch on FloePlugins brought a line that is not JSON")
+            raise aiohttp.ClientPayloadError("a line that is not JSON") from None
+        if found.error and not found.is_expired:
+            self._state.failed(f"the watch on FloePlugins ended: {found.error}")
+        return _Fit(line, found.is_expired)
+
+    def _say_left_out(self, what: str) -> None:
+        if self._said.is_new(what):
+            _log.warning("ignoring a part of an answer about FloePlugins", reason=what)
+
+
+class _Lines:
+    """The content of a watch: the checked lines for whoever iterates over it, else the content itself."""
+
+    def __init__(self, content: aiohttp.StreamReader, checked: AsyncIterator[bytes]) -> None:
+        self._content = content
+        self._checked = checked
+
+    async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
+        async for line in self._checked:
+            yield line + b"\n"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+
+def _status(found: object) -> dict[str, Any]:
+    """Return a metav1.Status with what kopf reads of it, each of the type that it expects."""
+    status = foreign_json.mapping(found)
+    seconds = foreign_json.mapping(status.get("details")).get("retryAfterSeconds")
+    details = {"retryAfterSeconds": seconds} if isinstance(seconds, int) and 0 <= seconds < 1000 else {}
+    return {"kind": "Status", "message": foreign_json.text(status.get("message")), "details": details}
+
+
+def _parsed(body: bytes) -> Any:
+    """Return the value of an answer; raise what kopf expects of an answer that is not JSON."""
+    try:
+        return foreign_json.loads(body)
+    except ValueError:
+        raise json.JSONDecodeError("the answer is not JSON", "", 0) from None
