@@ -37,6 +37,7 @@ def found_by_the_page(cluster: LocalCluster) -> list[str]:
         ["bash", "-c", command],
         env={
             "KUBECONFIG": str(cluster.kubeconfig),
+            "HOME": str(cluster.folder),
             "PATH": f"{cluster.binary('kubectl').parent}:/usr/bin:/bin",
         },
         check=True,

@@ -77,7 +77,7 @@ def session(
                 return _status(found)
             if not self.url.path.endswith(path) or self.status != 200:
                 return found
-            return watches.page(found)
+            return watches.page(found, after=self.url.query.get("continue", ""))
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
@@ -140,7 +140,6 @@ class _Watches:
         self._said: Said[str] = Said()
         self._short = 0
         """Number of watches in a row that ended as soon as they began."""
-        self._last_page = ""
         self._stumbled_at = ""
         """The version from which a watch was opened that brought a line that is not JSON."""
 
@@ -150,15 +149,14 @@ class _Watches:
         self._listener.watching(since)
         return _Lines(content, self._checked(content, since))
 
-    def page(self, found: object) -> dict[str, Any]:
+    def page(self, found: object, *, after: str) -> dict[str, Any]:
         """Return a page of a listing without the items that are not objects.
 
         Raises:
             Refused: The answer is no such page.
         """
         try:
-            page = pages.page(found, PLURAL, after=self._last_page)
-            self._last_page = page.more
+            page = pages.page(found, PLURAL, after=after)
         except errors.Refused as error:
             self._state.failed(str(error))
             raise
