@@ -134,6 +134,7 @@ MALFORMED: dict[str, Any] = {
     "a name that is a number": {"metadata": {"name": 5, "uid": "u", "resourceVersion": "1"}},
     "a uid that is a list": {"metadata": {"name": "dbt-a", "uid": ["u"], "resourceVersion": "1"}},
     "a version that is an object": {"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": {}}},
+    "a version of 5,000 digits": {"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": "9" * 5_000}},
     "a spec that is text": {"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": "1"}, "spec": "x"},
     "labels that are a list": raw(1, DBT_A) | {"metadata": raw(1, DBT_A)["metadata"] | {"labels": [1]}},
 }

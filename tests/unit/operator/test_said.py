@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from floe_operator.said import Said
+from floe_operator.said import Said, gist
 
 
 def test_the_same_words_are_new_once_and_other_words_or_subjects_are_new() -> None:
@@ -48,3 +48,15 @@ def test_the_memory_is_bounded_and_the_oldest_subject_is_forgotten_first() -> No
     assert all(said.is_new(subject) for subject in range(10_001))
     assert not said.is_new(10_000)
     assert said.is_new(0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('floeplugins "dbt-a" is forbidden: no', 'floeplugins "dbt-b" is forbidden: no'),
+        ("read tcp 127.0.0.1:40001: timeout", "read tcp 127.0.0.1:40317: timeout"),
+    ],
+)
+def test_texts_that_differ_in_names_and_numbers_have_the_same_gist(first: str, second: str) -> None:
+    assert gist(first) == gist(second)
+    assert gist(first) != gist("something else")

@@ -167,6 +167,51 @@ async def test_an_answer_that_is_no_listing_does_not_count_as_an_empty_one(body:
         assert "not a listing" in state.obstacle
 
 
+@pytest.mark.parametrize("status", [201, 203, 204, 206, 302, 304])
+async def test_an_answer_that_is_neither_200_nor_an_error_counts_as_none(status: int) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    async with session_to(answer) as (session, url, state, _):
+        with pytest.raises(aiohttp.ClientConnectionError, match=f"code {status}"):
+            await session.get(url, params={"watch": "true"})
+        assert f"code {status}" in state.obstacle
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (b"[]", None),
+        (b"\xff", None),
+        (b'{"details": "x"}', None),
+        (b'{"details": {"retryAfterSeconds": "x"}}', None),
+        (b'{"details": {"retryAfterSeconds": 3}}', 3),
+    ],
+)
+async def test_an_error_has_the_types_that_kopf_expects(body: bytes, seconds: int | None) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=429, body=body)
+
+    async with session_to(answer) as (session, url, _, _):
+        found = await session.get(url)
+        try:
+            status = await found.json()
+        except json.JSONDecodeError:
+            assert await found.text()
+        else:
+            assert status["details"].get("retryAfterSeconds") == seconds
+
+
+async def test_a_listing_that_repeats_a_page_is_refused() -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"metadata": {"resourceVersion": "9", "continue": "c"}, "items": []})
+
+    async with session_to(answer) as (session, url, _, _):
+        await (await session.get(url)).json()
+        with pytest.raises(errors.Refused, match="repeats a page"):
+            await (await session.get(url, params={"continue": "c"})).json()
+
+
 async def test_a_failed_request_is_an_obstacle_until_a_watch_is_answered() -> None:
     status = 500
 
