@@ -18,7 +18,7 @@ from tests.support.fault_proxy import Asked, Fault, answers, never
 from tests.support.operator import ready_reason
 from tests.support.polling import eventually
 
-SECONDS = float(os.environ.get("FLOE_STORM_SECONDS", "15"))
+SECONDS = float(os.environ.get("FLOE_STORM_SECONDS", "12"))
 SEED = int(os.environ.get("FLOE_STORM_SEED", random.randrange(10**6)))
 SETTLED_WITHIN = 60.0
 ABSENT = tuple(f"absent-{number}" for number in range(12))

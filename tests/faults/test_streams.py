@@ -55,7 +55,7 @@ def test_an_operator_whose_lists_and_watches_fail_is_not_ready_until_they_work(
         return not faulty.sees("floeplugins") and not faulty.sees("secrets")
 
     eventually(told, within=SILENCE_IS_NOTICED_WITHIN)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
         assert told()
         time.sleep(0.1)
