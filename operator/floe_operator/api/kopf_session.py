@@ -75,7 +75,7 @@ def session(
             found = _parsed(await self.read())
             if self.status >= 400:
                 return _status(found)
-            if not self.url.path.endswith(path) or self.status != 200:
+            if not self.url.path.endswith(path):
                 return found
             return watches.page(found, after=self.url.query.get("continue", ""))
 

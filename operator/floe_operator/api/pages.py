@@ -35,14 +35,15 @@ def page(found: object, what: str, *, after: str = "") -> Page:
     """
     metadata = foreign_json.mapping(foreign_json.mapping(found).get("metadata"))
     items = foreign_json.mapping(found).get("items")
+    items = [] if items is None else items
     version = foreign_json.text(metadata.get("resourceVersion"))
-    if not version or not (isinstance(items, list) or items is None):
+    if not version or not isinstance(items, list):
         raise errors.Refused(f"the answer is not a listing of {what}")
-    objects = [item for item in items or () if foreign_json.is_object(item)]
-    others = [item for item in items or () if not foreign_json.is_object(item)]
-    names = [name for item in items or () if (name := foreign_json.name(item))]
+    objects = [item for item in items if foreign_json.is_object(item)]
+    names = [name for item in items if (name := foreign_json.name(item))]
     left_out = ""
-    if others:
+    if len(objects) < len(items):
+        others = (item for item in items if not foreign_json.is_object(item))
         named = listing(foreign_json.name(item) or "one without a name" for item in others)
         left_out = f"without a name, a uid or a version among the listed {what}: {named}"
     more = foreign_json.text(metadata.get("continue"))

@@ -7,7 +7,7 @@ import time
 from aiohttp import web
 
 from floe_operator.api.kopf_run import KopfRun, Seen
-from tests.support.hostile_api import connected_to
+from tests.support.hostile_api import Answer, connected_to
 from tests.support.polling import eventually_async
 
 PATH = "/apis/floe.dev/v1alpha1/namespaces/default/floeplugins"
@@ -32,17 +32,25 @@ DISCOVERY = {
 SEEN = Seen(moment=lambda: 0, changed=lambda _: None, listed=lambda names, began: None)
 
 
+def after_discovery(answer: Answer) -> Answer:
+    """Return an API server that lets kopf find the kind, and answers everything else with `answer`."""
+
+    async def answer_any(request: web.Request) -> web.StreamResponse:
+        found = DISCOVERY.get(request.path)
+        return web.json_response(found) if found is not None else await answer(request)
+
+    return answer_any
+
+
 async def test_rejected_credentials_end_kopf_instead_of_a_loop() -> None:
     listings = 0
 
     async def answer(request: web.Request) -> web.StreamResponse:
         nonlocal listings
-        if request.path in DISCOVERY:
-            return web.json_response(DISCOVERY[request.path])
         listings += 1
         return web.json_response({"kind": "Status", "message": "Unauthorized"}, status=401)
 
-    async with connected_to(answer) as connection:
+    async with connected_to(after_discovery(answer)) as connection:
         run = KopfRun(connection, PATH, "default", SEEN, alive_at=time.monotonic())
         run.start()
         ended = await run.ended(20)
@@ -57,15 +65,13 @@ async def test_a_history_that_is_always_gone_is_not_listed_without_a_pause() -> 
 
     async def answer(request: web.Request) -> web.StreamResponse:
         nonlocal listings
-        if request.path in DISCOVERY:
-            return web.json_response(DISCOVERY[request.path])
         if "watch" in request.query:
             gone = b'{"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}\n'
             return web.Response(body=gone)
         listings += 1
         return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
 
-    async with connected_to(answer) as connection:
+    async with connected_to(after_discovery(answer)) as connection:
         run = KopfRun(connection, PATH, "default", SEEN, alive_at=time.monotonic())
         run.start()
 
