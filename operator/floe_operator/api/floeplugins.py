@@ -121,18 +121,11 @@ class FloePlugins:
 
     async def list(self) -> AsyncIterator[pages.Page]:
         """Yield all objects of the namespace, as they were at one moment, page by page."""
-        more = ""
-        while True:
-            query = {"limit": str(_PAGE), **({"continue": more} if more else {})}
-            with self._listing("all"):
-                answer = await self._connection.request("GET", self.collection, query=query)
-                page = pages.page(answer, PLURAL, after=more)
-            if page.left_out and self._said.is_new("left out", page.left_out):
-                _log.warning("ignoring FloePlugins", reason=page.left_out)
-            yield page
-            if not page.more:
-                return
-            more = page.more
+        with self._listing("all"):
+            async for page in pages.each(self._connection, self.collection, PLURAL, limit=_PAGE):
+                if page.left_out and self._said.is_new("left out", page.left_out):
+                    _log.warning("ignoring FloePlugins", reason=page.left_out)
+                yield page
 
     @contextlib.contextmanager
     def _listing(self, kind: str) -> Iterator[None]:

@@ -1,10 +1,12 @@
-"""Reads the pages of a listing: the objects in it, and whether it goes on."""
+"""The pages of a listing: asks for one after another, and reads which objects are in each."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from floe_operator.api import errors
+from floe_operator.api.connection import Connection
 from floe_operator.rules import foreign_json
 from floe_operator.rules.sentences import listing
 
@@ -50,3 +52,21 @@ def page(found: object, what: str, *, after: str = "") -> Page:
     if more and more == after:
         raise errors.Refused(f"the listing of {what} repeats a page")
     return Page(objects, names, left_out, version, more)
+
+
+async def each(
+    connection: Connection, path: str, what: str, *, limit: int, accept: str = "application/json"
+) -> AsyncIterator[Page]:
+    """Yield the pages of a listing of `what`, as everything was at one moment.
+
+    Raises:
+        ClusterError: A request failed, or an answer is no page.
+    """
+    more = ""
+    while True:
+        query = {"limit": str(limit), **({"continue": more} if more else {})}
+        found = page(await connection.request("GET", path, query=query, accept=accept), what, after=more)
+        yield found
+        if not found.more:
+            return
+        more = found.more

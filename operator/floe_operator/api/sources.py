@@ -150,23 +150,24 @@ class Sources:
     async def _list(self, kind: _Kind) -> str:
         """List all objects of a kind, report every difference, and return the listing's resourceVersion."""
         seen: dict[str, str] = {}
-        query = {"limit": str(_PAGE)}
-        while True:
-            answer = await self._connection.request(
-                "GET", self._path(kind), query=query, accept=pages.METADATA.format("List")
-            )
-            page = pages.page(answer, f"{kind}s", after=query.get("continue", ""))
+        listed = pages.each(
+            self._connection,
+            self._path(kind),
+            f"{kind}s",
+            limit=_PAGE,
+            accept=pages.METADATA.format("List"),
+        )
+        version = ""
+        async for page in listed:
+            version = page.version
             seen.update(map(_name_and_version, page.objects))
             if page.left_out and self._said_left_out.is_new(kind, page.left_out):
                 _log.warning("ignoring sources", reason=page.left_out)
-            if not page.more:
-                break
-            query = {"limit": str(_PAGE), "continue": page.more}
         before, self._versions[kind] = self._versions[kind], seen
         for name in before.keys() | seen.keys():
             if before.get(name) != seen.get(name):
                 self._on_change(SourceObject(kind, name))
-        return page.version
+        return version
 
     async def _watch(self, kind: _Kind, version: str) -> str:
         """Follow changes since a version until the server ends the stream; return the last version seen."""
