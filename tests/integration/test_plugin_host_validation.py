@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from floe_core._configuring.config_errors import MOST_ERRORS
 from floe_core.host.protocol import Verdict
+from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host import HostUnavailable, PluginGone, PluginHost, ValidationCrashed, validation
 from floe_operator.rules.backoff import Backoff
 from tests.support.distributions import Environment, plugin_distribution
@@ -94,6 +96,24 @@ async def test_a_configuration_is_validated_by_the_plugins_schema_and_no_value_i
     assert verdict.reason == reason
     assert [fault.field for fault in verdict.faults] == fields
     assert MARK not in verdict.model_dump_json()
+
+
+async def test_a_plugin_whose_failure_was_confirmed_can_be_validated_as_soon_as_that_is_reported(
+    environment: Environment,
+) -> None:
+    unbuildable = compute("unbuildable")
+    confirmed = asyncio.Event()
+
+    class UntilConfirmed(Reports):
+        def on_change(self, plugins: Collection[PluginId]) -> None:
+            super().on_change(plugins)
+            if self.changed.count(unbuildable) == 2:  # found by the scan, then described
+                confirmed.set()
+
+    async with running(environment.python, UntilConfirmed(), load_timeout=3.0) as host:
+        async with asyncio.timeout(60):
+            await confirmed.wait()
+        assert (await host.validate(unbuildable, {}, {})).reason == "SchemaFailed"
 
 
 @pytest.fixture

@@ -71,8 +71,7 @@ class Confirming:
                 self._knowledge.leave_out(plugin)
             except (HostUnavailable, HostLost, CallTimedOut):
                 pass  # the outcome, if any, is recorded
-            if self._doubts.get(plugin) is doubt:
-                del self._doubts[plugin]
+            self._end(plugin, doubt)
 
     async def _confirm(self, plugin: PluginId, doubt: Doubt) -> None:
         async def job(host: Host) -> None:
@@ -81,11 +80,19 @@ class Confirming:
 
         await self._trials.run(Order.CONFIRMATION, job, fresh=True)
 
+    def _end(self, plugin: PluginId, doubt: Doubt) -> None:
+        if self._doubts.get(plugin) is doubt:
+            del self._doubts[plugin]
+
     def _is_current(self, plugin: PluginId, doubt: Doubt) -> bool:
         return doubt.fingerprint == self._knowledge.fingerprint(plugin)
 
     def settle(self, plugin: PluginId, doubt: Doubt, alone: Outcome) -> Outcome:
-        """Return what to believe after a confirmation, remember it, and log it if others are to blame."""
+        """Return what to believe after a confirmation, remember it, and log it if others are to blame.
+
+        The doubt ends here, not with the host: whoever hears of the outcome may import the plugin at once.
+        """
+        self._end(plugin, doubt)
         outcome = doubt.settled_by(alone)
         self._knowledge.settle(plugin, doubt, outcome)
         if isinstance(outcome, Described) and outcome.beside is not None:
