@@ -364,6 +364,7 @@ def test_a_restart_after_a_kill_continues_the_work_and_writes_only_what_changed(
     floeplugins.apply("compute", "two", config={"a": 1})
     floeplugins.until("compute-one", "Ready", "Ready", within=60)
     floeplugins.until("compute-two", "Ready", "ConfigNotAccepted")
+    floeplugins.until_labelled("compute-two")
     operator.kill()
     before = floeplugins.all()
     floeplugins.delete("compute-one")
