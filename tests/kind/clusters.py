@@ -16,7 +16,7 @@ import pytest
 from tests.kind.commands import CommandError, run
 from tests.kind.images import REPOSITORY
 from tests.kind.machine import Machine
-from tests.support.polling import eventually
+from tests.support.control_planes import crd_is_served
 
 CREATE_SECONDS = 300.0
 ACCESS = REPOSITORY / "manifests" / "access"
@@ -88,10 +88,7 @@ class Cluster:
     def install_crd(self) -> None:
         """Apply the CRD and wait until it is served."""
         self.kubectl("apply", "--server-side", "-k", REPOSITORY / "crds")
-        self.kubectl("wait", "--for=condition=Established", "crd/floeplugins.floe.dev", "--timeout=60s")
-        eventually(
-            lambda: "floeplugins" in self.kubectl("api-resources", "--api-group=floe.dev", "-o", "name")
-        )
+        crd_is_served(self.kubectl)
 
     def remove_crd(self) -> None:
         """Delete the CRD, and with it every FloePlugin of the cluster."""

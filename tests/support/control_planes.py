@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,22 @@ def write_kubeconfig(path: Path, cluster: Mapping[str, str], user: Mapping[str, 
 def install_crd(cluster: LocalCluster) -> None:
     """Apply the CRD and wait until the API server serves it."""
     cluster.kubectl("apply", "--server-side", "-f", str(CRD))
-    cluster.kubectl("wait", "--for=condition=Established", "crd/floeplugins.floe.dev", "--timeout=30s")
-    eventually(
-        lambda: "floeplugins" in cluster.kubectl("api-resources", "--api-group=floe.dev", "-o", "name")
-    )
+    crd_is_served(cluster.kubectl)
+
+
+def crd_is_served(kubectl: Callable[..., str]) -> None:
+    """Wait until the API server serves the CRD that has just been applied.
+
+    `kubectl wait` would fail on a CRD whose conditions are still null.
+    """
+
+    def established() -> bool:
+        found = json.loads(kubectl("get", "crd", "floeplugins.floe.dev", "-o", "json"))
+        conditions = found.get("status", {}).get("conditions") or []
+        return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+    eventually(established, within=60, every=0.2, saying="the CRD is established")
+    eventually(lambda: "floeplugins" in kubectl("api-resources", "--api-group=floe.dev", "-o", "name"))
 
 
 def remove_crd(cluster: LocalCluster) -> None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from localcluster import LocalCluster
+from localcluster.polling import wait_until
 from localcluster.processes import Process
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,7 +47,7 @@ class Playground:
             self.cluster = self._stack.enter_context(LocalCluster())
             _say("installing the CRD")
             self.kubectl("apply", "--server-side", "-k", str(ROOT / "crds"))
-            self.kubectl("wait", "--for=condition=Established", "crd/floeplugins.floe.dev")
+            wait_until(self._crd_is_established, "the CRD is established")
             self.kubectl("create", "namespace", NAMESPACE)
             _say(f"starting the operator (log: {_LOG.relative_to(ROOT)})")
             self.operator = self._start_operator()
@@ -99,6 +100,12 @@ class Playground:
                 shown = table
             self._check_operator()
             time.sleep(_POLL_SECONDS)
+
+    def _crd_is_established(self) -> bool:
+        # `kubectl wait` would fail on a CRD whose conditions are still null.
+        crd = json.loads(self.kubectl("get", "crd", "floeplugins.floe.dev", "-o", "json"))
+        conditions = crd.get("status", {}).get("conditions") or []
+        return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
     def _items(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = json.loads(self.kubectl("get", "floeplugins", "-o", "json"))["items"]
