@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -48,41 +49,58 @@ _log = structlog.get_logger(__name__)
 
 async def run(settings: RunSettings) -> int:
     """Run the operator and return its exit code."""
-    try:
-        connection = await connect()
-        # A separate connection, so that hanging requests do not delay a renewal of the Lease.
-        election = await connect()
-    except errors.ClusterConfigError as error:
-        _log.error("cannot start", reason=str(error))
-        return 1
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     try:
-        operator = Operator(settings, connection, election)
-        await operator.run(stop)
-    except PortTaken as error:
+        async with connected(settings) as operator:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            await operator.run(stop)
+    except (errors.ClusterConfigError, PortTaken) as error:
         _log.error("cannot start", reason=str(error))
         return 1
-    finally:
-        await connection.close()
-        await election.close()
     return 0
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: RunSettings) -> AsyncIterator[Operator]:
+    """Yield an operator that can send requests, and writes while it leads.
+
+    Raises:
+        ClusterConfigError: There is no usable configuration.
+    """
+    metrics = Metrics()
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def connection(time_to_write: Callable[[], float]) -> Connection:
+            made = await connect(
+                time_to_write=time_to_write, on_answer=metrics.answered, on_write=metrics.wrote
+            )
+            stack.push_async_callback(made.close)
+            return made
+
+        # A separate connection, so that hanging requests do not delay a renewal of the Lease. Nothing is
+        # written by it that this candidate's lead has to allow.
+        election = await connection(lambda: 0.0)
+        namespace = settings.namespace or election.namespace
+        elector = Elector(election, namespace) if settings.leader_elect else NoElection()
+        yield Operator(settings, await connection(elector.time_left), namespace, elector, metrics)
 
 
 class Operator:
     """All parts of one operator, connected."""
 
-    def __init__(self, settings: RunSettings, connection: Connection, election: Connection) -> None:
-        namespace = settings.namespace or connection.namespace
+    def __init__(
+        self,
+        settings: RunSettings,
+        connection: Connection,
+        namespace: str,
+        elector: Elector | NoElection,
+        metrics: Metrics,
+    ) -> None:
+        self.elector = elector
+        self.metrics = metrics
         self._server = connection.server
         self._http_port = settings.http_port
-        self.metrics = Metrics()
-        self.elector = Elector(election, namespace) if settings.leader_elect else NoElection()
-        connection.time_to_write = self.elector.time_left
-        connection.on_answer = election.on_answer = self.metrics.answered
-        connection.on_write = self.metrics.wrote
         self.events = EventRecorder(connection)
         self.floeplugins = FloePlugins(connection, namespace)
         self.objects = Objects()

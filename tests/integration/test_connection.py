@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
 
-from floe_operator.api.connection import Connection, connect
+from floe_operator.api.connection import Connection
 from floe_operator.api.errors import ClusterUnreachable, Refused
 from floe_operator.api.leader import Elector
 from floe_operator.api.stream_state import HEADERS_SECONDS
 from floe_operator.rules.leases import Timing
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
+from tests.support.connections import connected, connected_to
 from tests.support.distributions import Environment, plugin_distribution
-from tests.support.hostile_api import connected_to
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually, eventually_async
 from tests.support.tcp_proxy import ConnectProxy, TcpProxy
@@ -74,29 +72,20 @@ def test_an_operator_bypasses_the_proxy_if_the_environment_says_so(
         assert proxy.asked == []
 
 
-@asynccontextmanager
-async def connected(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connection]:
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    connection = await connect()
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def test_requests_without_an_answer_are_counted_whoever_sets_their_timeout(
     cluster: LocalCluster, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with TcpProxy("127.0.0.1", port_of(cluster)) as proxy:
         proxy.hold()
         kubeconfig = kubeconfig_of(cluster, tmp_path, f"https://127.0.0.1:{proxy.port}")
-        async with connected(kubeconfig, monkeypatch) as connection:
-            counted: list[tuple[str, str]] = []
-            connection.on_answer = lambda method, code: counted.append((method, code))
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        counted: list[tuple[str, str]] = []
+        async with connected(
+            time_to_write=lambda: 0.3, on_answer=lambda method, code: counted.append((method, code))
+        ) as connection:
             config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
             with pytest.raises(ClusterUnreachable, match=r"did not answer in time"):
                 await connection.request("GET", config_maps, timeout=0.3)
-            connection.time_to_write = lambda: 0.3
             with pytest.raises(ClusterUnreachable, match=r"did not answer in time"):
                 await connection.write("test", "POST", config_maps, body={})
             assert counted == [("GET", "timeout"), ("POST", "timeout")]

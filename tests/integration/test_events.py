@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from floe_operator.api.connection import Connection, connect
 from floe_operator.api.events import PER_OBJECT, EventRecorder
 from floe_operator.rules.resource import Condition, FloePlugin, FloePluginStatus
 from localcluster import LocalCluster
+from tests.support.connections import connected
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually_async
 
@@ -47,15 +47,14 @@ class Story:
 @asynccontextmanager
 async def recording(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EventRecorder]:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    connection: Connection = await connect()
-    recorder = EventRecorder(connection, instance="floe-operator-7d4b9")
-    running = asyncio.create_task(recorder.run())
-    try:
-        yield recorder
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await connection.close()
+    async with connected() as connection:
+        recorder = EventRecorder(connection, instance="floe-operator-7d4b9")
+        running = asyncio.create_task(recorder.run())
+        try:
+            yield recorder
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 def events_of(cluster: LocalCluster, namespace: str) -> list[dict[str, Any]]:
@@ -155,19 +154,15 @@ async def test_an_operator_that_is_not_the_leader_writes_no_events(
 ) -> None:
     raw = floeplugins.create("identity", "keycloak")
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-    connection = await connect()
-    connection.time_to_write = lambda: 0.0
-    recorder = EventRecorder(connection)
-    running = asyncio.create_task(recorder.run())
-    try:
+    async with connected(time_to_write=lambda: 0.0) as connection:
+        recorder = EventRecorder(connection)
+        running = asyncio.create_task(recorder.run())
         Story(recorder, raw).goes_on(status("Ready"))
 
         async def dropped() -> bool:
             return recorder.dropped == 1
 
         await eventually_async(dropped)
-    finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await connection.close()
     assert events_of(cluster, namespace) == []

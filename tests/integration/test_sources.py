@@ -12,7 +12,7 @@ from aiohttp import web
 
 from floe_operator.api.sources import Sources
 from floe_operator.rules.config_merge import SourceObject
-from tests.support.hostile_api import connected_to
+from tests.support.connections import connected_to
 from tests.support.polling import eventually_async
 
 WORDS = SourceObject("Secret", "words")

@@ -15,25 +15,24 @@ import signal
 import sys
 import time
 
-from floe_operator.api.connection import Connection, connect
+from floe_operator.api.connection import Connection
 from floe_operator.api.errors import ClusterError
 from floe_operator.api.leader import Elector
 from floe_operator.logs import configure_logging
 from floe_operator.rules.leases import Timing
+from tests.support.connections import connected
 
 
 async def main(namespace: str, name: str, *timing: str) -> None:
-    connection, own = await connect(), await connect()
-    elector = Elector(own, namespace, identity=name, timing=Timing(*map(float, timing)))
-    connection.time_to_write = elector.time_left
-    work = asyncio.create_task(lead(elector, connection, namespace, name))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, 3600)
-    say("standing-by")
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
-    await connection.close()
-    await own.close()
+    async with connected(time_to_write=lambda: 0.0) as own:
+        elector = Elector(own, namespace, identity=name, timing=Timing(*map(float, timing)))
+        async with connected(time_to_write=elector.time_left) as connection:
+            work = asyncio.create_task(lead(elector, connection, namespace, name))
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, 3600)
+            say("standing-by")
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
     say("ended")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,23 +26,32 @@ REQUEST_TIMEOUT = 30.0
 
 
 class Connection:
-    """Sends requests to the API server and holds the credentials for them."""
+    """Sends requests to the API server and holds the credentials for them.
+
+    `time_to_write` returns for how many seconds from now writes may be sent; leader election decides that.
+    `on_answer` is called for each request with its method and the answer's HTTP code, or why there was no
+    answer; `on_write` with the kind of each write that the API server accepted.
+    """
 
     def __init__(
-        self, configuration: client.Configuration, namespace: str, renew: Callable[[], Awaitable[None]]
+        self,
+        configuration: client.Configuration,
+        namespace: str,
+        renew: Callable[[], Awaitable[None]],
+        *,
+        time_to_write: Callable[[], float],
+        on_answer: Callable[[str, str], None],
+        on_write: Callable[[str], None],
     ) -> None:
+        self.on_answer = on_answer
+        self._time_to_write = time_to_write
+        self._on_write = on_write
         self._configuration = configuration
         self._renew = renew
         self._client = client.ApiClient(configuration)
         self._client.user_agent = "floe-operator"
         self.namespace = namespace
         """The namespace of the kubeconfig's context or of the pod's ServiceAccount."""
-        self.time_to_write: Callable[[], float] = lambda: math.inf
-        """Returns for how many seconds from now writes may be sent; leader election decides that."""
-        self.on_answer: Callable[[str, str], None] = lambda method, code: None
-        """Called for each request with its method and the answer's HTTP code, or why there was no answer."""
-        self.on_write: Callable[[str], None] = lambda kind: None
-        """Called with the kind of each write that the API server accepted."""
 
     @property
     def server(self) -> str:
@@ -101,18 +109,18 @@ class Connection:
     ) -> dict[str, Any]:
         """Send a request, as `request` does, that only the leader may send.
 
-        The request is abandoned when `time_to_write`, as it is now, is over. `kind` is for counting writes.
+        The request is abandoned when the time to write, as it is now, is over. `kind` is for counting writes.
 
         Raises:
             NotLeading: This operator is not the leader, or no longer.
         """
-        if (left := self.time_to_write()) <= 0:
+        if (left := self._time_to_write()) <= 0:
             raise errors.NotLeading("this operator is not the leader: nothing was sent")
         limit = min(left, REQUEST_TIMEOUT)
         answer = await self.request(
             method, path, query=query, body=body, content_type=content_type, timeout=limit
         )
-        self.on_write(kind)
+        self._on_write(kind)
         return answer
 
     async def _read(
@@ -230,7 +238,12 @@ class Connection:
         await self._client.close()  # type: ignore[no-untyped-call]
 
 
-async def connect() -> Connection:
+async def connect(
+    *,
+    time_to_write: Callable[[], float],
+    on_answer: Callable[[str, str], None],
+    on_write: Callable[[str], None],
+) -> Connection:
     """Return a connection that uses the pod's ServiceAccount or the kubeconfig.
 
     Raises:
@@ -264,7 +277,9 @@ async def connect() -> Connection:
 
     found = await load()
     configuration.proxy = configuration.proxy or environment_proxy(str(configuration.host))
-    return Connection(configuration, found, renew)
+    return Connection(
+        configuration, found, renew, time_to_write=time_to_write, on_answer=on_answer, on_write=on_write
+    )
 
 
 async def _parsed(text: bytes) -> Any:

@@ -7,7 +7,7 @@ import time
 from aiohttp import web
 
 from floe_operator.api.kopf_run import KopfRun, Seen
-from tests.support.hostile_api import Answer, connected_to
+from tests.support.connections import Answer, connected_to
 from tests.support.polling import eventually_async
 
 PATH = "/apis/floe.dev/v1alpha1/namespaces/default/floeplugins"

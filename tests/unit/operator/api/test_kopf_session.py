@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from floe_operator.api import errors, kopf_session
 from floe_operator.api.stream_state import StreamState
-from tests.support.hostile_api import Answer
+from tests.support.connections import Answer
 
 PATH = "/apis/floe.dev/v1alpha1/namespaces/default/floeplugins"
 DEPTHS = [300, 1_600, 9_990, 100_000]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_operator.api.connection import connect
+from tests.support.connections import connected
 from tests.support.control_planes import write_kubeconfig
 
 PROXY = "http://proxy.example:3128"
@@ -48,8 +48,5 @@ async def test_proxies_from_the_environment_are_used_as_kubectl_uses_them(
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in {"KUBECONFIG": str(kubeconfig), **environment}.items():
         monkeypatch.setenv(name, value)
-    connection = await connect()
-    try:
+    async with connected() as connection:
         assert (await connection.for_kopf()).proxy_url == proxy
-    finally:
-        await connection.close()

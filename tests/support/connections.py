@@ -1,0 +1,61 @@
+"""Connections for tests: to the API server that KUBECONFIG names, and to a misbehaving one on loopback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio import client
+
+from floe_operator.api.connection import Connection, connect
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def connected_to(
+    answer: Answer,
+    *,
+    time_to_write: Callable[[], float] = lambda: math.inf,
+    on_answer: Callable[[str, str], None] = lambda method, code: None,
+    on_write: Callable[[str], None] = lambda kind: None,
+) -> AsyncIterator[Connection]:
+    """Yield a connection to a server that answers every request with `answer`."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(application, host="127.0.0.1") as server:
+        configuration = client.Configuration(host=str(server.make_url("/")).rstrip("/"))
+        configuration.client_session_kwargs = {"trust_env": False}
+        connection = Connection(
+            configuration,
+            "default",
+            _nothing,
+            time_to_write=time_to_write,
+            on_answer=on_answer,
+            on_write=on_write,
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def connected(
+    *,
+    time_to_write: Callable[[], float] = lambda: math.inf,
+    on_answer: Callable[[str, str], None] = lambda method, code: None,
+) -> AsyncIterator[Connection]:
+    """Yield a connection to the API server that KUBECONFIG names."""
+    connection = await connect(time_to_write=time_to_write, on_answer=on_answer, on_write=lambda kind: None)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _nothing() -> None:
+    """Do nothing: there are no credentials to renew."""

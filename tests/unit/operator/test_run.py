@@ -1,0 +1,102 @@
+"""The operator as it is put together, on an API server that knows only one Lease."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from prometheus_client import CollectorRegistry
+
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator import run
+from floe_operator.api.errors import ClusterConfigError, NotLeading
+from floe_operator.settings import RunSettings
+from tests.support.control_planes import write_kubeconfig
+
+PLUGIN = PluginId(PluginType.COMPUTE, "one")
+
+
+class OneLease:
+    """An API server that stores a Lease and accepts everything else; remembers what was written."""
+
+    def __init__(self) -> None:
+        self.lease: dict[str, Any] | None = None
+        self.written: list[str] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if "/leases" not in request.path:
+            self.written.append(f"{request.method} {request.path}")
+            return web.json_response({"metadata": {}})
+        if request.method != "GET":
+            self.lease = await request.json()
+            self.lease["metadata"]["resourceVersion"] = "1"
+        if self.lease is None:
+            return web.json_response({"kind": "Status", "code": 404}, status=404)
+        return web.json_response(self.lease)
+
+
+@asynccontextmanager
+async def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OneLease]:
+    api = OneLease()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", api.answer)
+    async with TestServer(application, host="127.0.0.1") as server:
+        url = str(server.make_url("/")).rstrip("/")
+        monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(folder / "kubeconfig", {"server": url})))
+        yield api
+
+
+def count(registry: CollectorRegistry, name: str, **labels: str) -> float:
+    return registry.get_sample_value(name, labels) or 0.0
+
+
+async def test_an_operator_writes_only_while_it_leads_and_counts_what_it_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        serving(tmp_path, monkeypatch) as api,
+        run.connected(RunSettings(namespace="floe")) as operator,
+    ):
+        with pytest.raises(NotLeading):
+            await operator.floeplugins.apply(PLUGIN, uid=None)
+        assert api.written == []
+
+        await operator.elector.acquire()
+        await operator.floeplugins.apply(PLUGIN, uid=None)
+        path = "/apis/floe.dev/v1alpha1/namespaces/floe/floeplugins/compute-one"
+        assert api.written == [f"PATCH {path}"]
+        registry = operator.metrics.registry
+        assert count(registry, "floe_operator_writes_total", kind="object") == 1
+        assert count(registry, "floe_operator_api_requests_total", method="PATCH", code="200") == 1
+        assert count(registry, "floe_operator_api_requests_total", method="POST", code="200") == 1, (
+            "the Lease"
+        )
+
+        await operator.elector.release()
+        with pytest.raises(NotLeading):
+            await operator.floeplugins.apply(PLUGIN, uid=None)
+        assert len(api.written) == 1
+
+
+async def test_an_operator_without_election_writes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = RunSettings(namespace="floe", leader_elect=False)
+    async with serving(tmp_path, monkeypatch) as api, run.connected(settings) as operator:
+        await operator.floeplugins.apply(PLUGIN, uid=None)
+        assert len(api.written) == 1
+        assert api.lease is None
+
+
+async def test_an_operator_without_a_kubeconfig_is_not_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    with pytest.raises(ClusterConfigError, match="does not exist"):
+        async with run.connected(RunSettings()):
+            raise AssertionError
