@@ -1,11 +1,13 @@
 """What /healthz and /readyz report: checks, and their results in the format of Kubernetes' own components.
 
-Liveness covers this process: its event loop (by answering at all) and its watch. Trouble with plugins, the
-CRD or the API server is no reason to restart it. Readiness means that it does its work or stands by.
+Liveness covers this process: its event loop (by answering at all), its watch and its credentials. Trouble
+with plugins, the CRD or the API server is no reason to restart it. Readiness means that it does its work or
+stands by.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -14,6 +16,10 @@ Check = Callable[[], str]
 
 WATCH_SILENCE = 60.0
 """Seconds without a request of the watch, answered or not, after which it counts as hung."""
+
+
+CREDENTIALS_REFUSED = 180.0
+"""Seconds without a request whose credentials were accepted after which a new process should read them."""
 
 
 class Election(Protocol):
@@ -66,14 +72,30 @@ class Requests(Protocol):
     def refusals(self) -> Mapping[str, str]: ...
 
 
-def liveness(watch: Watching) -> dict[str, Check]:
+class Credentials(Protocol):
+    """What is read about the credentials."""
+
+    @property
+    def refused_since(self) -> float | None: ...
+
+
+def liveness(watch: Watching, credentials: Credentials) -> dict[str, Check]:
     """Return the checks of /healthz."""
 
     def watches() -> str:
         silence = watch.silence()
         return f"no request for {silence:.0f} s" if silence > WATCH_SILENCE else ""
 
-    return {"event-loop": lambda: "", "watch": watches}
+    def accepted() -> str:
+        since = credentials.refused_since
+        seconds = time.monotonic() - since if since is not None else 0.0
+        return (
+            f"the API server has not accepted them for {seconds:.0f} s"
+            if seconds > CREDENTIALS_REFUSED
+            else ""
+        )
+
+    return {"event-loop": lambda: "", "watch": watches, "credentials": accepted}
 
 
 def readiness(

@@ -16,11 +16,12 @@ from floe_core.plugin_types import PluginId
 from floe_operator import health
 from floe_operator._version import __version__
 from floe_operator.api import errors
-from floe_operator.api.connection import Connection, connect
+from floe_operator.api.connection import Connection
 from floe_operator.api.events import EventRecorder
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.api.kopf_run import Seen
 from floe_operator.api.leader import Elector, NoElection
+from floe_operator.api.login import login
 from floe_operator.api.sources import Sources
 from floe_operator.api.watch import Watch
 from floe_operator.configurations import Configurations
@@ -69,21 +70,22 @@ async def connected(settings: RunSettings) -> AsyncIterator[Operator]:
         ClusterConfigError: There is no usable configuration.
     """
     metrics = Metrics()
+    credentials = await login()
     async with contextlib.AsyncExitStack() as stack:
 
-        async def connection(time_to_write: Callable[[], float]) -> Connection:
-            made = await connect(
-                time_to_write=time_to_write, on_answer=metrics.answered, on_write=metrics.wrote
+        def connection(time_to_write: Callable[[], float]) -> Connection:
+            made = Connection(
+                credentials, time_to_write=time_to_write, on_answer=metrics.answered, on_write=metrics.wrote
             )
             stack.push_async_callback(made.close)
             return made
 
         # A separate connection, so that hanging requests do not delay a renewal of the Lease. Nothing is
         # written by it that this candidate's lead has to allow.
-        election = await connection(lambda: 0.0)
-        namespace = settings.namespace or election.namespace
+        election = connection(lambda: 0.0)
+        namespace = settings.namespace or credentials.namespace
         elector = Elector(election, namespace) if settings.leader_elect else NoElection()
-        yield Operator(settings, await connection(elector.time_left), namespace, elector, metrics)
+        yield Operator(settings, connection(elector.time_left), namespace, elector, metrics)
 
 
 class Operator:
@@ -100,6 +102,7 @@ class Operator:
         self.elector = elector
         self.metrics = metrics
         self._server = connection.server
+        self._credentials = connection.login
         self._http_port = settings.http_port
         self.events = EventRecorder(connection)
         self.floeplugins = FloePlugins(connection, namespace)
@@ -225,7 +228,7 @@ class Operator:
     def _http(self) -> contextlib.AbstractAsyncContextManager[object]:
         if not self._http_port:
             return contextlib.nullcontext()
-        live = health.liveness(self.watch)
+        live = health.liveness(self.watch, self._credentials)
         ready = health.readiness(
             election=self.elector,
             watch=self.watch,

@@ -8,11 +8,19 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio import client
 
-from floe_operator.api.connection import Connection, connect
+from floe_operator.api.connection import Connection
+from floe_operator.api.login import Login, login
+from floe_operator.rules.kubeconfig import Chosen, Cluster, User
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def login_to(server: str) -> Login:
+    """Return a login without credentials to the server at a URL."""
+    made = Login(lambda: (Chosen("test", Cluster(server=server), User(), "default"), ()))
+    await made.begin()
+    return made
 
 
 @asynccontextmanager
@@ -27,12 +35,8 @@ async def connected_to(
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(application, host="127.0.0.1") as server:
-        configuration = client.Configuration(host=str(server.make_url("/")).rstrip("/"))
-        configuration.client_session_kwargs = {"trust_env": False}
         connection = Connection(
-            configuration,
-            "default",
-            _nothing,
+            await login_to(str(server.make_url("/"))),
             time_to_write=time_to_write,
             on_answer=on_answer,
             on_write=on_write,
@@ -50,12 +54,10 @@ async def connected(
     on_answer: Callable[[str, str], None] = lambda method, code: None,
 ) -> AsyncIterator[Connection]:
     """Yield a connection to the API server that KUBECONFIG names."""
-    connection = await connect(time_to_write=time_to_write, on_answer=on_answer, on_write=lambda kind: None)
+    connection = Connection(
+        await login(), time_to_write=time_to_write, on_answer=on_answer, on_write=lambda kind: None
+    )
     try:
         yield connection
     finally:
         await connection.close()
-
-
-async def _nothing() -> None:
-    """Do nothing: there are no credentials to renew."""

@@ -1,32 +1,29 @@
-"""The connection to the API server: one set of credentials for our own requests and for kopf's watch."""
+"""Our own requests to the API server: reads, writes that only the leader may send, and streams."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import kopf
-from kubernetes.aio import client, config
 
 from floe_operator.api import errors
-from floe_operator.api.proxies import environment_proxy
+from floe_operator.api.login import Login
+from floe_operator.api.session import REQUEST_SECONDS, Session
 from floe_operator.api.stream_state import HEADERS_SECONDS, SILENCE_SECONDS
+from floe_operator.api.unreachable import unreachable
 from floe_operator.api.watch_events import Event, MalformedEvent, event, lines
 from floe_operator.rules import foreign_json
-from floe_operator.settings import service_account_namespace
 
-REQUEST_TIMEOUT = 30.0
-"""Seconds that one request may take by default."""
+_POOL = 64
+"""Connections to the API server at the same time."""
 
 
 class Connection:
-    """Sends requests to the API server and holds the credentials for them.
+    """Sends requests to the API server, with the credentials of a login.
 
     `time_to_write` returns for how many seconds from now writes may be sent; leader election decides that.
     `on_answer` is called for each request with its method and the answer's HTTP code, or why there was no
@@ -35,28 +32,22 @@ class Connection:
 
     def __init__(
         self,
-        configuration: client.Configuration,
-        namespace: str,
-        renew: Callable[[], Awaitable[None]],
+        login: Login,
         *,
         time_to_write: Callable[[], float],
         on_answer: Callable[[str, str], None],
         on_write: Callable[[str], None],
     ) -> None:
+        self.login = login
         self.on_answer = on_answer
         self._time_to_write = time_to_write
         self._on_write = on_write
-        self._configuration = configuration
-        self._renew = renew
-        self._client = client.ApiClient(configuration)
-        self._client.user_agent = "floe-operator"
-        self.namespace = namespace
-        """The namespace of the kubeconfig's context or of the pod's ServiceAccount."""
+        self._session = Session(login, limit=_POOL)
 
     @property
     def server(self) -> str:
         """The API server's URL."""
-        return str(self._configuration.host)
+        return self.login.current.transport.server
 
     async def request(
         self,
@@ -67,7 +58,7 @@ class Connection:
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        timeout: float = REQUEST_TIMEOUT,
+        timeout: float = REQUEST_SECONDS,
     ) -> dict[str, Any]:
         """Send a request and return the JSON object in the answer.
 
@@ -78,12 +69,7 @@ class Connection:
         """
         try:
             async with asyncio.timeout(timeout):
-                try:
-                    payload = await self._read(method, path, query, body, content_type, accept)
-                except errors.Unauthorized:
-                    # Tokens from credential plugins expire: get a new one, once.
-                    await self._renew()
-                    payload = await self._read(method, path, query, body, content_type, accept)
+                payload = await self._read(method, path, query, body, content_type, accept)
         except TimeoutError:
             self.on_answer(method, "timeout")
             raise errors.ClusterUnreachable(
@@ -116,7 +102,7 @@ class Connection:
         """
         if (left := self._time_to_write()) <= 0:
             raise errors.NotLeading("this operator is not the leader: nothing was sent")
-        limit = min(left, REQUEST_TIMEOUT)
+        limit = min(left, REQUEST_SECONDS)
         answer = await self.request(
             method, path, query=query, body=body, content_type=content_type, timeout=limit
         )
@@ -135,21 +121,27 @@ class Connection:
         if query:
             path = f"{path}?{urlencode(query)}"
         try:
-            method, url, headers, _, _ = await self._client.param_serialize(
+            answer = await self._session.request(
                 method,
                 path,
-                header_params={"Accept": accept, "Content-Type": content_type},
-                auth_settings=["BearerToken"],
+                headers={"Accept": accept, "Content-Type": content_type},
+                data=None if body is None else json.dumps(body),
             )
-            answer = await self._client.call_api(method, url, headers, body=body)
-            payload: bytes = await answer.read()  # type: ignore[no-untyped-call]
+            async with answer:
+                payload = await answer.read()
         except aiohttp.ClientError as error:
             self.on_answer(method, "unreachable")
-            raise self._unreachable(error) from None
+            raise unreachable(self.login.current.transport, error) from None
         self.on_answer(method, str(answer.status))
         if answer.status >= 300:
-            raise errors.from_status(answer.status, payload, answer.headers.get("Retry-After"))
+            raise self._error(answer, payload)
         return payload
+
+    def _error(self, answer: aiohttp.ClientResponse, payload: bytes) -> errors.ClusterError:
+        error = errors.from_status(answer.status, payload, answer.headers.get("Retry-After"))
+        if isinstance(error, errors.Unauthorized) and self.login.fault:
+            return errors.Unauthorized(f"{error}; they cannot be read again: {self.login.fault}")
+        return error
 
     async def stream(
         self,
@@ -170,17 +162,13 @@ class Connection:
             ClusterError: The request failed.
         """
         try:
-            method, url, headers, _, _ = await self._client.param_serialize(
-                "GET",
-                f"{path}?{urlencode(query)}",
-                header_params={"Accept": accept},
-                auth_settings=["BearerToken"],
-            )
             limits = aiohttp.ClientTimeout(
                 total=SILENCE_SECONDS, sock_connect=HEADERS_SECONDS, sock_read=silence
             )
             async with asyncio.timeout(HEADERS_SECONDS):
-                answer = (await self._client.call_api(method, url, headers, _request_timeout=limits)).response
+                answer = await self._session.request(
+                    "GET", f"{path}?{urlencode(query)}", headers={"Accept": accept}, timeout=limits
+                )
         except TimeoutError:
             self.on_answer("GET", "timeout")
             raise errors.ClusterUnreachable(
@@ -188,11 +176,11 @@ class Connection:
             ) from None
         except aiohttp.ClientError as error:
             self.on_answer("GET", "unreachable")
-            raise self._unreachable(error) from None
+            raise unreachable(self.login.current.transport, error) from None
         self.on_answer("GET", str(answer.status))
         try:
             if answer.status >= 300:
-                raise errors.from_status(answer.status, await answer.read())
+                raise self._error(answer, await answer.read())
             on_open()
             async for line in lines(answer.content):
                 yield event(await _parsed(line))
@@ -204,82 +192,9 @@ class Connection:
         finally:
             answer.close()
 
-    def _unreachable(self, error: Exception) -> errors.ClusterUnreachable:
-        return errors.ClusterUnreachable(
-            f"the API server at {self.server} cannot be reached: {errors.why(error)}"
-        )
-
-    async def for_kopf(self) -> kopf.ConnectionInfo:
-        """Return the same credentials for kopf, read again at each call because tokens rotate."""
-        configuration = self._configuration
-        key = await configuration.get_api_key_with_prefix("BearerToken")
-        scheme, _, token = (key or "").partition(" ")
-        return kopf.ConnectionInfo(
-            server=configuration.host,
-            ca_path=configuration.ssl_ca_cert,
-            ca_data=configuration.ca_cert_data,
-            insecure=not configuration.verify_ssl,
-            certificate_path=configuration.cert_file,
-            private_key_path=configuration.key_file,
-            scheme=scheme.capitalize() or None,
-            token=token or None,
-            username=configuration.username or None,
-            password=configuration.password or None,
-            proxy_url=configuration.proxy,
-            default_namespace=self.namespace,
-        )
-
-    async def renew(self) -> None:
-        """Read the credentials again, because those of before are rejected."""
-        await self._renew()
-
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]
-
-
-async def connect(
-    *,
-    time_to_write: Callable[[], float],
-    on_answer: Callable[[str, str], None],
-    on_write: Callable[[str], None],
-) -> Connection:
-    """Return a connection that uses the pod's ServiceAccount or the kubeconfig.
-
-    Raises:
-        ClusterConfigError: There is no usable configuration.
-    """
-    configuration = client.Configuration()
-    configuration.connection_pool_maxsize = 64
-    # Otherwise aiohttp would read the environment and ~/.netrc for each request, in a thread.
-    configuration.client_session_kwargs = {"trust_env": False}
-    namespace = service_account_namespace()
-
-    async def load() -> str:
-        try:
-            if namespace is not None:
-                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-                return namespace
-            loader = await config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=_kubeconfig(),
-                client_configuration=configuration,
-                persist_config=False,
-            )
-            return str((loader.current_context.get("context") or {}).get("namespace") or "default")
-        except Exception as error:  # noqa: BLE001 -- a damaged file can make the loader raise anything
-            raise errors.ClusterConfigError(
-                f"no usable cluster configuration: {' '.join(str(error).split())} "
-                f"({type(error).__name__}; set KUBECONFIG to the file and test it with `kubectl version`)"
-            ) from None
-
-    async def renew() -> None:
-        await load()
-
-    found = await load()
-    configuration.proxy = configuration.proxy or environment_proxy(str(configuration.host))
-    return Connection(
-        configuration, found, renew, time_to_write=time_to_write, on_answer=on_answer, on_write=on_write
-    )
+        await self._session.close()
 
 
 async def _parsed(text: bytes) -> Any:
@@ -288,11 +203,3 @@ async def _parsed(text: bytes) -> Any:
         return json.loads(text.decode())
     except RecursionError:
         return await asyncio.to_thread(foreign_json.loads, text)
-
-
-def _kubeconfig() -> str:
-    """Return the files that kubectl would read; the client reads KUBECONFIG only when it is imported."""
-    files = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if not any(Path(file).expanduser().is_file() for file in files.split(os.pathsep)):
-        raise FileNotFoundError(f"the file {files} does not exist, and this process does not run in a pod")
-    return files

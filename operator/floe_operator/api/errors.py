@@ -17,7 +17,6 @@ ClusterError
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -94,12 +93,6 @@ _FORBIDDEN = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>\S+)" in API group "(?P<group>\S*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
-
-
-def why(error: BaseException) -> str:
-    """Return why a connection failed, in the operating system's words if it says so."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if isinstance(number, int) and number > 0 else " ".join(str(error).split())
 
 
 def from_status(code: int, body: bytes, retry_after: str | None = None) -> ClusterError:

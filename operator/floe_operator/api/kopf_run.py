@@ -10,14 +10,17 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+import aiohttp
 import kopf
 
 from floe_operator.api import kopf_session
 from floe_operator.api.connection import Connection
+from floe_operator.api.credentials import Credentials
+from floe_operator.api.login import Login
 from floe_operator.api.stream_state import HEADERS_SECONDS, SILENCE_SECONDS, WATCH_SECONDS, StreamState
 from floe_operator.rules.resource import GROUP, PLURAL, VERSION
 
@@ -66,7 +69,6 @@ class KopfRun:
         self._stop = threading.Event()
         self._listing = -1
         self._names: list[str] = []
-        self._login: tuple[kopf.ConnectionInfo, kopf.AiohttpSession] | None = None
         self.stream = StreamState()
         self.alive_at = alive_at
         """When kopf last showed a sign of life, in seconds of the monotonic clock."""
@@ -133,18 +135,17 @@ class KopfRun:
 
     async def _operator(self) -> None:
         registry = kopf.OperatorRegistry()
+        login = self._connection.login
+        keeper = _FromThread(login, self._loop)
+        requests = kopf_session.session(login, keeper, self._path, self.stream, self)
+        # Without a server, kopf asks for paths, which the session completes.
+        session = kopf.AiohttpSession(server="", aiohttp_session=cast("aiohttp.ClientSession", requests))
 
         @kopf.on.login(registry=registry)
-        async def login(**_: Any) -> kopf.AiohttpSession:
-            # kopf ends when rejected credentials come again, and knows them by equality.
-            if self._login is not None:  # rejected, like a token that has expired
-                renewal = asyncio.run_coroutine_threadsafe(self._connection.renew(), self._loop)
-                await asyncio.wrap_future(renewal)
-            info = await self._connection.for_kopf()
-            if self._login is None or self._login[0] != info:
-                session = kopf_session.session(info, self._path, self.stream, self)
-                self._login = info, kopf.AiohttpSession(server=info.server, aiohttp_session=session)
-            return self._login[1]
+        async def log_in(**_: Any) -> kopf.AiohttpSession:
+            # The session renews its credentials. If they are rejected nonetheless, kopf asks here, gets the
+            # same again, and ends.
+            return session
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def seen(event: Mapping[str, Any], **_: Any) -> None:
@@ -160,7 +161,31 @@ class KopfRun:
                 stop_flag=self._stop,
             )
         finally:
+            await requests.close()
             self._stop.set()  # an executor thread waits for it, and the loop's end waits for that thread
+
+
+class _FromThread:
+    """The login of our event loop, for requests in kopf's."""
+
+    def __init__(self, login: Login, loop: asyncio.AbstractEventLoop) -> None:
+        self._login = login
+        self._loop = loop
+
+    async def fresh(self) -> Credentials:
+        return await self._there(self._login.fresh())
+
+    async def renew(self, rejected: Credentials) -> Credentials:
+        return await self._there(self._login.renew(rejected))
+
+    async def _there(self, call: Coroutine[Any, Any, Credentials]) -> Credentials:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))
+
+    def accepted(self) -> None:
+        self._login.accepted()
+
+    def refused(self) -> None:
+        self._login.refused()
 
 
 def _settings() -> kopf.OperatorSettings:

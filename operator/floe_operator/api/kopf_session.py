@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
-import kopf
 import structlog
 
 from floe_operator.api import errors, pages
+from floe_operator.api.login import Login
+from floe_operator.api.session import Keeper, Session
 from floe_operator.api.stream_state import HEADERS_SECONDS, SHORT_SECONDS, StreamState
+from floe_operator.api.unreachable import unreachable
 from floe_operator.api.watch_events import MalformedEvent, event, lines
 from floe_operator.rules import foreign_json
 from floe_operator.rules.backoff import Backoff
@@ -49,10 +51,8 @@ class Listener(Protocol):
         """Count an answer, or the lack of one, as `Connection.on_answer` does."""
 
 
-def session(
-    info: kopf.ConnectionInfo, path: str, state: StreamState, listener: Listener
-) -> aiohttp.ClientSession:
-    """Return a session with these credentials; `path` is the collection that kopf watches."""
+def session(login: Login, keeper: Keeper, path: str, state: StreamState, listener: Listener) -> Session:
+    """Return a session for kopf; `path` is the collection that it watches."""
     watches = _Watches(state, listener)
 
     class Answer(aiohttp.ClientResponse):
@@ -79,17 +79,12 @@ def session(
                 return found
             return watches.page(found, after=self.url.query.get("continue", ""))
 
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
-        headers={"User-Agent": "floe-operator", **info.as_http_headers()},
-        proxy=info.proxy_url,
-        trust_env=False,
-        trace_configs=[_trace(info.server, path, state, listener)],
-        response_class=Answer,
+    return Session(
+        keeper, limit=0, response_class=Answer, trace_configs=[_trace(login, path, state, listener)]
     )
 
 
-def _trace(server: str, path: str, state: StreamState, listener: Listener) -> aiohttp.TraceConfig:
+def _trace(login: Login, path: str, state: StreamState, listener: Listener) -> aiohttp.TraceConfig:
     """Return what reports the requests of a session."""
 
     async def begins(_: Any, __: Any, request: aiohttp.TraceRequestStartParams) -> None:
@@ -111,10 +106,10 @@ def _trace(server: str, path: str, state: StreamState, listener: Listener) -> ai
         error = request.exception
         if isinstance(error, TimeoutError):
             listener.answered("timeout")
-            state.failed(f"the API server at {server} did not answer in time")
+            state.failed(f"the API server at {login.current.transport.server} did not answer in time")
         elif isinstance(error, aiohttp.ClientError):
             listener.answered("unreachable")
-            state.failed(f"the API server at {server} cannot be reached: {errors.why(error)}")
+            state.failed(str(unreachable(login.current.transport, error)))
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(begins)

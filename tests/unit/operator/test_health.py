@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 import pytest
 
-from floe_operator.health import WATCH_SILENCE, liveness, readiness, report
+from floe_operator.health import CREDENTIALS_REFUSED, WATCH_SILENCE, liveness, readiness, report
 
 
 @dataclass
@@ -22,6 +23,11 @@ class Watching:
 
     def silence(self) -> float:
         return self.silent
+
+
+@dataclass
+class Credentials:
+    refused_since: float | None = None
 
 
 @dataclass
@@ -97,11 +103,24 @@ def test_an_operator_that_leads_or_stands_by_is_ready(leads: bool) -> None:
     ("silent", "alive"), [(0.0, True), (WATCH_SILENCE - 1, True), (WATCH_SILENCE + 1, False)]
 )
 def test_a_process_whose_watch_hangs_is_not_alive(silent: float, alive: bool) -> None:
-    well, _ = report(liveness(Watching(silent=silent)))
+    well, _ = report(liveness(Watching(silent=silent), Credentials()))
     assert well == alive
 
 
+@pytest.mark.parametrize(
+    ("refused_for", "alive"),
+    [(None, True), (CREDENTIALS_REFUSED - 5, True), (CREDENTIALS_REFUSED + 5, False)],
+)
+def test_a_process_whose_credentials_are_refused_for_minutes_is_not_alive(
+    refused_for: float | None, alive: bool
+) -> None:
+    since = time.monotonic() - refused_for if refused_for is not None else None
+    well, text = report(liveness(Watching(), Credentials(refused_since=since)))
+    assert well == alive
+    assert alive or "[-]credentials failed: the API server has not accepted them for 185 s" in text
+
+
 def test_a_process_is_alive_even_if_the_cluster_lacks_something() -> None:
-    well, text = report(liveness(Watching(obstacle="the CRD is not installed")))
+    well, text = report(liveness(Watching(obstacle="the CRD is not installed"), Credentials()))
     assert well
-    assert text == "[+]event-loop ok\n[+]watch ok\n"
+    assert text == "[+]event-loop ok\n[+]watch ok\n[+]credentials ok\n"

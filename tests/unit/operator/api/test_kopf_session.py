@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import kopf
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from floe_operator.api import errors, kopf_session
+from floe_operator.api.session import Session
 from floe_operator.api.stream_state import StreamState
-from tests.support.connections import Answer
+from tests.support.connections import Answer, login_to
 
 PATH = "/apis/floe.dev/v1alpha1/namespaces/default/floeplugins"
 DEPTHS = [300, 1_600, 9_990, 100_000]
@@ -47,17 +48,28 @@ class Heard:
         self.codes.append(code)
 
 
+@dataclass(frozen=True)
+class Kopf:
+    """Sends requests as kopf does."""
+
+    session: Session
+
+    async def get(self, url: str, **options: Any) -> aiohttp.ClientResponse:
+        return await self.session.request(method="GET", url=url, **options)
+
+
 @asynccontextmanager
-async def session_to(
-    answer: Answer,
-) -> AsyncIterator[tuple[aiohttp.ClientSession, str, StreamState, Heard]]:
+async def session_to(answer: Answer) -> AsyncIterator[tuple[Kopf, str, StreamState, Heard]]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(application, host="127.0.0.1") as server:
         state, heard = StreamState(), Heard()
-        url = str(server.make_url("/")).rstrip("/")
-        async with kopf_session.session(kopf.ConnectionInfo(server=url), PATH, state, heard) as session:
-            yield session, url + PATH, state, heard
+        login = await login_to(str(server.make_url("/")))
+        session = kopf_session.session(login, login, PATH, state, heard)
+        try:
+            yield Kopf(session), PATH, state, heard
+        finally:
+            await session.close()
 
 
 def item(name: str, **more: Any) -> dict[str, Any]:
