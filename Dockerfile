@@ -17,11 +17,7 @@ WORKDIR /src
 # Third-party packages are exactly those in the locks; a layer changes only with its lock.
 COPY requirements/operator.txt requirements/
 RUN pip --python /opt/floe/operator/bin/python install --no-compile --require-hashes -r requirements/operator.txt \
- # Nine tenths of everything installed, and unused: the operator calls the API server by path, and does not use
- # the blocking client.
  && cd /opt/floe/operator/lib/python3*/site-packages \
- && find kubernetes -mindepth 1 -maxdepth 1 ! -name aio ! -name __init__.py -exec rm -r {} + \
- && rm -rf kubernetes/aio/client/api/[!_]* kubernetes/aio/client/models/[!_]* \
  && find . -name tests -type d -prune -exec rm -r {} + \
  && /opt/floe/operator/bin/python -m compileall -q /opt/floe/operator/lib
 COPY requirements/floe-core.txt requirements/build.txt requirements/

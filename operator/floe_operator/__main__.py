@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 
@@ -21,7 +20,6 @@ def main() -> int:
     """Run the `floe-operator` command; print what is wrong with the installation if it cannot run."""
     # pydantic's search for its own plugins would fail on the first damaged distribution in the environment.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    _leave_out_the_blocking_client()
     if imported_version() != __version__:
         return _fail(_unfit(find_core()))
     try:
@@ -56,17 +54,6 @@ def _unfit(core: InstalledCore) -> str:
 def _fail(message: str) -> int:
     print(shown(message), file=sys.stderr)  # noqa: T201
     return 1
-
-
-def _leave_out_the_blocking_client() -> None:
-    """Make `kubernetes` an empty package, so that only `kubernetes.aio` is imported; this saves 8 MB.
-
-    Importing any part of the real package first imports its blocking client, which nothing here uses, along
-    with requests, oauthlib and websocket.
-    """
-    spec = importlib.util.find_spec("kubernetes")
-    if spec is not None:
-        sys.modules.setdefault("kubernetes", importlib.util.module_from_spec(spec))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,6 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -
     # kopf logs every event it hands over, and aiohttp every reconnect.
     for noisy in ("kopf.objects", "kopf.activities", "aiohttp", "asyncio", "kopf._core.engines.activities"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("kubernetes.aio.config").setLevel(logging.ERROR)  # `connect` says what is wrong
     for name in ("kopf._core.reactor.running", "kopf._core.reactor.orchestration"):
         logging.getLogger(name).addFilter(_NotOurEnd())
     for name in ("kopf._cogs.clients.watching", "kopf._core.reactor.observation"):
