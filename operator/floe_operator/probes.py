@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from floe_core.plugin_types import PluginId
-from floe_operator.api.errors import ClusterError
+from floe_operator.api import errors
 from floe_operator.plugin_host import (
     CrashedBefore,
     HookCrashed,
@@ -142,10 +142,10 @@ class Prober:
             wanted = runner.wanted
             try:
                 pause = await self._round(plugin, runner, wanted)
-            except (HostUnavailable, NotStarted, PluginGone, ClusterError) as error:
+            except (HostUnavailable, NotStarted, PluginGone, errors.ClusterError) as error:
                 # Not the plugin's fault: what is known about it remains valid.
                 _log.debug("probe will be retried", plugin=plugin.slug, reason=str(error))
-                pause = self._setback(runner)
+                pause = errors.pause(error, self._setback(runner))
             except Exception:  # noqa: BLE001 -- our own bug must not silently end a plugin's probes
                 pause = self._setback(runner)
                 _log.exception("probe failed", plugin=plugin.slug, in_seconds=round(pause, 1))

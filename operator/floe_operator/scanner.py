@@ -61,8 +61,7 @@ class Scanner:
         while True:
             scan = await self._scan()
             self._soon.clear()
-            listed = await self._keep_mirror(scan) if self._leads() else True
-            pause = self._interval if listed else min(self._interval, _RETRY_SECONDS)
+            pause = await self._keep_mirror(scan) if self._leads() else self._interval
             try:
                 async with asyncio.timeout(pause):
                     await self._soon.wait()
@@ -86,10 +85,10 @@ class Scanner:
         self._scans.succeeded(scan, seconds)
         return scan
 
-    async def _keep_mirror(self, scan: ScanResult | None) -> bool:
+    async def _keep_mirror(self, scan: ScanResult | None) -> float:
         """Enqueue every missing and every existing object, and delete those that may be deleted.
 
-        Return False if the objects could not be listed.
+        Return the seconds until the next round, which comes sooner if the objects could not be listed.
         """
         began = self._objects.moment
         listed: set[PluginId] = set()
@@ -101,11 +100,11 @@ class Scanner:
                 listed.update(
                     plugin for name in page.names if (plugin := parse_object_name(name)) is not None
                 )
-        except errors.ClusterError:  # `floeplugins` says so; no object counts as deleted
+        except errors.ClusterError as error:  # `floeplugins` says so; no object counts as deleted
             self._absences = self._absences.unless_found(scan)
             for plugin in listed:
                 self._look_at(plugin)
-            return False
+            return errors.pause(error, min(self._interval, _RETRY_SECONDS))
         for plugin in self._objects.listed(listed, began):
             self._look_at(plugin)
         self._scans.objects_listed()
@@ -116,7 +115,7 @@ class Scanner:
             self._look_at(plugin)
         for deletion in mirror.deletions(objects, self._absences):
             await self._delete(deletion)
-        return True
+        return self._interval
 
     async def _delete(self, deletion: mirror.Deletion) -> None:
         try:

@@ -60,14 +60,22 @@ async def issue(program: Exec, cluster: Cluster, *, seconds: float = _SECONDS) -
         raise KubeconfigError(f"exec.command {program.command} did not end within {seconds:g} s") from None
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            await _kill(process)
     if process.returncode:
         words = " ".join(complained.decode("utf-8", "replace").split())[:_WORDS]
         raise KubeconfigError(
             f"exec.command {program.command} ended with code {process.returncode}{words and ': '}{words}"
         )
     return _issued(program, printed)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a program and its children, and let go of its pipes."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):  # a descendant in another group may hold a pipe
+        async with asyncio.timeout(1.0):
+            await asyncio.gather(_begin_of(process.stdout), _begin_of(process.stderr), process.wait())
 
 
 async def _begin_of(stream: asyncio.StreamReader | None) -> bytes:

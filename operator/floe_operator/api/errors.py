@@ -95,6 +95,11 @@ _FORBIDDEN = re.compile(
 )
 
 
+def pause(error: Exception, seconds: float) -> float:
+    """Return the seconds until another attempt: these, or more if the API server asks for it."""
+    return max(seconds, (error.after or 0.0) if isinstance(error, RetryableError) else 0.0)
+
+
 def from_status(code: int, body: bytes, retry_after: str | None = None) -> ClusterError:
     """Return the error for an answer, based on its HTTP code and its metav1.Status."""
     status = _parse(body)
@@ -124,7 +129,7 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
         return NotInSchema(f"the API server refuses the request ({code}): {message}")
     if code == 429 or code >= 500:
         return ClusterUnreachable(
-            f"the API server answered {code}: {message}", after=_seconds(retry_after, details)
+            f"the API server answered {code}: {message}", after=asked_to_wait(retry_after, details)
         )
     return Refused(f"the API server refuses the request ({code}): {message}")
 
@@ -159,7 +164,11 @@ def _parse(body: bytes) -> Mapping[str, Any]:
         return {}
 
 
-def _seconds(header: str | None, details: Mapping[str, Any]) -> float | None:
+def asked_to_wait(header: str | None, details: Mapping[str, Any]) -> float | None:
+    """Return for how many seconds an answer asks to wait, by its Retry-After or its Status; at most a minute.
+
+    None means that it does not ask for it in seconds.
+    """
     for value in (header, details.get("retryAfterSeconds")):
         with contextlib.suppress(TypeError, ValueError, OverflowError):  # a date, or missing
             return min(60.0, float(value or "nothing"))

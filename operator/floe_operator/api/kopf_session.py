@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
@@ -27,6 +27,9 @@ from floe_operator.rules.backoff import Backoff
 from floe_operator.rules.resource import PLURAL
 from floe_operator.said import Said
 
+_TRY_LATER = (429, 503)
+_SIGN_SECONDS = 5.0
+"""Seconds between two signs of life while the API server asks to wait."""
 _SHORT_BACKOFF = Backoff(first=1.0, longest=10.0)
 
 _log = structlog.get_logger(__name__)
@@ -68,6 +71,13 @@ def session(login: Login, keeper: Keeper, path: str, state: StreamState, listene
                 self.content = checked  # type: ignore[assignment]
             return self
 
+        @property
+        def headers(self) -> Any:
+            """The headers, without the one that asks to wait, which has been done."""
+            kept = self._headers.copy()
+            kept.popall("Retry-After", None)
+            return kept
+
         async def text(self, encoding: str | None = None, errors: str = "replace") -> str:
             return await super().text(encoding or "utf-8", errors)
 
@@ -79,9 +89,25 @@ def session(login: Login, keeper: Keeper, path: str, state: StreamState, listene
                 return found
             return watches.page(found, after=self.url.query.get("continue", ""))
 
-    return Session(
-        keeper, limit=0, response_class=Answer, trace_configs=[_trace(login, path, state, listener)]
-    )
+    trace = _trace(login, path, state, listener)
+    return _Patient(keeper, limit=0, response_class=Answer, trace_configs=[trace], alive=listener.alive)
+
+
+class _Patient(Session):
+    """Waits as long as the API server asks: kopf does so only after a 429, and ends if it is told a date."""
+
+    def __init__(self, keeper: Keeper, *, alive: Callable[[], None], **options: Any) -> None:
+        super().__init__(keeper, **options)
+        self._alive = alive
+
+    async def request(self, *arguments: Any, **options: Any) -> aiohttp.ClientResponse:
+        answer = await super().request(*arguments, **options)
+        if answer.status in _TRY_LATER:
+            until = time.monotonic() + await _asked_to_wait(answer)
+            while (left := until - time.monotonic()) > 0:
+                self._alive()
+                await asyncio.sleep(min(left, _SIGN_SECONDS))
+        return answer
 
 
 def _trace(login: Login, path: str, state: StreamState, listener: Listener) -> aiohttp.TraceConfig:
@@ -236,12 +262,21 @@ class _Lines:
         return getattr(self._content, name)
 
 
+async def _asked_to_wait(answer: aiohttp.ClientResponse) -> float:
+    """Return for how many seconds an answer asks to wait."""
+    try:
+        status = foreign_json.mapping(foreign_json.loads(await answer.read()))
+    except (ValueError, aiohttp.ClientError):
+        status = {}
+    header = next((value for name, value in answer.raw_headers if name.lower() == b"retry-after"), b"")
+    details = foreign_json.mapping(status.get("details"))
+    return errors.asked_to_wait(header.decode("latin-1"), details) or 0.0
+
+
 def _status(found: object) -> dict[str, Any]:
-    """Return a metav1.Status with what kopf reads of it, each of the type that it expects."""
+    """Return a metav1.Status with what kopf reads of it; it does not ask to wait, which has been done."""
     status = foreign_json.mapping(found)
-    seconds = foreign_json.mapping(status.get("details")).get("retryAfterSeconds")
-    details = {"retryAfterSeconds": seconds} if isinstance(seconds, int) and 0 <= seconds < 1000 else {}
-    return {"kind": "Status", "message": foreign_json.text(status.get("message")), "details": details}
+    return {"kind": "Status", "message": foreign_json.text(status.get("message")), "details": {}}
 
 
 def _parsed(body: bytes) -> Any:

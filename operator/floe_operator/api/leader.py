@@ -101,11 +101,16 @@ class Elector:
             except errors.ClusterError as error:
                 self.obstacle = f"the Lease {LEASE!r} cannot be used: {error}"
                 self._say(_log.warning, self.obstacle)
+                pause = errors.pause(error, pause)
             else:
                 self.obstacle = ""
                 if wait is None:
                     break
-                self._say(_log.info, f"standing by for {self._observer.holder}")
+                if oddity := self._observer.oddity:
+                    self.obstacle = f"the Lease {LEASE!r} is odd: {oddity}"
+                    self._say(_log.warning, self.obstacle)
+                else:
+                    self._say(_log.info, f"standing by for {self._observer.holder}")
                 pause = min(pause, wait + 0.1 * random.random())  # noqa: S311
             await asyncio.sleep(pause)
         _log.info("leading", lease=LEASE, identity=self.identity)
@@ -168,11 +173,17 @@ class Elector:
                 reason = str(error)
                 if self._said.is_new("not renewed", reason):
                     _log.warning("Lease not renewed", reason=reason, seconds_left=round(self.time_left(), 1))
-                pause = max(0.0, min(self._timing.retry / 4, self.time_left()))
+                pause = self._pause_after(error)
             else:
                 reason, pause = "", self._timing.retry
                 self._said.is_over("not renewed")
                 self._deadline.put_off(started + self._timing.renew_deadline)
+
+    def _pause_after(self, error: Exception) -> float:
+        """Return the seconds until the next attempt to renew; one fits into the lead, whatever is asked."""
+        soon, left = self._timing.retry / 4, self.time_left()
+        asked = min(errors.pause(error, soon), left - self._timing.retry)
+        return max(0.0, min(max(soon, asked), left))
 
     async def _renew(self, limit: float) -> None:
         until = since_boot() + limit

@@ -64,14 +64,9 @@ class Login:
         """Read the credentials for the first time.
 
         Raises:
-            ClusterConfigError: They cannot be used; the message says why.
+            KubeconfigError: They cannot be used; the message says why.
         """
-        try:
-            await self._read(again=False)
-        except KubeconfigError as error:
-            raise errors.ClusterConfigError(
-                f"no usable cluster configuration: {error} (test it with `kubectl version`)"
-            ) from None
+        await self._read(again=False)
 
     async def fresh(self) -> Credentials:
         """Return the credentials, read again if their files have changed or they are about to expire."""
@@ -169,11 +164,14 @@ async def login() -> Login:
     """
     namespace = service_account_namespace()
     if namespace is not None:
-        made = Login(lambda: (_in_cluster(namespace), ()))
+        made, hint = Login(lambda: (_in_cluster(namespace), ())), ""
     else:
-        kubeconfig = _Kubeconfig()
-        made = Login(kubeconfig.load)
-    await made.begin()
+        made = Login(_Kubeconfig().load)
+        hint = " (KUBECONFIG names the file to use; `kubectl version` tests it)"
+    try:
+        await made.begin()
+    except KubeconfigError as error:
+        raise errors.ClusterConfigError(f"no usable cluster configuration: {error}{hint}") from None
     return made
 
 
@@ -195,8 +193,7 @@ class _Kubeconfig:
         found = [(path.absolute(), _yaml(path)) for path in self._paths if path.exists()]
         if not found:
             raise KubeconfigError(
-                f"the file {self._named} does not exist, and this process does not run in a pod: set "
-                "KUBECONFIG to a file that does"
+                f"the file {self._named} does not exist, and this process does not run in a pod"
             )
         context = chosen(found, self._context)
         self._context = context.context

@@ -222,7 +222,7 @@ def _delay(fault: errors.ClusterError, failures: int) -> float:
         return _BACKOFF.longest
     if isinstance(fault, _Expired) and failures == 1:
         return 0.0
-    return _BACKOFF.after(failures)
+    return errors.pause(fault, _BACKOFF.after(failures))
 
 
 def _name_and_version(seen: Mapping[str, Any]) -> tuple[str, str]:

@@ -64,6 +64,7 @@ class Watch:
         self._on_history_lost = on_history_lost
         self._run: KopfRun | None = None
         self._hung_since: float | None = None
+        self._check_at = 0.0
         self._waits_for = "the watch has not started yet"
         self.starts = 0
         """Number of times a watch was started."""
@@ -107,11 +108,11 @@ class Watch:
         )
         run.start()
         reports = _Reports(self._floeplugins.namespace)
-        checked_at = time.monotonic()
+        self._check_at = time.monotonic() + _CHECK_SECONDS
         try:
             while (ended := await run.ended(_LOOK_SECONDS)) is None:
-                if time.monotonic() - checked_at > _CHECK_SECONDS:
-                    checked_at = time.monotonic()
+                if time.monotonic() > self._check_at:
+                    self._check_at = time.monotonic() + _CHECK_SECONDS
                     if await self._history_is_lost(run.version):
                         self._on_history_lost()
                         return "versions have gone back, as after a backup was restored"
@@ -138,27 +139,29 @@ class Watch:
         """Return True if the API server has never heard of the version from which kopf watches."""
         try:
             version = await self._floeplugins.newest_version()
-        except errors.ClusterError:
+        except errors.ClusterError as error:
+            self._check_at = time.monotonic() + errors.pause(error, _CHECK_SECONDS)
             return False
         return version_number(version) < version_number(since)
 
     async def _wait_until_possible(self) -> None:
         said: Said[str] = Said(again_after=_REMIND_SECONDS)
-        while (obstacle := await self._find_obstacle()) is not None:
+        while (found := await self._find_obstacle()) is not None:
+            obstacle, pause = found
             self._waits_for = obstacle
             if said.is_new("obstacle", obstacle):
                 _log.warning("waiting for the API server to serve FloePlugins", reason=obstacle)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(pause)
 
-    async def _find_obstacle(self) -> str | None:
-        """Return a sentence that says why a watch is impossible, or None if it is possible."""
+    async def _find_obstacle(self) -> tuple[str, float] | None:
+        """Return why a watch is impossible and when to look again, in seconds; None if it is possible."""
         try:
             if not await self._floeplugins.is_served():
                 self._on_gone()
-                return NOT_INSTALLED
+                return NOT_INSTALLED, RETRY_SECONDS
             rights = await self._floeplugins.missing_rights()
         except errors.ClusterError as error:
-            return str(error)
+            return str(error), errors.pause(error, RETRY_SECONDS)
         if not rights:
             return None
         sentence = (
@@ -166,7 +169,7 @@ class Watch:
             f"{', '.join(rights)} of API group {GROUP!r}"
         )
         if any(right.split()[0] in ("list", "watch") for right in rights):
-            return sentence
+            return sentence, RETRY_SECONDS
         _log.warning("some operations will fail", reason=sentence)
         return None
 

@@ -17,6 +17,10 @@ from floe_operator.rules.foreign_json import mapping, text
 API_VERSION = "coordination.k8s.io/v1"
 _RELEASED_SECONDS = 1
 """The duration of a released Lease, in seconds, as client-go writes it."""
+_MOST_TRANSITIONS = 2**31 - 1
+"""The API server stores a signed 32-bit integer."""
+_LONGEST_TERMS = 4
+"""How many terms of our own are waited for at most, whatever a Lease asks for: its holder may be a ghost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class Lease:
         }
         if self.holder != identity:
             spec["acquireTime"] = micro_time(now)
-            spec["leaseTransitions"] = self.transitions + (1 if self.record else 0)
+            transitions = self.transitions + (1 if self.record else 0)
+            spec["leaseTransitions"] = min(transitions, _MOST_TRANSITIONS)
         return self._with(spec)
 
     def released(self, now: datetime) -> dict[str, Any]:
@@ -160,7 +165,21 @@ class Observer:
         if self._other is None:
             return 0.0
         promised = self._other.duration or self._timing.duration
-        return self._changed_at + promised - now
+        return self._changed_at + min(promised, self._longest) - now
+
+    @property
+    def _longest(self) -> float:
+        return _LONGEST_TERMS * self._timing.duration
+
+    @property
+    def oddity(self) -> str:
+        """What is odd about the Lease that another process holds, for users; empty if nothing is."""
+        if self._other is None or (self._other.duration or 0.0) <= self._longest:
+            return ""
+        return (
+            f"{self._other.holder} holds it for {self._other.duration:.0f} s at a time; without a renewal it "
+            f"is taken over after {self._longest:.0f} s"
+        )
 
 
 def micro_time(moment: datetime) -> str:

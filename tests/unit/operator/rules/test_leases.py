@@ -46,6 +46,7 @@ def test_an_answer_that_is_no_lease_says_nothing_about_who_holds_it(answer: dict
 
 
 HELD = lease(OTHER)
+GHOST = lease("ghost", seconds=2**31 - 1, leaseTransitions=2**31 - 1)
 RENEWED = lease(OTHER, renewed=NOW + timedelta(seconds=4))
 
 
@@ -68,6 +69,8 @@ RENEWED = lease(OTHER, renewed=NOW + timedelta(seconds=4))
         pytest.param(
             [(0, lease(OTHER, seconds=60)), (59, lease(OTHER, seconds=60))], Step.WAIT, id="its own term"
         ),
+        pytest.param([(0, GHOST), (59, GHOST)], Step.WAIT, id="a term that never ends, at first"),
+        pytest.param([(0, GHOST), (60, GHOST)], Step.TAKE, id="a term that never ends is not waited for"),
         pytest.param(
             [(0, lease(OTHER, seconds=None)), (14, lease(OTHER, seconds=None))], Step.WAIT, id="no term"
         ),
@@ -102,6 +105,21 @@ def test_a_wait_lasts_until_the_lease_expires() -> None:
     assert observer.decide(HELD, 111.0) == (Step.WAIT, 4.0)
 
 
+@pytest.mark.parametrize(
+    ("seen", "oddity"),
+    [
+        (HELD, ""),
+        (lease(OTHER, seconds=60), ""),
+        (lease(OTHER, seconds=None), ""),
+        (GHOST, "ghost holds it for 2147483647 s at a time; without a renewal it is taken over after 60 s"),
+    ],
+)
+def test_a_term_that_is_not_believed_is_named(seen: Lease, oddity: str) -> None:
+    observer = Observer(ME, Timing())
+    observer.decide(seen, 0.0)
+    assert observer.oddity == oddity
+
+
 def test_only_a_changed_spec_counts_as_a_renewal() -> None:
     observer = Observer(ME, Timing())
     observer.decide(HELD, 0.0)
@@ -118,6 +136,7 @@ def test_only_a_changed_spec_counts_as_a_renewal() -> None:
         pytest.param(lease(OTHER, leaseTransitions=4), 5, True, id="taken over"),
         pytest.param(lease("", seconds=1, leaseTransitions=4), 5, True, id="taken after a release"),
         pytest.param(lease(ME, leaseTransitions=4, acquireTime="then"), 4, False, id="renewed"),
+        pytest.param(GHOST, 2**31 - 1, True, id="as many transitions as the API server stores"),
     ],
 )
 def test_transitions_and_acquire_time_change_only_with_the_holder(
