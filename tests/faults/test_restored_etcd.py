@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from floe_operator.api.leader import LEASE
+from floe_operator.rules.leases import micro_time
 from localcluster import LocalCluster
+from localcluster.errors import KubectlError
 from tests.faults.conftest import RARELY
 from tests.support.distributions import plugin_distribution
 from tests.support.operator import OperatorProcess
@@ -33,14 +39,40 @@ def copy_data(cluster: LocalCluster, source: str, target: str) -> None:
 
 
 def give_lease(cluster: LocalCluster, namespace: str, holder: str) -> None:
-    """Give the Lease to a leader that does not exist, so that an operator stands by, or release it."""
+    """Renew the Lease for a leader that does not exist, or release it."""
+    spec = {
+        "holderIdentity": holder,
+        "leaseDurationSeconds": 60 if holder else 1,
+        "renewTime": micro_time(datetime.now(UTC)),
+    }
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": LEASE, "namespace": namespace},
-        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 3600 if holder else 1},
+        "spec": spec,
     }
     cluster.kubectl("apply", "-f", "-", input=json.dumps(lease))
+
+
+@contextmanager
+def somebody_leads(cluster: LocalCluster, namespace: str) -> Iterator[None]:
+    """Keep the Lease for a leader that does not exist, so that an operator stands by; then release it."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(10):
+            with suppress(KubectlError):  # the control plane may be down
+                give_lease(cluster, namespace, "somebody")
+
+    give_lease(cluster, namespace, "somebody")
+    renewals = threading.Thread(target=renew, daemon=True)
+    renewals.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewals.join()
+        give_lease(cluster, namespace, "")
 
 
 @pytest.mark.xdist_group("fragile")
@@ -59,11 +91,14 @@ def test_after_a_backup_is_restored_leader_and_standby_see_every_change(
         plugins.until("compute-needy", "Ready", "Ready")
         plugins.create("storage", "elsewhere")
         plugins.until("storage-elsewhere", "Ready", "NotInstalled")
-        give_lease(cluster, plugins.namespace, "somebody")
-        copy_data(cluster, "etcd", "backup")
-
         log, python = tmp_path / "standby.log", standing.environment.python
-        with OperatorProcess(cluster.kubeconfig, plugins.namespace, python, log, *RARELY) as standby:
+        with ExitStack() as stack:
+            with_lead = stack.enter_context(ExitStack())
+            with_lead.enter_context(somebody_leads(cluster, plugins.namespace))
+            copy_data(cluster, "etcd", "backup")
+            standby = stack.enter_context(
+                OperatorProcess(cluster.kubeconfig, plugins.namespace, python, log, *RARELY)
+            )
             eventually(lambda: standby.logged("standing by") and standby.logged("watching FloePlugins"))
             for word in range(CHANGES):
                 plugins.merge("compute-plain", {"spec": {"config": {"word": str(word)}}})
@@ -83,7 +118,7 @@ def test_after_a_backup_is_restored_leader_and_standby_see_every_change(
 
             eventually(lambda: leader.logged(BACK) and standby.logged(BACK), within=60)
             leader.stop()
-            give_lease(cluster, plugins.namespace, "")
+            with_lead.close()
             plugins.merge("compute-plain", {"spec": {"config": {"word": "seven"}}})
             plugins.until("compute-plain", "Ready", "Ready")
             assert json.dumps(standby.lines()).count(BACK) == 1
