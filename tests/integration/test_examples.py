@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import subprocess
 import sys
@@ -12,8 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 from tests.support import locked
 
@@ -235,22 +232,6 @@ def test_a_manifest_file_has_one_object_and_is_named_after_it(path: Path) -> Non
     if manifest["kind"] == "FloePlugin":
         spec = manifest["spec"]
         assert path.stem == manifest["metadata"]["name"] == f"{spec['type']}-{spec['name']}"
-
-
-def test_the_s3_plugin_cannot_share_an_environment_with_the_operator(python: Path) -> None:
-    ask = "import importlib.metadata as m, json; print(json.dumps([m.requires('{}'), m.version('{}')]))"
-    required, theirs = json.loads(run(python, ask.format("botocore", "python-dateutil")))
-    ours = importlib.metadata.version("python-dateutil")
-
-    assert not of_dateutil(required).contains(ours)
-    assert not of_dateutil(importlib.metadata.requires("kubernetes") or []).contains(theirs)
-
-
-def of_dateutil(requirements: list[str]) -> SpecifierSet:
-    """Return the versions of python-dateutil that are required without any extra."""
-    found = [one for one in map(Requirement, requirements) if one.name == "python-dateutil"]
-    [specifier] = {one.specifier for one in found if one.marker is None}
-    return specifier
 
 
 def test_the_examples_pass_strict_type_checks_except_the_broken_one(python: Path, tmp_path: Path) -> None:
