@@ -119,12 +119,17 @@ def tls_context(transport: Transport) -> ssl.SSLContext:
     Raises:
         KubeconfigError: A certificate or key cannot be used.
     """
+    authority = transport.authority.decode("ascii", "ignore")  # comments can be in any language
     try:
-        context = ssl.create_default_context(cadata=transport.authority.decode("ascii") or None)
+        if transport.authority and "-----BEGIN" not in authority:
+            raise ValueError("it holds none")
+        context = ssl.create_default_context(cadata=authority or None)
     except (ssl.SSLError, ValueError) as error:
         raise KubeconfigError(f"certificate-authority is no PEM certificate: {_words(error)}") from None
-    # As kubectl, accept authorities without the extensions that RFC 5280 demands: many clusters have one.
+    # As kubectl, accept authorities without the extensions that RFC 5280 demands, as many clusters have, and
+    # those that others vouch for.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not transport.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -161,7 +166,7 @@ def _content(field_name: str, path: str | None, data: str | None) -> bytes:
     """Return what a field gives as data or by its file; the data wins, as in kubectl."""
     if data:
         try:
-            return base64.b64decode(data, validate=True)
+            return base64.b64decode("".join(data.split()), validate=True)
         except (binascii.Error, ValueError):
             raise KubeconfigError(f"{field_name}-data is not base64") from None
     if not path:

@@ -119,8 +119,8 @@ class Login:
     async def _try_to_read(self, *, again: bool) -> None:
         try:
             await self._read(again=again)
-        except KubeconfigError as error:
-            self.fault = str(error)
+        except Exception as error:  # noqa: BLE001 -- whatever is in the files, those of before go on
+            self.fault = _words(error)
             if self._said.is_new("fault", self.fault):
                 _log.warning("cannot read the credentials again, keeping those of before", reason=self.fault)
         else:
@@ -163,16 +163,18 @@ async def login() -> Login:
         ClusterConfigError: There are none, or they cannot be used.
     """
     namespace = service_account_namespace()
-    if namespace is not None:
-        made, hint = Login(lambda: (_in_cluster(namespace), ())), ""
-    else:
-        made = Login(_Kubeconfig().load)
-        hint = " (KUBECONFIG names the file to use; `kubectl version` tests it)"
+    hint = "" if namespace is not None else " (KUBECONFIG names the file to use; `kubectl version` tests it)"
     try:
+        made = Login((lambda: (_in_cluster(namespace), ())) if namespace is not None else _Kubeconfig().load)
         await made.begin()
-    except KubeconfigError as error:
-        raise errors.ClusterConfigError(f"no usable cluster configuration: {error}{hint}") from None
+    except Exception as error:  # noqa: BLE001 -- a damaged file can make a reader raise anything
+        raise errors.ClusterConfigError(f"no usable cluster configuration: {_words(error)}{hint}") from None
     return made
+
+
+def _words(error: Exception) -> str:
+    """Return what an error says; the text of one that is not ours might quote a secret."""
+    return str(error) if isinstance(error, KubeconfigError) else f"it cannot be read ({type(error).__name__})"
 
 
 class _Kubeconfig:

@@ -86,7 +86,7 @@ class Session:
                 raise
             renewed = await self._keeper.renew(credentials)
             if renewed is credentials:
-                if _is_refusal(fault):
+                if credentials.transport.certificate and _is_refusal(fault):
                     self._keeper.refused()
                 raise
         else:

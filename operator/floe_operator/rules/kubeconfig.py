@@ -226,7 +226,12 @@ def _refuse(cluster_name: str, cluster: Cluster, user_name: str, user: User) -> 
 
 
 def _faults_of_cluster(cluster: Cluster) -> Iterator[str]:
-    server = urlsplit(cluster.server)
+    try:
+        server = urlsplit(cluster.server)
+        _ = server.port
+    except ValueError:
+        yield "server is not a URL"
+        return
     if not cluster.server:
         yield "server is not set"
     elif server.scheme not in ("http", "https") or not server.hostname:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -297,10 +298,29 @@ async def test_the_context_of_the_start_stays_in_use(rotating: Rotating) -> None
 
 
 @pytest.mark.parametrize(
+    "cluster",
+    [{"server": "https://[::1:6443"}, {"server": "https://127.0.0.1:99999"}, {"proxy-url": "http://["}],
+)
+async def test_a_kubeconfig_that_becomes_unusable_leaves_the_credentials_of_before_in_use(
+    rotating: Rotating, cluster: dict[str, Any]
+) -> None:
+    rotating.names(user={"token": "t"})
+    made = await login()
+    async with session_of(made) as session:
+        assert await status(session) == 200
+        rotating.names(cluster=cluster, user={"token": "t"})
+        assert await status(session) == 200
+        assert made.fault
+    with pytest.raises(ClusterConfigError):
+        await login()
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("ca.crt", b"", "certificate-authority: the file {} is empty"),
         ("ca.crt", b"-----BEGIN CERTIFICATE-----\nYQ==", "certificate-authority is no PEM certificate"),
+        ("ca.crt", b"nonsense", "certificate-authority is no PEM certificate"),
         ("ca.crt", b"\xff", "certificate-authority is no PEM certificate"),
         ("ca.crt", None, "certificate-authority: cannot read {}: No such file or directory"),
         ("client.crt", b"", "client-certificate: the file {} is empty"),
@@ -342,6 +362,19 @@ async def test_an_encrypted_key_is_refused_and_not_asked_for(rotating: Rotating)
     rotating.write("client.key", key.private_bytes(encoding, form, secret))
     with pytest.raises(ClusterConfigError, match="unencrypted"):
         await login()
+
+
+async def test_authorities_are_read_as_kubectl_reads_them(rotating: Rotating) -> None:
+    commented = "# Zürich\n".encode() + rotating.authority.certificate
+    lines = base64.encodebytes(commented).decode()
+    rotating.names()
+    for cluster in (
+        {"certificate-authority": rotating.write("commented.crt", commented)},
+        {"certificate-authority-data": lines},
+    ):
+        rotating.names(cluster=cluster)
+        async with session_of(await login()) as session:
+            assert await status(session) == 200
 
 
 async def test_data_in_the_kubeconfig_that_is_not_base64_is_refused(rotating: Rotating) -> None:
