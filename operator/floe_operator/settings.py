@@ -53,6 +53,9 @@ def _namespace(value: str | None) -> str | None:
     return value
 
 
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds the token, CA and namespace of its ServiceAccount."""
+
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Bytes = Annotated[int, BeforeValidator(_bytes)]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -155,9 +158,6 @@ def service_account_namespace() -> str | None:
     if "KUBERNETES_SERVICE_HOST" not in os.environ:
         return None
     try:
-        return _SERVICE_ACCOUNT_NAMESPACE.read_text().strip() or None
+        return (SERVICE_ACCOUNT / "namespace").read_text().strip() or None
     except OSError:
         return None
-
-
-_SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")

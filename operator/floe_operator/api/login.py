@@ -20,7 +20,7 @@ from floe_operator.api import credential_plugin, errors
 from floe_operator.api.credentials import Credentials, Issued, credentials, referenced
 from floe_operator.rules.kubeconfig import Chosen, Cluster, Exec, KubeconfigError, User, chosen
 from floe_operator.said import Said
-from floe_operator.settings import service_account_namespace
+from floe_operator.settings import SERVICE_ACCOUNT, service_account_namespace
 
 _LOOK_SECONDS = 10.0
 """Seconds between two looks at the files."""
@@ -28,7 +28,6 @@ _PAUSE_SECONDS = 2.0
 """Seconds for which credentials that were just read are not read again, whoever rejects them."""
 _EARLY_SECONDS = 10.0
 """Seconds before the end of their validity when credentials are renewed."""
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _log = structlog.get_logger(__name__)
 
@@ -222,10 +221,10 @@ def _in_cluster(namespace: str) -> Chosen:
     cluster = Cluster.model_validate(
         {
             "server": f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}",
-            "certificate-authority": str(_SERVICE_ACCOUNT / "ca.crt"),
+            "certificate-authority": str(SERVICE_ACCOUNT / "ca.crt"),
         }
     )
-    user = User.model_validate({"tokenFile": str(_SERVICE_ACCOUNT / "token")})
+    user = User.model_validate({"tokenFile": str(SERVICE_ACCOUNT / "token")})
     return Chosen("in-cluster", cluster, user, namespace)
 
 
