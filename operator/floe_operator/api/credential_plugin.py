@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from floe_operator.api.credentials import Issued
+from floe_operator.api.errors import why
 from floe_operator.rules import foreign_json
 from floe_operator.rules.kubeconfig import Cluster, Exec, KubeconfigError
 
@@ -49,9 +50,8 @@ async def issue(program: Exec, cluster: Cluster, *, seconds: float = _SECONDS) -
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         hint = f"; {' '.join(program.install_hint.split())}" if program.install_hint else ""
-        raise KubeconfigError(f"exec.command {program.command} cannot be run: {reason}{hint}") from None
+        raise KubeconfigError(f"exec.command {program.command} cannot be run: {why(error)}{hint}") from None
     try:
         async with asyncio.timeout(seconds):
             printed, complained = await asyncio.gather(_begin_of(process.stdout), _begin_of(process.stderr))

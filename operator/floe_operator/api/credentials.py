@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aiohttp
 
+from floe_operator.api.errors import why
 from floe_operator.api.proxies import environment_proxy
 from floe_operator.rules.kubeconfig import Chosen, Cluster, KubeconfigError, User, proxy_fault
 
@@ -181,8 +182,7 @@ def _read(field_name: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise KubeconfigError(f"{field_name}: cannot read {path}: {reason}") from None
+        raise KubeconfigError(f"{field_name}: cannot read {path}: {why(error)}") from None
 
 
 def _authorization(user: User, issued: Issued) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ ClusterError
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -93,6 +94,12 @@ _FORBIDDEN = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>\S+)" in API group "(?P<group>\S*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
+
+
+def why(error: BaseException) -> str:
+    """Return why something failed, in the operating system's words if it says so."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) and number > 0 else " ".join(str(error).split())
 
 
 def pause(error: Exception, seconds: float) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 
 import aiohttp
 
 from floe_operator.api.credentials import Transport
-from floe_operator.api.errors import ClusterUnreachable
+from floe_operator.api.errors import ClusterUnreachable, why
 
 _PROXY_AUTHENTICATION_REQUIRED = 407
 
@@ -42,8 +41,7 @@ def _why(transport: Transport, error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"what answers does not speak HTTP: {_words(error.message)}"
     via = f"the proxy {transport.proxy}: " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
-    number = getattr(error, "errno", None)
-    return via + (os.strerror(number) if isinstance(number, int) and number > 0 else _words(str(error)))
+    return via + why(error)
 
 
 def tls_fault(error: BaseException) -> ssl.SSLError | None:
