@@ -135,9 +135,8 @@ class KopfRun:
 
     async def _operator(self) -> None:
         registry = kopf.OperatorRegistry()
-        login = self._connection.login
-        keeper = _FromThread(login, self._loop)
-        requests = kopf_session.session(login, keeper, self._path, self.stream, self)
+        keeper = _FromThread(self._connection.login, self._loop)
+        requests = kopf_session.session(keeper, self._path, self.stream, self)
         # Without a server, kopf asks for paths, which the session completes.
         session = kopf.AiohttpSession(server="", aiohttp_session=cast("aiohttp.ClientSession", requests))
 
@@ -171,6 +170,10 @@ class _FromThread:
     def __init__(self, login: Login, loop: asyncio.AbstractEventLoop) -> None:
         self._login = login
         self._loop = loop
+
+    @property
+    def current(self) -> Credentials:
+        return self._login.current
 
     async def fresh(self) -> Credentials:
         return await self._there(self._login.fresh())

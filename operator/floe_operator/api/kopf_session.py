@@ -17,7 +17,6 @@ import aiohttp
 import structlog
 
 from floe_operator.api import errors, pages
-from floe_operator.api.login import Login
 from floe_operator.api.session import Keeper, Session
 from floe_operator.api.stream_state import HEADERS_SECONDS, SHORT_SECONDS, StreamState
 from floe_operator.api.unreachable import unreachable
@@ -54,7 +53,7 @@ class Listener(Protocol):
         """Count an answer, or the lack of one, as `Connection.on_answer` does."""
 
 
-def session(login: Login, keeper: Keeper, path: str, state: StreamState, listener: Listener) -> Session:
+def session(keeper: Keeper, path: str, state: StreamState, listener: Listener) -> Session:
     """Return a session for kopf; `path` is the collection that it watches."""
     watches = _Watches(state, listener)
 
@@ -89,7 +88,7 @@ def session(login: Login, keeper: Keeper, path: str, state: StreamState, listene
                 return found
             return watches.page(found, after=self.url.query.get("continue", ""))
 
-    trace = _trace(login, path, state, listener)
+    trace = _trace(keeper, path, state, listener)
     return _Patient(keeper, limit=0, response_class=Answer, trace_configs=[trace], alive=listener.alive)
 
 
@@ -110,7 +109,7 @@ class _Patient(Session):
         return answer
 
 
-def _trace(login: Login, path: str, state: StreamState, listener: Listener) -> aiohttp.TraceConfig:
+def _trace(keeper: Keeper, path: str, state: StreamState, listener: Listener) -> aiohttp.TraceConfig:
     """Return what reports the requests of a session."""
 
     async def begins(_: Any, __: Any, request: aiohttp.TraceRequestStartParams) -> None:
@@ -132,10 +131,10 @@ def _trace(login: Login, path: str, state: StreamState, listener: Listener) -> a
         error = request.exception
         if isinstance(error, TimeoutError):
             listener.answered("timeout")
-            state.failed(f"the API server at {login.current.transport.server} did not answer in time")
+            state.failed(f"the API server at {keeper.current.transport.server} did not answer in time")
         elif isinstance(error, aiohttp.ClientError):
             listener.answered("unreachable")
-            state.failed(str(unreachable(login.current.transport, error)))
+            state.failed(str(unreachable(keeper.current.transport, error)))
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(begins)

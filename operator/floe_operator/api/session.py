@@ -25,6 +25,10 @@ _UNAUTHORIZED = 401
 class Keeper(Protocol):
     """Who keeps the credentials."""
 
+    @property
+    def current(self) -> Credentials:
+        """The credentials as last read."""
+
     async def fresh(self) -> Credentials:
         """Return the credentials in use."""
 

@@ -66,7 +66,7 @@ async def session_to(answer: Answer) -> AsyncIterator[tuple[Kopf, str, StreamSta
     async with TestServer(application, host="127.0.0.1") as server:
         state, heard = StreamState(), Heard()
         login = await login_to(str(server.make_url("/")))
-        session = kopf_session.session(login, login, PATH, state, heard)
+        session = kopf_session.session(login, PATH, state, heard)
         try:
             yield Kopf(session), PATH, state, heard
         finally:
