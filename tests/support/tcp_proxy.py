@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,11 @@ class TcpProxy:
         """Pass on the bytes that were held back, and all later bytes."""
         self._flowing.set()
 
+    def cut(self) -> None:
+        """End all connections; new ones are accepted."""
+        sockets, self._sockets = self._sockets, []
+        _end(sockets)
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -38,10 +44,7 @@ class TcpProxy:
     ) -> None:
         self._closed = True
         self._flowing.set()
-        for one in (self._listener, *self._sockets):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        _end([self._listener, *self._sockets])
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -64,6 +67,13 @@ class TcpProxy:
                     return
                 other.sendall(data)
             other.shutdown(socket.SHUT_WR)
+
+
+def _end(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
 
 
 class ConnectProxy(TcpProxy):
