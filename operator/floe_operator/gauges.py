@@ -11,7 +11,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -59,6 +59,8 @@ class Scanning(Scanned, Protocol):
     @property
     def seconds(self) -> float: ...
 
+    def nameable(self) -> Sequence[PluginId]: ...
+
     def unnameable(self) -> Sequence[PluginId]: ...
 
 
@@ -77,8 +79,19 @@ class SourcesState(Protocol):
     def streams(self) -> Mapping[str, Following]: ...
 
 
+class Refusing(Protocol):
+    """What is read about refused writes."""
+
+    @property
+    def counts(self) -> Mapping[Any, int]: ...
+
+
 class Listed(Protocol):
     """What is read from the FloePlugins."""
+
+    complete: bool
+
+    def has(self, plugin: PluginId) -> bool: ...
 
     def all(self) -> Sequence[FloePlugin]: ...
 
@@ -102,6 +115,7 @@ class OperatorState(Collector):
     sources: SourcesState
     objects: Listed
     watch: WatchState
+    refusals: Refusing
 
     def describe(self) -> Iterator[Metric]:
         """Return nothing: the names are known only when metrics are collected."""
@@ -118,6 +132,7 @@ class OperatorState(Collector):
                 "Installed plugins without a FloePlugin, because no object can have their name.",
                 len(self.scans.unnameable()),
             )
+            yield from self._refused()
         yield from self._scans()
         yield from self._watches()
         yield from self._plugin_host()
@@ -134,6 +149,22 @@ class OperatorState(Collector):
             "How long the first FloePlugin in the queue has waited.",
             self.queue.oldest_age(),
         )
+
+    def _refused(self) -> Iterator[Metric]:
+        missing = [plugin for plugin in self.scans.nameable() if not self.objects.has(plugin)]
+        yield _gauge(
+            "plugins_without_object",
+            "Installed plugins whose FloePlugin does not exist, such as those that the cluster refuses.",
+            len(missing) if self.objects.complete else 0,
+        )
+        refused = CounterMetricFamily(
+            "floe_operator_refused_writes",
+            "Writes of FloePlugins that the API server refused, by kind: object, status.",
+            labels=["kind"],
+        )
+        for kind, number in self.refusals.counts.items():
+            refused.add_metric([kind], number)
+        yield refused
 
     def _scans(self) -> Iterator[Metric]:
         succeeded = self.scans.ended and not self.scans.failure

@@ -80,6 +80,10 @@ class Objects:
         """Return all objects, as last seen."""
         return [known.seen for known in self._known.values() if known.seen is not None]
 
+    def has(self, plugin: PluginId) -> bool:
+        """Return True if the plugin has an object, also one that is ignored."""
+        return plugin in self._known
+
     def is_unfit(self, plugin: PluginId) -> bool:
         """Return True if the plugin has an object that does not match the CRD and is therefore ignored."""
         known = self._known.get(plugin)

@@ -19,6 +19,7 @@ from floe_operator.gather import Gather
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import HostUnavailable, PluginGone
 from floe_operator.probes import Prober
+from floe_operator.refusals import Kind, Refusals
 from floe_operator.rules.decision import Decision, Mirror, decide
 from floe_operator.rules.mirror import is_incomplete
 from floe_operator.rules.probing import Rest, Run
@@ -32,8 +33,8 @@ _AGAIN = RetryAfter(0)
 _SOON = RetryAfter(1.0)
 """Reconcile again soon: if another writer of the status never stops, that costs one write a second."""
 
-_MUCH_LATER = RetryAfter(60.0)
-"""Reconcile again after a refusal that only a change of a CRD, quota or policy ends."""
+_REFUSED = (errors.NotAdmitted, errors.NotInSchema, errors.Refused, errors.Conflict)
+"""What a write is answered that only other people can make succeed, or whoever was faster."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,12 +49,14 @@ class Reconciler:
         objects: Objects,
         gather: Gather,
         prober: Prober,
+        refusals: Refusals,
         on_written: Callable[[FloePlugin, FloePluginStatus], None],
     ) -> None:
         self._floeplugins = floeplugins
         self._objects = objects
         self._gather = gather
         self._prober = prober
+        self._refusals = refusals
         self._on_written = on_written
 
     async def reconcile(self, plugin: PluginId) -> Result:
@@ -70,11 +73,8 @@ class Reconciler:
             _log.debug(
                 "the object, its CRD or its namespace is being deleted", plugin=plugin.slug, reason=str(error)
             )
+            self._refusals.over(plugin)
             return DONE
-        except (errors.NotAdmitted, errors.NotInSchema) as error:
-            # Not an outage: what helps is a change by people, and the log says once which.
-            _log.debug("not written", plugin=plugin.slug, reason=str(error))
-            return _MUCH_LATER
         except (HostUnavailable, PluginGone) as error:
             raise RetryableError(str(error)) from error
 
@@ -86,7 +86,14 @@ class Reconciler:
             self._gather.forget(plugin)
         elif seen is None or not self._is_there(seen):
             return DONE  # it has been deleted since, and that event enqueued the plugin
-        result = await self._write(plugin, seen, decision)
+        try:
+            result = await self._write(plugin, seen, decision)
+        except _REFUSED as error:
+            kind: Kind = "status" if decision.status is not None else "object"
+            is_race = isinstance(error, errors.Conflict)
+            self._refusals.refused(plugin, kind, str(error), is_race=is_race)
+            return DONE
+        self._refusals.over(plugin)
         # After the write, so that the status says why before the plugin stops or starts.
         if isinstance(decision.run, Run):
             self._prober.want(plugin, decision.run)
@@ -125,16 +132,11 @@ class Reconciler:
         return self._result(seen, seen.status)
 
     async def _write_status(self, seen: FloePlugin, status: FloePluginStatus) -> Result:
-        try:
-            written = await self._floeplugins.apply_status(
-                seen.plugin, uid=seen.metadata.uid, status=status.to_json()
-            )
-            if leftovers := removal_patch(written, status):
-                written = await self._floeplugins.patch_status(seen.plugin, leftovers)
-        except (errors.Conflict, errors.Refused) as error:
-            # Another object took its place, or another writer was faster; the watch will report it.
-            _log.info("status not written", plugin=seen.plugin.slug, reason=str(error))
-            return DONE
+        written = await self._floeplugins.apply_status(
+            seen.plugin, uid=seen.metadata.uid, status=status.to_json()
+        )
+        if leftovers := removal_patch(written, status):
+            written = await self._floeplugins.patch_status(seen.plugin, leftovers)
         self._objects.put(written)
         self._on_written(seen, status)
         return self._result(seen, status)

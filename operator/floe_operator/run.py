@@ -34,6 +34,7 @@ from floe_operator.plugin_host import PluginHost
 from floe_operator.probes import Prober
 from floe_operator.queue import WorkQueue
 from floe_operator.reconcile import Reconciler
+from floe_operator.refusals import Refusals
 from floe_operator.rules.dependency_graph import Dependents
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 from floe_operator.scanner import Scanner
@@ -131,11 +132,13 @@ class Operator:
             dependents=dependents,
             on_declared=self.wakeups.declared,
         )
+        self.refusals = Refusals(self._enqueue)
         self.reconciler = Reconciler(
             floeplugins=self.floeplugins,
             objects=self.objects,
             gather=self.gather,
             prober=self.prober,
+            refusals=self.refusals,
             on_written=self._written,
         )
         self.queue: WorkQueue[PluginId] = WorkQueue(
@@ -173,6 +176,7 @@ class Operator:
                 sources=self.sources,
                 objects=self.objects,
                 watch=self.watch,
+                refusals=self.refusals,
             )
         )
 
@@ -224,6 +228,7 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run(), name="queue")
             group.create_task(self.events.run(), name="events")
+            group.create_task(self.refusals.run(), name="refusals")
 
     def _http(self) -> contextlib.AbstractAsyncContextManager[object]:
         if not self._http_port:

@@ -29,7 +29,7 @@ from floe_operator.rules.resource import (
     VERSION,
     object_name,
 )
-from floe_operator.said import Said, gist
+from floe_operator.said import Said
 
 WRITES_PER_SECOND = 300
 RIGHTS = (
@@ -49,7 +49,6 @@ _QUICK_SECONDS = 10.0
 """Timeout, in seconds, of a request that the API server can answer immediately."""
 _REFUSAL_SECONDS = 180.0
 """Seconds for which a refusal counts if it does not recur; a write that is still needed is retried sooner."""
-_SAID_AGAIN_SECONDS = 600.0
 _APPLY = "application/apply-patch+yaml"
 
 
@@ -62,7 +61,7 @@ class FloePlugins:
         self._pace = _Pace(WRITES_PER_SECOND)
         self._unlisted: dict[str, str] = {}
         self._refusals: dict[str, tuple[str, float]] = {}
-        self._said: Said[str] = Said(again_after=_SAID_AGAIN_SECONDS)
+        self._said: Said[str] = Said()
         self.collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
         """The path of the objects."""
         self.crd = ServedCrd(connection)
@@ -237,9 +236,6 @@ class FloePlugins:
         except errors.NotInSchema as error:
             await self.crd.refused(error)
             raise
-        except errors.NotAdmitted as error:
-            self._say_not_admitted(kind, error)
-            raise
         except (errors.ClusterUnreachable, errors.NotLeading):
             raise  # says nothing about permissions
         except errors.ClusterError as error:
@@ -252,11 +248,6 @@ class FloePlugins:
         if kind == "status":
             self.crd.accepted()
         return answer
-
-    def _say_not_admitted(self, kind: str, error: errors.NotAdmitted) -> None:
-        """Log a refusal, but not again for each object that is refused in the same words."""
-        if self._said.is_new(f"{kind} {gist(str(error))}"):
-            _log.warning("cannot write some FloePlugins", reason=str(error))
 
     def _refused_without_namespace(self, kind: str) -> None:
         reason = f"the namespace {self.namespace} does not exist: create it, or change --namespace"

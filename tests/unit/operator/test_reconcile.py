@@ -20,6 +20,7 @@ from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
 from floe_operator.probes import Prober
 from floe_operator.reconcile import Reconciler
+from floe_operator.refusals import Refusals
 from floe_operator.rules.dependency_graph import Dependents
 from floe_operator.rules.facts import Checked, ConfigDigest, Probe
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
@@ -87,6 +88,7 @@ class World:
     def restart(self) -> None:
         """Start a new process: what only memory held is gone."""
         self.objects = Objects()
+        self.refusals = Refusals(lambda _: None)
         self.scans = Scans(self.objects.all)
         host = cast(
             "PluginHost", SimpleNamespace(load_state=self.states.get, validate=self._valid, generation=1)
@@ -115,6 +117,7 @@ class World:
             objects=self.objects,
             gather=gather,
             prober=prober,
+            refusals=self.refusals,
             on_written=lambda seen, _: self.written.append(seen.plugin),
         )
 
