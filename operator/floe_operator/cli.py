@@ -117,7 +117,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, CliSettingsSource[Any]
 
 
 _DEFAULTS = (
-    (r" \(default: (null|False)\)", ""),
+    (r" \(default: (null|False|)\)", ""),
     (r"\(default: True\)", "(default: true)"),
     (rf"\(default: {2**30}\)", "(default: 1Gi)"),
     (r"\(default: ([0-9]+)\.0\)", r"(default: \1s)"),

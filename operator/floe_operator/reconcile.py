@@ -7,7 +7,7 @@ the rules in `decision` decide.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -21,7 +21,7 @@ from floe_operator.plugin_host import HostUnavailable, PluginGone
 from floe_operator.probes import Prober
 from floe_operator.refusals import Kind, Refusals
 from floe_operator.rules.decision import Decision, Mirror, decide
-from floe_operator.rules.mirror import is_incomplete
+from floe_operator.rules.mirror import mirror_labels, missing_labels
 from floe_operator.rules.probing import Rest, Run
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 from floe_operator.rules.results import DONE, LATER, Result, RetryableError, RetryAfter
@@ -40,7 +40,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """Brings one object at a time in line with what is known about its plugin."""
+    """Brings one object at a time in line with what is known about its plugin.
+
+    `labels` are those that mirrors have beside the type.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Reconciler:
         gather: Gather,
         prober: Prober,
         refusals: Refusals,
+        labels: Mapping[str, str],
         on_written: Callable[[FloePlugin, FloePluginStatus], None],
     ) -> None:
         self._floeplugins = floeplugins
@@ -57,6 +61,7 @@ class Reconciler:
         self._gather = gather
         self._prober = prober
         self._refusals = refusals
+        self._labels = labels
         self._on_written = on_written
 
     async def reconcile(self, plugin: PluginId) -> Result:
@@ -67,7 +72,7 @@ class Reconciler:
         """
         try:
             situation = await self._gather.situation(plugin)
-            decision = decide(situation, datetime.now(UTC), time.monotonic())
+            decision = decide(situation, datetime.now(UTC), time.monotonic(), self._labels)
             return await self._carry_out(plugin, situation.seen, decision)
         except (errors.NotFound, errors.NamespaceTerminating) as error:
             _log.debug(
@@ -118,14 +123,18 @@ class Reconciler:
 
     async def _make(self, plugin: PluginId) -> Result:
         """Create the bare mirror of an installed plugin, or create it again."""
-        self._objects.put(await self._floeplugins.apply(plugin, uid=None))
+        self._objects.put(
+            await self._floeplugins.apply(plugin, mirror_labels(plugin, self._labels), uid=None)
+        )
         # None if it has been deleted since, or if a webhook changed it so that it does not match the CRD.
         return _AGAIN if self._objects.get(plugin) is not None else DONE
 
     async def _complete(self, seen: FloePlugin) -> Result:
-        """Add our label to an object that someone else created, unless another manager owns that label."""
+        """Add our labels to an object, except those of other managers; remove what is no longer wanted."""
+        if (labels := missing_labels(seen, self._labels)) is None:
+            return DONE
         try:
-            self._objects.put(await self._floeplugins.apply(seen.plugin, uid=seen.metadata.uid))
+            self._objects.put(await self._floeplugins.apply(seen.plugin, labels, uid=seen.metadata.uid))
         except errors.Conflict as error:
             _log.info("kept another field manager's value", plugin=seen.plugin.slug, reason=str(error))
             return DONE
@@ -152,4 +161,4 @@ class Reconciler:
             return _AGAIN
         if now.status != status:
             return _SOON
-        return LATER if is_incomplete(now) else DONE
+        return DONE if missing_labels(now, self._labels) is None else LATER

@@ -139,6 +139,7 @@ class Operator:
             gather=self.gather,
             prober=self.prober,
             refusals=self.refusals,
+            labels=settings.labels,
             on_written=self._written,
         )
         self.queue: WorkQueue[PluginId] = WorkQueue(

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from floe_operator.rules.labels import label_fault
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _QUANTITY = re.compile(r"([0-9]+)(k|M|G|Ki|Mi|Gi)?", re.ASCII)
@@ -55,6 +62,19 @@ def _namespace(value: str | None) -> str | None:
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds the token, CA and namespace of its ServiceAccount."""
+
+
+def _label_pairs(value: str) -> list[tuple[str, str]]:
+    pairs = (each.strip().partition("=") for each in value.split(",") if each.strip())
+    return [(name, content) for name, _, content in pairs]
+
+
+def _labels(value: str) -> str:
+    for name, content in _label_pairs(value):
+        if fault := label_fault(name, content):
+            raise ValueError(f"must be labels such as team=data,cost-centre=7 ({name}={content} {fault})")
+    return value
+
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Bytes = Annotated[int, BeforeValidator(_bytes)]
@@ -145,12 +165,21 @@ class RunSettings(PluginEnvironment):
         description="Elect a leader among the operators of the namespace, using the Lease floe-operator; "
         "only the leader writes.",
     )
+    mirror_labels: Annotated[str, AfterValidator(_labels)] = Field(
+        default="",
+        description="More labels of the objects that the operator creates, such as team=data,cost-centre=7.",
+    )
     http_port: int = Field(
         default=8080,
         ge=0,
         le=65535,
         description="The port of /healthz, /readyz and /metrics; 0 disables them.",
     )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that mirrors have beside the type."""
+        return dict(_label_pairs(self.mirror_labels))
 
 
 def service_account_namespace() -> str | None:

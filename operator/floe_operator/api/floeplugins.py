@@ -25,7 +25,6 @@ from floe_operator.rules.resource import (
     KIND,
     PLURAL,
     STATUS_FIELD_MANAGER,
-    TYPE_LABEL,
     VERSION,
     object_name,
 )
@@ -147,14 +146,13 @@ class FloePlugins:
         """Why the last listing failed, for users; empty if it did not."""
         return next(iter(self._unlisted.values()), "")
 
-    async def apply(self, plugin: PluginId, *, uid: str | None) -> dict[str, Any]:
-        """Apply type, name and label to the object with this uid, or create it; never take over a field.
+    async def apply(self, plugin: PluginId, labels: Mapping[str, str], *, uid: str | None) -> dict[str, Any]:
+        """Apply type, name and labels to the object with this uid, or create it; never take over a field.
 
         Raises:
             Conflict: Another field manager set a field to a different value, or the uid has changed.
         """
-        labels = {TYPE_LABEL: plugin.plugin_type.slug}
-        metadata: dict[str, Any] = {"name": object_name(plugin), "labels": labels}
+        metadata: dict[str, Any] = {"name": object_name(plugin), "labels": dict(labels)}
         if uid is not None:
             metadata["uid"] = uid
         body = {

@@ -6,6 +6,7 @@ here they are combined. Nothing is carried out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -13,7 +14,7 @@ from enum import Enum
 from floe_operator.rules.assess import assess
 from floe_operator.rules.facts import Facts
 from floe_operator.rules.load_states import Loading
-from floe_operator.rules.mirror import is_incomplete
+from floe_operator.rules.mirror import missing_labels
 from floe_operator.rules.probing import Rest, Run, wanted
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 
@@ -26,7 +27,7 @@ class Mirror(Enum):
     """What to do with the object itself, apart from its status."""
 
     MAKE = "the plugin is installed and has no object"
-    COMPLETE = "someone else created the object, and it lacks our label"
+    COMPLETE = "the object lacks one of our labels, or has one that is no longer ours"
     LEAVE = "nothing is missing"
 
 
@@ -56,8 +57,11 @@ class Decision:
     """Seconds until the next decision; if above 0, do nothing else now."""
 
 
-def decide(situation: Situation, now: datetime, monotonic: float) -> Decision:
-    """Decide what to do; `now` stamps conditions, `monotonic` (seconds) measures how long loading takes."""
+def decide(situation: Situation, now: datetime, monotonic: float, labels: Mapping[str, str]) -> Decision:
+    """Decide what to do; `now` stamps conditions, `monotonic` (seconds) measures how long loading takes.
+
+    `labels` are those that mirrors have beside the type.
+    """
     seen, facts = situation.seen, situation.facts
     if seen is None or seen.is_going:
         mirror = Mirror.MAKE if situation.lacks_object else Mirror.LEAVE
@@ -71,7 +75,8 @@ def decide(situation: Situation, now: datetime, monotonic: float) -> Decision:
     if status != seen.status:
         return Decision(status=status, run=run)
     # The label comes after the status: it is worth a separate write, but not a delay of the status.
-    return Decision(mirror=Mirror.COMPLETE if is_incomplete(seen) else Mirror.LEAVE, run=run)
+    is_complete = missing_labels(seen, labels) is None
+    return Decision(mirror=Mirror.LEAVE if is_complete else Mirror.COMPLETE, run=run)
 
 
 def _patience(facts: Facts, seen: FloePlugin, monotonic: float) -> float:

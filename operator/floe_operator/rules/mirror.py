@@ -96,9 +96,30 @@ def is_bare(seen: FloePlugin) -> bool:
     return mirror in owners and owners <= {mirror, status}
 
 
-def is_incomplete(seen: FloePlugin) -> bool:
-    """Return True if the object lacks the type label; another field manager's value is kept."""
-    return TYPE_LABEL not in seen.metadata.labels
+def mirror_labels(plugin: PluginId, more: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of a new mirror: its type, and those of --mirror-labels."""
+    return {**more, TYPE_LABEL: plugin.plugin_type.slug}
+
+
+def missing_labels(seen: FloePlugin, more: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the labels to apply to an object, or None if it has them.
+
+    Another field manager's values are kept. A label of ours that is no longer wanted is removed by applying
+    the others.
+    """
+    wanted, present = mirror_labels(seen.plugin, more), seen.metadata.labels
+    own = {
+        label
+        for entry in seen.metadata.managed_fields
+        if (entry.manager, entry.operation) == (FIELD_MANAGER, "Apply")
+        for label in entry.labels
+    }
+    applied = {
+        name: value for name, value in wanted.items() if name in own or present.get(name, value) == value
+    }
+    if own <= applied.keys() and all(present.get(name) == value for name, value in applied.items()):
+        return None
+    return applied
 
 
 def hidden_by(scan: ScanResult, seen: FloePlugin) -> str | None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -25,6 +26,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
 from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.rules.foreign_json import mapping
 from floe_operator.rules.stored_json import as_stored
 
 GROUP = "floe.dev"
@@ -249,13 +251,21 @@ class FloePluginStatus(Model):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def _labels_in(fields: object) -> list[str]:
+    """Return the names of the labels in a set of fields, as managedFields writes it."""
+    labels = mapping(mapping(mapping(fields).get("f:metadata")).get("f:labels"))
+    return [name.removeprefix("f:") for name in labels if name.startswith("f:")]
+
+
 @dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
 class ManagedFieldsEntry:
-    """A field manager that owns fields of the object; which fields is ignored."""
+    """A field manager that owns fields of the object; of these, only labels are kept."""
 
     manager: _Shared = ""
     operation: str = ""
     subresource: str = ""
+    labels: Annotated[tuple[_Shared, ...], BeforeValidator(_labels_in)] = Field(default=(), alias="fieldsV1")
+    """The names of the labels that it owns."""
 
 
 class ObjectMeta(Model):

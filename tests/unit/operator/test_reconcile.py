@@ -118,6 +118,7 @@ class World:
             gather=gather,
             prober=prober,
             refusals=self.refusals,
+            labels={},
             on_written=lambda seen, _: self.written.append(seen.plugin),
         )
 
@@ -171,13 +172,13 @@ class World:
         self.interfere = {}
         return self.served[plugin]
 
-    async def _apply(self, plugin: PluginId, *, uid: str | None) -> dict[str, Any]:
+    async def _apply(self, plugin: PluginId, labels: Mapping[str, str], *, uid: str | None) -> dict[str, Any]:
         self.applied.append(plugin)
         metadata = self.served[plugin]["metadata"] if plugin in self.served else None
         if metadata is None:
             self.there(plugin)
             return self.served[plugin]
-        return self._put(plugin, metadata={**metadata, "labels": LABELS})
+        return self._put(plugin, metadata={**metadata, "labels": dict(labels)})
 
     async def _apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
         if self.away:

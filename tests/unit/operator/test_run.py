@@ -63,11 +63,11 @@ async def test_an_operator_writes_only_while_it_leads_and_counts_what_it_wrote(
         run.connected(RunSettings(namespace="floe")) as operator,
     ):
         with pytest.raises(NotLeading):
-            await operator.floeplugins.apply(PLUGIN, uid=None)
+            await operator.floeplugins.apply(PLUGIN, {}, uid=None)
         assert api.written == []
 
         await operator.elector.acquire()
-        await operator.floeplugins.apply(PLUGIN, uid=None)
+        await operator.floeplugins.apply(PLUGIN, {}, uid=None)
         path = "/apis/floe.dev/v1alpha1/namespaces/floe/floeplugins/compute-one"
         assert api.written == [f"PATCH {path}"]
         registry = operator.metrics.registry
@@ -79,7 +79,7 @@ async def test_an_operator_writes_only_while_it_leads_and_counts_what_it_wrote(
 
         await operator.elector.release()
         with pytest.raises(NotLeading):
-            await operator.floeplugins.apply(PLUGIN, uid=None)
+            await operator.floeplugins.apply(PLUGIN, {}, uid=None)
         assert len(api.written) == 1
 
 
@@ -88,7 +88,7 @@ async def test_an_operator_without_election_writes_at_once(
 ) -> None:
     settings = RunSettings(namespace="floe", leader_elect=False)
     async with serving(tmp_path, monkeypatch) as api, run.connected(settings) as operator:
-        await operator.floeplugins.apply(PLUGIN, uid=None)
+        await operator.floeplugins.apply(PLUGIN, {}, uid=None)
         assert len(api.written) == 1
         assert api.lease is None
 

@@ -66,6 +66,9 @@ def test_a_variable_is_read_in_kubernetes_units(
         ("namespace", "x" * 64),
         ("log_level", "loud"),
         ("leader_elect", "perhaps"),
+        ("mirror_labels", "a b=c"),
+        ("mirror_labels", "team=data,floe.dev/plugin-type=x"),
+        ("mirror_labels", "app.kubernetes.io/managed-by=Helm"),
     ],
 )
 def test_an_invalid_value_is_refused(
@@ -123,6 +126,19 @@ def test_a_variable_for_an_option_of_a_single_command_is_ignored(monkeypatch: py
     monkeypatch.setenv("FLOE_LOAD_TIMEOUT", "20s")
     settings = ListSettings()
     assert (settings.output, settings.load_timeout) == ("table", 20.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("", {}),
+        ("team=data", {"team": "data"}),
+        (" team=data , example.com/cost-centre=7,", {"team": "data", "example.com/cost-centre": "7"}),
+        ("empty=,bare", {"empty": "", "bare": ""}),
+    ],
+)
+def test_labels_of_mirrors_are_pairs(text: str, labels: dict[str, str]) -> None:
+    assert RunSettings(mirror_labels=text).labels == labels
 
 
 def test_the_defaults_are_those_of_the_design() -> None:

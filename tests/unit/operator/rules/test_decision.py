@@ -33,7 +33,7 @@ def an_object(
 
 
 def decided(seen: FloePlugin | None, known: Facts | None = None, **situation: Any) -> Decision:
-    return decide(Situation(seen, known, **situation), LATER, FOUND_AT)
+    return decide(Situation(seen, known, **situation), LATER, FOUND_AT, {})
 
 
 @pytest.mark.parametrize(
@@ -97,5 +97,5 @@ def test_the_first_assessment_waits_a_while_for_the_plugin_to_load(
 def test_a_status_that_was_written_is_not_written_again() -> None:
     first = decided(an_object(), facts())
     assert first.status is not None
-    later = decide(Situation(an_object(first.status), facts()), NOW.replace(year=2040), FOUND_AT)
+    later = decide(Situation(an_object(first.status), facts()), NOW.replace(year=2040), FOUND_AT, {})
     assert later.status is None

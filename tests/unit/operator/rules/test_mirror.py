@@ -16,8 +16,9 @@ from floe_operator.rules.mirror import (
     hidden_by,
     hidden_plugins,
     is_bare,
-    is_incomplete,
     known_plugins,
+    mirror_labels,
+    missing_labels,
     must_exist,
 )
 from floe_operator.rules.resource import FloePlugin
@@ -50,7 +51,7 @@ def scan(*plugins: PluginId, damaged: str | None = None, complete: bool | None =
 def an_object(
     plugin: PluginId = KEYCLOAK,
     *,
-    managers: tuple[dict[str, str], ...] = BARE,
+    managers: tuple[dict[str, Any], ...] = BARE,
     seen_in: str | None = "floe-identity-keycloak",
     labels: dict[str, str] | None = None,
     discovered: str | None = None,
@@ -111,20 +112,41 @@ def test_a_plugin_whose_name_cannot_be_part_of_an_object_name_gets_no_object(nam
     assert not must_exist(plugin, known_plugins(scan(plugin)))
 
 
+TYPE = {"floe.dev/plugin-type": "identity"}
+TEAM = {"team": "data"}
+
+
+def owning(*labels: str) -> tuple[dict[str, Any], ...]:
+    """Return the field managers of a mirror whose operator owns these labels."""
+    fields: dict[str, Any] = {"f:metadata": {"f:labels": {".": {}, **{f"f:{name}": {} for name in labels}}}}
+    return ({**MIRROR, "fieldsV1": fields}, STATUS)
+
+
 @pytest.mark.parametrize(
-    ("labels", "incomplete"),
+    ("present", "own", "more", "applied"),
     [
-        ({}, True),
-        ({"team": "a"}, True),
-        ({"floe.dev/plugin-type": "identity"}, False),
-        ({"floe.dev/plugin-type": "mine"}, False),
+        ({}, (), {}, TYPE),
+        ({"team": "a"}, (), {}, TYPE),
+        (TYPE, (), {}, None),
+        (TYPE, TYPE, {}, None),
+        ({"floe.dev/plugin-type": "mine"}, (), {}, None),
+        (TYPE, TYPE, TEAM, {**TYPE, **TEAM}),
+        ({**TYPE, **TEAM}, (*TYPE, *TEAM), TEAM, None),
+        ({**TYPE, "team": "old"}, (*TYPE, *TEAM), TEAM, {**TYPE, **TEAM}),
+        ({**TYPE, **TEAM}, (*TYPE, *TEAM), {}, TYPE),
+        ({**TYPE, "team": "theirs"}, TYPE, TEAM, None),
+        ({**TYPE, "team": "theirs"}, TYPE, {**TEAM, "env": "prod"}, {**TYPE, "env": "prod"}),
+        ({**TYPE, "theirs": "x"}, TYPE, {}, None),
     ],
-    ids=str,
 )
-def test_an_object_is_incomplete_only_without_a_type_label_whatever_its_value(
-    labels: dict[str, str], incomplete: bool
+def test_labels_of_ours_are_added_changed_and_removed_and_those_of_others_kept(
+    present: dict[str, str], own: tuple[str, ...], more: dict[str, str], applied: dict[str, str] | None
 ) -> None:
-    assert is_incomplete(an_object(labels=labels)) == incomplete
+    assert missing_labels(an_object(labels=present, managers=owning(*own)), more) == applied
+
+
+def test_a_new_mirror_has_its_type_and_the_labels_that_were_asked_for() -> None:
+    assert mirror_labels(KEYCLOAK, TEAM) == {**TYPE, **TEAM}
 
 
 def test_scans_that_do_not_count_never_advance_a_deletion_but_can_prevent_it() -> None:
