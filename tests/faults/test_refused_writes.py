@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable
-
-from aiohttp import web
 
 from tests.faults.conftest import RARELY, Faulty, StartFaulty
-from tests.support.fault_proxy import Asked, Fault
+from tests.support.fault_proxy import Asked, Fault, answers
 from tests.support.http_pages import page
 from tests.support.polling import eventually
 
@@ -17,15 +14,8 @@ SOON = 5.0
 """Seconds after the end of a refusal within which the write is there."""
 
 
-def answer(status: int, body: str, content_type: str = "application/json") -> Fault:
-    async def respond(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, text=body, content_type=content_type)
-
-    return respond
-
-
 def refusal(code: int, message: str) -> Fault:
-    return answer(code, json.dumps({"kind": "Status", "status": "Failure", "code": code, "message": message}))
+    return answers(code, json.dumps({"kind": "Status", "code": code, "message": message}).encode())
 
 
 REFUSALS: dict[str, tuple[Fault, str]] = {
@@ -33,7 +23,7 @@ REFUSALS: dict[str, tuple[Fault, str]] = {
     "409": (refusal(409, "the object has been modified"), "the object has been modified"),
     "422": (refusal(422, "a policy denied the request: no team"), "no team"),
     "403 by a quota": (refusal(403, 'floeplugins "a" is forbidden: exceeded quota: q'), "exceeded quota: q"),
-    "a proxy's page": (answer(200, "<html>log in</html>", "text/html"), "is not a JSON object"),
+    "a proxy's page": (answers(200, b"<html>log in</html>"), "is not a JSON object"),
 }
 
 
@@ -57,7 +47,7 @@ def test_a_status_that_is_refused_is_there_soon_after_and_was_warned_of_once(
 
 
 def refuse_status(faulty: Faulty, fault: Fault, words: str) -> None:
-    def intervene(asked: Asked) -> Callable[[web.Request], Awaitable[web.StreamResponse]] | None:
+    def intervene(asked: Asked) -> Fault | None:
         return fault if asked.path.endswith("/compute-plain/status") else None
 
     refused = 'floe_operator_refused_writes_total{kind="status"}'
