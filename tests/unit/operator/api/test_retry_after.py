@@ -1,0 +1,89 @@
+"""Whoever sends requests on its own waits as long as the API server asks it to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiohttp import web
+
+from floe_core.host.protocol import ScanResult
+from floe_operator.api.connection import Connection
+from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.api.kopf_run import Seen
+from floe_operator.api.sources import Sources
+from floe_operator.api.watch import Watch
+from floe_operator.objects import Objects
+from floe_operator.plugin_host import PluginHost
+from floe_operator.rules.config_merge import SourceObject
+from floe_operator.scanner import Scanner
+from floe_operator.scans import Scans
+from tests.support.connections import connected_to
+from tests.support.polling import eventually_async
+
+ASKED = 4
+"""Seconds; longer than any of them would wait on its own."""
+
+Run = Callable[[Connection], Coroutine[Any, Any, None]]
+
+
+def sources(connection: Connection) -> Coroutine[Any, Any, None]:
+    made = Sources(connection, "default", lambda _: None)
+    made.version(SourceObject("Secret", "words"))
+    return made.run()
+
+
+def watch(connection: Connection) -> Coroutine[Any, Any, None]:
+    seen = Seen(moment=lambda: 0, changed=lambda _: None, listed=lambda names, began: None)
+    nothing: Callable[[], None] = lambda: None  # noqa: E731
+    made = Watch(
+        connection,
+        FloePlugins(connection, "default"),
+        seen,
+        on_start=nothing,
+        on_gone=nothing,
+        on_history_lost=nothing,
+    )
+    return made.run()
+
+
+def scanner(connection: Connection) -> Coroutine[Any, Any, None]:
+    async def scan() -> ScanResult:
+        return ScanResult(complete=True, fingerprint="", distributions=0, plugins=())
+
+    objects = Objects()
+    made = Scanner(
+        host=cast("PluginHost", SimpleNamespace(scan=scan)),
+        floeplugins=FloePlugins(connection, "default"),
+        objects=objects,
+        scans=Scans(objects.all),
+        look_at=lambda _: None,
+        interval=0.5,
+        leads=lambda: True,
+    )
+    return made.run()
+
+
+@pytest.mark.parametrize("run", [sources, watch, scanner])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_request_to_wait_is_honoured(run: Run, status: int) -> None:
+    asked_at: list[float] = []
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        asked_at.append(time.monotonic())
+        return web.json_response({}, status=status, headers={"Retry-After": str(ASKED)})
+
+    async with connected_to(answer) as connection:
+        running = asyncio.create_task(run(connection))
+
+        async def asked_again() -> bool:
+            return len(asked_at) > 1
+
+        await eventually_async(asked_again)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert asked_at[1] - asked_at[0] >= ASKED - 0.1
