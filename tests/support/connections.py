@@ -27,16 +27,17 @@ async def login_to(server: str) -> Login:
 async def connected_to(
     answer: Answer,
     *,
+    path: str = "",
     time_to_write: Callable[[], float] = lambda: math.inf,
     on_answer: Callable[[str, str], None] = lambda method, code: None,
     on_write: Callable[[str], None] = lambda kind: None,
 ) -> AsyncIterator[Connection]:
-    """Yield a connection to a server that answers every request with `answer`."""
+    """Yield a connection to a server, perhaps with a path, that answers every request with `answer`."""
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(application, host="127.0.0.1") as server:
         connection = Connection(
-            await login_to(str(server.make_url("/"))),
+            await login_to(str(server.make_url(f"/{path}"))),
             time_to_write=time_to_write,
             on_answer=on_answer,
             on_write=on_write,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from aiohttp import web
@@ -58,6 +59,36 @@ async def test_rejected_credentials_end_kopf_instead_of_a_loop() -> None:
         assert "credentials" in ended
         assert listings == 1
         assert "credentials" in run.stream.obstacle
+
+
+async def test_a_server_with_a_path_is_listed_and_watched_below_it() -> None:
+    paths: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        paths.append(request.path)
+        if not request.path.startswith("/clusters/c-1/"):
+            return web.json_response({"kind": "Status"}, status=404)
+        path = request.path.removeprefix("/clusters/c-1")
+        if (found := DISCOVERY.get(path)) is not None:
+            return web.json_response(found)
+        if "watch" in request.query:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await asyncio.sleep(3600)
+            return response
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
+
+    async with connected_to(answer, path="clusters/c-1/") as connection:
+        run = KopfRun(connection, PATH, "default", SEEN, alive_at=time.monotonic())
+        run.start()
+
+        async def watching() -> bool:
+            return run.version == "9" and not run.stream.obstacle
+
+        await eventually_async(watching)
+        await run.stop()
+    assert f"/clusters/c-1{PATH}" in paths
+    assert all(path.startswith("/clusters/c-1/") for path in paths)
 
 
 async def test_a_history_that_is_always_gone_is_not_listed_without_a_pause() -> None:
