@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from floe_operator.api.connection import Connection
 from floe_operator.api.login import Login, login
-from floe_operator.rules.kubeconfig import Chosen, Cluster, User
+from floe_operator.rules.kubeconfig import Chosen
+from floe_operator.rules.kubeconfig_fields import Cluster, User
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class _Anonymous:
+    """The server at a URL, without credentials."""
+
+    files: Sequence[Path] = ()
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+
+    def load(self) -> Chosen:
+        return Chosen("test", Cluster(server=self._server), User(), "default")
+
+
 async def login_to(server: str) -> Login:
     """Return a login without credentials to the server at a URL."""
-    made = Login(lambda: (Chosen("test", Cluster(server=server), User(), "default"), ()))
+    made = Login(_Anonymous(server))
     await made.begin()
     return made
 

@@ -64,10 +64,10 @@ class TlsServer:
 
 
 @contextmanager
-def refusing(folder: Path, authority: CertificateAuthority) -> Iterator[str]:
+def refusing(folder: Path, authority: CertificateAuthority, version: ssl.TLSVersion) -> Iterator[str]:
     """Yield the URL of a server that ends each handshake with an alert; its certificate is of the authority.
 
-    asyncio's servers only end the connection, as others may do with later versions of TLS.
+    asyncio's servers only end the connection.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     path = folder / "refusing.pem"
@@ -75,14 +75,21 @@ def refusing(folder: Path, authority: CertificateAuthority) -> Iterator[str]:
     path.write_bytes(pair.certificate + pair.key)
     context.load_cert_chain(path)
     context.verify_mode = ssl.CERT_REQUIRED
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = version
 
     def refuse(listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                with connection, contextlib.suppress(OSError):
-                    context.wrap_socket(connection, server_side=True)
+                secure = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+                with contextlib.suppress(OSError):
+                    secure.do_handshake()
+                # Closed with a request unread, the connection would be reset, and the alert be lost.
+                with socket.socket(fileno=secure.detach()) as bare, contextlib.suppress(OSError):
+                    bare.shutdown(socket.SHUT_WR)
+                    bare.settimeout(5)
+                    while bare.recv(65_536):
+                        pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=refuse, args=(listener,), daemon=True)

@@ -72,9 +72,7 @@ class Connection:
                 payload = await self._read(method, path, query, body, content_type, accept)
         except TimeoutError:
             self.on_answer(method, "timeout")
-            raise errors.ClusterUnreachable(
-                f"the API server at {self.server} did not answer in time"
-            ) from None
+            raise errors.ClusterUnreachable(self._late()) from None
         try:
             found = await _parsed(payload)
         except ValueError:  # perhaps a proxy's error page
@@ -136,6 +134,11 @@ class Connection:
         if answer.status >= 300:
             raise self._error(answer, payload)
         return payload
+
+    def _late(self) -> str:
+        if awaited := self.login.awaited:
+            return f"waiting for {awaited}, which brings new credentials"
+        return f"the API server at {self.server} did not answer in time"
 
     def _error(self, answer: aiohttp.ClientResponse, payload: bytes) -> errors.ClusterError:
         error = errors.from_status(answer.status, payload, answer.headers.get("Retry-After"))

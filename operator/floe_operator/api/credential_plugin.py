@@ -7,6 +7,7 @@ A program that does not end in time is killed, with its whole process group.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -14,13 +15,16 @@ import signal
 from datetime import datetime
 from typing import Any
 
-from floe_operator.api.credentials import Issued
+from floe_operator.api.credentials import Issued, authority
 from floe_operator.api.errors import why
 from floe_operator.rules import foreign_json
-from floe_operator.rules.kubeconfig import Cluster, Exec, KubeconfigError
+from floe_operator.rules.kubeconfig import KubeconfigError
+from floe_operator.rules.kubeconfig_fields import Cluster, Exec
 
 _SECONDS = 30.0
 """Seconds that a program gets."""
+_PIPE_SECONDS = 1.0
+"""Seconds after a program's end for which its output is awaited: what it started may keep the pipes open."""
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _CLUSTER_CONFIG = "client.authentication.k8s.io/exec"
 _BYTES = 1_000_000
@@ -39,11 +43,14 @@ async def issue(program: Exec, cluster: Cluster, *, seconds: float = _SECONDS) -
         raise KubeconfigError(
             f"exec.apiVersion must be one of {', '.join(_VERSIONS)}, not {program.api_version}"
         )
+    # Reading the authority may fail, in words of its own.
+    variables = {**os.environ, **{each.name: each.value for each in program.env}, **_info(program, cluster)}
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, run = await asyncio.get_running_loop().subprocess_exec(
+            _Run,
             program.command,
             *program.args,
-            env={**os.environ, **{each.name: each.value for each in program.env}, **_info(program, cluster)},
+            env=variables,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -54,55 +61,77 @@ async def issue(program: Exec, cluster: Cluster, *, seconds: float = _SECONDS) -
         raise KubeconfigError(f"exec.command {program.command} cannot be run: {why(error)}{hint}") from None
     try:
         async with asyncio.timeout(seconds):
-            printed, complained = await asyncio.gather(_begin_of(process.stdout), _begin_of(process.stderr))
-            await process.wait()
+            await run.ended.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PIPE_SECONDS):
+                    await run.closed.wait()
     except TimeoutError:
         raise KubeconfigError(f"exec.command {program.command} did not end within {seconds:g} s") from None
     finally:
-        if process.returncode is None:
-            await _kill(process)
-    if process.returncode:
-        words = " ".join(complained.decode("utf-8", "replace").split())[:_WORDS]
-        raise KubeconfigError(
-            f"exec.command {program.command} ended with code {process.returncode}{words and ': '}{words}"
-        )
-    return _issued(program, printed)
+        if not (run.ended.is_set() and run.closed.is_set()):
+            await _kill(transport.get_pid(), run)
+        transport.close()
+    if code := transport.get_returncode():
+        words = " ".join(run.complaint.decode("utf-8", "replace").split())[:_WORDS]
+        raise KubeconfigError(f"exec.command {program.command} ended with code {code}", output=words)
+    return _issued(program, bytes(run.printed))
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill a program and its children, and let go of its pipes."""
+async def _kill(group: int, run: _Run) -> None:
+    """Kill a program with what it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):  # a descendant in another group may hold a pipe
+        os.killpg(group, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1.0):
-            await asyncio.gather(_begin_of(process.stdout), _begin_of(process.stderr), process.wait())
+            await run.ended.wait()
 
 
-async def _begin_of(stream: asyncio.StreamReader | None) -> bytes:
-    """Read a stream to its end, and return the first part of what it brought."""
-    kept = b""
-    while stream is not None and (chunk := await stream.read(65_536)):
-        kept += chunk[: _BYTES - len(kept)]
-    return kept
+class _Run(asyncio.SubprocessProtocol):
+    """What a program has done so far."""
+
+    def __init__(self) -> None:
+        self._open = {1, 2}
+        self.printed = bytearray()
+        """The first part of its standard output."""
+        self.complaint = bytearray()
+        """The first part of its standard error."""
+        self.ended = asyncio.Event()
+        self.closed = asyncio.Event()
+        """Set when nobody can write to its pipes any more."""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        kept = self.printed if fd == 1 else self.complaint
+        kept += data[: _BYTES - len(kept)]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._open.discard(fd)
+        if not self._open:
+            self.closed.set()
+
+    def process_exited(self) -> None:
+        self.ended.set()
 
 
 def _info(program: Exec, cluster: Cluster) -> dict[str, str]:
     """Return the variable that tells a plugin what it is asked for."""
     spec: dict[str, Any] = {"interactive": False}
     if program.provide_cluster_info:
-        about: dict[str, Any] = {"server": cluster.server}
-        about["tls-server-name"] = cluster.tls_server_name
-        about["insecure-skip-tls-verify"] = cluster.insecure_skip_tls_verify
-        about["certificate-authority-data"] = cluster.certificate_authority_data
-        about["proxy-url"] = cluster.proxy_url
-        about["disable-compression"] = cluster.disable_compression
-        about["config"] = next(
-            (each.get("extension") for each in cluster.extensions if each.get("name") == _CLUSTER_CONFIG),
-            None,
-        )
+        certificates = authority(cluster)
+        about: dict[str, Any] = {
+            "server": cluster.server,
+            "tls-server-name": cluster.tls_server_name,
+            "insecure-skip-tls-verify": cluster.insecure_skip_tls_verify,
+            "certificate-authority-data": base64.b64encode(certificates).decode() if certificates else None,
+            "proxy-url": cluster.proxy_url,
+            "disable-compression": cluster.disable_compression,
+            "config": next(
+                (each.get("extension") for each in cluster.extensions if each.get("name") == _CLUSTER_CONFIG),
+                None,
+            ),
+        }
         spec["cluster"] = {key: value for key, value in about.items() if value is not None}
     asked = {"apiVersion": program.api_version, "kind": "ExecCredential", "spec": spec}
-    return {"KUBERNETES_EXEC_INFO": json.dumps(asked)}
+    return {"KUBERNETES_EXEC_INFO": json.dumps(asked, default=str)}  # YAML has dates, JSON does not
 
 
 def _issued(program: Exec, printed: bytes) -> Issued:

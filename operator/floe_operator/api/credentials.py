@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-import aiohttp
-
 from floe_operator.api.errors import why
 from floe_operator.api.proxies import environment_proxy
-from floe_operator.rules.kubeconfig import Chosen, Cluster, KubeconfigError, User, proxy_fault
+from floe_operator.rules.kubeconfig import Chosen, KubeconfigError, proxy_fault
+from floe_operator.rules.kubeconfig_fields import Cluster, User
 
 _TOKEN_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F)))
 
@@ -91,9 +90,7 @@ def credentials(chosen: Chosen, issued: Issued | None = None) -> Credentials:
     proxy, authorization = _proxy(cluster, server)
     transport = Transport(
         server=server,
-        authority=_content(
-            "certificate-authority", cluster.certificate_authority, cluster.certificate_authority_data
-        ),
+        authority=authority(cluster),
         certificate=issued.certificate
         or _content("client-certificate", user.client_certificate, user.client_certificate_data),
         key=issued.key
@@ -112,6 +109,17 @@ def credentials(chosen: Chosen, issued: Issued | None = None) -> Credentials:
         headers.append(("Accept-Encoding", "identity"))
     tls = tls_context(transport) if server.startswith("https") else None
     return Credentials(transport, tuple(headers), issued.expires_at, tls)
+
+
+def authority(cluster: Cluster) -> bytes:
+    """Return the certificates (PEM) of those who vouch for the server; empty if the system's do.
+
+    Raises:
+        KubeconfigError: They cannot be read.
+    """
+    return _content(
+        "certificate-authority", cluster.certificate_authority, cluster.certificate_authority_data
+    )
 
 
 def tls_context(transport: Transport) -> ssl.SSLContext:
@@ -199,7 +207,7 @@ def _authorization(user: User, issued: Issued) -> Iterator[tuple[str, str]]:
         yield "Authorization", f"Bearer {token}"
     elif user.username:
         password = user.password.get_secret_value() if user.password else ""
-        yield "Authorization", aiohttp.encode_basic_auth(user.username, password)
+        yield "Authorization", _basic(user.username, password)
 
 
 def _impersonation(user: User) -> Iterator[tuple[str, str]]:
@@ -234,9 +242,14 @@ def _proxy(cluster: Cluster, server: str) -> tuple[str | None, str]:
     parts = urlsplit(url)
     authorization = ""
     if parts.username is not None:
-        authorization = aiohttp.encode_basic_auth(unquote(parts.username), unquote(parts.password or ""))
+        authorization = _basic(unquote(parts.username), unquote(parts.password or ""))
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
     return urlunsplit(bare), authorization
+
+
+def _basic(user: str, password: str) -> str:
+    """Return a header's value of https://www.rfc-editor.org/rfc/rfc7617."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _words(error: Exception) -> str:

@@ -7,19 +7,19 @@ to say.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import aiohttp
 
 from floe_operator.api.credentials import Credentials, Transport
-from floe_operator.api.unreachable import tls_fault
+from floe_operator.api.unreachable import is_certificate_refused, tls_fault
 
 REQUEST_SECONDS = 30.0
 """Seconds that a request takes at most; a connection with old credentials is closed after that."""
 _READ_BUFFER = 2**21
 _UNAUTHORIZED = 401
+_SERVER_ERROR = 500
 
 
 class Keeper(Protocol):
@@ -83,14 +83,14 @@ class Session:
         try:
             answer = await self._send(credentials, method, url, headers, options)
             if answer.status != _UNAUTHORIZED:
-                self._keeper.accepted()
+                self._note(answer.status)
                 return answer
         except aiohttp.ClientError as error:
             if (fault := tls_fault(error)) is None:
                 raise
             renewed = await self._keeper.renew(credentials)
             if renewed is credentials:
-                if credentials.transport.certificate and _is_refusal(fault):
+                if credentials.transport.certificate and is_certificate_refused(fault):
                     self._keeper.refused()
                 raise
         else:
@@ -100,8 +100,15 @@ class Session:
                 return answer
             answer.release()
         answer = await self._send(renewed, method, url, headers, options)
-        (self._keeper.refused if answer.status == _UNAUTHORIZED else self._keeper.accepted)()
+        self._note(answer.status)
         return answer
+
+    def _note(self, status: int) -> None:
+        """Note what an answer says about the credentials; that of a broken proxy says nothing."""
+        if status == _UNAUTHORIZED:
+            self._keeper.refused()
+        elif status < _SERVER_ERROR:
+            self._keeper.accepted()
 
     async def _send(
         self,
@@ -111,6 +118,8 @@ class Session:
         headers: Mapping[str, str] | None,
         options: Mapping[str, Any],
     ) -> aiohttp.ClientResponse:
+        if self.closed:  # meanwhile
+            raise aiohttp.ClientConnectionError("the session was closed")
         transport = credentials.transport
         proof = transport.proxy_authorization
         return await self._client(credentials).request(
@@ -128,12 +137,15 @@ class Session:
     def _client(self, credentials: Credentials) -> aiohttp.ClientSession:
         """Return the client whose connections have these credentials; those of older ones will be closed."""
         client = self._clients.get(credentials.transport)
-        if client is not None:
-            return client
-        for transport in list(self._clients):
+        if client is None:
+            client = self._clients[credentials.transport] = self._new_client(credentials)
+        for transport in self._clients.keys() - {self._keeper.current.transport}:
             old = self._clients.pop(transport)
             self._retired[old] = asyncio.create_task(self._retire(old), name="close old connections")
-        client = self._clients[credentials.transport] = aiohttp.ClientSession(
+        return client
+
+    def _new_client(self, credentials: Credentials) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._limit, ssl=credentials.tls or True),
             read_bufsize=_READ_BUFFER,
             response_class=self._response_class,
@@ -141,7 +153,6 @@ class Session:
             # Otherwise aiohttp would read the environment and ~/.netrc for each request, in a thread.
             trust_env=False,
         )
-        return client
 
     async def _retire(self, client: aiohttp.ClientSession) -> None:
         """Close a client when the requests that it has under way have ended."""
@@ -158,8 +169,3 @@ class Session:
             await client.close()
         self._clients.clear()
         self._retired.clear()
-
-
-def _is_refusal(error: ssl.SSLError) -> bool:
-    """Return True if it was the server that ended the handshake, because of our certificate."""
-    return "ALERT" in (error.reason or "")

@@ -9,6 +9,18 @@ import aiohttp
 from floe_operator.api.credentials import Transport
 from floe_operator.api.errors import ClusterUnreachable, why
 
+_ABOUT_CERTIFICATES = (
+    "ALERT_NO_CERTIFICATE",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+    "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_CERTIFICATE_EXPIRED",
+    "ALERT_CERTIFICATE_UNKNOWN",
+    "ALERT_CERTIFICATE_REQUIRED",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_ACCESS_DENIED",
+)
+"""The ends of OpenSSL's names for these alerts."""
 _PROXY_AUTHENTICATION_REQUIRED = 407
 
 
@@ -35,8 +47,10 @@ def _why(transport: Transport, error: BaseException) -> str:
         )
     if tls is not None:
         reason = (tls.reason or "").replace("_", " ").lower()
-        if "alert" in reason:
+        if is_certificate_refused(tls):
             return f"it ended the TLS handshake: {reason}; check the client certificate"
+        if "alert" in reason:
+            return f"it ended the TLS handshake: {reason}"
         return f"what answers does not speak TLS as expected: {reason or _words(str(tls))}"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"what answers does not speak HTTP: {_words(error.message)}"
@@ -51,6 +65,14 @@ def tls_fault(error: BaseException) -> ssl.SSLError | None:
         if isinstance(found, ssl.SSLError):
             return found
     return None
+
+
+def is_certificate_refused(error: ssl.SSLError) -> bool:
+    """Return True if the server sent an alert about our certificate, or the lack of one.
+
+    The alerts: https://www.rfc-editor.org/rfc/rfc8446#section-6.2.
+    """
+    return (error.reason or "").endswith(_ABOUT_CERTIFICATES)
 
 
 def _words(text: str) -> str:

@@ -1,134 +1,32 @@
-"""Kubeconfig files: what kubectl knows in them, how several are merged, and what this operator refuses. Pure.
+"""The context in use of kubeconfig files, merged as kubectl does, and what this operator refuses. Pure.
 
-The format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/. Each field that kubectl acts on
-is kept, or refused by its name; a field that kubectl does not know is ignored, as kubectl does. Reading the
-files, and those that they refer to, is left to others.
+Each field that kubectl acts on is kept, or refused by its name. Reading the files, and those that they refer
+to, is left to others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ValidationError
 
-T = TypeVar("T")
+from floe_operator.rules.kubeconfig_fields import Cluster, Context, User
+
 PROXY_SCHEMES = ("http", "https")
+_File = tuple[Path, Mapping[str, Any]]
 
 
 class KubeconfigError(ValueError):
     """A kubeconfig cannot be used; the message names the field and the way out."""
 
-
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
-
-
-def _empty_if_null(value: Any) -> Any:
-    return [] if value is None else value
-
-
-Entries = Annotated[list[T], BeforeValidator(_empty_if_null)]
-
-
-class _Section(BaseModel):
-    """A part of a kubeconfig; null counts as not given."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=_kebab, hide_input_in_errors=True)
-
-
-class Variable(_Section):
-    """A variable of the environment of a credential plugin."""
-
-    name: str
-    value: str
-
-
-class Exec(_Section):
-    """A credential plugin: a program that prints credentials."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
-
-    command: str = Field(min_length=1)
-    args: Entries[str] = []
-    env: Entries[Variable] = []
-    api_version: str
-    install_hint: str | None = None
-    provide_cluster_info: bool | None = None
-    interactive_mode: Literal["Never", "IfAvailable", "Always"] | None = None
-
-
-class AuthProvider(_Section):
-    """A way to get credentials that is built into kubectl."""
-
-    name: str
-    config: dict[str, str] | None = None
-
-
-class User(_Section):
-    """Who sends the requests."""
-
-    client_certificate: str | None = None
-    client_certificate_data: str | None = None
-    client_key: str | None = None
-    client_key_data: SecretStr | None = None
-    token: SecretStr | None = None
-    token_file: str | None = Field(default=None, alias="tokenFile")
-    username: str | None = None
-    password: SecretStr | None = None
-    as_user: str | None = Field(default=None, alias="as")
-    as_uid: str | None = None
-    as_groups: Entries[str] = []
-    as_user_extra: dict[str, list[str]] | None = None
-    auth_provider: AuthProvider | None = None
-    exec: Exec | None = None
-
-
-class Cluster(_Section):
-    """Where the requests go."""
-
-    server: str = ""
-    tls_server_name: str | None = None
-    insecure_skip_tls_verify: bool | None = None
-    certificate_authority: str | None = None
-    certificate_authority_data: str | None = None
-    proxy_url: str | None = None
-    disable_compression: bool | None = None
-    extensions: Entries[dict[str, Any]] = []
-
-
-class Context(_Section):
-    """A user of a cluster, and a namespace."""
-
-    cluster: str = ""
-    user: str = ""
-    namespace: str | None = None
-
-
-class _NamedCluster(_Section):
-    name: str
-    cluster: Cluster
-
-
-class _NamedUser(_Section):
-    name: str
-    user: Annotated[User, BeforeValidator(lambda value: {} if value is None else value)]
-
-
-class _NamedContext(_Section):
-    name: str
-    context: Context
-
-
-class _File(_Section):
-    current_context: str | None = None
-    clusters: Entries[_NamedCluster] = []
-    users: Entries[_NamedUser] = []
-    contexts: Entries[_NamedContext] = []
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+        """What a credential plugin said; it may be secret, so it is not for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,60 +42,93 @@ class Chosen:
 def chosen(files: Sequence[tuple[Path, object]], context: str = "") -> Chosen:
     """Return a context of the merged files, by default the current one.
 
-    `files` are the paths and contents, in the order of KUBECONFIG: of equal names the first counts.
+    `files` are the paths and contents, in the order of KUBECONFIG: of equal names the first counts. Entries
+    that the context does not use may be of any shape.
 
     Raises:
         KubeconfigError: The context is not there, or something in it cannot be used.
     """
-    parsed = [(path.parent, _parsed(path, content)) for path, content in files]
-    context = context or next((file.current_context for _, file in parsed if file.current_context), "")
+    mappings = [(path, _mapping(path, content)) for path, content in files]
+    context = context or next((name for _, file in mappings if (name := _current(file))), "")
     if not context:
         raise KubeconfigError("no current-context is set: choose one with `kubectl config use-context`")
-    in_use = _first(
-        ((each.name, each.context) for _, file in parsed for each in file.contexts), "context", context
-    )
-    cluster = _first(
-        (
-            (each.name, _absolute(each.cluster, folder, "certificate_authority"))
-            for folder, file in parsed
-            for each in file.clusters
-        ),
-        "cluster",
-        in_use.cluster,
-    )
+    in_use = _entry(mappings, "contexts", "context", context, Context)[1]
+    folder, cluster = _entry(mappings, "clusters", "cluster", in_use.cluster, Cluster)
+    cluster = _absolute(cluster, folder, "certificate_authority")
     user = User()
     if in_use.user:
-        user = _first(
-            (
-                (each.name, _absolute_user(each.user, folder))
-                for folder, file in parsed
-                for each in file.users
-            ),
-            "user",
-            in_use.user,
-        )
+        folder, user = _entry(mappings, "users", "user", in_use.user, User)
+        user = _absolute_user(user, folder)
     _refuse(in_use.cluster, cluster, in_use.user, user)
     return Chosen(context, cluster, user, in_use.namespace or "default")
 
 
-def _parsed(path: Path, content: object) -> _File:
+def cannot_replace(old: Chosen, new: Chosen) -> str:
+    """Return why a running operator must not go on with another context; empty if it may.
+
+    Another server may be another cluster, where this operator does not hold the Lease. A file that is cut off
+    may lack the part that says who sends the requests, or as whom.
+    """
+    restart = "restart the operator if this is meant"
+    if new.cluster.server != old.cluster.server:
+        return f"the server has changed from {old.cluster.server} to {new.cluster.server}: {restart}"
+    if old.user.as_user and not new.user.as_user:
+        return f"`as` is no longer set: {restart}"
+    if _proves_something(old.user) and not _proves_something(new.user):
+        return f"the user no longer has any credentials: {restart}"
+    return ""
+
+
+def _proves_something(user: User) -> bool:
+    return any(
+        (
+            user.token,
+            user.token_file,
+            user.username,
+            user.exec,
+            user.client_certificate,
+            user.client_certificate_data,
+        )
+    )
+
+
+def _mapping(path: Path, content: object) -> Mapping[str, Any]:
     if content is None:
-        return _File()
+        return {}
     if not isinstance(content, Mapping):
         raise KubeconfigError(f"{path} is not a kubeconfig: it holds no mapping")
+    return content
+
+
+def _current(file: Mapping[str, Any]) -> str:
+    name = file.get("current-context")
+    return name if isinstance(name, str) else ""
+
+
+Section = TypeVar("Section", bound=BaseModel)
+
+
+def _entry(
+    files: Sequence[_File], section: str, what: str, name: str, model: type[Section]
+) -> tuple[Path, Section]:
+    """Return the first entry with a name, and the folder of its file."""
+    for path, file in files:
+        entries = file.get(section)
+        if not isinstance(entries, list | None):
+            raise KubeconfigError(f"{path}: {section} is not a list")
+        for entry in entries or ():
+            if isinstance(entry, Mapping) and entry.get("name") == name:
+                return path.parent, _parsed(entry.get(what), f"{path}: {what} {name!r}", model)
+    raise KubeconfigError(f"the kubeconfig has no {what} {name!r}")
+
+
+def _parsed(content: object, where: str, model: type[Section]) -> Section:
     try:
-        return _File.model_validate({key: value for key, value in content.items() if value is not None})
+        return model.model_validate(content)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise KubeconfigError(f"{path}: {where}: {fault['msg']}") from None
-
-
-def _first(named: Iterable[tuple[str, T]], what: str, name: str) -> T:
-    for found, entry in named:
-        if found == name:
-            return entry
-    raise KubeconfigError(f"the kubeconfig has no {what} {name!r}")
+        field = ".".join(map(str, fault["loc"]))
+        raise KubeconfigError(f"{where}: {field}{field and ': '}{fault['msg']}") from None
 
 
 Paths = TypeVar("Paths", Cluster, User)
@@ -235,7 +166,8 @@ def _faults_of_cluster(cluster: Cluster) -> Iterator[str]:
     if not cluster.server:
         yield "server is not set"
     elif server.scheme not in ("http", "https") or not server.hostname:
-        yield f"server must be a URL such as https://HOST:6443, not {cluster.server}"
+        given = "" if "@" in cluster.server else f", not {cluster.server}"  # what is before @ may be secret
+        yield f"server must be a URL such as https://HOST:6443{given}"
     elif server.query or server.fragment or server.username:
         yield "server must be a URL without a user, a query or a fragment"
     if cluster.insecure_skip_tls_verify and (
@@ -253,6 +185,8 @@ def proxy_fault(url: str) -> str:
         _ = parts.port
     except ValueError:
         return "is not a URL"
+    if ":" in unquote(parts.username or ""):
+        return "has a user with a colon, which no proxy can tell from the password"
     if parts.scheme not in PROXY_SCHEMES:
         return f"has the scheme {parts.scheme!r}: only http and https proxies are supported"
     return "" if parts.hostname else "names no host"
@@ -266,6 +200,8 @@ def _faults_of_user(user: User) -> Iterator[str]:
         "auth-provider": user.auth_provider,
     }
     given = [way for way, value in ways.items() if value]
+    if ":" in (user.username or ""):
+        yield "username has a colon, which no server can tell from the password"
     if len(given) > 1:
         yield f"{' and '.join(given)} exclude each other"
     if bool(user.client_certificate or user.client_certificate_data) != bool(

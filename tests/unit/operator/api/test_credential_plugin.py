@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import time
@@ -14,7 +15,9 @@ from floe_operator.api import login as logins
 from floe_operator.api.credential_plugin import issue
 from floe_operator.api.errors import ClusterConfigError
 from floe_operator.api.login import login
-from floe_operator.rules.kubeconfig import Cluster, Exec, KubeconfigError
+from floe_operator.rules.backoff import Backoff
+from floe_operator.rules.kubeconfig import KubeconfigError
+from floe_operator.rules.kubeconfig_fields import Cluster, Exec
 from tests.support.control_planes import write_kubeconfig
 from tests.support.polling import eventually
 
@@ -108,7 +111,6 @@ async def test_a_plugin_is_told_what_is_asked_for(tmp_path: Path, cluster: bool)
             echo(credential(token="t", expirationTimestamp="soon")),
             "an expirationTimestamp that is no time: soon",
         ),
-        ("echo 'log in  first' >&2\nexit 1", "ended with code 1: log in first"),
         ("exit 1", "ended with code 1"),
         ("kill -9 $$", "ended with code -9"),
     ],
@@ -119,6 +121,40 @@ async def test_what_a_plugin_did_instead_is_said(tmp_path: Path, body: str, word
         await issue(program(command), CLUSTER)
     assert str(refusal.value).startswith(f"exec.command {command} ")
     assert str(refusal.value).endswith(words) or words in str(refusal.value)
+
+
+async def test_what_a_plugin_says_is_kept_apart_because_it_may_be_secret(tmp_path: Path) -> None:
+    command = script(tmp_path, "echo 'log in  first' >&2\nexit 1")
+    with pytest.raises(KubeconfigError) as refusal:
+        await issue(program(command), CLUSTER)
+    assert refusal.value.output == "log in first"
+    assert "log in" not in str(refusal.value)
+
+
+async def test_a_plugin_whose_child_keeps_its_pipes_issues_what_it_printed(tmp_path: Path) -> None:
+    printed = echo(credential(token="t0ken"))
+    command = script(tmp_path, f"sleep 3600 &\necho $! > {tmp_path}/child\n{printed}")
+    open_before = open_files()
+    began = time.monotonic()
+    assert (await issue(program(command), CLUSTER)).token == "t0ken"
+    assert time.monotonic() - began < 10
+    child = int((tmp_path / "child").read_text())
+    eventually(lambda: not is_running(child))
+    async with asyncio.timeout(5.0):
+        while open_files() > open_before:  # noqa: ASYNC110 -- nobody tells
+            await asyncio.sleep(0.01)
+
+
+async def test_a_plugin_is_told_the_authority_that_is_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("pem")
+    cluster = Cluster.model_validate(
+        {"server": "https://api.example", "certificate-authority": str(tmp_path / "ca.crt")}
+    )
+    body = f'printf "%s" "$KUBERNETES_EXEC_INFO" > {tmp_path}/info\n'
+    command = script(tmp_path, body + echo(credential(token="t")))
+    await issue(program(command, provideClusterInfo=True), cluster)
+    info = json.loads((tmp_path / "info").read_text())
+    assert info["spec"]["cluster"]["certificate-authority-data"] == "cGVt"
 
 
 async def test_a_plugin_that_is_not_there_is_named_with_its_hint() -> None:
@@ -152,11 +188,15 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 async def test_a_plugin_runs_again_when_what_it_issued_expires_or_is_rejected_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logins, "_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(logins, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(logins, "_PAUSES", Backoff(0.0, 0.0))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     runs = tmp_path / "runs"
     printed = credential(token="t$(wc -l < RUNS)", expirationTimestamp="EXPIRES")
@@ -183,7 +223,7 @@ async def test_a_plugin_runs_again_when_what_it_issued_expires_or_is_rejected_an
     assert count() == 2
     replace(Path(command), "2100", "2000")
     expired = await made.renew(second)
-    assert await made.fresh() != expired
+    assert await made.fresh() != expired, "whoever would get expired credentials waits"
     assert count() == 4
 
 

@@ -8,16 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from floe_operator.rules.kubeconfig import (
-    AuthProvider,
-    Chosen,
-    Cluster,
-    Context,
-    Exec,
-    KubeconfigError,
-    User,
-    chosen,
-)
+from floe_operator.rules.kubeconfig import Chosen, KubeconfigError, cannot_replace, chosen
+from floe_operator.rules.kubeconfig_fields import AuthProvider, Cluster, Context, Exec, User
 
 HOME = Path("/home/jane/.kube/config")
 
@@ -92,17 +84,21 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     ({"server": "ftp://api.example"}, {}, "server must be a URL"),
     ({"server": "https://"}, {}, "server must be a URL"),
+    ({"server": "ftp://jane:secret@api.example"}, {}, "server must be a URL such as https://HOST:6443"),
+    ({"server": None}, {}, "server is not set"),
     ({"server": "https://jane:secret@api.example"}, {}, "server must be a URL without a user"),
     ({"server": "https://api.example/?a=b"}, {}, "server must be a URL without a user, a query"),
     ({"proxy-url": "socks5://127.0.0.1:1080"}, {}, "proxy-url has the scheme 'socks5': only http and https"),
     ({"proxy-url": "127.0.0.1:3128"}, {}, "proxy-url has the scheme"),
     ({"proxy-url": "http://:3128"}, {}, "proxy-url names no host"),
+    ({"proxy-url": "http://ja%3Ane:secret@proxy"}, {}, "proxy-url has a user with a colon"),
     ({"proxy-url": "http://proxy:port"}, {}, "proxy-url is not a URL"),
     (
         {"insecure-skip-tls-verify": True, "certificate-authority": "ca.crt"},
         {},
         "insecure-skip-tls-verify and certificate-authority exclude each other",
     ),
+    ({}, {"username": "ja:ne"}, "username has a colon"),
     ({}, {"client-certificate": "a.crt"}, "client-certificate and client-key belong together"),
     ({}, {"client-key-data": "YQ=="}, "client-certificate and client-key belong together"),
     ({}, {"token": "t", "username": "jane"}, "token or tokenFile and username exclude each other"),
@@ -125,10 +121,10 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"exec": {"command": "a", "apiVersion": "v1", "interactiveMode": "Always"}},
         "exec.interactiveMode Always is not supported: an operator has no terminal",
     ),
-    ({}, {"exec": {"command": "", "apiVersion": "v1"}}, "users.0.user.exec.command"),
-    ({}, {"exec": {"command": "a"}}, "users.0.user.exec.apiVersion"),
-    ({}, {"token": 7}, "users.0.user.token: Input should be a valid string"),
-    ({"insecure-skip-tls-verify": "perhaps"}, {}, "clusters.0.cluster.insecure-skip-tls-verify"),
+    ({}, {"exec": {"command": "", "apiVersion": "v1"}}, "user 'u': exec.command"),
+    ({}, {"exec": {"command": "a"}}, "user 'u': exec.apiVersion"),
+    ({}, {"token": 7}, "user 'u': token: Input should be a valid string"),
+    ({"insecure-skip-tls-verify": "perhaps"}, {}, "cluster 'c': insecure-skip-tls-verify"),
 ]
 
 
@@ -142,9 +138,23 @@ def test_what_cannot_be_kept_is_refused_by_name(
     assert "secret" not in str(refusal.value)
 
 
-def test_secrets_do_not_show() -> None:
-    found = choose(user={"token": "s3cret", "client-certificate-data": "YQ==", "client-key-data": "s3cret"})
-    assert "s3cret" not in repr(found)
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"token": "s3cret", "client-certificate-data": "YQ==", "client-key-data": "s3cret"},
+        {"username": "jane", "password": "s3cret"},
+        {
+            "exec": {
+                "command": "a",
+                "apiVersion": "v1",
+                "args": ["--secret=s3cret"],
+                "env": [{"name": "A", "value": "s3cret"}],
+            }
+        },
+    ],
+)
+def test_secrets_do_not_show(user: dict[str, Any]) -> None:
+    assert "s3cret" not in repr(choose({"proxy-url": "http://jane:s3cret@proxy"}, user))
 
 
 @pytest.mark.parametrize(
@@ -206,14 +216,43 @@ def test_the_context_in_use_can_be_another_than_the_current_one() -> None:
         ([{"current-context": "c"}], "the kubeconfig has no context 'c'"),
         ([{**content(), "clusters": []}], "the kubeconfig has no cluster 'c'"),
         ([{**content(), "users": None}], "the kubeconfig has no user 'u'"),
-        ([{**content(), "contexts": {}}], "contexts: Input should be a valid list"),
-        ([{**content(), "users": [{"user": {}}]}], "users.0.name: Field required"),
+        ([{**content(), "contexts": {}}], "/home/jane/.kube/config: contexts is not a list"),
+        ([{**content(), "users": [{"user": {}}]}], "the kubeconfig has no user 'u'"),
+        ([{**content(), "users": [{"name": "u", "user": []}]}], "/home/jane/.kube/config: user 'u': Input"),
     ],
 )
 def test_a_kubeconfig_without_what_it_needs_is_refused(files: list[object], words: str) -> None:
     with pytest.raises(KubeconfigError) as refusal:
         chosen([(HOME, file) for file in files])
     assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("entry", [None, 7, {}, {"name": "other"}, {"name": "other", "user": {"token": 7}}])
+def test_entries_that_are_not_in_use_do_not_matter(entry: object) -> None:
+    file = content(user={"token": "t"})
+    for section in ("clusters", "users", "contexts"):
+        file[section].insert(0, entry)
+    assert chosen([(HOME, file)]).user.token is not None
+
+
+REPLACED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"token": "new", "as": "robot"}, ""),
+    ({}, {"exec": {"command": "a", "apiVersion": "v1"}, "as": "robot"}, ""),
+    ({}, {"token": "t", "as": "other"}, ""),
+    ({"tls-server-name": "other"}, {"token": "t", "as": "robot"}, ""),
+    ({"server": "https://other"}, {"token": "t", "as": "robot"}, "the server has changed from"),
+    ({}, {"token": "t"}, "`as` is no longer set"),
+    ({}, {"as": "robot"}, "the user no longer has any credentials"),
+]
+
+
+@pytest.mark.parametrize(("cluster", "user", "words"), REPLACED)
+def test_a_running_operator_keeps_to_its_server_and_does_not_lose_who_it_is(
+    cluster: dict[str, Any], user: dict[str, Any], words: str
+) -> None:
+    fault = cannot_replace(choose(user={"token": "t", "as": "robot"}), choose(cluster, user))
+    assert fault.startswith(words)
+    assert bool(fault) == bool(words)
 
 
 def test_a_user_without_credentials_and_a_context_without_a_user_are_accepted() -> None:
