@@ -16,8 +16,6 @@ Check = Callable[[], str]
 
 WATCH_SILENCE = 60.0
 """Seconds without a request of the watch, answered or not, after which it counts as hung."""
-
-
 CREDENTIALS_REFUSED = 180.0
 """Seconds without a request whose credentials were accepted after which a new process should read them."""
 

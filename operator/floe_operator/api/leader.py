@@ -7,7 +7,8 @@ Acquire the Lease before starting anything that writes, release it after all of 
   starts no earlier than `duration` seconds after it *saw* that renewal. Each uses its own clock, which cannot
   be set, so the clocks can show different times, but their speeds must not differ by more than half. On Linux
   the leader's clock runs while its machine sleeps, so a leader whose machine slept too long no longer leads
-  when it wakes up. On other systems it might believe that it leads until its next renewal.
+  when it wakes up. On other systems it might believe that it leads until its next renewal. A holder that
+  asks for more than an hour is taken for a ghost, and gets four terms of ours.
 - After its time has run out, a leader sends no write and abandons writes in progress, even if the process was
   suspended or its event loop blocked: the time is checked when a write begins, each write is limited to the
   time left, and a thread ends the process. Only a request already on its way can arrive late, because the
@@ -106,7 +107,7 @@ class Elector:
                 self.obstacle = ""
                 if wait is None:
                     break
-                if oddity := self._observer.oddity:
+                if oddity := self._observer.oddity(time.monotonic()):
                     self.obstacle = f"the Lease {LEASE!r} is odd: {oddity}"
                     self._say(_log.warning, self.obstacle)
                 else:

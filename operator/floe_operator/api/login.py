@@ -1,7 +1,7 @@
 """The credentials in use, kept up to date: read again when their files change, expire or are rejected.
 
-Nothing is half-kept: what cannot be read whole leaves the credentials of before in use. Requests are left to
-`session`.
+Nothing is half-kept: what cannot be read whole leaves the credentials of before in use. Sending requests is
+left to others.
 """
 
 from __future__ import annotations

@@ -19,8 +19,10 @@ _RELEASED_SECONDS = 1
 """The duration of a released Lease, in seconds, as client-go writes it."""
 _MOST_TRANSITIONS = 2**31 - 1
 """The API server stores a signed 32-bit integer."""
-_LONGEST_TERMS = 4
-"""How many terms of our own are waited for at most, whatever a Lease asks for: its holder may be a ghost."""
+_BELIEVED_SECONDS = 3_600.0
+"""The longest duration that is believed: nobody who means to renew a Lease asks for more."""
+_PATIENT_TERMS = 4
+"""How many terms of our own a Lease may stay as it is before it is odd, or taken if its term is absurd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,9 @@ class Lease:
         }
         if self.holder != identity:
             spec["acquireTime"] = micro_time(now)
-            transitions = self.transitions + (1 if self.record else 0)
-            spec["leaseTransitions"] = min(transitions, _MOST_TRANSITIONS)
+            spec["leaseTransitions"] = self.transitions + (1 if self.record else 0)
+        if self.transitions >= _MOST_TRANSITIONS:
+            spec["leaseTransitions"] = 0  # nobody counted that far
         return self._with(spec)
 
     def released(self, now: datetime) -> dict[str, Any]:
@@ -165,21 +168,32 @@ class Observer:
         if self._other is None:
             return 0.0
         promised = self._other.duration or self._timing.duration
-        return self._changed_at + min(promised, self._longest) - now
+        if promised > _BELIEVED_SECONDS:
+            promised = self._patience
+        return self._changed_at + promised - now
 
     @property
-    def _longest(self) -> float:
-        return _LONGEST_TERMS * self._timing.duration
+    def _patience(self) -> float:
+        return _PATIENT_TERMS * self._timing.duration
 
-    @property
-    def oddity(self) -> str:
-        """What is odd about the Lease that another process holds, for users; empty if nothing is."""
-        if self._other is None or (self._other.duration or 0.0) <= self._longest:
+    def oddity(self, now: float) -> str:
+        """Return what is odd about the Lease that another process holds, for users; empty if nothing is."""
+        if self._other is None:
             return ""
-        return (
-            f"{self._other.holder} holds it for {self._other.duration:.0f} s at a time; without a renewal it "
-            f"is taken over after {self._longest:.0f} s"
-        )
+        holder, promised = self._other.holder, self._other.duration or 0.0
+        if promised > _BELIEVED_SECONDS:
+            return (
+                f"{holder} holds it for {promised:.0f} s at a time; without a renewal it is taken over after "
+                f"{self._patience:.0f} s"
+            )
+        if now - self._changed_at > self._patience:
+            return (
+                f"{holder} has not renewed it for {now - self._changed_at:.0f} s, but may hold it for "
+                f"{promised:.0f} s; if {holder} no longer runs, delete the Lease and restart this operator"
+            )
+        if self._other.transitions >= _MOST_TRANSITIONS:
+            return f"it counts {self._other.transitions} transitions, as many as fit"
+        return ""
 
 
 def micro_time(moment: datetime) -> str:

@@ -67,7 +67,10 @@ RENEWED = lease(OTHER, renewed=NOW + timedelta(seconds=4))
         pytest.param([(0, HELD), (1, None), (15, None)], Step.CREATE, id="deleted, and nobody recreated it"),
         pytest.param([(0, HELD), (14, lease("thief")), (28, lease("thief"))], Step.WAIT, id="changed hands"),
         pytest.param(
-            [(0, lease(OTHER, seconds=60)), (59, lease(OTHER, seconds=60))], Step.WAIT, id="its own term"
+            [(0, lease(OTHER, seconds=600)), (599, lease(OTHER, seconds=600))], Step.WAIT, id="its own term"
+        ),
+        pytest.param(
+            [(0, lease(OTHER, seconds=600)), (600, lease(OTHER, seconds=600))], Step.TAKE, id="which expires"
         ),
         pytest.param([(0, GHOST), (59, GHOST)], Step.WAIT, id="a term that never ends, at first"),
         pytest.param([(0, GHOST), (60, GHOST)], Step.TAKE, id="a term that never ends is not waited for"),
@@ -105,19 +108,36 @@ def test_a_wait_lasts_until_the_lease_expires() -> None:
     assert observer.decide(HELD, 111.0) == (Step.WAIT, 4.0)
 
 
+LONG = lease(OTHER, seconds=600)
+
+
 @pytest.mark.parametrize(
-    ("seen", "oddity"),
+    ("seen", "now", "oddity"),
     [
-        (HELD, ""),
-        (lease(OTHER, seconds=60), ""),
-        (lease(OTHER, seconds=None), ""),
-        (GHOST, "ghost holds it for 2147483647 s at a time; without a renewal it is taken over after 60 s"),
+        (HELD, 0, ""),
+        (lease(OTHER, seconds=None), 0, ""),
+        (LONG, 60, ""),
+        (LONG, 75, "other has not renewed it for 75 s, but may hold it for 600 s; if other no longer runs"),
+        (
+            GHOST,
+            0,
+            "ghost holds it for 2147483647 s at a time; without a renewal it is taken over after 60 s",
+        ),
+        (lease(OTHER, leaseTransitions=2**31 - 1), 0, "it counts 2147483647 transitions, as many as fit"),
+        (lease(OTHER, leaseTransitions=2**31 - 2), 0, ""),
     ],
 )
-def test_a_term_that_is_not_believed_is_named(seen: Lease, oddity: str) -> None:
+def test_what_is_odd_about_a_lease_is_named(seen: Lease, now: float, oddity: str) -> None:
     observer = Observer(ME, Timing())
     observer.decide(seen, 0.0)
-    assert observer.oddity == oddity
+    assert observer.oddity(now).startswith(oddity)
+    assert bool(observer.oddity(now)) == bool(oddity)
+
+
+@pytest.mark.parametrize("holder", [ME, OTHER])
+def test_transitions_at_the_limit_are_counted_anew(holder: str) -> None:
+    full = lease(holder, leaseTransitions=2**31 - 1)
+    assert full.held_by(ME, 15, NOW)["spec"]["leaseTransitions"] == 0
 
 
 def test_only_a_changed_spec_counts_as_a_renewal() -> None:
@@ -136,7 +156,7 @@ def test_only_a_changed_spec_counts_as_a_renewal() -> None:
         pytest.param(lease(OTHER, leaseTransitions=4), 5, True, id="taken over"),
         pytest.param(lease("", seconds=1, leaseTransitions=4), 5, True, id="taken after a release"),
         pytest.param(lease(ME, leaseTransitions=4, acquireTime="then"), 4, False, id="renewed"),
-        pytest.param(GHOST, 2**31 - 1, True, id="as many transitions as the API server stores"),
+        pytest.param(GHOST, 0, True, id="as many transitions as fit, which nobody counted"),
     ],
 )
 def test_transitions_and_acquire_time_change_only_with_the_holder(
