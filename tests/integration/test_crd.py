@@ -7,14 +7,19 @@ from typing import Any
 
 import pytest
 
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.api.errors import Conflict
+from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.rules.assess import assess
 from floe_operator.rules.facts import Checked, Dependencies, Dependency
 from floe_operator.rules.mirror import is_bare
 from floe_operator.rules.resource import FIELD_MANAGER, STATUS_FIELD_MANAGER, FloePlugin, FloePluginStatus
 from floe_operator.rules.status_removals import removal_patch
 from localcluster import KubectlError, LocalCluster
+from tests.support.connections import connected
 from tests.unit.operator.rules.facts_builder import LATER, NOW, described, facts, judged, spec, verdict
 
+KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
 SECRET = {"name": "s", "key": "k"}
 LONGEST_NAME = "x" * 63
 
@@ -286,6 +291,23 @@ def test_what_was_written_into_a_status_by_hand_can_be_removed(here: Namespace) 
     mended = here.get("identity-keycloak")
     assert FloePlugin.parse(mended).status == judged()
     assert audited in mended["status"]["conditions"]
+
+
+async def test_a_patch_of_a_status_that_has_changed_since_is_a_conflict(
+    here: Namespace, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    here.apply(manifest())
+    earlier = here.get("identity-keycloak")["metadata"]["resourceVersion"]
+    here.write(manifest(), judged())
+    patch = [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": earlier},
+        {"op": "remove", "path": "/status/version"},
+    ]
+    async with connected() as connection:
+        with pytest.raises(Conflict, match="no longer as the patch requires"):
+            await FloePlugins(connection, here.name).patch_status(KEYCLOAK, patch)
+    assert "version" in here.get("identity-keycloak")["status"]
 
 
 def test_objects_are_found_by_type_and_by_name(here: Namespace) -> None:

@@ -7,7 +7,7 @@ ClusterError
 ├── MissingRight            RBAC does not allow a verb on a resource; the error names both
 ├── NotAdmitted             a quota or an admission policy forbids the write, in the API server's words
 ├── NotFound                the object or its kind does not exist
-├── Conflict                another field manager owns the field, or the object is not the intended one
+├── Conflict                another field manager owns the field, or the object has changed or been replaced
 ├── NamespaceTerminating    nothing can be created in the namespace any more
 ├── NotInSchema             the kind's schema does not allow the status; only another CRD helps
 ├── NotLeading              another operator might lead, so nothing is sent
@@ -90,6 +90,12 @@ _DENIED = re.compile(r" denied (the )?request\b")
 _FORBIDDEN_BY = " is forbidden: "
 """What admission says, whatever its code: https://github.com/kubernetes/apiserver/tree/master/pkg/admission"""
 
+_PATCH_FAILED = "the server rejected our request due to an error in our request"
+"""What a JSON patch is answered that the object does not allow: a test fails, or what it removes is gone.
+
+https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/handlers/patch.go
+"""
+
 _FORBIDDEN = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>\S+)" in API group "(?P<group>\S*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -122,16 +128,16 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
         return Unauthorized(
             "the API server does not accept the credentials: check the kubeconfig or the ServiceAccount"
         )
+    if code in (403, 409) and "NamespaceTerminating" in causes:
+        return NamespaceTerminating(message)
     if code == 403:
-        if "NamespaceTerminating" in causes:
-            return NamespaceTerminating(message)
-        if _KIND_TERMINATES in message:
-            return NotFound(message)
         return _forbidden(message)
     if code == 404:
         return NotFound(message)
     if code == 409:
-        return NamespaceTerminating(message) if "NamespaceTerminating" in causes else Conflict(message)
+        return Conflict(message)
+    if code == 422 and message == _PATCH_FAILED:
+        return Conflict(f"the object is no longer as the patch requires: {message}")
     if (code == 422 and _WE_WROTE.search(message)) or (code == 500 and _NOT_DECLARED in message):
         return NotInSchema(f"the API server refuses the request ({code}): {message}")
     if code == 429 or code >= 500:
@@ -149,6 +155,8 @@ def _is_of_admission(code: int, message: str) -> bool:
 
 
 def _forbidden(message: str) -> ClusterError:
+    if _KIND_TERMINATES in message:
+        return NotFound(message)
     found = _FORBIDDEN.search(message)
     if not found and _FORBIDDEN_BY in message:
         return NotAdmitted(f"admission refuses the request: {message}")

@@ -196,7 +196,7 @@ class FloePlugins:
         """Send a JSON patch (RFC 6902) to the status.
 
         Raises:
-            Refused: The object no longer has the version that the patch tests for.
+            Conflict: The object no longer has the version that the patch tests for.
         """
         return await self._write(
             "status",

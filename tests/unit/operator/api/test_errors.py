@@ -48,6 +48,7 @@ TYPED_PATCH = (
     "failed to create typed patch object (floe/dbt-a; floe.dev/v1alpha1, Kind=FloePlugin): "
     ".status.inUse: field not declared in schema"
 )
+PATCH_FAILED = "the server rejected our request due to an error in our request"
 UNKNOWN_TYPE = 'FloePlugin.floe.dev "x-a" is invalid: [spec.type: Unsupported value: "quantum"'
 UNSUPPORTED = (
     'FloePlugin.floe.dev "dbt-a" is invalid: status.conditions[0].status: Unsupported value: "Maybe"'
@@ -105,7 +106,7 @@ ANSWERS = {
     "a server error": (500, b"<html>", ClusterUnreachable, "HTTP 500"),
     "a proxy error": (503, b"", ClusterUnreachable, "HTTP 503"),
     "an invalid object": (422, status('FloePlugin "a" is invalid: spec.name: no'), Refused, "spec.name"),
-    "a failed test of a JSON patch": (422, status("the server rejected our request"), Refused, "rejected"),
+    "a JSON patch of an object that has changed": (422, status(PATCH_FAILED), Conflict, "no longer"),
     "a status field that an older CRD lacks": (500, status(TYPED_PATCH), NotInSchema, ".status.inUse"),
     "a status value that an older CRD lacks": (422, status(UNSUPPORTED), NotInSchema, "Unsupported value"),
     "several such values": (422, status(f"{UNKNOWN_TYPE}, status.x: no]"), NotInSchema, "status.x"),
