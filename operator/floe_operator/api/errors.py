@@ -5,7 +5,7 @@ ClusterError
 ├── ClusterUnreachable      no answer, or none for now; a retry helps
 ├── Unauthorized            the credentials are not accepted
 ├── MissingRight            RBAC does not allow a verb on a resource; the error names both
-├── NotAdmitted             a quota or an admission policy forbids the write, in the API server's words
+├── NotAdmitted             a quota, a policy or a webhook forbids the write, or the webhook cannot be asked
 ├── NotFound                the object or its kind does not exist
 ├── Conflict                another field manager owns the field, or the object has changed or been replaced
 ├── NamespaceTerminating    nothing can be created in the namespace any more
@@ -52,7 +52,10 @@ class MissingRight(ClusterError):
 
 
 class NotAdmitted(ClusterError):
-    """A quota, an admission policy or a webhook forbids the write; permissions would not help."""
+    """A quota, an admission policy or a webhook forbids the write, or the webhook does not answer.
+
+    Permissions would not help.
+    """
 
 
 class NotFound(ClusterError):
@@ -89,6 +92,9 @@ _WE_WROTE = re.compile(r" is invalid: .*\b(status\.|spec\.type: Unsupported valu
 _DENIED = re.compile(r" denied (the )?request\b")
 _FORBIDDEN_BY = " is forbidden: "
 """What admission says, whatever its code: https://github.com/kubernetes/apiserver/tree/master/pkg/admission"""
+
+_WEBHOOK_FAILED = "failed calling webhook "
+"""https://github.com/kubernetes/apiserver/blob/master/pkg/util/webhook/error.go"""
 
 _PATCH_FAILED = "the server rejected our request due to an error in our request"
 """What a JSON patch is answered that the object does not allow: a test fails, or what it removes is gone.
@@ -148,7 +154,12 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
 
 
 def _is_of_admission(code: int, message: str) -> bool:
-    """Return True for a refusal by admission, which can choose its code; 403 is left to `_forbidden`."""
+    """Return True for a refusal by admission, which can choose its code; 403 is left to `_forbidden`.
+
+    A webhook that does not answer is one, too: it is no fault of the API server, and may end at any moment.
+    """
+    if _WEBHOOK_FAILED in message:
+        return True
     if code >= 500 or code == 429:
         return False
     return bool(_DENIED.search(message)) or (_FORBIDDEN_BY in message and code not in (401, 403, 404, 409))

@@ -48,6 +48,7 @@ TYPED_PATCH = (
     "failed to create typed patch object (floe/dbt-a; floe.dev/v1alpha1, Kind=FloePlugin): "
     ".status.inUse: field not declared in schema"
 )
+WEBHOOK = 'Internal error occurred: failed calling webhook "w.x": failed to call webhook: Post "https://w.x":'
 PATCH_FAILED = "the server rejected our request due to an error in our request"
 UNKNOWN_TYPE = 'FloePlugin.floe.dev "x-a" is invalid: [spec.type: Unsupported value: "quantum"'
 UNSUPPORTED = (
@@ -86,6 +87,8 @@ ANSWERS = {
         "w.x",
     ),
     "a webhook": (400, status('admission webhook "w.x" denied the request: no'), NotAdmitted, "denied"),
+    "a webhook that is down": (500, status(f"{WEBHOOK} connect: refused"), NotAdmitted, "w.x"),
+    "a webhook that is slow": (504, status(f"{WEBHOOK} deadline exceeded"), NotAdmitted, "deadline"),
     "the namespace is being deleted": (
         403,
         status(TERMINATING, **cause("NamespaceTerminating")),
