@@ -23,7 +23,8 @@ REFUSALS: dict[str, tuple[Fault, str]] = {
     "409": (refusal(409, "the object has been modified"), "the object has been modified"),
     "422": (refusal(422, "a policy denied the request: no team"), "no team"),
     "403 by a quota": (refusal(403, 'floeplugins "a" is forbidden: exceeded quota: q'), "exceeded quota: q"),
-    "a proxy's page": (answers(200, b"<html>log in</html>"), "is not a JSON object"),
+    "a page instead of an answer": (answers(200, b"<html>log in</html>"), "is not a JSON object"),
+    "a page with 403": (answers(403, b"<html>blocked</html>"), "(403): HTTP 403"),
 }
 
 

@@ -136,7 +136,7 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
         )
     if code in (403, 409) and "NamespaceTerminating" in causes:
         return NamespaceTerminating(message)
-    if code == 403:
+    if code == 403 and status.get("kind") == "Status":  # else a page of a proxy: permissions would not help
         return _forbidden(message)
     if code == 404:
         return NotFound(message)
