@@ -16,8 +16,10 @@ _MOST = 10_000
 """Maximum number of subjects; the oldest are forgotten first and then count as new."""
 
 
-def gist(text: str) -> str:
-    """Return a text without quoted names and numbers: what many objects and attempts have in common."""
+def gist(text: str, *names: str) -> str:
+    """Return a text without these names, quoted ones and numbers: what many objects and attempts share."""
+    for name in names:
+        text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "", text)
     return _PARTICULARS.sub("", text)
 
 

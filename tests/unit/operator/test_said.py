@@ -60,3 +60,9 @@ def test_the_memory_is_bounded_and_the_oldest_subject_is_forgotten_first() -> No
 def test_texts_that_differ_in_names_and_numbers_have_the_same_gist(first: str, second: str) -> None:
     assert gist(first) == gist(second)
     assert gist(first) != gist("something else")
+
+
+def test_a_given_name_is_no_part_of_the_gist_but_a_longer_name_that_contains_it_is() -> None:
+    reasons = [f"FloePlugin/floe/{name} was blocked by no-x: {name}." for name in ("dbt-a", "dbt-bee")]
+    assert gist(reasons[0], "dbt-a") == gist(reasons[1], "dbt-bee")
+    assert gist("blocked by dbt-a-b, xdbt-a, dbt-a_", "dbt-a") == "blocked by dbt-a-b, xdbt-a, dbt-a_"
