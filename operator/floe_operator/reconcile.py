@@ -71,14 +71,14 @@ class Reconciler:
             RetryableError: The plugin must be reconciled again.
         """
         try:
-            situation = await self._gather.situation(plugin)
-            decision = decide(situation, datetime.now(UTC), time.monotonic(), self._labels)
-            return await self._carry_out(plugin, situation.seen, decision)
+            with self._refusals.attempt(plugin):
+                situation = await self._gather.situation(plugin)
+                decision = decide(situation, datetime.now(UTC), time.monotonic(), self._labels)
+                return await self._carry_out(plugin, situation.seen, decision)
         except (errors.NotFound, errors.NamespaceTerminating) as error:
             _log.debug(
                 "the object, its CRD or its namespace is being deleted", plugin=plugin.slug, reason=str(error)
             )
-            self._refusals.over(plugin)
             return DONE
         except (HostUnavailable, PluginGone) as error:
             raise RetryableError(str(error)) from error

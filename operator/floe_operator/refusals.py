@@ -1,32 +1,54 @@
 """The plugins whose object or status the API server refuses to store, and when each is tried again.
 
-Nobody tells when a quota, a policy, a webhook or a proxy stops refusing. So a few plugins are tried again
-every few seconds, however many there are; once all of these are accepted, twice as many follow at once, and
-so on.
+Nothing tells the operator when a quota, a policy, a webhook or a proxy stops refusing. So of all plugins that
+are refused for the same cause, a few are tried again every few seconds. Each one that is accepted makes two
+more be tried at once, so that all are written soon after the cause has ended. Causes that last hold up only
+their own plugins.
 """
 
 from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import Callable, Mapping
-from itertools import islice
-from typing import Literal
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import structlog
 
 from floe_core.plugin_types import PluginId
+from floe_operator.rules.resource import object_name
 from floe_operator.said import Said, gist
 
 Kind = Literal["object", "status"]
 
 AGAIN_SECONDS = 3.0
-"""Seconds between two attempts."""
-FEW = 16
-"""Plugins that are tried again at the same time while their writes are refused."""
+"""Seconds between two rounds of attempts."""
+FEW = 8
+"""How many plugins that are refused for the same cause are tried at the same time, until one is accepted."""
+MOST = 32
+"""How many plugins are tried in one round, whatever the causes."""
 _SAID_AGAIN_SECONDS = 600.0
 
 _log = structlog.get_logger(__name__)
+
+
+class _Cause(NamedTuple):
+    """What is refused and the gist of why; when it ends for one plugin, it probably ends for all."""
+
+    kind: Kind
+    gist: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The plugins that are refused for one cause."""
+
+    waiting: collections.OrderedDict[PluginId, None] = field(default_factory=collections.OrderedDict)
+    """Those to be tried again, the next one first."""
+    tried: set[PluginId] = field(default_factory=set)
+    """Those that are being tried: the queue has them."""
 
 
 class Refusals:
@@ -34,11 +56,9 @@ class Refusals:
 
     def __init__(self, enqueue: Callable[[PluginId], None]) -> None:
         self._enqueue = enqueue
-        self._held: collections.OrderedDict[PluginId, Kind] = collections.OrderedDict()
-        self._asked: set[PluginId] = set()
-        """The plugins that were tried again last and have no answer yet."""
-        self._most = FEW
-        self._said: Said[tuple[Kind, str]] = Said(again_after=_SAID_AGAIN_SECONDS)
+        self._causes: dict[PluginId, _Cause] = {}
+        self._groups: collections.OrderedDict[_Cause, _Group] = collections.OrderedDict()
+        self._said: Said[_Cause] = Said(again_after=_SAID_AGAIN_SECONDS)
         self._counts: dict[Kind, int] = {"object": 0, "status": 0}
 
     @property
@@ -47,7 +67,24 @@ class Refusals:
         return self._counts
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._causes)
+
+    @contextlib.contextmanager
+    def attempt(self, plugin: PluginId) -> Iterator[None]:
+        """Leave the plugin to the caller, who tries to write it and notes whether that was refused.
+
+        If it ends in any other way, the plugin is forgotten here: the queue has it then, and an attempt would
+        come before the time that the API server asked it to wait.
+        """
+        if (cause := self._causes.get(plugin)) is not None:
+            group = self._groups[cause]
+            group.waiting.pop(plugin, None)
+            group.tried.add(plugin)
+        try:
+            yield
+        finally:
+            if (cause := self._causes.get(plugin)) is not None and plugin in self._groups[cause].tried:
+                self._forget(plugin)
 
     def refused(self, plugin: PluginId, kind: Kind, reason: str, *, is_race: bool = False) -> None:
         """Note that a write was refused, and log why unless that was said before.
@@ -55,12 +92,11 @@ class Refusals:
         `is_race`: another client may just have been faster, so that it is said only if it happens again.
         """
         self._counts[kind] += 1
-        is_first = plugin not in self._held
-        self._held[plugin] = kind
-        if plugin in self._asked:
-            self._asked.clear()
-            self._most = FEW
-        if (is_first and is_race) or not self._said.is_new((kind, gist(reason))):
+        is_first = self._forget(plugin) is None
+        cause = _Cause(kind, gist(reason, object_name(plugin), plugin.slug))
+        self._causes[plugin] = cause
+        self._groups.setdefault(cause, _Group()).waiting[plugin] = None
+        if (is_first and is_race) or not self._said.is_new(cause):
             return
         if kind == "object":
             _log.error("cannot write a FloePlugin", plugin=plugin.slug, reason=reason)
@@ -68,25 +104,43 @@ class Refusals:
             _log.warning("cannot write the status of a FloePlugin", plugin=plugin.slug, reason=reason)
 
     def over(self, plugin: PluginId) -> None:
-        """Note that nothing of the plugin is refused any more; after the last of a few, try more."""
-        self._held.pop(plugin, None)
-        if plugin not in self._asked:
-            return
-        self._asked.discard(plugin)
-        if not self._asked:
-            self._most *= 2
-            self._ask()
+        """Note that nothing of the plugin is refused any more; if something was, try two more at once."""
+        if (cause := self._forget(plugin)) is not None:
+            self._try_next(cause)
+            self._try_next(cause)
 
     async def run(self) -> None:
         """Try again from time to time, until cancelled."""
         while True:
             await asyncio.sleep(AGAIN_SECONDS)
-            self._ask()
+            self.try_a_few()
 
-    def _ask(self) -> None:
-        if not self._held:
-            self._most = FEW
-        self._asked = set(islice(self._held, self._most))
-        for plugin in self._asked:
-            self._held.move_to_end(plugin)
-            self._enqueue(plugin)
+    def try_a_few(self) -> None:
+        """Try a few of each group. The groups take turns, so that none has to wait for the larger ones."""
+        left = MOST
+        for _ in range(FEW):
+            for cause, group in list(self._groups.items()):
+                if left and len(group.tried) < FEW and self._try_next(cause):
+                    self._groups.move_to_end(cause)
+                    left -= 1
+
+    def _try_next(self, cause: _Cause) -> bool:
+        """Try the plugin of a group that has waited longest; return False if none waits."""
+        group = self._groups.get(cause)
+        if group is None or not group.waiting:
+            return False
+        plugin, _ = group.waiting.popitem(last=False)
+        group.tried.add(plugin)
+        self._enqueue(plugin)
+        return True
+
+    def _forget(self, plugin: PluginId) -> _Cause | None:
+        """Forget the plugin; return why it was refused, or None if it was not."""
+        cause = self._causes.pop(plugin, None)
+        if cause is not None:
+            group = self._groups[cause]
+            group.waiting.pop(plugin, None)
+            group.tried.discard(plugin)
+            if not group.waiting and not group.tried:
+                del self._groups[cause]
+        return cause

@@ -11,7 +11,7 @@ import pytest
 
 from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable, Verdict
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.api.errors import ClusterUnreachable
+from floe_operator.api.errors import ClusterError, ClusterUnreachable, NotAdmitted
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.api.sources import Sources
 from floe_operator.configurations import Configurations
@@ -78,8 +78,9 @@ class World:
     declared: list[PluginId] = field(default_factory=list)
     interfere: Mapping[str, Any] = field(default_factory=dict)
     """What another client writes just before the operator, by field."""
-    away: bool = False
-    """Whether the API server is unreachable when a status is written."""
+    fault: ClusterError | None = None
+    """What the API server answers instead of storing a status."""
+    tried_again: list[PluginId] = field(default_factory=list)
     version: int = 100
 
     def __post_init__(self) -> None:
@@ -88,7 +89,7 @@ class World:
     def restart(self) -> None:
         """Start a new process: what only memory held is gone."""
         self.objects = Objects()
-        self.refusals = Refusals(lambda _: None)
+        self.refusals = Refusals(self.tried_again.append)
         self.scans = Scans(self.objects.all)
         host = cast(
             "PluginHost", SimpleNamespace(load_state=self.states.get, validate=self._valid, generation=1)
@@ -181,8 +182,8 @@ class World:
         return self._put(plugin, metadata={**metadata, "labels": dict(labels)})
 
     async def _apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
-        if self.away:
-            raise ClusterUnreachable("away")
+        if self.fault is not None:
+            raise self.fault
         return self._put(plugin, status=dict(status))
 
     async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
@@ -242,13 +243,28 @@ async def test_after_a_restart_a_plugin_is_started_only_once_it_is_loaded(probed
 
 async def test_a_plugin_is_stopped_only_after_the_status_that_says_why_is_written(probed: World) -> None:
     probed.scans.succeeded(scan(TOP))
-    probed.away = True
+    probed.fault = ClusterUnreachable("away")
     with pytest.raises(ClusterUnreachable):
         await probed.reconciler.reconcile(BASE)
     assert probed.dropped == []
-    probed.away = False
+    probed.fault = None
     await probed.reconciler.reconcile(BASE)
     assert (probed.reasons(BASE)["Discovered"], probed.dropped) == ("NotInstalled", [BASE])
+
+
+async def test_a_refused_write_that_then_fails_otherwise_is_left_to_the_queue_and_its_back_off(
+    probed: World,
+) -> None:
+    probed.scans.succeeded(scan(TOP))
+    probed.fault = NotAdmitted("a quota")
+    assert await probed.reconciler.reconcile(BASE) == DONE
+    probed.refusals.try_a_few()
+    assert probed.tried_again == [BASE]
+    probed.fault = ClusterUnreachable("slow down", after=60.0)
+    with pytest.raises(ClusterUnreachable):
+        await probed.reconciler.reconcile(BASE)
+    probed.refusals.try_a_few()
+    assert probed.tried_again == [BASE]
 
 
 @pytest.fixture
