@@ -33,8 +33,8 @@ _AGAIN = RetryAfter(0)
 _SOON = RetryAfter(1.0)
 """Reconcile again soon: if another writer of the status never stops, that costs one write a second."""
 
-_REFUSED = (errors.NotAdmitted, errors.NotInSchema, errors.Refused, errors.Conflict)
-"""What a write is answered that only other people can make succeed, or whoever was faster."""
+_REFUSED = (errors.NotAdmitted, errors.NotInSchema, errors.Refused)
+"""What a write is answered that only other people can make succeed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -91,15 +91,19 @@ class Reconciler:
             self._gather.forget(plugin)
         elif seen is None or not self._is_there(seen):
             return DONE  # it has been deleted since, and that event enqueued the plugin
+        kind: Kind = "status" if decision.status is not None else "object"
+        result: Result = DONE
         try:
             result = await self._write(plugin, seen, decision)
-        except _REFUSED as error:
-            kind: Kind = "status" if decision.status is not None else "object"
-            is_race = isinstance(error, errors.Conflict)
-            self._refusals.refused(plugin, kind, str(error), is_race=is_race)
+        except errors.Conflict as error:
+            self._refusals.refused(plugin, kind, str(error), is_race=True)
             return DONE
-        self._refusals.over(plugin)
-        # After the write, so that the status says why before the plugin stops or starts.
+        except _REFUSED as error:
+            self._refusals.refused(plugin, kind, str(error))
+        else:
+            self._refusals.over(plugin)
+        # After the write, so that the status says why before the plugin stops or starts. A refusal can last:
+        # it must not keep a plugin running that has to stop.
         if isinstance(decision.run, Run):
             self._prober.want(plugin, decision.run)
         elif decision.run is Rest.STOP and not decision.forget:

@@ -11,7 +11,7 @@ import pytest
 
 from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable, Verdict
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.api.errors import ClusterError, ClusterUnreachable, NotAdmitted
+from floe_operator.api.errors import ClusterError, ClusterUnreachable, Conflict, NotAdmitted
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.api.sources import Sources
 from floe_operator.configurations import Configurations
@@ -250,6 +250,16 @@ async def test_a_plugin_is_stopped_only_after_the_status_that_says_why_is_writte
     probed.fault = None
     await probed.reconciler.reconcile(BASE)
     assert (probed.reasons(BASE)["Discovered"], probed.dropped) == ("NotInstalled", [BASE])
+
+
+async def test_a_plugin_is_stopped_even_if_the_status_that_says_why_is_refused(probed: World) -> None:
+    probed.scans.succeeded(scan(TOP))
+    probed.fault = Conflict("somebody was faster")
+    await probed.reconciler.reconcile(BASE)
+    assert probed.dropped == []
+    probed.fault = NotAdmitted("a policy")
+    await probed.reconciler.reconcile(BASE)
+    assert (probed.reasons(BASE)["Discovered"], probed.dropped) == ("Installed", [BASE])
 
 
 async def test_a_refused_write_that_then_fails_otherwise_is_left_to_the_queue_and_its_back_off(
