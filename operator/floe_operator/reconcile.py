@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -21,11 +22,13 @@ from floe_operator.plugin_host import HostUnavailable, PluginGone
 from floe_operator.probes import Prober
 from floe_operator.refusals import Kind, Refusals
 from floe_operator.rules.decision import Decision, Mirror, decide
-from floe_operator.rules.mirror import mirror_labels, missing_labels
+from floe_operator.rules.foreign_json import mapping, text
+from floe_operator.rules.mirror import mirror_labels, missing_labels, stored_labels
 from floe_operator.rules.probing import Rest, Run
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 from floe_operator.rules.results import DONE, LATER, Result, RetryableError, RetryAfter
 from floe_operator.rules.status_removals import removal_patch
+from floe_operator.said import Said
 
 _AGAIN = RetryAfter(0)
 """Reconcile again immediately: the watch's echo of our own write does not enqueue the plugin."""
@@ -35,6 +38,8 @@ _SOON = RetryAfter(1.0)
 
 _REFUSED = (errors.NotAdmitted, errors.NotInSchema, errors.Refused)
 """What a write is answered that only other people can make succeed."""
+
+_CHANGED = "something in the cluster changes labels that the operator applies, perhaps a mutating policy"
 
 _log = structlog.get_logger(__name__)
 
@@ -63,6 +68,9 @@ class Reconciler:
         self._refusals = refusals
         self._labels = labels
         self._on_written = on_written
+        self._changed: dict[PluginId, tuple[str, dict[str, Any]]] = {}
+        """What objects have instead of the labels that were applied to them, and the uid of each."""
+        self._said: Said[str] = Said()
 
     async def reconcile(self, plugin: PluginId) -> Result:
         """Look at the plugin, decide, and carry out the decision.
@@ -89,6 +97,7 @@ class Reconciler:
         if decision.forget:
             self._prober.drop(plugin)
             self._gather.forget(plugin)
+            self._changed.pop(plugin, None)
         elif seen is None or not self._is_there(seen):
             return DONE  # it has been deleted since, and that event enqueued the plugin
         kind: Kind = "status" if decision.status is not None else "object"
@@ -127,22 +136,45 @@ class Reconciler:
 
     async def _make(self, plugin: PluginId) -> Result:
         """Create the bare mirror of an installed plugin, or create it again."""
-        self._objects.put(
-            await self._floeplugins.apply(plugin, mirror_labels(plugin, self._labels), uid=None)
-        )
+        await self._apply(plugin, mirror_labels(plugin, self._labels), uid=None)
         # None if it has been deleted since, or if a webhook changed it so that it does not match the CRD.
         return _AGAIN if self._objects.get(plugin) is not None else DONE
 
     async def _complete(self, seen: FloePlugin) -> Result:
         """Add our labels to an object, except those of other managers; remove what is no longer wanted."""
-        if (labels := missing_labels(seen, self._labels)) is None:
+        if (labels := self._missing_labels(seen)) is None:
             return DONE
         try:
-            self._objects.put(await self._floeplugins.apply(seen.plugin, labels, uid=seen.metadata.uid))
+            await self._apply(seen.plugin, labels, uid=seen.metadata.uid)
         except errors.Conflict as error:
             _log.info("kept another field manager's value", plugin=seen.plugin.slug, reason=str(error))
             return DONE
         return self._result(seen, seen.status)
+
+    def _missing_labels(self, seen: FloePlugin) -> dict[str, str] | None:
+        """Return the labels to apply to an object, or None if it has them or applying them is in vain."""
+        if (labels := missing_labels(seen, self._labels)) is None:
+            return None
+        present = seen.metadata.uid, stored_labels(seen.metadata.labels, labels)
+        return None if self._changed.get(seen.plugin) == present else labels
+
+    async def _apply(self, plugin: PluginId, labels: Mapping[str, str], *, uid: str | None) -> None:
+        """Apply labels to an object, or create it.
+
+        An admission policy may change them while they are stored. They stay ours all the same, so that what
+        the object has instead is remembered: to apply them again would change nothing, and never end.
+        """
+        answer = await self._floeplugins.apply(plugin, labels, uid=uid)
+        self._objects.put(answer)
+        metadata = mapping(answer.get("metadata"))
+        stored = stored_labels(mapping(metadata.get("labels")), labels)
+        if stored == labels:
+            self._changed.pop(plugin, None)
+            return
+        self._changed[plugin] = text(metadata.get("uid")), stored
+        names = ", ".join(name for name, value in labels.items() if stored.get(name) != value)
+        if self._said.is_new(names):
+            _log.warning(_CHANGED, plugin=plugin.slug, labels=names)
 
     async def _write_status(self, seen: FloePlugin, status: FloePluginStatus) -> Result:
         written = await self._floeplugins.apply_status(
@@ -165,4 +197,4 @@ class Reconciler:
             return _AGAIN
         if now.status != status:
             return _SOON
-        return DONE if missing_labels(now, self._labels) is None else LATER
+        return DONE if self._missing_labels(now) is None else LATER

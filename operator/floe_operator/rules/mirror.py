@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId, PluginType, normalize_name
@@ -120,6 +121,11 @@ def missing_labels(seen: FloePlugin, more: Mapping[str, str]) -> dict[str, str] 
     if own <= applied.keys() and all(present.get(name) == value for name, value in applied.items()):
         return None
     return applied
+
+
+def stored_labels(present: Mapping[str, Any], applied: Container[str]) -> dict[str, Any]:
+    """Return what an object has of the labels that were applied to it."""
+    return {name: value for name, value in present.items() if name in applied}
 
 
 def hidden_by(scan: ScanResult, seen: FloePlugin) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,6 +25,7 @@ from floe_operator.rules.dependency_graph import Dependents
 from floe_operator.rules.facts import Checked, ConfigDigest, Probe
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 from floe_operator.rules.probing import Run
+from floe_operator.rules.resource import FIELD_MANAGER
 from floe_operator.rules.results import DONE, LATER, Result, RetryAfter
 from floe_operator.scans import Scans
 
@@ -78,6 +79,10 @@ class World:
     declared: list[PluginId] = field(default_factory=list)
     interfere: Mapping[str, Any] = field(default_factory=dict)
     """What another client writes just before the operator, by field."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Those of --mirror-labels."""
+    mutate: Callable[[dict[str, str]], dict[str, str]] = dict
+    """What a mutating policy makes of the labels that the operator applies."""
     fault: ClusterError | None = None
     """What the API server answers instead of storing a status."""
     tried_again: list[PluginId] = field(default_factory=list)
@@ -119,7 +124,7 @@ class World:
             gather=gather,
             prober=prober,
             refusals=self.refusals,
-            labels={},
+            labels=self.labels,
             on_written=lambda seen, _: self.written.append(seen.plugin),
         )
 
@@ -175,11 +180,15 @@ class World:
 
     async def _apply(self, plugin: PluginId, labels: Mapping[str, str], *, uid: str | None) -> dict[str, Any]:
         self.applied.append(plugin)
-        metadata = self.served[plugin]["metadata"] if plugin in self.served else None
-        if metadata is None:
+        if plugin not in self.served:
             self.there(plugin)
-            return self.served[plugin]
-        return self._put(plugin, metadata={**metadata, "labels": dict(labels)})
+        own: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{name}": {} for name in labels}}}
+        metadata = {
+            **self.served[plugin]["metadata"],
+            "labels": self.mutate(dict(labels)),
+            "managedFields": [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": own}],
+        }
+        return self._put(plugin, metadata=metadata)
 
     async def _apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
         if self.fault is not None:
@@ -382,3 +391,61 @@ async def test_a_change_by_another_client_just_before_our_label_requeues_the_key
     world.interfere = interfere
     assert await world.reconciler.reconcile(BASE) == result
     assert world.applied == [BASE]
+
+
+def infra(labels: dict[str, str]) -> dict[str, str]:
+    return {**labels, "team": "infra"}
+
+
+def no_team(labels: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if name != "team"}
+
+
+def no_labels(_: dict[str, str]) -> dict[str, str]:
+    return {}
+
+
+@pytest.mark.parametrize("mutate", [infra, no_team, no_labels])
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_labels_that_a_policy_changes_are_applied_once_to_each_object_and_said_once(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    mutate: Callable[[dict[str, str]], dict[str, str]],
+    is_new: bool,
+) -> None:
+    world.labels, world.mutate = {"team": "data"}, mutate
+    world.restart()
+    world.states |= {BASE: loaded(), TOP: loaded()}
+    if not is_new:
+        for plugin in (BASE, TOP):
+            world.there(plugin, labels=None)
+    world.listed()
+    world.scans.succeeded(scan(BASE, TOP))
+    for _ in range(5):
+        for plugin in (BASE, TOP):
+            last = await world.reconciler.reconcile(plugin)
+    assert last == DONE
+    assert {plugin: world.applied.count(plugin) for plugin in (BASE, TOP)} == {BASE: 1, TOP: 1}
+    said = capsys.readouterr().out + caplog.text
+    assert said.count("something in the cluster changes labels") == 1
+    assert "team" in said
+
+
+async def test_a_label_that_a_policy_changed_is_applied_again_once_it_is_another(world: World) -> None:
+    world.labels, world.mutate = {"team": "data"}, infra
+    world.restart()
+    world.states |= {BASE: loaded()}
+    world.there(BASE)
+    world.scans.succeeded(scan(BASE))
+    world.listed()
+    for _ in range(3):
+        await world.reconciler.reconcile(BASE)
+    world.served[BASE]["metadata"]["labels"].pop("team")
+    world.served[BASE]["metadata"]["resourceVersion"] = world._next()
+    world.objects.put(world.served[BASE])
+    world.mutate = dict
+    for _ in range(2):
+        await world.reconciler.reconcile(BASE)
+    assert world.applied == [BASE, BASE]
+    assert world.served[BASE]["metadata"]["labels"] == {**LABELS, "team": "data"}

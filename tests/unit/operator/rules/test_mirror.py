@@ -20,6 +20,7 @@ from floe_operator.rules.mirror import (
     mirror_labels,
     missing_labels,
     must_exist,
+    stored_labels,
 )
 from floe_operator.rules.resource import FloePlugin
 from tests.unit.operator.rules.facts_builder import FOUND
@@ -143,6 +144,11 @@ def test_labels_of_ours_are_added_changed_and_removed_and_those_of_others_kept(
     present: dict[str, str], own: tuple[str, ...], more: dict[str, str], applied: dict[str, str] | None
 ) -> None:
     assert missing_labels(an_object(labels=present, managers=owning(*own)), more) == applied
+
+
+def test_what_is_stored_of_labels_is_compared_with_what_was_applied_and_not_with_other_labels() -> None:
+    assert stored_labels({**TYPE, "theirs": "x"}, TYPE) == TYPE
+    assert stored_labels({"team": "infra"}, {**TYPE, **TEAM}) == {"team": "infra"}
 
 
 def test_a_new_mirror_has_its_type_and_the_labels_that_were_asked_for() -> None:
