@@ -11,7 +11,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -83,7 +83,7 @@ class Refusing(Protocol):
     """What is read about refused writes."""
 
     @property
-    def counts(self) -> Mapping[Any, int]: ...
+    def counts(self) -> Mapping[str, int]: ...
 
 
 class Listed(Protocol):
@@ -159,7 +159,7 @@ class OperatorState(Collector):
         )
         refused = CounterMetricFamily(
             "floe_operator_refused_writes",
-            "Writes of FloePlugins that the API server refused, by kind: object, status.",
+            "Writes of FloePlugins refused, but not for lack of a permission: object, status, deletion.",
             labels=["kind"],
         )
         for kind, number in self.refusals.counts.items():

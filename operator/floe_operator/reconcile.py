@@ -36,9 +36,6 @@ _AGAIN = RetryAfter(0)
 _SOON = RetryAfter(1.0)
 """Reconcile again soon: if another writer of the status never stops, that costs one write a second."""
 
-_REFUSED = (errors.NotAdmitted, errors.NotInSchema, errors.Refused)
-"""What a write is answered that only other people can make succeed."""
-
 _CHANGED = "something in the cluster changes labels that the operator applies, perhaps a mutating policy"
 
 _log = structlog.get_logger(__name__)
@@ -107,7 +104,7 @@ class Reconciler:
         except errors.Conflict as error:
             self._refusals.refused(plugin, kind, str(error), is_race=True)
             return DONE
-        except _REFUSED as error:
+        except errors.REFUSALS as error:
             self._refusals.refused(plugin, kind, str(error))
         else:
             self._refusals.over(plugin)

@@ -59,11 +59,11 @@ class Refusals:
         self._causes: dict[PluginId, _Cause] = {}
         self._groups: collections.OrderedDict[_Cause, _Group] = collections.OrderedDict()
         self._said: Said[_Cause] = Said(again_after=_SAID_AGAIN_SECONDS)
-        self._counts: dict[Kind, int] = {"object": 0, "status": 0}
+        self._counts = {"object": 0, "status": 0, "deletion": 0}
 
     @property
-    def counts(self) -> Mapping[Kind, int]:
-        """How many writes were refused so far, by what they would have written."""
+    def counts(self) -> Mapping[str, int]:
+        """How many writes were refused so far, by kind: `object`, `status` or `deletion`."""
         return self._counts
 
     def __len__(self) -> int:
@@ -102,6 +102,10 @@ class Refusals:
             _log.error("cannot write a FloePlugin", plugin=plugin.slug, reason=reason)
         else:
             _log.warning("cannot write the status of a FloePlugin", plugin=plugin.slug, reason=reason)
+
+    def deletion_refused(self) -> None:
+        """Count a deletion that was refused. Nothing is held: each scan shows what is left to delete."""
+        self._counts["deletion"] += 1
 
     def over(self, plugin: PluginId) -> None:
         """Note that nothing of the plugin is refused any more; if something was, try two more at once."""

@@ -150,6 +150,7 @@ class Operator:
             floeplugins=self.floeplugins,
             objects=self.objects,
             scans=self.scans,
+            refusals=self.refusals,
             look_at=self.wakeups.look_at,
             interval=settings.scan_interval,
             leads=lambda: self.elector.is_leader,

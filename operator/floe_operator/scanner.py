@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -19,13 +19,14 @@ from floe_operator.api import errors
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
+from floe_operator.refusals import Refusals
 from floe_operator.rules import mirror
-from floe_operator.rules.resource import is_nameable, parse_object_name
-from floe_operator.said import Said
+from floe_operator.rules.resource import is_nameable, object_name, parse_object_name
+from floe_operator.said import Said, gist
 from floe_operator.scans import Scans
 
 _RETRY_SECONDS = 5.0
-"""Seconds to wait after the objects could not be listed."""
+"""Seconds to wait after the objects could not be listed or deleted."""
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ class Scanner:
         floeplugins: FloePlugins,
         objects: Objects,
         scans: Scans,
+        refusals: Refusals,
         look_at: Callable[[PluginId], None],
         interval: float,
         leads: Callable[[], bool],
@@ -48,12 +50,14 @@ class Scanner:
         self._floeplugins = floeplugins
         self._objects = objects
         self._scans = scans
+        self._refusals = refusals
         self._look_at = look_at
         self._interval = interval
         self._leads = leads
         self._absences = mirror.Absences()
         self._counted_at = -math.inf
         self._said: Said[tuple[str, str]] = Said()
+        self._said_refused: Said[str] = Said()
         self._soon = asyncio.Event()
 
     async def run(self) -> None:
@@ -88,7 +92,7 @@ class Scanner:
     async def _keep_mirror(self, scan: ScanResult | None) -> float:
         """Enqueue every missing and every existing object, and delete those that may be deleted.
 
-        Return the seconds until the next round, which comes sooner if the objects could not be listed.
+        Return the seconds until the next round, which comes sooner if the API server did not answer.
         """
         began = self._objects.moment
         listed: set[PluginId] = set()
@@ -113,20 +117,41 @@ class Scanner:
         missing = self._scans.nameable() if scan is not None else []
         for plugin in dict.fromkeys([*(seen.plugin for seen in objects), *missing]):
             self._look_at(plugin)
-        for deletion in mirror.deletions(objects, self._absences):
-            await self._delete(deletion)
+        return await self._delete(mirror.deletions(objects, self._absences))
+
+    async def _delete(self, deletions: Iterable[mirror.Deletion]) -> float:
+        """Delete these objects, and return the seconds until the next round.
+
+        If the API server does not answer, the others wait for the next round, too.
+        """
+        refused: set[str] = set()
+        for deletion in deletions:
+            plugin = deletion.plugin
+            try:
+                await self._floeplugins.delete(
+                    plugin, uid=deletion.uid, resource_version=deletion.resource_version
+                )
+            except errors.ClusterUnreachable as error:
+                _log.info("FloePlugin not deleted", plugin=plugin.slug, reason=str(error))
+                return errors.pause(error, min(self._interval, _RETRY_SECONDS))
+            except (errors.Conflict, errors.NotFound) as error:  # it has changed since it was listed
+                _log.info("FloePlugin not deleted", plugin=plugin.slug, reason=str(error))
+            except errors.ClusterError as error:
+                refused.add(self._not_deleted(plugin, error))
+            else:
+                said = "deleted a FloePlugin: its plugin is gone and nobody configured it"
+                _log.info(said, plugin=plugin.slug)
+        self._said_refused.only(refused)
         return self._interval
 
-    async def _delete(self, deletion: mirror.Deletion) -> None:
-        try:
-            await self._floeplugins.delete(
-                deletion.plugin, uid=deletion.uid, resource_version=deletion.resource_version
-            )
-        except errors.ClusterError as error:
-            _log.info("FloePlugin not deleted", plugin=deletion.plugin.slug, reason=str(error))
-        else:
-            said = "deleted a FloePlugin: its plugin is gone and nobody configured it"
-            _log.info(said, plugin=deletion.plugin.slug)
+    def _not_deleted(self, plugin: PluginId, error: errors.ClusterError) -> str:
+        """Count a deletion that was refused, and log why unless the last round did; return the gist of it."""
+        if isinstance(error, errors.REFUSALS):
+            self._refusals.deletion_refused()
+        why = gist(str(error), object_name(plugin), plugin.slug)
+        if self._said_refused.is_new(why):
+            _log.warning("cannot delete a FloePlugin", plugin=plugin.slug, reason=str(error))
+        return why
 
     def _is_due(self) -> bool:
         """Return True if a scan counts towards a plugin's absence: scans in quick succession count as one."""

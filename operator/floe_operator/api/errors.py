@@ -82,6 +82,9 @@ class Refused(ClusterError):
     """The API server refuses the request."""
 
 
+REFUSALS = (NotAdmitted, NotInSchema, Refused)
+"""The errors of a write that only people can make succeed, and not by granting a permission."""
+
 _KIND_TERMINATES = "not allowed while custom resource definition is terminating"
 """https://github.com/kubernetes/apiextensions-apiserver/blob/master/pkg/apiserver/customresource_handler.go"""
 

@@ -184,7 +184,7 @@ def test_the_same_reason_is_said_once_and_counted_each_time(
     said = capsys.readouterr().out + caplog.text
     assert said.count("cannot write a FloePlugin") == 1
     assert 'admission refuses "p0"' in said
-    assert api.refusals.counts == {"object": 5, "status": 0}
+    assert api.refusals.counts == {"object": 5, "status": 0, "deletion": 0}
 
 
 def test_a_client_that_was_faster_once_is_not_worth_a_warning(

@@ -11,11 +11,19 @@ import pytest
 
 from floe_core.host.protocol import DistributionRef, FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.api.errors import ClusterUnreachable
+from floe_operator.api.errors import (
+    ClusterError,
+    ClusterUnreachable,
+    Conflict,
+    MissingRight,
+    NotAdmitted,
+    NotFound,
+)
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.api.pages import Page, page
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
+from floe_operator.refusals import Refusals
 from floe_operator.scanner import Scanner
 from floe_operator.scans import Scans
 from tests.support.polling import eventually_async
@@ -52,9 +60,9 @@ Round = tuple[ScanResult | None, bool]
 """What a scan finds (None if it fails), and whether the API server answers after it."""
 
 
-def page_of(item: dict[str, Any]) -> Page:
-    """Return the only page of a listing with one object."""
-    return page({"metadata": {"resourceVersion": "9"}, "items": [item]}, "floeplugins")
+def page_of(*items: dict[str, Any]) -> Page:
+    """Return the only page of a listing with these objects."""
+    return page({"metadata": {"resourceVersion": "9"}, "items": [*items]}, "floeplugins")
 
 
 def a_scanner(
@@ -63,6 +71,7 @@ def a_scanner(
     objects: Objects,
     *,
     scans: Scans | None = None,
+    refusals: Refusals | None = None,
     look_at: Callable[[PluginId], None] = lambda _: None,
     delete: Callable[..., Awaitable[None]] | None = None,
     interval: float = 3600,
@@ -73,6 +82,7 @@ def a_scanner(
         floeplugins=cast("FloePlugins", SimpleNamespace(list=listed, delete=delete)),
         objects=objects,
         scans=scans or Scans(objects.all),
+        refusals=Refusals(lambda _: None) if refusals is None else refusals,
         look_at=look_at,
         interval=interval,
         leads=lambda: True,
@@ -130,6 +140,88 @@ async def test_three_scans_in_a_row_delete_a_bare_mirror_and_an_unanswered_scan_
     rounds: Sequence[Round], goes: bool
 ) -> None:
     assert await after(rounds) == ([GOING] if goes else [])
+
+
+class Deleting:
+    """A scanner in rounds that each find two bare mirrors whose plugins are gone."""
+
+    def __init__(self) -> None:
+        self.refusals = Refusals(lambda _: None)
+        self.asked: list[str] = []
+        self.error: Callable[[PluginId], ClusterError] | None = None
+        self._scanner = a_scanner(
+            self._scan, self._listed, Objects(), refusals=self.refusals, delete=self._delete, interval=0
+        )
+
+    async def round(self) -> tuple[list[str], float]:
+        """Return what the API server was asked to delete, and the seconds until the next round."""
+        self.asked.clear()
+        pause = await self._scanner._keep_mirror(ABSENT)
+        return list(self.asked), pause
+
+    async def _scan(self) -> ScanResult:
+        return ABSENT
+
+    async def _listed(self) -> AsyncIterator[Page]:
+        other = {"metadata": {**BARE["metadata"], "name": "compute-other"}}
+        yield page_of(BARE, {**other, "spec": {"type": "compute", "name": "other"}})
+
+    async def _delete(self, plugin: PluginId, **_: str) -> None:
+        self.asked.append(plugin.name)
+        if self.error is not None:
+            raise self.error(plugin)
+
+
+@pytest.fixture
+async def deleting() -> Deleting:
+    """Return a scanner that deletes from its next round on."""
+    made = Deleting()
+    for _ in range(2):
+        assert await made.round() == ([], 0)
+    return made
+
+
+def blocked(plugin: PluginId) -> ClusterError:
+    return NotAdmitted(f"resource FloePlugin/floe/compute-{plugin.name} was blocked by keep-all")
+
+
+async def test_a_refused_deletion_is_counted_each_time_and_said_once_until_it_is_over(
+    deleting: Deleting, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    said = 0
+    for error, warnings in [(blocked, 1), (blocked, 1), (None, 1), (blocked, 2)]:
+        deleting.error = error
+        assert await deleting.round() == (["going", "other"], 0)
+        said += (capsys.readouterr().out + caplog.text).count("cannot delete a FloePlugin")
+        assert said == warnings
+    assert deleting.refusals.counts == {"object": 0, "status": 0, "deletion": 6}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MissingRight("no delete", right="delete floeplugins"), 1),
+        (Conflict("changed"), 0),
+        (NotFound("x"), 0),
+    ],
+    ids=["right", "conflict", "gone"],
+)
+async def test_a_deletion_that_fails_otherwise_is_no_refusal(
+    deleting: Deleting,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    error: ClusterError,
+    said: int,
+) -> None:
+    deleting.error = lambda _: error
+    assert await deleting.round() == (["going", "other"], 0)
+    assert (capsys.readouterr().out + caplog.text).count("cannot delete a FloePlugin") == said
+    assert deleting.refusals.counts["deletion"] == 0
+
+
+async def test_a_round_of_deletions_ends_when_the_api_server_asks_to_wait(deleting: Deleting) -> None:
+    deleting.error = lambda _: ClusterUnreachable("slow down", after=7.0)
+    assert await deleting.round() == (["going"], 7.0)
 
 
 async def test_an_object_listed_before_the_listing_broke_off_is_enqueued() -> None:

@@ -19,6 +19,7 @@ from floe_operator.api.sources import Sources
 from floe_operator.api.watch import Watch
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
+from floe_operator.refusals import Refusals
 from floe_operator.rules.config_merge import SourceObject
 from floe_operator.scanner import Scanner
 from floe_operator.scans import Scans
@@ -61,6 +62,7 @@ def scanner(connection: Connection) -> Coroutine[Any, Any, None]:
         floeplugins=FloePlugins(connection, "default"),
         objects=objects,
         scans=Scans(objects.all),
+        refusals=Refusals(lambda _: None),
         look_at=lambda _: None,
         interval=0.5,
         leads=lambda: True,
