@@ -167,7 +167,8 @@ class RunSettings(PluginEnvironment):
     )
     mirror_labels: Annotated[str, AfterValidator(_labels)] = Field(
         default="",
-        description="More labels of the objects that the operator creates, such as team=data,cost-centre=7.",
+        description="Labels for every FloePlugin beside that of its type, such as team=data,cost-centre=7; "
+        "objects that people have created get them, too.",
     )
     http_port: int = Field(
         default=8080,

@@ -14,7 +14,7 @@ _VALUE = re.compile(rf"(?:{_PART})?", re.ASCII)
 _LONGEST_PREFIX = 253
 _OURS = "floe.dev"
 _OWNERS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/instance")
-_OWNERS_PREFIXES = ("fluxcd.io", "argoproj.io")
+_OWNERS_PREFIXES = ("fluxcd.io", "argoproj.io", "applyset.kubernetes.io")
 
 
 def label_fault(name: str, value: str) -> str:
@@ -28,5 +28,5 @@ def label_fault(name: str, value: str) -> str:
     if prefix == _OURS or prefix.endswith(f".{_OURS}"):
         return "is a label of the operator's own"
     if name in _OWNERS or any(prefix == owner or prefix.endswith(f".{owner}") for owner in _OWNERS_PREFIXES):
-        return "is a label by which Helm, Flux or Argo CD tell what belongs to them"
+        return "is a label by which Helm, Flux, Argo CD or kubectl's --prune tell what belongs to them"
     return ""

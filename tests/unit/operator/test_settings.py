@@ -69,6 +69,7 @@ def test_a_variable_is_read_in_kubernetes_units(
         ("mirror_labels", "a b=c"),
         ("mirror_labels", "team=data,floe.dev/plugin-type=x"),
         ("mirror_labels", "app.kubernetes.io/managed-by=Helm"),
+        ("mirror_labels", "applyset.kubernetes.io/part-of=x"),
     ],
 )
 def test_an_invalid_value_is_refused(

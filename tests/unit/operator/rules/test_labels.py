@@ -39,10 +39,12 @@ def test_a_label_of_the_users_own_is_fine(name: str, value: str) -> None:
         ("team", "a\n", "a value that no label can have"),
         ("floe.dev/plugin-type", "x", "of the operator's own"),
         ("sub.floe.dev/x", "x", "of the operator's own"),
-        ("app.kubernetes.io/managed-by", "Helm", "Helm, Flux or Argo CD"),
-        ("app.kubernetes.io/instance", "x", "Helm, Flux or Argo CD"),
-        ("kustomize.toolkit.fluxcd.io/name", "x", "Helm, Flux or Argo CD"),
-        ("argocd.argoproj.io/instance", "x", "Helm, Flux or Argo CD"),
+        ("app.kubernetes.io/managed-by", "Helm", "Helm, Flux, Argo CD"),
+        ("app.kubernetes.io/instance", "x", "Helm, Flux, Argo CD"),
+        ("kustomize.toolkit.fluxcd.io/name", "x", "Helm, Flux, Argo CD"),
+        ("argocd.argoproj.io/instance", "x", "Helm, Flux, Argo CD"),
+        ("applyset.kubernetes.io/part-of", "x", "kubectl's --prune"),
+        ("applyset.kubernetes.io/id", "x", "kubectl's --prune"),
     ],
 )
 def test_what_no_label_can_be_and_what_others_decide_by_is_refused(name: str, value: str, words: str) -> None:
