@@ -154,12 +154,12 @@ class OperatorState(Collector):
         missing = [plugin for plugin in self.scans.nameable() if not self.objects.has(plugin)]
         yield _gauge(
             "plugins_without_object",
-            "Installed plugins whose FloePlugin does not exist, such as those that the cluster refuses.",
+            "Installed plugins whose FloePlugin does not exist, such as those that were refused.",
             len(missing) if self.objects.complete else 0,
         )
         refused = CounterMetricFamily(
             "floe_operator_refused_writes",
-            "Writes of FloePlugins refused, but not for lack of a permission: object, status, deletion.",
+            "Refused writes of FloePlugins: object, status, deletion. Missing permissions are not counted.",
             labels=["kind"],
         )
         for kind, number in self.refusals.counts.items():

@@ -66,7 +66,7 @@ class Reconciler:
         self._labels = labels
         self._on_written = on_written
         self._changed: dict[PluginId, tuple[str, dict[str, Any]]] = {}
-        """What objects have instead of the labels that were applied to them, and the uid of each."""
+        """For each object whose labels were changed as we applied them: its uid, and what it has of them."""
         self._said: Said[str] = Said()
 
     async def reconcile(self, plugin: PluginId) -> Result:
@@ -158,8 +158,8 @@ class Reconciler:
     async def _apply(self, plugin: PluginId, labels: Mapping[str, str], *, uid: str | None) -> None:
         """Apply labels to an object, or create it.
 
-        An admission policy may change them while they are stored. They stay ours all the same, so that what
-        the object has instead is remembered: to apply them again would change nothing, and never end.
+        An admission policy may change them on the way, and the operator owns them all the same. What the
+        object has instead is remembered, because applying them again would change nothing and never end.
         """
         answer = await self._floeplugins.apply(plugin, labels, uid=uid)
         self._objects.put(answer)

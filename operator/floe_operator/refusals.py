@@ -1,9 +1,9 @@
 """The plugins whose object or status the API server refuses to store, and when each is tried again.
 
 Nothing tells the operator when a quota, a policy, a webhook or a proxy stops refusing. So of all plugins that
-are refused for the same cause, a few are tried again every few seconds. Each one that is accepted makes two
-more be tried at once, so that all are written soon after the cause has ended. Causes that last hold up only
-their own plugins.
+are refused for the same cause, a few are tried again every few seconds. For each one that is accepted, two
+more are tried immediately, so that all are written soon after the cause has ended. A cause that lasts holds
+up only its own plugins.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Refusals:
     def attempt(self, plugin: PluginId) -> Iterator[None]:
         """Leave the plugin to the caller, who tries to write it and notes whether that was refused.
 
-        If it ends in any other way, the plugin is forgotten here: the queue has it then, and an attempt would
-        come before the time that the API server asked it to wait.
+        If it calls neither `refused` nor `over`, the plugin is forgotten: the queue retries it then, and to
+        try it from here as well would cut short the wait that the API server asked for.
         """
         if (cause := self._causes.get(plugin)) is not None:
             group = self._groups[cause]
@@ -108,7 +108,7 @@ class Refusals:
         self._counts["deletion"] += 1
 
     def over(self, plugin: PluginId) -> None:
-        """Note that nothing of the plugin is refused any more; if something was, try two more at once."""
+        """Note that nothing of the plugin is refused any more; if something was, try two more immediately."""
         if (cause := self._forget(plugin)) is not None:
             self._try_next(cause)
             self._try_next(cause)

@@ -83,7 +83,7 @@ class Refused(ClusterError):
 
 
 REFUSALS = (NotAdmitted, NotInSchema, Refused)
-"""The errors of a write that only people can make succeed, and not by granting a permission."""
+"""What a write is refused with although no permission is missing: people must change something else."""
 
 _KIND_TERMINATES = "not allowed while custom resource definition is terminating"
 """https://github.com/kubernetes/apiextensions-apiserver/blob/master/pkg/apiserver/customresource_handler.go"""
@@ -100,7 +100,7 @@ _WEBHOOK_FAILED = "failed calling webhook "
 """https://github.com/kubernetes/apiserver/blob/master/pkg/util/webhook/error.go"""
 
 _PATCH_FAILED = "the server rejected our request due to an error in our request"
-"""What a JSON patch is answered that the object does not allow: a test fails, or what it removes is gone.
+"""The answer to a JSON patch that does not fit the object: a test fails, or what it removes is gone.
 
 https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/handlers/patch.go
 """
