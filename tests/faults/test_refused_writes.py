@@ -76,13 +76,13 @@ def test_a_mirror_that_is_refused_is_an_error_counted_and_there_soon_after(start
 
     faulty.proxy.intervene = intervene
     faulty.plugins.delete("compute-plain")
-    eventually(lambda: metric(faulty, "floe_operator_plugins_without_object") == 1)
+    eventually(lambda: metric(faulty, 'floe_operator_refused_writes_total{kind="object"}') >= 2)
+    assert metric(faulty, "floe_operator_plugins_without_object") == 1
     errors = [json.dumps(line) for line in faulty.operator.lines() if line.get("level") == "error"]
     assert len(errors) == 1, errors
     assert words in errors[0]
     assert "compute/plain" in errors[0]
     assert faulty.ready()[0]
-    eventually(lambda: metric(faulty, 'floe_operator_refused_writes_total{kind="object"}') >= 2)
     faulty.proxy.intervene = lambda asked: None
     ended = time.monotonic()
     faulty.plugins.until("compute-plain", "Ready", "Ready")
