@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from localcluster.certificates import CertificateAuthority, KeyPair
 
 NAMES = ["localhost", "api.example"]
+ADDRESSES = ["127.0.0.1"]
 
 
 class TlsServer:
@@ -64,17 +65,25 @@ class TlsServer:
 
 
 @contextmanager
-def refusing(folder: Path, authority: CertificateAuthority, version: ssl.TLSVersion) -> Iterator[str]:
+def refusing(
+    folder: Path,
+    authority: CertificateAuthority,
+    version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    *,
+    clients: CertificateAuthority | None = None,
+) -> Iterator[str]:
     """Yield the URL of a server that ends each handshake with an alert; its certificate is of the authority.
 
-    asyncio's servers only end the connection.
+    The only authority of clients that it knows is `clients`. asyncio's servers only end the connection.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     path = folder / "refusing.pem"
-    pair = authority.issue_server(NAMES, ["127.0.0.1"])
+    pair = authority.issue_server(NAMES, ADDRESSES)
     path.write_bytes(pair.certificate + pair.key)
     context.load_cert_chain(path)
     context.verify_mode = ssl.CERT_REQUIRED
+    if clients is not None:
+        context.load_verify_locations(cadata=clients.certificate.decode())
     context.maximum_version = version
 
     def refuse(listener: socket.socket) -> None:

@@ -30,13 +30,16 @@ class KeyPair:
 
 
 class CertificateAuthority:
-    """Issues the serving certificate and one client certificate for each user."""
+    """Issues the serving certificate and one client certificate for each user.
 
-    def __init__(self) -> None:
+    A certificate whose `lifetime` is negative has expired when it is made.
+    """
+
+    def __init__(self, *, lifetime: dt.timedelta = LIFETIME) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _subject("localcluster-ca", ())
         certificate = (
-            _builder(self._name, self._key.public_key(), self._name)
+            _builder(self._name, self._key.public_key(), self._name, lifetime)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(sign_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
@@ -44,7 +47,9 @@ class CertificateAuthority:
         )
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue_server(self, names: Sequence[str], addresses: Sequence[str]) -> KeyPair:
+    def issue_server(
+        self, names: Sequence[str], addresses: Sequence[str], *, lifetime: dt.timedelta = LIFETIME
+    ) -> KeyPair:
         """Return a serving certificate for these DNS names and IP addresses."""
         alternatives = [
             *map(x509.DNSName, names),
@@ -53,19 +58,24 @@ class CertificateAuthority:
         return self._issue(
             _subject(names[0], ()),
             ExtendedKeyUsageOID.SERVER_AUTH,
+            lifetime,
             x509.SubjectAlternativeName(alternatives),
         )
 
-    def issue_client(self, user: str, groups: Sequence[str]) -> KeyPair:
+    def issue_client(self, user: str, groups: Sequence[str], *, lifetime: dt.timedelta = LIFETIME) -> KeyPair:
         """Return a client certificate with the user as common name and the groups as organizations."""
-        return self._issue(_subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH)
+        return self._issue(_subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, lifetime)
 
     def _issue(
-        self, subject: x509.Name, usage: x509.ObjectIdentifier, *extensions: x509.ExtensionType
+        self,
+        subject: x509.Name,
+        usage: x509.ObjectIdentifier,
+        lifetime: dt.timedelta,
+        *extensions: x509.ExtensionType,
     ) -> KeyPair:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _builder(subject, key.public_key(), self._name)
+            _builder(subject, key.public_key(), self._name, lifetime)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(sign_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -105,7 +115,7 @@ def _subject(common_name: str, organizations: Sequence[str]) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, key: ec.EllipticCurvePublicKey, issuer: x509.Name
+    subject: x509.Name, key: ec.EllipticCurvePublicKey, issuer: x509.Name, lifetime: dt.timedelta
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -115,7 +125,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + lifetime)
     )
 
 

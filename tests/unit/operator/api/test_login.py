@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from floe_operator.api.login import Login, login
 from floe_operator.rules.backoff import Backoff
 from floe_operator.rules.kubeconfig import Chosen
 from floe_operator.rules.kubeconfig_fields import Cluster, User
+from tests.support.rotating_credentials import until
 
 SERVER = "https://api.example"
 EXEC_VERSION = "client.authentication.k8s.io/v1"
@@ -57,14 +58,6 @@ def write(path: Path, text: str) -> None:
 
 def content(path: Path) -> str:
     return path.read_text()
-
-
-async def until(made: Login, condition: Callable[[], object]) -> None:
-    """Ask for the credentials until something is true."""
-    async with asyncio.timeout(10.0):
-        while not condition():
-            await made.fresh()
-            await asyncio.sleep(0.01)
 
 
 def sent(made: Login) -> dict[str, str]:
