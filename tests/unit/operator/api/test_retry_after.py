@@ -1,4 +1,7 @@
-"""Whoever sends requests on its own waits as long as the API server asks it to."""
+"""Whoever sends requests on its own waits as long as the API server asks it to.
+
+The leader's requests are in `test_leader`, kopf's in `test_kopf_session`.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,45 @@ import pytest
 from aiohttp import web
 
 from floe_core.host.protocol import ScanResult
+from floe_core.plugin_types import PluginId
 from floe_operator.api.connection import Connection
+from floe_operator.api.events import EventRecorder
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.api.kopf_run import Seen
 from floe_operator.api.sources import Sources
 from floe_operator.api.watch import Watch
+from floe_operator.configurations import Configurations
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
+from floe_operator.probes import Prober
+from floe_operator.queue import WorkQueue
 from floe_operator.refusals import Refusals
 from floe_operator.rules.config_merge import SourceObject
+from floe_operator.rules.facts import ConfigDigest
+from floe_operator.rules.probing import Run
+from floe_operator.rules.resource import FloePlugin, ProbeSpec
+from floe_operator.rules.results import DONE, Result
 from floe_operator.scanner import Scanner
 from floe_operator.scans import Scans
 from tests.support.connections import connected_to
+from tests.support.plugin_hosts import compute
 from tests.support.polling import eventually_async
+from tests.unit.operator.rules.facts_builder import judged
 
-ASKED = 4
+ASKED = 3
 """Seconds; longer than any of them would wait on its own."""
 
-Run = Callable[[Connection], Coroutine[Any, Any, None]]
+Sender = Callable[[Connection], Coroutine[Any, Any, None]]
+
+PLUGIN = compute("one")
+OBJECT = {
+    "metadata": {"name": "compute-one", "namespace": "default", "uid": "u-1", "resourceVersion": "1"},
+    "spec": {
+        "type": "compute",
+        "name": "one",
+        "configFrom": [{"secretKeyRef": {"name": "words", "key": "word"}, "path": "word"}],
+    },
+}
 
 
 def sources(connection: Connection) -> Coroutine[Any, Any, None]:
@@ -52,6 +76,39 @@ def watch(connection: Connection) -> Coroutine[Any, Any, None]:
     return made.run()
 
 
+async def events(connection: Connection) -> None:
+    made = EventRecorder(connection)
+    made.record(FloePlugin.parse(OBJECT), judged())
+    await made.run()
+
+
+async def queue(connection: Connection) -> None:
+    floeplugins = FloePlugins(connection, "default")
+
+    async def reconcile(plugin: PluginId) -> Result:
+        await floeplugins.apply(plugin, {}, uid=None)
+        return DONE
+
+    made = WorkQueue(reconcile, workers=1)
+    made.add(PLUGIN)
+    await made.run()
+
+
+async def prober(connection: Connection) -> None:
+    """Probe a plugin whose configuration comes from a Secret, which must be read to start it."""
+    objects = Objects()
+    objects.put(OBJECT)
+    host = cast("PluginHost", SimpleNamespace(is_started=lambda _: False, load_state=lambda _: None))
+    sources = Sources(connection, "default", lambda _: None)
+    configurations = Configurations(host, sources, objects)
+    made = Prober(host, configurations.effective, configurations.scrubbers, lambda _: None)
+    made.want(PLUGIN, Run(ProbeSpec(), ConfigDigest(b"1")))
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await made.close()
+
+
 def scanner(connection: Connection) -> Coroutine[Any, Any, None]:
     async def scan() -> ScanResult:
         return ScanResult(complete=True, fingerprint="", distributions=0, plugins=())
@@ -70,9 +127,12 @@ def scanner(connection: Connection) -> Coroutine[Any, Any, None]:
     return made.run()
 
 
-@pytest.mark.parametrize("run", [sources, watch, scanner])
+@pytest.mark.parametrize("send", [sources, watch, scanner, events, queue, prober])
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_request_to_wait_is_honoured(run: Run, status: int) -> None:
+async def test_a_request_to_wait_is_honoured(
+    send: Sender, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("floe_operator.api.events._RETRY_SECONDS", 0.1)  # by default longer than ASKED
     asked_at: list[float] = []
 
     async def answer(_: web.Request) -> web.StreamResponse:
@@ -80,7 +140,7 @@ async def test_a_request_to_wait_is_honoured(run: Run, status: int) -> None:
         return web.json_response({}, status=status, headers={"Retry-After": str(ASKED)})
 
     async with connected_to(answer) as connection:
-        running = asyncio.create_task(run(connection))
+        running = asyncio.create_task(send(connection))
 
         async def asked_again() -> bool:
             return len(asked_at) > 1
