@@ -1,17 +1,17 @@
-"""Mirrors in a namespace whose policy demands a label."""
+"""Mirrors in a namespace whose policy demands a label, or changes one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import suppress
 
 import pytest
 
 from localcluster import LocalCluster
 from localcluster.errors import KubectlError
 from tests.integration.conftest import StartOperator
+from tests.support import webhooks
 from tests.support.audit import Audit, now
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.operator import FloePlugins
@@ -20,77 +20,63 @@ from tests.support.polling import eventually
 NEEDED = "every FloePlugin needs the label team"
 
 
-API = "admissionregistration.k8s.io/v1"
-INFRA = 'Object{metadata: Object.metadata{labels: Object.metadata.labels{team: "infra"}}}'
-
-
-@contextmanager
-def policy_of(
-    cluster: LocalCluster, namespace: str, kind: str, operations: list[str], **fields: Any
-) -> Iterator[None]:
-    """Have a policy of this kind decide on FloePlugins of one namespace, from when the block begins."""
+@pytest.fixture
+def policy(cluster: LocalCluster, namespace: str) -> Iterator[None]:
+    """Demand the label `team` on what is created in the test's namespace."""
     name = f"team-{namespace}"
+    here = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
     rule = {
         "apiGroups": ["floe.dev"],
         "apiVersions": ["*"],
-        "operations": operations,
+        "operations": ["CREATE"],
         "resources": ["floeplugins"],
     }
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-    policy = {"matchConstraints": {"resourceRules": [rule]}, **fields}
-    binding: dict[str, Any] = {"policyName": name, "matchResources": here}
-    if "validations" in fields:
-        binding["validationActions"] = ["Deny"]
+    api = "admissionregistration.k8s.io/v1"
     documents = [
-        {"apiVersion": API, "kind": each, "metadata": {"name": name}, "spec": spec}
-        for each, spec in ((kind, policy), (f"{kind}Binding", binding))
+        {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {"resourceRules": [rule]},
+                "validations": [
+                    {
+                        "expression": "has(object.metadata.labels) && 'team' in object.metadata.labels",
+                        "message": NEEDED,
+                    }
+                ],
+            },
+        },
+        {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name},
+            "spec": {
+                "policyName": name,
+                "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": here},
+            },
+        },
     ]
     for each in documents:
         cluster.kubectl("apply", "-f", "-", input=json.dumps(each))
     probe = {
         "apiVersion": "floe.dev/v1alpha1",
         "kind": "FloePlugin",
-        "metadata": {"name": "dbt-probe", "namespace": namespace},
         "spec": {"type": "dbt", "name": "probe"},
     }
+    probe["metadata"] = {"name": "dbt-probe", "namespace": namespace}
 
-    def decides() -> bool:
-        flags = ("--dry-run=server", "-o", "json", "-f", "-")
-        try:
-            return "infra" in cluster.kubectl("create", *flags, input=json.dumps(probe))
-        except KubectlError:
-            return True
+    def enforced() -> bool:
+        with suppress(KubectlError):
+            cluster.kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(probe))
+            return False
+        return True
 
-    eventually(decides, every=0.5)
+    eventually(enforced, every=0.5)
     yield
     for each in reversed(documents):
         cluster.kubectl("delete", "-f", "-", input=json.dumps(each))
-
-
-@pytest.fixture
-def policy(cluster: LocalCluster, namespace: str) -> Iterator[None]:
-    """Demand the label `team` on what is created in the test's namespace."""
-    rule = "has(object.metadata.labels) && 'team' in object.metadata.labels"
-    validations = [{"expression": rule, "message": NEEDED}]
-    with policy_of(cluster, namespace, "ValidatingAdmissionPolicy", ["CREATE"], validations=validations):
-        yield
-
-
-@pytest.fixture
-def mutating_policy(cluster: LocalCluster, namespace: str) -> Iterator[None]:
-    """Set the label `team` to `infra` on whatever is written in the test's namespace."""
-    if "MutatingAdmissionPolicy" not in cluster.kubectl("api-resources", f"--api-group={API.split('/')[0]}"):
-        pytest.skip("this Kubernetes has no MutatingAdmissionPolicy")
-    mutation = {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": INFRA}}
-    with policy_of(
-        cluster,
-        namespace,
-        "MutatingAdmissionPolicy",
-        ["CREATE", "UPDATE"],
-        mutations=[mutation],
-        reinvocationPolicy="Never",
-    ):
-        yield
 
 
 @pytest.mark.usefixtures("policy")
@@ -112,7 +98,15 @@ def test_a_policy_that_demands_a_label_is_named_and_met_by_a_flag(
     eventually(lambda: labels_of(floeplugins) == {"floe.dev/plugin-type": "compute", "team": "platform"})
 
 
-@pytest.mark.usefixtures("mutating_policy")
+@pytest.fixture
+def rewriting_policy(cluster: LocalCluster, namespace: str) -> Iterator[None]:
+    """Set the label `team` to `infra` on whatever is written in the test's namespace."""
+    labels = {"op": "add", "path": "/metadata/labels/team", "value": "infra"}
+    with webhooks.mutating(cluster, namespace, [labels]):
+        yield
+
+
+@pytest.mark.usefixtures("rewriting_policy")
 def test_a_policy_that_changes_a_label_is_named_and_not_fought(
     environment: Environment, floeplugins: FloePlugins, start_operator: StartOperator, audit: Audit
 ) -> None:
