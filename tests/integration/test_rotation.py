@@ -41,12 +41,11 @@ class Server:
     """The authority of the administrators, who must go on being accepted."""
 
     def show(self, pair: KeyPair) -> None:
-        """Show another certificate from now on, and end the connections that began with another one."""
+        """Show another certificate to connections that begin from now on."""
         write_pair(self.folder, "server", pair)
         eventually(
             lambda: self._shown() == pair.certificate, within=90, saying="the API server reads its files"
         )
-        self.proxy.cut()
 
     def _shown(self) -> bytes:
         """Return the certificate that the API server shows."""
@@ -164,28 +163,37 @@ def client_of(rotating: Rotating, authority: CertificateAuthority) -> dict[str, 
     return write_pair(rotating.folder, "client", authority.issue_client("robot", ["system:masters"]))
 
 
-def authority_of_the_server(rotating: Rotating) -> None:
+def authority_of_the_server(rotating: Rotating, meanwhile: Callable[[], None]) -> None:
     rotating.authority = CertificateAuthority()
     rotating.server.show(serving(rotating.authority))
+    meanwhile()
     replace(rotating.folder / "ca.crt", rotating.authority.certificate)
 
 
-def client_certificate(rotating: Rotating) -> None:
+def client_certificate(rotating: Rotating, meanwhile: Callable[[], None]) -> None:
     authority = CertificateAuthority()
     rotating.server.accept(authority)
+    meanwhile()
     client_of(rotating, authority)
 
 
-def token(rotating: Rotating) -> None:
+def token(rotating: Rotating, meanwhile: Callable[[], None]) -> None:
     following = rotating.token_of("following")
     rotating.server.cluster.kubectl("delete", "serviceaccount", "first", "-n", rotating.namespace)
+    meanwhile()
     replace(rotating.folder / "token", following)
 
 
+def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("connections", ["cut", "kept"])
 @pytest.mark.parametrize("rotate", [authority_of_the_server, client_certificate, token])
 def test_leader_and_standby_go_on_after_a_rotation_without_a_restart(
-    rotating: Rotating, rotate: Callable[[Rotating], None]
+    rotating: Rotating, rotate: Callable[[Rotating, Callable[[], None]], None], connections: str
 ) -> None:
+    # Connections that are kept go on with the credentials of before, as far as the API server lets them.
     if rotate is token:
         replace(rotating.folder / "token", rotating.token_of("first"))
         user = {"tokenFile": str(rotating.folder / "token")}
@@ -194,9 +202,10 @@ def test_leader_and_standby_go_on_after_a_rotation_without_a_restart(
         rotating.server.accept(authority)
         user = client_of(rotating, authority)
     rotating.start(user)
-    rotate(rotating)
+    rotate(rotating, rotating.server.proxy.cut if connections == "cut" else nothing)
     rotating.judges()
-    assert rotating.leader.process.poll() is None
-    assert rotating.standby.process.poll() is None
+    for operator in (rotating.leader, rotating.standby):
+        eventually(lambda of=operator: of.logged("the credentials were renewed"))  # type: ignore[misc]
+        assert operator.process.poll() is None
     rotating.leader.stop()
     rotating.judges()
