@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from floe_operator.api import errors
 from floe_operator.api.login import Login
@@ -18,6 +19,7 @@ from floe_operator.api.unreachable import unreachable
 from floe_operator.api.watch_events import Event, MalformedEvent, event, lines
 from floe_operator.rules import foreign_json
 
+_JSON = "application/json"
 _POOL = 64
 """Connections to the API server at the same time."""
 
@@ -56,8 +58,8 @@ class Connection:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
         timeout: float = REQUEST_SECONDS,
     ) -> dict[str, Any]:
         """Send a request and return the JSON object in the answer.
@@ -67,14 +69,27 @@ class Connection:
         Raises:
             ClusterError: The request failed.
         """
+        payload = None if body is None else aiohttp.BytesPayload(_encoded(body))
+        return await self._request(method, path, query, payload, content_type, accept, timeout)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        payload: aiohttp.BytesPayload | None,
+        content_type: str,
+        accept: str,
+        timeout: float,
+    ) -> dict[str, Any]:
         try:
             async with asyncio.timeout(timeout):
-                payload = await self._read(method, path, query, body, content_type, accept)
+                answer = await self._read(method, path, query, payload, content_type, accept)
         except TimeoutError:
             self.on_answer(method, "timeout")
             raise errors.ClusterUnreachable(self._late()) from None
         try:
-            found = await _parsed(payload)
+            found = await _parsed(answer)
         except ValueError:  # perhaps a proxy's error page
             found = None
         if not isinstance(found, dict):
@@ -88,12 +103,13 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        content_type: str = "application/json",
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        content_type: str = _JSON,
     ) -> dict[str, Any]:
         """Send a request, as `request` does, that only the leader may send.
 
-        The request is abandoned when the time to write, as it is now, is over. `kind` is for counting writes.
+        It is not sent once the time to write is over, and then abandoned if it is on its way. `kind` is for
+        counting writes.
 
         Raises:
             NotLeading: This operator is not the leader, or no longer.
@@ -101,9 +117,8 @@ class Connection:
         if (left := self._time_to_write()) <= 0:
             raise errors.NotLeading("this operator is not the leader: nothing was sent")
         limit = min(left, REQUEST_SECONDS)
-        answer = await self.request(
-            method, path, query=query, body=body, content_type=content_type, timeout=limit
-        )
+        payload = _InTime(_encoded(body), self._time_to_write)
+        answer = await self._request(method, path, query, payload, content_type, _JSON, limit)
         self._on_write(kind)
         return answer
 
@@ -112,7 +127,7 @@ class Connection:
         method: str,
         path: str,
         query: Mapping[str, str] | None,
-        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+        payload: aiohttp.BytesPayload | None,
         content_type: str,
         accept: str,
     ) -> bytes:
@@ -123,17 +138,19 @@ class Connection:
                 method,
                 path,
                 headers={"Accept": accept, "Content-Type": content_type},
-                data=None if body is None else json.dumps(body),
+                data=payload,
             )
             async with answer:
-                payload = await answer.read()
+                found = await answer.read()
         except aiohttp.ClientError as error:
+            if isinstance(error.__cause__, errors.NotLeading):
+                raise error.__cause__ from None
             self.on_answer(method, "unreachable")
             raise unreachable(self.login.current.transport, error) from None
         self.on_answer(method, str(answer.status))
         if answer.status >= 300:
-            raise self._error(answer, payload)
-        return payload
+            raise self._error(answer, found)
+        return found
 
     def _late(self) -> str:
         if awaited := self.login.awaited:
@@ -198,6 +215,27 @@ class Connection:
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+
+class _InTime(aiohttp.BytesPayload):
+    """A body that is sent only while there is time to write.
+
+    aiohttp sends it in a task of its own, in a later turn of the event loop. A process that is stopped before
+    that turn, and resumed too late, would send it before it notices any timeout.
+    """
+
+    def __init__(self, content: bytes, time_to_write: Callable[[], float]) -> None:
+        super().__init__(content)
+        self._time_to_write = time_to_write
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if self._time_to_write() <= 0:
+            raise errors.NotLeading("this operator is no longer the leader: nothing was sent")
+        await super().write_with_length(writer, content_length)
+
+
+def _encoded(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
+    return json.dumps(body).encode()
 
 
 async def _parsed(text: bytes) -> Any:

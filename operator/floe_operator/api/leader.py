@@ -10,10 +10,11 @@ Acquire the Lease before starting anything that writes, release it after all of 
   when it wakes up. On other systems it might believe that it leads until its next renewal. A holder that
   asks for more than an hour is taken for a ghost, and gets four terms of ours.
 - After its time has run out, a leader sends no write and abandons writes in progress, even if the process was
-  suspended or its event loop blocked: the time is checked when a write begins, each write is limited to the
-  time left, and a thread ends the process. Only a request already on its way can arrive late, because the
-  Lease API has no fencing and the network can delay a request. Such a request carries a uid and uses
-  server-side apply, or has preconditions; the next assessment corrects what it wrote.
+  suspended or its event loop blocked: the time is checked when a write begins and again when its body is
+  handed to the operating system, each write is limited to the time left, and a thread ends the process. Only
+  a request already on its way can arrive late, because the Lease API has no fencing and the network can delay
+  a request. Such a request carries a uid and uses server-side apply, or has preconditions; the next
+  assessment corrects what it wrote.
 - If a user overwrites the Lease, the leader notices at its next renewal, at most `retry` seconds later.
 """
 

@@ -154,3 +154,16 @@ async def test_a_write_that_is_accepted_is_counted_by_its_kind() -> None:
         for write, _ in WRITES.values():
             await write(FloePlugins(connection, "floe"))
     assert counted == ["object", "object", "status", "status", "deletion"]
+
+
+async def test_a_write_is_not_sent_if_the_lead_ends_between_the_decision_and_the_sending() -> None:
+    left = iter([5.0, 0.0])
+    answers: list[str] = []
+    server = Recording()
+    async with connected_to(
+        server.answer, time_to_write=lambda: next(left), on_answer=lambda _, code: answers.append(code)
+    ) as connection:
+        with pytest.raises(NotLeading, match="no longer the leader: nothing was sent"):
+            await apply(None)(FloePlugins(connection, "floe"))
+    assert server.requests == []
+    assert answers == []
