@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import aiohttp
 import kopf
+import structlog
 
 from floe_operator.api import kopf_session
 from floe_operator.api.connection import Connection
@@ -31,6 +32,8 @@ _RELIST_SECONDS = 1.0
 _PAGE = 250
 _END_SECONDS = 3.0
 """Seconds that kopf gets to end."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Change(NamedTuple):
@@ -134,6 +137,7 @@ class KopfRun:
         self._tell(self._end, reason)
 
     async def _operator(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_left_over)
         registry = kopf.OperatorRegistry()
         keeper = _FromThread(self._connection.login, self._loop)
         requests = kopf_session.session(keeper, self._path, self.stream, self)
@@ -162,6 +166,13 @@ class KopfRun:
         finally:
             await requests.close()
             self._stop.set()  # an executor thread waits for it, and the loop's end waits for that thread
+
+
+def _left_over(_: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Log what a task of kopf's raised and nobody asked for: kopf reports one of two that fail together."""
+    error = context.get("exception")
+    reason = f"{type(error).__name__}: {error}" if error is not None else context.get("message", "")
+    _log.debug("kopf left an error unread", reason=reason)
 
 
 class _FromThread:

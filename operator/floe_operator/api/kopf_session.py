@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 
 from floe_operator.api import errors, pages
-from floe_operator.api.session import Keeper, Session
+from floe_operator.api.session import Keeper, Session, without_headers
 from floe_operator.api.stream_state import HEADERS_SECONDS, SHORT_SECONDS, StreamState
 from floe_operator.api.unreachable import unreachable
 from floe_operator.api.watch_events import MalformedEvent, event, lines
@@ -77,6 +77,11 @@ def session(keeper: Keeper, path: str, state: StreamState, listener: Listener) -
             kept.popall("Retry-After", None)
             return kept
 
+        @property
+        def request_info(self) -> aiohttp.RequestInfo:
+            """What was asked, without the credentials: kopf puts it into errors."""
+            return without_headers(super().request_info)
+
         async def text(self, encoding: str | None = None, errors: str = "replace") -> str:
             return await super().text(encoding or "utf-8", errors)
 
@@ -126,8 +131,12 @@ def _trace(keeper: Keeper, path: str, state: StreamState, listener: Listener) ->
             body = await answer.read()
             state.failed(str(errors.from_status(answer.status, body, answer.headers.get("Retry-After"))))
 
-    async def fails(_: Any, __: Any, request: aiohttp.TraceRequestExceptionParams) -> None:
+    async def fails(
+        client: aiohttp.ClientSession, _: Any, request: aiohttp.TraceRequestExceptionParams
+    ) -> None:
         listener.alive()
+        if client.closed:
+            return  # that is why
         error = request.exception
         if isinstance(error, TimeoutError):
             listener.answered("timeout")

@@ -83,7 +83,7 @@ class Session:
         try:
             answer = await self._send(credentials, method, url, headers, options)
             if answer.status != _UNAUTHORIZED:
-                self._note(answer.status)
+                self._note(answer)
                 return answer
         except aiohttp.ClientError as error:
             if (fault := tls_fault(error)) is None:
@@ -100,14 +100,14 @@ class Session:
                 return answer
             answer.release()
         answer = await self._send(renewed, method, url, headers, options)
-        self._note(answer.status)
+        self._note(answer)
         return answer
 
-    def _note(self, status: int) -> None:
-        """Note what an answer says about the credentials; that of a broken proxy says nothing."""
-        if status == _UNAUTHORIZED:
+    def _note(self, answer: aiohttp.ClientResponse) -> None:
+        """Note what an answer says about the credentials; the page of a proxy says nothing."""
+        if answer.status == _UNAUTHORIZED:
             self._keeper.refused()
-        elif status < _SERVER_ERROR:
+        elif answer.status < _SERVER_ERROR and answer.content_type == "application/json":
             self._keeper.accepted()
 
     async def _send(
@@ -122,17 +122,23 @@ class Session:
             raise aiohttp.ClientConnectionError("the session was closed")
         transport = credentials.transport
         proof = transport.proxy_authorization
-        return await self._client(credentials).request(
-            method,
-            transport.server + url,
-            # A list, since some names come more than once.
-            headers=[*{**self.headers, **(headers or {})}.items(), *credentials.headers],
-            server_hostname=transport.server_name,
-            proxy=transport.proxy,
-            proxy_headers={"Proxy-Authorization": proof} if proof else None,
-            allow_redirects=False,
-            **options,
-        )
+        try:
+            return await self._client(credentials).request(
+                method,
+                transport.server + url,
+                # A list, since some names come more than once.
+                headers=[*{**self.headers, **(headers or {})}.items(), *credentials.headers],
+                server_hostname=transport.server_name,
+                proxy=transport.proxy,
+                proxy_headers={"Proxy-Authorization": proof} if proof else None,
+                allow_redirects=False,
+                **options,
+            )
+        except aiohttp.ClientResponseError as error:
+            # Whatever shows the error with its arguments would show the headers, and so the credentials.
+            error.request_info = without_headers(error.request_info)
+            error.args = (error.request_info, *error.args[1:])
+            raise
 
     def _client(self, credentials: Credentials) -> aiohttp.ClientSession:
         """Return the client whose connections have these credentials; those of older ones will be closed."""
@@ -169,3 +175,10 @@ class Session:
             await client.close()
         self._clients.clear()
         self._retired.clear()
+
+
+def without_headers(request: aiohttp.RequestInfo) -> aiohttp.RequestInfo:
+    """Return what is known about a request, without its headers."""
+    headers = request.headers.copy()
+    headers.clear()
+    return request._replace(headers=type(request.headers)(headers))

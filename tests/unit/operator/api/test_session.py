@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import ssl
@@ -211,12 +212,22 @@ async def test_requests_are_sent_as_whom_the_kubeconfig_says(rotating: Rotating)
     assert ("User-Agent", "floe-operator") in sent
 
 
-@pytest.mark.parametrize(("code", "is_accepted"), [(200, True), (403, True), (404, True), (502, False)])
-async def test_an_answer_accepts_the_credentials_unless_it_is_a_failure_of_the_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, is_accepted: bool
+@pytest.mark.parametrize(
+    ("code", "kind", "is_accepted"),
+    [
+        (200, "application/json", True),
+        (403, "application/json", True),
+        (404, "application/json", True),
+        (502, "application/json", False),
+        (200, "text/html", False),
+        (403, "text/html", False),
+    ],
+)
+async def test_an_answer_accepts_the_credentials_unless_it_may_be_another_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: str, is_accepted: bool
 ) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=code)
+        return web.Response(status=code, content_type=kind)
 
     async with TlsServer(tmp_path, answer).serving() as server:
         Rotating(tmp_path, server, monkeypatch).names(user={"token": "t"})
@@ -225,6 +236,37 @@ async def test_an_answer_accepts_the_credentials_unless_it_is_a_failure_of_the_s
         async with session_of(made) as session:
             assert await status(session) == code
         assert (made.refused_since is None) == is_accepted
+
+
+class Garbage:
+    """Something that takes a request, and answers in no protocol that anybody expects."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self.answer)
+        writer.close()
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_proxy"),
+    [(b"<html>\r\n\r\n", False), (b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", True)],
+)
+async def test_no_error_contains_the_credentials(rotating: Rotating, answer: bytes, is_proxy: bool) -> None:
+    async with await asyncio.start_server(Garbage(answer).serve, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        through = {"proxy-url": f"http://jane:s3cret@{address}"}
+        rotating.names(
+            cluster=through if is_proxy else {"server": f"http://{address}"}, user={"token": "s3cret"}
+        )
+        async with session_of(await login()) as session:
+            with pytest.raises(aiohttp.ClientResponseError) as error:
+                await status(session)
+    shown = repr(error.value) + repr(error.value.args) + repr(vars(error.value)) + str(error.value)
+    assert "s3cret" not in shown
+    assert "Basic" not in shown
 
 
 async def test_a_redirect_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
