@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 import structlog
@@ -51,10 +52,14 @@ class Deadline:
 
 
 class Watchdog:
-    """A thread that ends the process when the deadline passes, even while the event loop is blocked."""
+    """A thread that ends the process when the deadline passes, even while the event loop is blocked.
 
-    def __init__(self, deadline: Deadline) -> None:
+    `why` returns why it passed, as far as known.
+    """
+
+    def __init__(self, deadline: Deadline, why: Callable[[], str]) -> None:
         self._deadline = deadline
+        self._why = why
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, name="leader watchdog", daemon=True).start()
 
@@ -65,7 +70,7 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._stopped.wait(min(_LOOK_SECONDS, max(0.0, self._deadline.left()))):
             if self._deadline.left() <= 0 and not self._stopped.is_set():
-                end_process("the Lease was not renewed in time")
+                end_process(self._why() or "the Lease was not renewed in time")
 
 
 def end_process(why: str) -> NoReturn:

@@ -74,6 +74,8 @@ class Elector:
         self._said: Said[str] = Said()
         self._has_asked = False
         """Whether the Lease might name this candidate."""
+        self._not_renewed = ""
+        """Why the last attempt to renew the Lease failed; empty if it did not."""
         self.obstacle = "the Lease has not been read yet"
         """Why this candidate neither leads nor knows who does, worded for users; otherwise empty."""
 
@@ -111,12 +113,12 @@ class Elector:
                 if oddity := self._observer.oddity(time.monotonic()):
                     self.obstacle = f"the Lease {LEASE!r} is odd: {oddity}"
                     self._say(_log.warning, self.obstacle)
-                else:
+                elif self._observer.holder:
                     self._say(_log.info, f"standing by for {self._observer.holder}")
                 pause = min(pause, wait + 0.1 * random.random())  # noqa: S311
             await asyncio.sleep(pause)
         _log.info("leading", lease=LEASE, identity=self.identity)
-        self._watchdog = Watchdog(self._deadline)
+        self._watchdog = Watchdog(self._deadline, lambda: self._not_renewed)
         self._renewals = asyncio.create_task(self._keep(), name="leader election")
 
     def _say(self, log: Callable[..., object], why: str) -> None:
@@ -162,22 +164,22 @@ class Elector:
 
     async def _keep(self) -> None:
         """Renew the Lease until cancelled."""
-        reason, pause = "", self._timing.retry
+        pause = self._timing.retry
         while True:
             await asyncio.sleep(pause)
             started = since_boot()
             if (left := self.time_left()) <= 0:
-                self._lose(reason or "the Lease was not renewed in time")
+                self._lose(self._not_renewed or "the Lease was not renewed in time")
             try:
                 # At most `retry` seconds, so that a hanging request leaves time for another attempt.
                 await self._renew(min(left, self._timing.retry))
             except Exception as error:  # noqa: BLE001 -- whatever happened, the Lease was not renewed
-                reason = str(error)
+                self._not_renewed = reason = str(error)
                 if self._said.is_new("not renewed", reason):
                     _log.warning("Lease not renewed", reason=reason, seconds_left=round(self.time_left(), 1))
                 pause = self._pause_after(error)
             else:
-                reason, pause = "", self._timing.retry
+                self._not_renewed, pause = "", self._timing.retry
                 self._said.is_over("not renewed")
                 self._deadline.put_off(started + self._timing.renew_deadline)
 
@@ -200,7 +202,7 @@ class Elector:
                 pass
         lease = await self._read(until - since_boot())
         if lease is not None and lease.holder != self.identity:
-            self._lose(f"{lease.holder or 'nobody'} holds the Lease now")
+            self._lose(f"{lease.holder_shown or 'nobody'} holds the Lease now")
         self._lease = lease or Lease(metadata=_fresh(self._lease))
         await self._write(until - since_boot())
 

@@ -12,9 +12,12 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from floe_operator.rules.conditions import bounded
 from floe_operator.rules.foreign_json import mapping, text
 
 API_VERSION = "coordination.k8s.io/v1"
+_SHOWN_BYTES = 200
+"""How much of a holder's identity is shown: whoever may write Leases may write anything into one."""
 _RELEASED_SECONDS = 1
 """The duration of a released Lease, in seconds, as client-go writes it."""
 _MOST_TRANSITIONS = 2**31 - 1
@@ -66,6 +69,11 @@ class Lease:
     record: Mapping[str, Any] = field(default_factory=dict)
     """The spec; a change to it is a sign of life."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def holder_shown(self) -> str:
+        """The holder as it can be shown."""
+        return bounded(self.holder, _SHOWN_BYTES)
 
     @property
     def is_stored(self) -> bool:
@@ -141,8 +149,8 @@ class Observer:
 
     @property
     def holder(self) -> str:
-        """The other process that held the Lease when it was last seen; empty if there was none."""
-        return self._other.holder if self._other else ""
+        """The other process that held the Lease when it was last seen, as it can be shown; empty if none."""
+        return self._other.holder_shown if self._other else ""
 
     def decide(self, lease: Lease | None, now: float) -> tuple[Step, float]:
         """Return what to do with the Lease as just seen, and for how many seconds to WAIT at most.
@@ -167,7 +175,8 @@ class Observer:
     def _left(self, now: float) -> float:
         if self._other is None:
             return 0.0
-        promised = self._other.duration or self._timing.duration
+        # A shorter one was written by hand: its holder may write for as long as we would.
+        promised = max(self._other.duration or 0.0, self._timing.duration)
         if promised > _BELIEVED_SECONDS:
             promised = self._patience
         return self._changed_at + promised - now
@@ -180,7 +189,7 @@ class Observer:
         """Return what is odd about the Lease that another process holds, for users; empty if nothing is."""
         if self._other is None:
             return ""
-        holder, promised = self._other.holder, self._other.duration or 0.0
+        holder, promised = self.holder, self._other.duration or 0.0
         if promised > _BELIEVED_SECONDS:
             return (
                 f"{holder} holds it for {promised:.0f} s at a time; without a renewal it is taken over after "

@@ -58,16 +58,35 @@ def test_the_watchdog_notices_that_the_machine_slept(
     monkeypatch.setattr(deadline, "end_process", end_process)
     until = Deadline()
     until.put_off(since_boot() + HOUR / 2)
-    watchdog = Watchdog(until)
+    watchdog = Watchdog(until, lambda: "")
     request.getfixturevalue("sleep_for_an_hour")
     assert ended.wait(30)
+
+
+def test_the_watchdog_says_why_the_deadline_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons: list[str] = []
+    ended = threading.Event()
+
+    def end_process(why: str) -> None:
+        watchdog.stop()
+        reasons.append(why)
+        ended.set()
+
+    monkeypatch.setattr(deadline, "end_process", end_process)
+    for why in ("the credentials are not accepted", ""):
+        ended.clear()
+        until = Deadline()
+        until.put_off(since_boot() + 0.2)
+        watchdog = Watchdog(until, lambda why=why: why)  # type: ignore[misc]
+        assert ended.wait(30)
+    assert reasons == ["the credentials are not accepted", "the Lease was not renewed in time"]
 
 
 def test_a_stopped_watchdog_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "end_process", pytest.fail)
     until = Deadline()
     until.put_off(since_boot() + HOUR)
-    watchdog = Watchdog(until)
+    watchdog = Watchdog(until, lambda: "")
     watchdog.stop()
     until.clear()
 

@@ -59,6 +59,11 @@ RENEWED = lease(OTHER, renewed=NOW + timedelta(seconds=4))
         pytest.param([(0, HELD), (15, HELD)], Step.TAKE, id="held, expired"),
         pytest.param([(0, HELD), (14, RENEWED), (28, RENEWED)], Step.WAIT, id="a renewal starts a new term"),
         pytest.param([(0, HELD), (14, RENEWED), (29, RENEWED)], Step.TAKE, id="a renewal expires too"),
+        pytest.param(
+            [(0, lease(OTHER, seconds=1)), (14, lease(OTHER, seconds=1))],
+            Step.WAIT,
+            id="a shorter term: its holder does not know",
+        ),
         pytest.param([(0, lease(ME))], Step.RENEW, id="ours: an answer was lost"),
         pytest.param([(0, lease("", seconds=1))], Step.TAKE, id="released"),
         pytest.param([(0, HELD), (1, lease("", seconds=1))], Step.TAKE, id="released while we watched"),
@@ -132,6 +137,13 @@ def test_what_is_odd_about_a_lease_is_named(seen: Lease, now: float, oddity: str
     observer.decide(seen, 0.0)
     assert observer.oddity(now).startswith(oddity)
     assert bool(observer.oddity(now)) == bool(oddity)
+
+
+def test_a_holder_is_shown_in_printable_characters_and_not_at_any_length() -> None:
+    observer = Observer(ME, Timing())
+    observer.decide(lease("a\n\u202e" + "b" * 5_000), 0.0)
+    assert observer.holder.isprintable()
+    assert len(observer.holder) <= 200
 
 
 @pytest.mark.parametrize("holder", [ME, OTHER])
