@@ -29,7 +29,7 @@ _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1
 _CLUSTER_CONFIG = "client.authentication.k8s.io/exec"
 _BYTES = 1_000_000
 """Bytes of what a program prints that are read; credentials are smaller."""
-_WORDS = 300
+_WORDS = 1_000
 """Characters of what a program says that are passed on."""
 
 

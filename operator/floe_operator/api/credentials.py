@@ -196,7 +196,7 @@ def _read(field_name: str, path: str) -> bytes:
 def _authorization(user: User, issued: Issued) -> Iterator[tuple[str, str]]:
     token = issued.token
     if not token and user.token_file:
-        token = _read("tokenFile", user.token_file).decode("utf-8", "replace").strip()
+        token = _read("tokenFile", user.token_file).decode("utf-8-sig", "replace").strip()
         if not token:
             raise KubeconfigError(f"tokenFile: the file {user.token_file} is empty")
     if not token and user.token is not None:

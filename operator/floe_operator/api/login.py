@@ -28,6 +28,8 @@ _MOST_CHANGES = 10
 """How often files may change while they are waited for."""
 _PAUSES = Backoff(first=2.0, longest=20.0)
 """How long credentials that were just read are not read again, whoever rejects them."""
+_CALM_SECONDS = 60.0
+"""Seconds after which a rejection is a new one, whatever was rejected before."""
 _EARLY_SECONDS = 40.0
 """Seconds before the end of their validity when credentials are renewed: more than a credential plugin gets
 and a look takes."""
@@ -47,7 +49,7 @@ class Login:
         self._look_at = 0.0
         self._read_at = 0.0
         self._rejections = 0
-        """How often in a row credentials were read again because those of before were rejected."""
+        """How often in a row credentials were rejected soon after they were read."""
         self._issued: tuple[Exec, Cluster, Issued] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._said: Said[str] = Said()
@@ -72,7 +74,7 @@ class Login:
     @property
     def awaited(self) -> str:
         """What requests wait for because it brings new credentials, for users; empty if nothing is."""
-        if self._reading is None or not (self._rejections or self._expires_within(0.0)):
+        if self._reading is None or not (self.refused_since or self._expires_within(0.0)):
             return ""
         program = self._chosen.user.exec if self._chosen is not None else None
         return f"the credential plugin {program.command}" if program is not None else "the credentials' files"
@@ -107,9 +109,10 @@ class Login:
         if self.current is not rejected:
             return self.current
         if self._reading is None:
-            if time.monotonic() - self._read_at < _PAUSES.after(self._rejections + 1):
+            since = time.monotonic() - self._read_at
+            if since < _PAUSES.after(self._rejections + 1):
                 return self.current
-            self._rejections += 1
+            self._rejections = self._rejections + 1 if since < _CALM_SECONDS else 1
         self._issued = None  # whatever a plugin issued was rejected
         await asyncio.shield(self._read_in_background())
         return self.current
@@ -117,7 +120,6 @@ class Login:
     def accepted(self) -> None:
         """Note that the API server accepted the credentials."""
         self.refused_since = None
-        self._rejections = 0
 
     def refused(self) -> None:
         """Note that the API server refused the credentials."""
@@ -178,7 +180,11 @@ class Login:
             raise KubeconfigError(fault)
         used = referenced(found)
         seen = (*own, *states(used))
-        made = credentials(found, await self._issue(found))
+        issued = await self._issue(found)
+        made = credentials(found, issued)
+        # Only now: what cannot be used is not kept, and is asked for again.
+        if found.user.exec is not None and issued is not None:
+            self._issued = found.user.exec, found.cluster, issued
         self._chosen, self._files, self._seen = found, [*self._source.files, *used], seen
         if made != self._current:
             if self._current is not None:
@@ -194,9 +200,7 @@ class Login:
             expires_at = self._issued[2].expires_at
             if expires_at is None or time.time() < expires_at - _EARLY_SECONDS:
                 return self._issued[2]
-        issued = await credential_plugin.issue(program, found.cluster)
-        self._issued = program, found.cluster, issued
-        return issued
+        return await credential_plugin.issue(program, found.cluster)
 
 
 async def login() -> Login:
@@ -206,7 +210,7 @@ async def login() -> Login:
         ClusterConfigError: There are none, or they cannot be used.
     """
     namespace = service_account_namespace()
-    hint = "" if namespace is not None else " (KUBECONFIG names the file to use; `kubectl version` tests it)"
+    hint = "" if namespace is not None else " (KUBECONFIG names the file to use)"
     try:
         made = Login(InCluster(namespace) if namespace is not None else Kubeconfig())
         await made.begin()

@@ -26,7 +26,7 @@ class KubeconfigError(ValueError):
     def __init__(self, message: str, *, output: str = "") -> None:
         super().__init__(message)
         self.output = output
-        """What a credential plugin said; it may be secret, so it is not for everybody."""
+        """What a credential plugin said: for the log only, because anybody in the cluster may see /readyz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,17 @@ def chosen(files: Sequence[tuple[Path, object]], context: str = "") -> Chosen:
     mappings = [(path, _mapping(path, content)) for path, content in files]
     context = context or next((name for _, file in mappings if (name := _current(file))), "")
     if not context:
-        raise KubeconfigError("no current-context is set: choose one with `kubectl config use-context`")
-    in_use = _entry(mappings, "contexts", "context", context, Context)[1]
-    folder, cluster = _entry(mappings, "clusters", "cluster", in_use.cluster, Cluster)
+        where = ", ".join(str(path) for path, _ in files)
+        raise KubeconfigError(
+            f"no current-context is set in {where}: choose one with `kubectl config use-context`"
+        )
+    in_use = _entry(mappings, "contexts", "context", context, Context, "")[1]
+    used = f"context {context!r} uses"
+    folder, cluster = _entry(mappings, "clusters", "cluster", in_use.cluster, Cluster, used)
     cluster = _absolute(cluster, folder, "certificate_authority")
     user = User()
     if in_use.user:
-        folder, user = _entry(mappings, "users", "user", in_use.user, User)
+        folder, user = _entry(mappings, "users", "user", in_use.user, User, used)
         user = _absolute_user(user, folder)
     _refuse(in_use.cluster, cluster, in_use.user, user)
     return Chosen(context, cluster, user, in_use.namespace or "default")
@@ -66,17 +70,37 @@ def chosen(files: Sequence[tuple[Path, object]], context: str = "") -> Chosen:
 def cannot_replace(old: Chosen, new: Chosen) -> str:
     """Return why a running operator must not go on with another context; empty if it may.
 
-    Another server may be another cluster, where this operator does not hold the Lease. A file that is cut off
-    may lack the part that says who sends the requests, or as whom.
+    Another way to the server may lead to another cluster, where this operator does not hold the Lease. A file
+    that is cut off may lack the part that says whom to trust, who sends the requests, or as whom.
     """
-    restart = "restart the operator if this is meant"
-    if new.cluster.server != old.cluster.server:
-        return f"the server has changed from {old.cluster.server} to {new.cluster.server}: {restart}"
-    if old.user.as_user and not new.user.as_user:
-        return f"`as` is no longer set: {restart}"
+    before, now = _lasting(old), _lasting(new)
+    if changed := [name for name in before if before[name] != now[name]]:
+        return f"{' and '.join(changed)} changed: restart the operator if this is meant"
+    if _trusts_somebody(old.cluster) and not _trusts_somebody(new.cluster):
+        return "certificate-authority is no longer set: restart the operator if this is meant"
     if _proves_something(old.user) and not _proves_something(new.user):
-        return f"the user no longer has any credentials: {restart}"
+        return "the user no longer has any credentials: restart the operator if this is meant"
     return ""
+
+
+def _lasting(chosen: Chosen) -> dict[str, object]:
+    """Return the fields that say where requests go and as whom they are sent, which stay as they were."""
+    cluster, user = chosen.cluster, chosen.user
+    proxy = urlsplit(cluster.proxy_url or "")
+    return {
+        "server": cluster.server,
+        "tls-server-name": cluster.tls_server_name or "",
+        "insecure-skip-tls-verify": bool(cluster.insecure_skip_tls_verify),
+        "proxy-url": (proxy.scheme, proxy.hostname, proxy.port),  # its password may change
+        "as": user.as_user or "",
+        "as-uid": user.as_uid or "",
+        "as-groups": user.as_groups,
+        "as-user-extra": user.as_user_extra or {},
+    }
+
+
+def _trusts_somebody(cluster: Cluster) -> bool:
+    return bool(cluster.certificate_authority or cluster.certificate_authority_data)
 
 
 def _proves_something(user: User) -> bool:
@@ -109,9 +133,9 @@ Section = TypeVar("Section", bound=BaseModel)
 
 
 def _entry(
-    files: Sequence[_File], section: str, what: str, name: str, model: type[Section]
+    files: Sequence[_File], section: str, what: str, name: str, model: type[Section], used: str
 ) -> tuple[Path, Section]:
-    """Return the first entry with a name, and the folder of its file."""
+    """Return the first entry with a name, and the folder of its file; `used` says what needs it."""
     for path, file in files:
         entries = file.get(section)
         if not isinstance(entries, list | None):
@@ -119,7 +143,10 @@ def _entry(
         for entry in entries or ():
             if isinstance(entry, Mapping) and entry.get("name") == name:
                 return path.parent, _parsed(entry.get(what), f"{path}: {what} {name!r}", model)
-    raise KubeconfigError(f"the kubeconfig has no {what} {name!r}")
+    where = ", ".join(str(path) for path, _ in files)
+    if used:
+        raise KubeconfigError(f"{used} {what} {name!r}, which is not in {where}")
+    raise KubeconfigError(f"there is no {what} {name!r} in {where}")
 
 
 def _parsed(content: object, where: str, model: type[Section]) -> Section:
@@ -161,7 +188,8 @@ def _faults_of_cluster(cluster: Cluster) -> Iterator[str]:
         server = urlsplit(cluster.server)
         _ = server.port
     except ValueError:
-        yield "server is not a URL"
+        given = "" if "@" in cluster.server else f", not {cluster.server}"  # what is before @ may be secret
+        yield f"server must be a URL such as https://HOST:6443{given}"
         return
     if not cluster.server:
         yield "server is not set"
@@ -213,7 +241,7 @@ def _faults_of_user(user: User) -> Iterator[str]:
     if user.auth_provider is not None:
         yield (
             f"auth-provider {user.auth_provider.name!r} is not supported: use a credential plugin (exec), "
-            "such as kubelogin"
+            "such as kubelogin or gke-gcloud-auth-plugin"
         )
     if user.exec is not None and user.exec.interactive_mode == "Always":
-        yield "exec.interactiveMode Always is not supported: an operator has no terminal"
+        yield "exec.interactiveMode Always is not supported: an operator has no terminal; set it to Never"

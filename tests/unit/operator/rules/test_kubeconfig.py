@@ -82,6 +82,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {},
         "server must be a URL such as https://HOST:6443, not api.example:6443",
     ),
+    ({"server": "https://api.example:6443o"}, {}, "HOST:6443, not https://api.example:6443o"),
     ({"server": "ftp://api.example"}, {}, "server must be a URL"),
     ({"server": "https://"}, {}, "server must be a URL"),
     ({"server": "ftp://jane:secret@api.example"}, {}, "server must be a URL such as https://HOST:6443"),
@@ -213,11 +214,17 @@ def test_the_context_in_use_can_be_another_than_the_current_one() -> None:
         ([None], "no current-context is set"),
         ([[]], "/home/jane/.kube/config is not a kubeconfig: it holds no mapping"),
         (["a"], "is not a kubeconfig"),
-        ([{"current-context": "c"}], "the kubeconfig has no context 'c'"),
-        ([{**content(), "clusters": []}], "the kubeconfig has no cluster 'c'"),
-        ([{**content(), "users": None}], "the kubeconfig has no user 'u'"),
+        ([{"current-context": "c"}], "there is no context 'c' in /home/jane/.kube/config"),
+        (
+            [{**content(), "clusters": []}],
+            "context 'c' uses cluster 'c', which is not in /home/jane/.kube/config",
+        ),
+        (
+            [{**content(), "users": None}],
+            "context 'c' uses user 'u', which is not in /home/jane/.kube/config",
+        ),
         ([{**content(), "contexts": {}}], "/home/jane/.kube/config: contexts is not a list"),
-        ([{**content(), "users": [{"user": {}}]}], "the kubeconfig has no user 'u'"),
+        ([{**content(), "users": [{"user": {}}]}], "context 'c' uses user 'u', which is not in"),
         ([{**content(), "users": [{"name": "u", "user": []}]}], "/home/jane/.kube/config: user 'u': Input"),
     ],
 )
@@ -238,10 +245,26 @@ def test_entries_that_are_not_in_use_do_not_matter(entry: object) -> None:
 REPLACED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"token": "new", "as": "robot"}, ""),
     ({}, {"exec": {"command": "a", "apiVersion": "v1"}, "as": "robot"}, ""),
-    ({}, {"token": "t", "as": "other"}, ""),
-    ({"tls-server-name": "other"}, {"token": "t", "as": "robot"}, ""),
-    ({"server": "https://other"}, {"token": "t", "as": "robot"}, "the server has changed from"),
-    ({}, {"token": "t"}, "`as` is no longer set"),
+    ({"certificate-authority-data": "YQ=="}, {"token": "t", "as": "robot"}, ""),
+    ({"proxy-url": "http://jane:new@proxy"}, {"token": "t", "as": "robot"}, ""),
+    ({"disable-compression": True}, {"token": "t", "as": "robot"}, ""),
+    ({"server": "https://other"}, {"token": "t", "as": "robot"}, "server changed"),
+    ({"tls-server-name": "other"}, {"token": "t", "as": "robot"}, "tls-server-name changed"),
+    ({"proxy-url": None}, {"token": "t", "as": "robot"}, "proxy-url changed"),
+    ({"proxy-url": "http://other"}, {"token": "t", "as": "robot"}, "proxy-url changed"),
+    (
+        {"certificate-authority": None, "insecure-skip-tls-verify": True},
+        {"token": "t", "as": "robot"},
+        "insecure-skip-tls-verify changed",
+    ),
+    (
+        {"certificate-authority": None},
+        {"token": "t", "as": "robot"},
+        "certificate-authority is no longer set",
+    ),
+    ({}, {"token": "t"}, "as changed"),
+    ({}, {"token": "t", "as": "other"}, "as changed"),
+    ({}, {"token": "t", "as": "robot", "as-groups": ["admins"]}, "as-groups changed"),
     ({}, {"as": "robot"}, "the user no longer has any credentials"),
 ]
 
@@ -250,7 +273,9 @@ REPLACED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 def test_a_running_operator_keeps_to_its_server_and_does_not_lose_who_it_is(
     cluster: dict[str, Any], user: dict[str, Any], words: str
 ) -> None:
-    fault = cannot_replace(choose(user={"token": "t", "as": "robot"}), choose(cluster, user))
+    trusted = {"certificate-authority": "ca.crt", "proxy-url": "http://jane:old@proxy"}
+    before = choose(trusted, {"token": "t", "as": "robot"})
+    fault = cannot_replace(before, choose({**trusted, **cluster}, user))
     assert fault.startswith(words)
     assert bool(fault) == bool(words)
 
