@@ -97,24 +97,28 @@ class Reconciler:
             self._changed.pop(plugin, None)
         elif seen is None or not self._is_there(seen):
             return DONE  # it has been deleted since, and that event enqueued the plugin
-        kind: Kind = "status" if decision.status is not None else "object"
-        result: Result = DONE
-        try:
-            result = await self._write(plugin, seen, decision)
-        except errors.Conflict as error:
-            self._refusals.refused(plugin, kind, str(error), is_race=True)
-            return DONE
-        except errors.REFUSALS as error:
-            self._refusals.refused(plugin, kind, str(error))
-        else:
-            self._refusals.over(plugin)
         # After the write, so that the status says why before the plugin stops or starts. A refusal can last:
         # it must not keep a plugin running that has to stop.
+        try:
+            result = await self._write(plugin, seen, decision)
+        except errors.MissingRight:
+            self._run(plugin, decision)
+            raise
+        except (*errors.REFUSALS, errors.Conflict) as error:
+            kind: Kind = "status" if decision.status is not None else "object"
+            is_race = isinstance(error, errors.Conflict)
+            if not self._refusals.refused(plugin, kind, str(error), is_race=is_race):
+                self._run(plugin, decision)
+            return DONE
+        self._refusals.over(plugin)
+        self._run(plugin, decision)
+        return result
+
+    def _run(self, plugin: PluginId, decision: Decision) -> None:
         if isinstance(decision.run, Run):
             self._prober.want(plugin, decision.run)
         elif decision.run is Rest.STOP and not decision.forget:
             self._prober.drop(plugin)
-        return result
 
     def _is_there(self, seen: FloePlugin) -> bool:
         """Return True if the object is still the one that was seen and is not being deleted."""

@@ -19,7 +19,7 @@ import structlog
 
 from floe_core.plugin_types import PluginId
 from floe_operator.rules.resource import object_name
-from floe_operator.said import Said, gist
+from floe_operator.said import Said, gist, without
 
 Kind = Literal["object", "status"]
 
@@ -35,10 +35,11 @@ _log = structlog.get_logger(__name__)
 
 
 class _Cause(NamedTuple):
-    """What is refused and the gist of why; when it ends for one plugin, it probably ends for all."""
+    """What is refused and why; when it ends for one plugin, it probably ends for all."""
 
     kind: Kind
-    gist: str
+    words: str
+    """The reason without what differs between plugins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Refusals:
         self._enqueue = enqueue
         self._causes: dict[PluginId, _Cause] = {}
         self._groups: collections.OrderedDict[_Cause, _Group] = collections.OrderedDict()
-        self._said: Said[_Cause] = Said(again_after=_SAID_AGAIN_SECONDS)
+        self._said: Said[tuple[Kind, str]] = Said(again_after=_SAID_AGAIN_SECONDS)
         self._counts = {"object": 0, "status": 0, "deletion": 0}
 
     @property
@@ -86,22 +87,26 @@ class Refusals:
             if (cause := self._causes.get(plugin)) is not None and plugin in self._groups[cause].tried:
                 self._forget(plugin)
 
-    def refused(self, plugin: PluginId, kind: Kind, reason: str, *, is_race: bool = False) -> None:
+    def refused(self, plugin: PluginId, kind: Kind, reason: str, *, is_race: bool = False) -> bool:
         """Note that a write was refused, and log why unless that was said before.
 
         `is_race`: another client may just have been faster, so that it is said only if it happens again.
+        Return True if that may be all.
         """
         self._counts[kind] += 1
         is_first = self._forget(plugin) is None
-        cause = _Cause(kind, gist(reason, object_name(plugin), plugin.slug))
+        names = object_name(plugin), plugin.slug
+        cause = _Cause(kind, without(reason, *names))
         self._causes[plugin] = cause
         self._groups.setdefault(cause, _Group()).waiting[plugin] = None
-        if (is_first and is_race) or not self._said.is_new(cause):
-            return
-        if kind == "object":
-            _log.error("cannot write a FloePlugin", plugin=plugin.slug, reason=reason)
-        else:
-            _log.warning("cannot write the status of a FloePlugin", plugin=plugin.slug, reason=reason)
+        if is_first and is_race:
+            return True
+        if self._said.is_new((kind, gist(reason, *names))):
+            if kind == "object":
+                _log.error("cannot write a FloePlugin", plugin=plugin.slug, reason=reason)
+            else:
+                _log.warning("cannot write the status of a FloePlugin", plugin=plugin.slug, reason=reason)
+        return False
 
     def deletion_refused(self) -> None:
         """Count a deletion that was refused. Nothing is held: each scan shows what is left to delete."""

@@ -12,15 +12,21 @@ from typing import Generic, TypeVar
 Subject = TypeVar("Subject", bound=Hashable)
 
 _PARTICULARS = re.compile(r'"[^"]*"|\d+')
+_WITH_DIGITS = re.compile(r"[\w-]*\d[\w-]*")
 _MOST = 10_000
 """Maximum number of subjects; the oldest are forgotten first and then count as new."""
 
 
 def gist(text: str, *names: str) -> str:
     """Return a text without these names, quoted ones and numbers: what many objects and attempts share."""
+    return _PARTICULARS.sub("", without(text, *names))
+
+
+def without(text: str, *names: str) -> str:
+    """Return a text without these names, and without words that have digits, such as versions and uids."""
     for name in names:
         text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "", text)
-    return _PARTICULARS.sub("", text)
+    return _WITH_DIGITS.sub("", text)
 
 
 class Said(Generic[Subject]):

@@ -25,6 +25,9 @@ REFUSALS: dict[str, tuple[Fault, str]] = {
     "403 by a quota": (refusal(403, 'floeplugins "a" is forbidden: exceeded quota: q'), "exceeded quota: q"),
     "a page instead of an answer": (answers(200, b"<html>log in</html>"), "is not a JSON object"),
     "a page with 403": (answers(403, b"<html>blocked</html>"), "(403): HTTP 403"),
+    "a gateway's 404": (answers(404, b'{"message": "no such route"}'), "(404): no such route"),
+    "a page with 502": (answers(502, b"<html>bad gateway</html>"), "answered 502 instead of the API server"),
+    "JSON of somebody else": (answers(200, b'{"error": "log in"}'), "is no FloePlugin"),
 }
 
 

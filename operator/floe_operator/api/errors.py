@@ -3,6 +3,7 @@
 ClusterError
 ├── ClusterConfigError      no usable kubeconfig; only the user can fix it
 ├── ClusterUnreachable      no answer, or none for now; a retry helps
+│   └── ProxyFailed         a proxy's page that says that it got no answer
 ├── Unauthorized            the credentials are not accepted
 ├── MissingRight            RBAC does not allow a verb on a resource; the error names both
 ├── NotAdmitted             a quota, a policy or a webhook forbids the write, or the webhook cannot be asked
@@ -19,7 +20,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from floe_operator.rules import foreign_json
@@ -36,6 +39,10 @@ class ClusterConfigError(ClusterError):
 
 class ClusterUnreachable(ClusterError):
     """The API server does not answer, or asks for a retry later."""
+
+
+class ProxyFailed(ClusterUnreachable):
+    """Something on the way answers with a page of its own, and does not say when to try again."""
 
 
 class Unauthorized(ClusterError):
@@ -82,7 +89,7 @@ class Refused(ClusterError):
     """The API server refuses the request."""
 
 
-REFUSALS = (NotAdmitted, NotInSchema, Refused)
+REFUSALS = (NotAdmitted, NotInSchema, Refused, ProxyFailed)
 """What a write is refused with although no permission is missing: people must change something else."""
 
 _KIND_TERMINATES = "not allowed while custom resource definition is terminating"
@@ -105,10 +112,17 @@ _PATCH_FAILED = "the server rejected our request due to an error in our request"
 https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/handlers/patch.go
 """
 
+_NO_SUCH_PATH = b"404 page not found"
+"""What the API server says, without a Status, of a path that it does not serve."""
+
 _FORBIDDEN = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>\S+)" in API group "(?P<group>\S*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
+
+
+_IMPERSONATES = re.compile(r'(?P<user>"[^"]*") cannot impersonate')
+"""https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/filters/impersonation/impersonation.go"""
 
 
 def why(error: BaseException) -> str:
@@ -125,6 +139,7 @@ def pause(error: Exception, seconds: float) -> float:
 def from_status(code: int, body: bytes, retry_after: str | None = None) -> ClusterError:
     """Return the error for an answer, based on its HTTP code and its metav1.Status."""
     status = _parse(body)
+    is_page = status.get("kind") != "Status"  # of a proxy; the API server answers with a Status
     message = " ".join(str(status.get("message") or f"HTTP {code}").split())[:1000]
     details = foreign_json.mapping(status.get("details"))
     causes = {
@@ -137,23 +152,34 @@ def from_status(code: int, body: bytes, retry_after: str | None = None) -> Clust
         return Unauthorized(
             "the API server does not accept the credentials: check the kubeconfig or the ServiceAccount"
         )
+    if code == 429 or code >= 500:
+        return _not_now(code, message, is_page, asked_to_wait(retry_after, details))
+    return _refusal(code, message, is_page, body, causes)
+
+
+def _refusal(code: int, message: str, is_page: bool, body: bytes, causes: Collection[str]) -> ClusterError:
+    """Return the error for an answer that would be the same again."""
     if code in (403, 409) and "NamespaceTerminating" in causes:
         return NamespaceTerminating(message)
-    if code == 403 and status.get("kind") == "Status":  # else a page of a proxy: permissions would not help
+    if code == 403 and not is_page:
         return _forbidden(message)
-    if code == 404:
+    if code == 404 and (not is_page or body.strip() == _NO_SUCH_PATH):
         return NotFound(message)
     if code == 409:
         return Conflict(message)
     if code == 422 and message == _PATCH_FAILED:
         return Conflict(f"the object is no longer as the patch requires: {message}")
-    if (code == 422 and _WE_WROTE.search(message)) or (code == 500 and _NOT_DECLARED in message):
+    refused = f"the API server refuses the request ({code}): {message}"
+    return NotInSchema(refused) if code == 422 and _WE_WROTE.search(message) else Refused(refused)
+
+
+def _not_now(code: int, message: str, is_page: bool, after: float | None) -> ClusterError:
+    """Return the error for an answer that may be another one later."""
+    if code == 500 and _NOT_DECLARED in message:
         return NotInSchema(f"the API server refuses the request ({code}): {message}")
-    if code == 429 or code >= 500:
-        return ClusterUnreachable(
-            f"the API server answered {code}: {message}", after=asked_to_wait(retry_after, details)
-        )
-    return Refused(f"the API server refuses the request ({code}): {message}")
+    if is_page and after is None:
+        return ProxyFailed(f"something on the way answered {code} instead of the API server: {message}")
+    return ClusterUnreachable(f"the API server answered {code}: {message}", after=after)
 
 
 def _is_of_admission(code: int, message: str) -> bool:
@@ -171,6 +197,12 @@ def _is_of_admission(code: int, message: str) -> bool:
 def _forbidden(message: str) -> ClusterError:
     if _KIND_TERMINATES in message:
         return NotFound(message)
+    if found := _IMPERSONATES.search(message):
+        return MissingRight(
+            f"{found['user']} may not act as whom the kubeconfig names in `as`: a ClusterRole must allow the "
+            f"verb impersonate on these users, groups, uids and userextras; or remove `as` ({message})",
+            right="impersonate",
+        )
     found = _FORBIDDEN.search(message)
     if not found and _FORBIDDEN_BY in message:
         return NotAdmitted(f"admission refuses the request: {message}")
@@ -196,9 +228,11 @@ def _parse(body: bytes) -> Mapping[str, Any]:
 def asked_to_wait(header: str | None, details: Mapping[str, Any]) -> float | None:
     """Return for how many seconds an answer asks to wait, by its Retry-After or its Status; at most a minute.
 
-    None means that it does not ask for it in seconds.
+    None means that it does not ask for that.
     """
     for value in (header, details.get("retryAfterSeconds")):
-        with contextlib.suppress(TypeError, ValueError, OverflowError):  # a date, or missing
-            return min(60.0, float(value or "nothing"))
+        with contextlib.suppress(TypeError, ValueError, OverflowError):  # missing, or no number
+            return min(60.0, max(0.0, float(value or "nothing")))
+    with contextlib.suppress(TypeError, ValueError, OverflowError):  # missing, or no date
+        return min(60.0, max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time()))
     return None

@@ -139,7 +139,7 @@ class EventRecorder:
                 return
             except errors.ClusterUnreachable as error:
                 self._say_once(str(error))
-                await asyncio.sleep(error.after or _RETRY_SECONDS)
+                await asyncio.sleep(errors.pause(error, _RETRY_SECONDS))
             except errors.NamespaceTerminating:
                 return
             except errors.ClusterError as error:

@@ -243,6 +243,8 @@ class FloePlugins:
                 self._refusals.pop(kind, None)
             raise
         self._refusals.pop(kind, None)
+        if kind != "deletion" and answer.get("kind") != KIND:  # perhaps a proxy's
+            raise errors.Refused(f"the answer to {method} {path} is no {KIND}")
         if kind == "status":
             self.crd.accepted()
         return answer

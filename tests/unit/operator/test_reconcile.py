@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from floe_operator.api.errors import ClusterUnreachable, Conflict, NotAdmitted
+from floe_operator.api.errors import ClusterUnreachable, Conflict, MissingRight, NotAdmitted
 from floe_operator.rules.load_states import LoadFault, Loading
 from floe_operator.rules.results import DONE, LATER, Result, RetryAfter
 from tests.unit.operator.reconcile_world import BASE, LABELS, TOP, World, loaded, scan
@@ -76,6 +76,20 @@ async def test_a_plugin_is_stopped_even_if_the_status_that_says_why_is_refused(p
     probed.fault = NotAdmitted("a policy")
     await probed.reconciler.reconcile(BASE)
     assert (probed.reasons(BASE)["Discovered"], probed.dropped) == ("Installed", [BASE])
+    assert probed.refusals.counts == {"object": 0, "status": 2, "deletion": 0}
+
+
+async def test_a_plugin_is_stopped_even_if_a_permission_is_missing_or_a_conflict_lasts(probed: World) -> None:
+    probed.scans.succeeded(scan(TOP))
+    probed.fault = MissingRight("no", right="patch floeplugins/status")
+    with pytest.raises(MissingRight):
+        await probed.reconciler.reconcile(BASE)
+    assert probed.dropped == [BASE]
+    probed.dropped.clear()
+    probed.fault = Conflict("somebody was faster")
+    for _ in range(2):
+        await probed.reconciler.reconcile(BASE)
+    assert probed.dropped == [BASE]
 
 
 async def test_a_refused_write_that_then_fails_otherwise_is_left_to_the_queue_and_its_back_off(

@@ -95,7 +95,7 @@ def test_a_cause_that_lasts_holds_up_no_plugin_that_is_refused_for_another(api: 
 
 def test_causes_take_turns_however_many_there_are(api: Api) -> None:
     held = plugins(3 * MOST)
-    api.words = lambda plugin: f"no {'x' * int(plugin.name[1:])}"
+    api.words = lambda plugin: f"no {'x' * (int(plugin.name[1:]) // 2)}"  # two of each
     api.hold(*held)
     rounds = [api.round() for _ in range(3)]
     assert [len(one) for one in rounds] == [MOST] * 3
@@ -153,6 +153,7 @@ def test_a_plugin_whose_attempt_ends_otherwise_is_left_to_the_queue(
     with nullcontext() if error is None else pytest.raises(type(error)), api.refusals.attempt(plugin):
         if error is not None:
             raise error
+    assert len(api.refusals) == 0
     api.attempts.clear()
     api.hold(other)
     assert api.round() == [other]
@@ -174,6 +175,13 @@ def test_one_policy_is_one_cause_and_said_once_however_it_names_the_object(
     with api.refusals.attempt(held[0]):
         api.refusals.over(held[0])
     assert api.attempts == held[1:]
+
+
+def test_what_is_quoted_tells_causes_apart(api: Api) -> None:
+    held = plugins(400)
+    api.words = lambda plugin: f'webhook "{"a" if plugin == held[-1] else "b"}" denied the request'
+    api.hold(*held)
+    assert held[-1] in api.round()
 
 
 def test_the_same_reason_is_said_once_and_counted_each_time(

@@ -31,7 +31,7 @@ class OneLease:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if "/leases" not in request.path:
             self.written.append(f"{request.method} {request.path}")
-            return web.json_response({"metadata": {}})
+            return web.json_response({"kind": "FloePlugin", "metadata": {}})
         if request.method != "GET":
             self.lease = await request.json()
             self.lease["metadata"]["resourceVersion"] = "1"

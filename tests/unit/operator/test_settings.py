@@ -67,6 +67,8 @@ def test_a_variable_is_read_in_kubernetes_units(
         ("log_level", "loud"),
         ("leader_elect", "perhaps"),
         ("mirror_labels", "a b=c"),
+        ("mirror_labels", "team"),
+        ("mirror_labels", "team=a,team=b"),
         ("mirror_labels", "team=data,floe.dev/plugin-type=x"),
         ("mirror_labels", "app.kubernetes.io/managed-by=Helm"),
         ("mirror_labels", "applyset.kubernetes.io/part-of=x"),
@@ -135,7 +137,7 @@ def test_a_variable_for_an_option_of_a_single_command_is_ignored(monkeypatch: py
         ("", {}),
         ("team=data", {"team": "data"}),
         (" team=data , example.com/cost-centre=7,", {"team": "data", "example.com/cost-centre": "7"}),
-        ("empty=,bare", {"empty": "", "bare": ""}),
+        ("empty=", {"empty": ""}),
     ],
 )
 def test_labels_of_mirrors_are_pairs(text: str, labels: dict[str, str]) -> None:

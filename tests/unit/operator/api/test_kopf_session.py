@@ -214,7 +214,7 @@ async def test_an_error_has_the_types_that_kopf_expects(body: bytes) -> None:
     [
         ("1", {}, True),
         ("", {"details": {"retryAfterSeconds": 1}}, True),
-        ("Wed, 21 Oct 2099 07:28:00 GMT", {}, False),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", {}, False),
         ("", {}, False),
     ],
 )
@@ -247,7 +247,8 @@ async def test_a_failed_request_is_an_obstacle_until_a_watch_is_answered() -> No
 
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(
-            status=status, body=b'{"message": "etcdserver: no leader"}' if status > 200 else b""
+            status=status,
+            body=b'{"kind": "Status", "message": "etcdserver: no leader"}' if status > 200 else b"",
         )
 
     async with session_to(answer) as (session, url, state, heard):

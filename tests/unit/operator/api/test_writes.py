@@ -32,7 +32,7 @@ class Recording:
         body = json.loads(await request.read() or b"null")
         query = {**request.query, "type": request.content_type}
         self.requests.append((request.method, request.path, query, body))
-        return web.json_response({})
+        return web.json_response({"kind": "Status" if request.method == "DELETE" else "FloePlugin"})
 
 
 Write = Callable[[FloePlugins], Awaitable[object]]
