@@ -70,9 +70,14 @@ def _label_pairs(value: str) -> list[tuple[str, str]]:
 
 
 def _labels(value: str) -> str:
+    names = [name for name, _ in _label_pairs(value)]
     for name, content in _label_pairs(value):
-        if fault := label_fault(name, content):
+        fault = label_fault(name, content) or ("is given twice" if names.count(name) > 1 else "")
+        if fault:
             raise ValueError(f"must be labels such as team=data,cost-centre=7 ({name}={content} {fault})")
+    for each in filter(None, map(str.strip, value.split(","))):
+        if "=" not in each:
+            raise ValueError(f"must be labels such as team=data,cost-centre=7 ({each} has no =)")
     return value
 
 
