@@ -19,6 +19,8 @@ from floe_operator.api.unreachable import unreachable
 from floe_operator.api.watch_events import Event, MalformedEvent, event, lines
 from floe_operator.rules import foreign_json
 
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
 _JSON = "application/json"
 _POOL = 64
 """Connections to the API server at the same time."""
@@ -57,7 +59,7 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        body: Body | aiohttp.BytesPayload | None = None,
         content_type: str = _JSON,
         accept: str = _JSON,
         timeout: float = REQUEST_SECONDS,
@@ -69,19 +71,7 @@ class Connection:
         Raises:
             ClusterError: The request failed.
         """
-        payload = None if body is None else aiohttp.BytesPayload(_encoded(body))
-        return await self._request(method, path, query, payload, content_type, accept, timeout)
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        payload: aiohttp.BytesPayload | None,
-        content_type: str,
-        accept: str,
-        timeout: float,
-    ) -> dict[str, Any]:
+        payload = body if isinstance(body, aiohttp.BytesPayload | None) else _encoded(body)
         try:
             async with asyncio.timeout(timeout):
                 answer = await self._read(method, path, query, payload, content_type, accept)
@@ -103,7 +93,7 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        body: Body,
         content_type: str = _JSON,
     ) -> dict[str, Any]:
         """Send a request, as `request` does, that only the leader may send.
@@ -118,7 +108,9 @@ class Connection:
             raise errors.NotLeading("this operator is not the leader: nothing was sent")
         limit = min(left, REQUEST_SECONDS)
         payload = _InTime(_encoded(body), self._time_to_write)
-        answer = await self._request(method, path, query, payload, content_type, _JSON, limit)
+        answer = await self.request(
+            method, path, query=query, body=payload, content_type=content_type, timeout=limit
+        )
         self._on_write(kind)
         return answer
 
@@ -127,7 +119,7 @@ class Connection:
         method: str,
         path: str,
         query: Mapping[str, str] | None,
-        payload: aiohttp.BytesPayload | None,
+        payload: aiohttp.BytesPayload | bytes | None,
         content_type: str,
         accept: str,
     ) -> bytes:
@@ -234,7 +226,7 @@ class _InTime(aiohttp.BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
-def _encoded(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
+def _encoded(body: Body) -> bytes:
     return json.dumps(body).encode()
 
 
