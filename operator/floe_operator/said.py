@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 Subject = TypeVar("Subject", bound=Hashable)
 
-_PARTICULARS = re.compile(r'"[^"]*"|\d+')
+_QUOTED = re.compile(r'"[^"]*"')
 _WITH_DIGITS = re.compile(r"[\w-]*\d[\w-]*")
 _MOST = 10_000
 """Maximum number of subjects; the oldest are forgotten first and then count as new."""
@@ -19,7 +19,7 @@ _MOST = 10_000
 
 def gist(text: str, *names: str) -> str:
     """Return a text without these names, quoted ones and numbers: what many objects and attempts share."""
-    return _PARTICULARS.sub("", without(text, *names))
+    return _QUOTED.sub("", without(text, *names))
 
 
 def without(text: str, *names: str) -> str:
