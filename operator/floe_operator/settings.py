@@ -64,20 +64,20 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds the token, CA and namespace of its ServiceAccount."""
 
 
-def _label_pairs(value: str) -> list[tuple[str, str]]:
-    pairs = (each.strip().partition("=") for each in value.split(",") if each.strip())
-    return [(name, content) for name, _, content in pairs]
+def _label_pairs(value: str) -> list[tuple[str, str, str]]:
+    """Return the name, "=" (empty if it is missing) and value of each label."""
+    return [each.strip().partition("=") for each in value.split(",") if each.strip()]
 
 
 def _labels(value: str) -> str:
-    names = [name for name, _ in _label_pairs(value)]
-    for name, content in _label_pairs(value):
+    pairs = _label_pairs(value)
+    names = [name for name, _, _ in pairs]
+    for name, equals, content in pairs:
         fault = label_fault(name, content) or ("is given twice" if names.count(name) > 1 else "")
         if fault:
             raise ValueError(f"must be labels such as team=data,cost-centre=7 ({name}={content} {fault})")
-    for each in filter(None, map(str.strip, value.split(","))):
-        if "=" not in each:
-            raise ValueError(f"must be labels such as team=data,cost-centre=7 ({each} has no =)")
+        if not equals:
+            raise ValueError(f"must be labels such as team=data,cost-centre=7 ({name} has no =)")
     return value
 
 
@@ -185,7 +185,7 @@ class RunSettings(PluginEnvironment):
     @property
     def labels(self) -> dict[str, str]:
         """The labels that mirrors have beside the type."""
-        return dict(_label_pairs(self.mirror_labels))
+        return {name: content for name, _, content in _label_pairs(self.mirror_labels)}
 
 
 def service_account_namespace() -> str | None:
