@@ -161,22 +161,25 @@ async def plugin(tmp_path: Path, kubeconfig: Path) -> AsyncIterator[Path]:
     (tmp_path / "wait").unlink(missing_ok=True)
 
 
-async def test_a_plugin_runs_again_before_what_it_issued_expires(plugin: Path) -> None:
+async def about_to_expire(plugin: Path) -> tuple[Login, datetime]:
+    """Return a login with what the plugin issued until soon; what it issues next lasts."""
     soon = datetime.now(UTC) + timedelta(seconds=30)
     write(plugin.parent / "expires", soon.isoformat())
     made = await login()
-    first = made.current
     write(plugin.parent / "expires", "2100-01-01T00:00:00Z")
+    return made, soon
+
+
+async def test_a_plugin_runs_again_before_what_it_issued_expires(plugin: Path) -> None:
+    made, soon = await about_to_expire(plugin)
+    first = made.current
     await until(made, lambda: made.current is not first)
     assert datetime.now(UTC) < soon
 
 
 async def test_a_plugin_runs_again_after_it_issued_what_cannot_be_used(plugin: Path) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=30)
-    write(plugin.parent / "expires", soon.isoformat())
-    made = await login()
+    made, _ = await about_to_expire(plugin)
     first = made.current
-    write(plugin.parent / "expires", "2100-01-01T00:00:00Z")
     good = content(plugin)
     write(plugin, good.replace('"t$', '"a b$'))
     await until(made, lambda: "the token has characters that no token has" in made.fault)
