@@ -1,29 +1,34 @@
-"""Rewords pydantic's validation errors so that they contain no value of the configuration.
+"""Rewords pydantic's validation errors so that they tell rules and no values of their own.
 
 The error's type decides the message: pydantic's own text for types that quote nothing but the schema, our
-own sentence for the others, so that the text of a plugin's own validators is never passed on. A location
-shows the names in the schema; everything else in it is a user's data and shown as `*`.
+own sentence for the others, followed by what a validator of the plugin said. A location shows the names in
+the schema; everything else in it is a user's data and shown as `*`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic_core import PydanticKnownError
+from pydantic import SecretBytes, SecretStr
+from pydantic_core import PydanticKnownError, core_schema
 
 from floe_core._configuring.config_shape import Fields, Items, JsonText, Shape, Values, shapes
-from floe_core.plugin_errors import FieldError
+from floe_core._configuring.faults import Fault, bounded
+from floe_core._configuring.secret_fields import secret_paths, secret_values
+from floe_core._configuring.secret_texts import holds_any
+from floe_core._printable import printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
-T = TypeVar("T")
+LONGEST_TEXT = 4 * 1024
+"""The maximum number of characters of a validator's text; a cut text might end in half a secret."""
 
-MOST_ERRORS = 50
-"""The maximum number of errors that are listed; the rest are only counted."""
+RULE = "Input does not satisfy one of the plugin's own rules"
 
 _QUOTES_THE_SCHEMA_ONLY = frozenset(
     """
@@ -44,7 +49,7 @@ _QUOTES_THE_SCHEMA_ONLY = frozenset(
     """.split()  # noqa: SIM905
 )
 _SENTENCES = {
-    "assertion_error": "Input does not satisfy one of the plugin's own rules",
+    "assertion_error": RULE,
     "bytes_invalid_encoding": "Data should be valid in its encoding",
     "date_from_datetime_parsing": "Input should be a valid date or datetime",
     "date_parsing": "Input should be a valid date in the format YYYY-MM-DD",
@@ -60,67 +65,145 @@ _SENTENCES = {
     "url_parsing": "Input should be a valid URL",
     "url_syntax_violation": "Input should follow the strict URL syntax",
     "uuid_parsing": "Input should be a valid UUID",
-    "value_error": "Input does not satisfy one of the plugin's own rules",
+    "value_error": RULE,
 }
+_OF_VALIDATORS = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
+_PYDANTICS_OWN = frozenset(get_args(core_schema.ErrorType))
+_CUSTOM_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 _UNKNOWN_NAMES = ("extra_forbidden", "unexpected_keyword_argument", "no_such_attribute")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
+_LENGTHS = ("too_short", "too_long")
 
 
-def field_errors(
+def faults_of(
     error: ValidationError, schema: type[BaseModel], plain: Mapping[str, Any] | None
-) -> list[FieldError]:
+) -> list[Fault]:
     """Return the faults that the error contains, in its order.
 
     An unknown field is named, as a user needs the name to fix a typo, but only if the name looks like a field
     name and, if `plain` is given, occurs in `plain`: a key of a merged Secret is secret, too.
     """
     try:
-        faults = error.errors(include_url=False)
+        found = error.errors(include_url=False)
     except Exception:  # noqa: BLE001  (the plugin's own errors might not be printable)
-        return [FieldError(field="", message=_SENTENCES["value_error"], type="value_error")]
-
-    def show(fault: ErrorDetails) -> FieldError:
-        where = ".".join(_path(schema, fault["loc"], fault["type"], plain))
-        return FieldError(field=where, message=_message(fault["type"], fault.get("ctx")), type=fault["type"])
-
-    return bounded(faults, show)
+        return [Fault("", RULE, "value_error")]
+    return bounded(found, lambda each: _fault(each, schema, plain))
 
 
-def bounded(faults: Sequence[T], show: Callable[[T], FieldError]) -> list[FieldError]:
-    """Return the first MOST_ERRORS faults, each converted by `show`, and the number of the rest."""
-    shown = [show(fault) for fault in faults[:MOST_ERRORS]]
-    if len(faults) > MOST_ERRORS:
-        more = f"{len(faults) - MOST_ERRORS} more errors"
-        shown.append(FieldError(field="", message=more, type="too_many_errors"))
-    return shown
+def missing(schema: type[BaseModel], fields: Iterable[tuple[str | int, ...]]) -> list[Fault]:
+    """Return a fault for each of these fields of the schema, which nobody has given."""
+
+    def fault(path: tuple[str | int, ...]) -> Fault:
+        where, secrets = _located(schema, path, "missing", None)
+        return Fault(where, "Field required", "missing", secrets=secrets)
+
+    return bounded(list(fields), fault)
 
 
-def _message(kind: str, context: Any) -> str:
+def without_secrets(
+    faults: Iterable[Fault], schema: type[BaseModel], config: Mapping[str, Any]
+) -> list[Fault]:
+    """Return the faults without those texts of validators that hold a value of a secret field."""
+    found = list(faults)
+    if not any(fault.plugin_text or fault.type not in _PYDANTICS_OWN for fault in found):
+        return found
+    secrets = secret_values(schema, config)
+    return [_withheld(fault) if holds_any(_own_text(fault), secrets) else fault for fault in found]
+
+
+def own_text(text: str) -> str:
+    """Return the text of a plugin's validator on one line; empty if it is too long to be shown whole."""
+    return "" if len(text) > LONGEST_TEXT else " ".join(printable(text).split())
+
+
+def _own_text(fault: Fault) -> str:
+    return fault.plugin_text if fault.type in _PYDANTICS_OWN else f"{fault.type} {fault.plugin_text}"
+
+
+def _withheld(fault: Fault) -> Fault:
+    said = f"{fault.message}, and what it says is withheld because it holds a secret"
+    kind = fault.type if fault.type in _PYDANTICS_OWN else "value_error"
+    return replace(fault, message=said, type=kind, plugin_text="")
+
+
+def _fault(fault: ErrorDetails, schema: type[BaseModel], plain: Mapping[str, Any] | None) -> Fault:
+    kind = fault["type"]
+    path, secrets = _located(schema, fault["loc"], kind, plain)
+    message, text = _message(fault)
+    shown = kind if kind in _PYDANTICS_OWN or _CUSTOM_TYPE.fullmatch(kind) else "value_error"
+    return Fault(path, message, shown, own_text(text), secrets)
+
+
+def _message(fault: ErrorDetails) -> tuple[str, str]:
+    """Return our sentence or pydantic's, and what the plugin's validator said if it was one that failed."""
+    kind, context, text = fault["type"], fault.get("ctx"), fault["msg"]
+    if kind in _OF_VALIDATORS:
+        return RULE, text.removeprefix(_OF_VALIDATORS[kind])
+    if kind not in _PYDANTICS_OWN:
+        return RULE, text
+    try:
+        rule = PydanticKnownError(kind, context)  # type: ignore[arg-type]
+    except (TypeError, KeyError, ValueError):
+        return RULE, text  # a validator's error, although of the same type as one of pydantic's
+    if kind in _LENGTHS:
+        return _length(context or {}, fault["input"]), ""
     if kind in _QUOTES_THE_SCHEMA_ONLY:
-        try:
-            return PydanticKnownError(kind, context).message()  # type: ignore[arg-type]
-        except (TypeError, KeyError, ValueError):  # not pydantic's own error, although of the same type
-            pass
-    return _SENTENCES.get(kind) or f"Input does not satisfy the rule {kind}"
+        return rule.message(), ""
+    return _SENTENCES.get(kind, f"Input does not satisfy the rule {kind}"), ""
 
 
-def _path(
+def _length(context: Mapping[str, Any], value: object) -> str:
+    """Return the bound that a length breaks, but not the length: the value can be a secret."""
+    kind = str(context.get("field_type"))
+    least, most = context.get("min_length"), context.get("max_length")
+    number = most if least is None else least
+    unit = "item"
+    if kind == "Value":  # whose length was measured after a function: the type is unknown
+        kind = "Input"
+        unit = "character" if isinstance(value, (str, bytes, SecretStr, SecretBytes)) else "item"
+    at = "most" if least is None else "least"
+    return f"{kind} should have at {at} {number} {unit}{'' if number == 1 else 's'}"
+
+
+def _located(
     schema: type[BaseModel], location: Sequence[str | int], kind: str, plain: Mapping[str, Any] | None
-) -> Iterator[str]:
+) -> tuple[str, tuple[str, ...]]:
+    """Return the path of a fault, and the paths of the secret fields that matter for fixing it."""
     states = shapes([schema])
     given: list[str | int] = []
+    shown: list[str] = []
     for index, item in enumerate(location):
         inner, name = _step(states, item)
         if inner:
             given.append(item)
             states = shapes(inner)
-            yield name
+            shown.append(name)
         elif index == len(location) - 1 and kind in _UNKNOWN_NAMES:
-            yield _unknown_name([*given, item], plain)
+            path = ".".join(shown)
+            return _joined(path, _unknown_name([*given, item], plain)), _secrets_among(states, path)
         elif item != "[key]" and not (isinstance(item, str) and len(states) > 1):
             states = []
-            yield "*"
+            shown.append("*")
         # else it is pydantic's name for a member of a union, which is not part of the configuration
+    path = ".".join(shown)
+    needs_value = kind.startswith("missing") or kind.endswith("_type")
+    return path, secret_paths(states, path) if needs_value else ()
+
+
+def _secrets_among(states: Sequence[Shape], path: str) -> tuple[str, ...]:
+    """Return the paths of the secret fields, one of which was perhaps meant by an unknown name."""
+    fields = [state for state in states if isinstance(state, Fields)]
+    found = [
+        each
+        for state in fields
+        for name in state.spelled
+        for each in secret_paths(shapes(state.names[name]), _joined(path, name))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _step(states: Sequence[Shape], item: str | int) -> tuple[list[Any], str]:

@@ -26,6 +26,8 @@ class Fields(NamedTuple):
     """Keys defined by the schema, each with the types it can have."""
 
     names: Mapping[str, tuple[Any, ...]]
+    spelled: tuple[str, ...]
+    """One of the names of each field: that which pydantic uses for it."""
 
 
 class Items(NamedTuple):
@@ -138,10 +140,10 @@ def _shapes(type_: Any) -> list[Shape]:
     if issubclass(base, BaseModel):
         return _of_model(base)
     if dataclasses.is_dataclass(base) or typing_extensions.is_typeddict(base):
-        return [Fields(_hints(base, arguments))]
+        return [_fields_of(base, arguments)]
     if issubclass(base, tuple) and hasattr(base, "_fields"):
-        hints = _hints(base, arguments)
-        return [Fields(hints), Items(tuple(each for types_ in hints.values() for each in types_))]
+        fields = _fields_of(base, arguments)
+        return [fields, Items(tuple(each for types_ in fields.names.values() for each in types_))]
     if issubclass(base, collections.abc.Mapping):
         return [Values(*arguments)] if len(arguments) == 2 else [Values(Any, Any)]
     if issubclass(base, collections.abc.Iterable) and not issubclass(base, (str, bytes, bytearray)):
@@ -152,7 +154,7 @@ def _shapes(type_: Any) -> list[Shape]:
 def _rest(rest: _Rest) -> Shape:
     head, *tail = rest.path
     inner = _Rest(tuple(tail), rest.type) if tail else rest.type
-    return Fields({head: (inner,)}) if isinstance(head, str) else Items((inner,))
+    return Fields({head: (inner,)}, (head,)) if isinstance(head, str) else Items((inner,))
 
 
 def _of_model(model: type[BaseModel]) -> list[Shape]:
@@ -161,14 +163,22 @@ def _of_model(model: type[BaseModel]) -> list[Shape]:
         model.model_rebuild(raise_errors=False)
     if issubclass(model, RootModel):
         return shapes([_annotation(model.model_fields["root"], model)])
-    found: list[Shape] = [Fields(_fields(model.model_fields, model))]
+    found: list[Shape] = [_fields(model.model_fields, model)]
     if model.model_config.get("extra") == "allow":
         extra = _type_hints(model).get("__pydantic_extra__", Any)
         found.extend(each for each in shapes([extra]) if isinstance(each, Values))
     return found
 
 
-def _fields(fields: Mapping[str, FieldInfo], owner: type) -> dict[str, tuple[Any, ...]]:
+def spelling(name: str, field: FieldInfo) -> tuple[str | int, ...]:
+    """Return the path at which pydantic misses a field that is not given: its first alias, or its name."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = alias.choices[0] if alias.choices else None
+    return tuple(alias.path) if isinstance(alias, AliasPath) else (alias or name,)
+
+
+def _fields(fields: Mapping[str, FieldInfo], owner: type) -> Fields:
     """Return the types of each field by every name under which it can be given, including all aliases."""
     names: dict[str, tuple[Any, ...]] = {}
     for name, field in fields.items():
@@ -176,7 +186,7 @@ def _fields(fields: Mapping[str, FieldInfo], owner: type) -> dict[str, tuple[Any
         for path in _paths(name, field):
             inner = _Rest(path[1:], annotation) if len(path) > 1 else annotation
             names[str(path[0])] = (*names.get(str(path[0]), ()), inner)
-    return names
+    return Fields(names, tuple(dict.fromkeys(str(spelling(*each)[0]) for each in fields.items())))
 
 
 def _paths(name: str, field: FieldInfo) -> Iterator[tuple[str | int, ...]]:
@@ -198,12 +208,13 @@ def _annotation(field: FieldInfo, owner: type) -> Any:
     return typing.Annotated[annotation, pydantic.Json] if json else annotation
 
 
-def _hints(owner: Any, arguments: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
+def _fields_of(owner: Any, arguments: tuple[Any, ...]) -> Fields:
     fields = getattr(owner, "__pydantic_fields__", None)
     if isinstance(fields, dict) and fields:
         return _fields(fields, owner)
     bound = dict(zip(getattr(owner, "__parameters__", ()), arguments, strict=False))
-    return {name: (_substituted(each, bound),) for name, each in _type_hints(owner).items()}
+    hints = {name: (_substituted(each, bound),) for name, each in _type_hints(owner).items()}
+    return Fields(hints, tuple(hints))
 
 
 def _substituted(type_: Any, bound: Mapping[Any, Any]) -> Any:

@@ -1,7 +1,8 @@
-"""Validates a configuration against a plugin's schema and never reveals a value.
+"""Validates a configuration against a plugin's schema and never reveals a secret.
 
-Errors carry paths and rules: their message, repr, cause and context contain no value, and the frames of their
-traceback hold no configuration. A configuration consists of Python values, or of JSON values in pydantic's
+Errors carry paths and rules: their message, repr, cause and context contain no value, except what the text of
+a plugin's own validator quotes, and never that of a secret field; the frames of their traceback hold no
+configuration. A configuration consists of Python values, or of JSON values in pydantic's
 JSON mode.
 """
 
@@ -11,9 +12,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from floe_core._configuring.faults import Fault, configuration_error
 from floe_core._loading.description import schema_fault
 from floe_core._loading.loading import is_users_interrupt
-from floe_core.plugin_errors import FieldError, PluginConfigurationError, PluginSchemaError
+from floe_core.plugin_errors import FieldError, PluginSchemaError, exception_text
 from floe_core.plugin_types import PluginName
 
 if TYPE_CHECKING:
@@ -38,45 +40,59 @@ def validate(
         PluginConfigurationError: The configuration does not match the schema.
         PluginSchemaError: The schema is unusable.
     """
-    validated = try_validate(schema, config, plugin=plugin, json_mode=json_mode, plain=plain)
-    if isinstance(validated, PluginConfigurationError):
-        del config, plain  # a traceback keeps the locals of its frames
-        raise validated
-    return validated
+    assessed = assess(schema, config, plugin=plugin, json_mode=json_mode, plain=plain)
+    del config, plain  # a traceback keeps the locals of its frames
+    if isinstance(assessed, list):
+        raise configuration_error(plugin, assessed)
+    if isinstance(assessed, PluginSchemaError):
+        raise assessed
+    return assessed
 
 
-def try_validate(
+def assess(
     schema: type[BaseModel],
     config: object,
     *,
     plugin: PluginName,
     json_mode: bool = False,
     plain: Mapping[str, Any] | None = None,
-) -> BaseModel | PluginConfigurationError:
-    """Do the same as `validate`, but return the error: the frames of the callers hold the configuration."""
+) -> BaseModel | list[Fault] | PluginSchemaError:
+    """Do the same as `validate`, but return what is wrong: frames of the callers hold the configuration."""
+    from floe_core._configuring.config_errors import without_secrets
+
+    if not isinstance(config, Mapping):
+        return [Fault("", "Input should be a mapping", "dict_type")]
+    assessed = _assessed(schema, config, plugin, json_mode, plain)
+    return without_secrets(assessed, schema, config) if isinstance(assessed, list) else assessed
+
+
+def _assessed(
+    schema: type[BaseModel],
+    config: Mapping[str, Any],
+    plugin: PluginName,
+    json_mode: bool,
+    plain: Mapping[str, Any] | None,
+) -> BaseModel | list[Fault] | PluginSchemaError:
     from pydantic import BaseModel, ValidationError
     from pydantic.errors import PydanticUserError
 
-    from floe_core._configuring.config_errors import field_errors
+    from floe_core._configuring.config_errors import faults_of, own_text
 
-    if not isinstance(config, Mapping):
-        return _error(plugin, "Input should be a mapping", "dict_type")
     try:
         validated: object = _validated(schema, config, json_mode)
     except ValidationError as error:
-        faults = field_errors(error, schema, plain)
-        return PluginConfigurationError(plugin.name, faults, plugin_type=plugin.plugin_type)
+        return faults_of(error, schema, plain)
     except PydanticUserError as error:
         return schema_fault(plugin, f"the schema cannot be used ({error.code or 'not fully defined'})")
     except RecursionError:
-        return _error(plugin, "Input is nested too deeply", "recursion_depth_exceeded")
+        return [Fault("", "Input is nested too deeply", "recursion_depth_exceeded")]
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        message = f"Validation raised {type(error).__name__}"
-        return _error(
-            plugin, message, "not_json" if json_mode and not _is_json(config) else "validator_error"
-        )
+        if json_mode and not _is_json(config):
+            return [Fault("", f"Validation raised {type(error).__name__}", "not_json")]
+        summary = f"A validator raised {type(error).__name__}"
+        return [Fault("", summary, "validator_error", own_text(exception_text(error, after=summary)))]
     if not isinstance(validated, BaseModel):
         return schema_fault(plugin, f"a validator returned {type(validated).__name__}, which is not a model")
     return validated
@@ -84,18 +100,18 @@ def try_validate(
 
 def required_fields(schema: type[BaseModel]) -> tuple[str, ...]:
     """Return the names of the required top-level fields, as a configuration spells them (aliases)."""
-    from pydantic import AliasChoices, AliasPath, RootModel
+    return tuple(".".join(map(str, path)) for path in required_paths(schema))
+
+
+def required_paths(schema: type[BaseModel]) -> list[tuple[str | int, ...]]:
+    """Return the paths of the required top-level fields; an alias can be a path."""
+    from pydantic import RootModel
+
+    from floe_core._configuring.config_shape import spelling
 
     if issubclass(schema, RootModel):
-        return ()
-    names = []
-    for name, field in schema.model_fields.items():
-        if field.is_required():
-            alias = field.validation_alias
-            if isinstance(alias, AliasChoices):
-                alias = alias.choices[0] if alias.choices else None
-            names.append(".".join(map(str, alias.path)) if isinstance(alias, AliasPath) else alias or name)
-    return tuple(names)
+        return []
+    return [spelling(name, field) for name, field in schema.model_fields.items() if field.is_required()]
 
 
 def json_schema(schema: type[BaseModel], *, of_all_accepted: bool = False) -> dict[str, Any]:
@@ -122,11 +138,6 @@ def _validated(schema: type[BaseModel], config: Mapping[Any, Any], json_mode: bo
         except NotImplementedError:
             pass  # the first releases of pydantic 2 cannot read a secret from JSON
     return schema.model_validate(dict(config))
-
-
-def _error(plugin: PluginName, message: str, kind: str) -> PluginConfigurationError:
-    fault = FieldError(field="", message=message, type=kind)
-    return PluginConfigurationError(plugin.name, [fault], plugin_type=plugin.plugin_type)
 
 
 def _is_json(config: Mapping[Any, Any]) -> bool:

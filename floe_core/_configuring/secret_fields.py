@@ -1,4 +1,4 @@
-"""Finds secrets that a configuration gives in plain text.
+"""Finds the secrets of a configuration, and the secret fields of a schema.
 
 A JSON schema is not enough (`Secret[int]` leaves no trace in it), so the model's types and the configuration
 are walked together.
@@ -6,8 +6,10 @@ are walked together.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from floe_core._configuring.config_shape import Fields, Items, JsonText, Secret, Shape, Values, shapes
@@ -20,21 +22,64 @@ _Path = tuple[str, Any] | None
 _NESTED = (Fields, Items, Values)
 _Step = tuple[list[Any], Any, _Path]
 
+_MOST_PATHS = 4
+_MOST_STEPS = 200
+
 
 def plaintext_secrets(schema: type[BaseModel], plain: Mapping[str, Any]) -> list[str]:
     """Return the dotted paths at which `plain` gives a value to a Secret field, in the order of `plain`.
 
     A field is found by its name and by each of its aliases; keys of free mappings are shown as `*`.
     """
+    return list(dict.fromkeys(_dotted(path) for path, _ in _secrets(schema, plain)))
+
+
+def secret_values(schema: type[BaseModel], config: Mapping[str, Any]) -> set[str]:
+    """Return every scalar that `config` gives to a Secret field or within one, as text."""
+    # A Python object, unlike JSON, can contain itself.
+    return {text for _, value in _secrets(schema, config, once=True) for text in _scalars(value)}
+
+
+def secret_paths(alternatives: Sequence[Shape], prefix: str) -> tuple[str, ...]:
+    """Return the dotted paths of secret fields at `prefix` and below it, nearest first, at most four.
+
+    The items of a list are represented by the first. Keys of free mappings cannot be known, so what is below
+    them is left out.
+    """
     found: dict[str, None] = {}
-    todo: list[_Step] = [([schema], plain, None)]
+    todo = deque([(list(alternatives), prefix)])
+    for _ in range(_MOST_STEPS):
+        if not todo or len(found) == _MOST_PATHS:
+            break
+        states, path = todo.popleft()
+        if any(isinstance(shape, Secret) for shape in states):
+            found.setdefault(path)
+            continue
+        for shape in states:
+            if isinstance(shape, Fields):
+                todo.extend((shapes(shape.names[name]), _joined(path, name)) for name in shape.spelled)
+            elif isinstance(shape, Items):
+                todo.append((shapes(shape.types), _joined(path, "0")))
+    return tuple(found)
+
+
+def _secrets(
+    schema: type[BaseModel], config: Mapping[str, Any], *, once: bool = False
+) -> Iterator[tuple[_Path, Any]]:
+    """Yield the secrets with their paths; with `once`, only one path to each mapping and list."""
+    todo: list[_Step] = [([schema], config, None)]
+    seen: set[tuple[int, ...]] = set()
     while todo:
         types, value, path = todo.pop()
+        if once and isinstance(value, (Mapping, list, tuple)):
+            step = (id(value), *map(id, types))
+            if step in seen:
+                continue
+            seen.add(step)
         alternatives = shapes(types)
         if _is_secret(alternatives, value):
-            found.setdefault(_dotted(path))
+            yield path, value
         todo.extend(reversed(_inward(alternatives, value, path)))
-    return list(found)
 
 
 def _is_secret(alternatives: list[Shape], value: Any) -> bool:
@@ -72,9 +117,30 @@ def _into_mapping(alternatives: list[Shape], value: Mapping[Any, Any], path: _Pa
     return steps
 
 
+def _scalars(value: Any) -> Iterator[str]:
+    todo, seen = [value], set()
+    while todo:
+        each = todo.pop()
+        if isinstance(each, (Mapping, list, tuple, set, frozenset)):
+            if id(each) not in seen:
+                seen.add(id(each))
+                todo.extend(each.values() if isinstance(each, Mapping) else each)
+        elif hasattr(each, "get_secret_value"):
+            todo.append(each.get_secret_value())
+        elif isinstance(each, (bytes, bytearray)):
+            yield each.decode(errors="replace")
+        elif each is not None and not isinstance(each, bool):
+            with contextlib.suppress(Exception):  # in Python, a value can be an object of anybody's class
+                yield str(each)
+
+
 def _dotted(path: _Path) -> str:
     parts = []
     while path is not None:
         part, path = path
         parts.append(part)
     return ".".join(reversed(parts))
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from floe_core._configuring.configuration import required_fields, try_validate
+from floe_core._configuring.configuration import assess, required_fields
+from floe_core._configuring.faults import configuration_error
 from floe_core._configuring.sameness import is_same, snapshot
 from floe_core._running import plugin_records
 from floe_core._running.construction import (
@@ -67,10 +68,13 @@ def validated(record: PluginRecord, config: object) -> BaseModel | PluginConfigu
             return None
         fault = FieldError(field="", message="the plugin takes no configuration", type="config_not_accepted")
         return ConfigurationNotAcceptedError(name, [fault], plugin_type=kind)
-    verdict = try_validate(schema, config, plugin=record.name)
-    if isinstance(verdict, PluginConfigurationError) and config == {} and required_fields(schema):
-        return ConfigurationRequiredError(name, verdict.errors, plugin_type=kind)
-    return verdict
+    verdict = assess(schema, config, plugin=record.name)
+    if not isinstance(verdict, list):
+        return verdict
+    error = configuration_error(record.name, verdict)
+    if config == {} and required_fields(schema):
+        return ConfigurationRequiredError(name, error.errors, plugin_type=kind)
+    return error
 
 
 def check_configured(record: PluginRecord) -> None:

@@ -6,11 +6,13 @@ It sets no time limits: the operator decides how long to wait, and calls `stop` 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from time import monotonic
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from floe_core._configuring.configuration import validate
+from floe_core._configuring.configuration import assess
+from floe_core._configuring.faults import configuration_error
 from floe_core._running.construction import construct, reject_coroutine
 from floe_core._running.health_checks import call_health_check
 from floe_core._running.plugin_thread import Job, PluginThread
@@ -19,9 +21,12 @@ from floe_core._running.waiting import OutOfTimeError, StillRunningError, locked
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
-from floe_core.plugin_errors import PluginConfigurationError, PluginStartupError
+from floe_core.plugin_errors import PluginConfigurationError, PluginSchemaError, PluginStartupError
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
 from floe_core.plugin_types import PluginId, PluginName
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 T = TypeVar("T")
 Hook = Literal["constructor", "configure", "startup", "health_check", "shutdown"]
@@ -148,11 +153,9 @@ class Instances:
 def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> PluginMetadata:
     schema, name = loaded.description.config_schema, PluginName(*plugin)
     try:
-        # Treat nothing as plain text: which part of the config is secret is unknown here.
-        validated = (
-            None if schema is None else validate(schema, config, plugin=name, json_mode=True, plain={})
-        )
-        return construct(loaded.plugin_class, validated, name)
+        return construct(loaded.plugin_class, _validated(schema, config, name), name)
+    except CallError:
+        raise
     except PluginConfigurationError as error:
         raise _failed("configure", f"the configuration is not valid: {sentence_of(error)}", None) from None
     except PluginStartupError as error:
@@ -160,6 +163,27 @@ def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, An
         raise _raised(hook, error.cause or error) from None
     except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
         raise _raised("constructor", error) from None
+
+
+def _validated(
+    schema: type[BaseModel] | None, config: Mapping[str, Any], name: PluginName
+) -> BaseModel | None:
+    if schema is None:
+        return None
+    # Treat nothing as plain text: which part of the config is secret is unknown here.
+    assessed = assess(schema, config, plugin=name, json_mode=True, plain={})
+    if isinstance(assessed, PluginSchemaError):
+        raise assessed
+    if isinstance(assessed, list):
+        rules = configuration_error(name, (replace(fault, plugin_text="") for fault in assessed))
+        summary = f"the configuration is not valid: {sentence_of(rules)}"
+        said = "; ".join(fault.plugin_text for fault in assessed if fault.plugin_text)
+        raise CallError(
+            HOOK_FAILED,
+            summary,
+            HookFailure(hook="configure", summary=summary, plugin_text=whole_or(said, "")),
+        )
+    return assessed
 
 
 def _call(hook: Hook, code: Callable[[], T]) -> T:

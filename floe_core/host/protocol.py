@@ -184,6 +184,11 @@ class ConfigFault(Message):
     field: str
     message: str
     type: str
+    plugin_text: str = ""
+    """What the plugin's own validator said. Older hosts do not send it."""
+    secrets: tuple[str, ...] = ()
+    """Paths of the secret fields that matter for fixing it: those at a missing or misshapen field or below
+    it, and those that an unknown field might be meant for. Older hosts do not send it."""
 
 
 class Verdict(Message):

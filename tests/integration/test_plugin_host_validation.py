@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from floe_core._configuring.config_errors import MOST_ERRORS
+from floe_core._configuring.faults import MOST_FAULTS
 from floe_core.host.protocol import Verdict
 from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host import HostUnavailable, PluginGone, PluginHost, ValidationCrashed, validation
@@ -273,8 +273,8 @@ async def test_deep_nesting_is_an_error_of_that_call(host: PluginHost) -> None:
 async def test_a_verdict_of_many_faults_names_the_first_and_counts_the_rest(host: PluginHost) -> None:
     verdict = await host.validate(compute("wordy"), {"items": [MARK] * 5_000}, {})
     assert verdict.reason == "ValidationFailed"
-    assert len(verdict.faults) == MOST_ERRORS + 1
-    assert verdict.faults[-1].message == f"{5_000 - MOST_ERRORS} more errors"
+    assert len(verdict.faults) == MOST_FAULTS + 1
+    assert verdict.faults[-1].message == f"{5_000 - MOST_FAULTS} more errors"
 
 
 @pytest.mark.parametrize(
@@ -290,8 +290,8 @@ async def test_the_number_of_faults_is_limited_whatever_the_reason(
 ) -> None:
     verdict = await host.validate(compute(name), config, config)
     assert verdict.reason == reason
-    assert len(verdict.faults) == MOST_ERRORS + 1
-    assert verdict.faults[-1].message == f"{200 - MOST_ERRORS} more errors"
+    assert len(verdict.faults) == MOST_FAULTS + 1
+    assert verdict.faults[-1].message == f"{200 - MOST_FAULTS} more errors"
 
 
 async def test_validation_for_a_plugin_that_is_not_installed_raises_plugin_gone(host: PluginHost) -> None:

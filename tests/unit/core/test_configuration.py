@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import traceback
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import pytest
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasPath,
     BaseModel,
@@ -30,6 +33,7 @@ from floe_core.plugin_types import PluginName, PluginType
 
 PLUGIN = PluginName(PluginType.IDENTITY, "keycloak")
 CANARY = "hunter2canary"
+RULE = "Input does not satisfy one of the plugin's own rules"
 
 
 class _Opaque:
@@ -70,6 +74,13 @@ class Config(BaseModel):
     day: date | None = None
     text: Json[Client] | None = None
     own: str = ""
+    secret: SecretStr = SecretStr("")
+
+    @field_validator("secret")
+    @classmethod
+    def _secret(cls, value: SecretStr) -> SecretStr:
+        cls._own(value.get_secret_value())
+        return value
 
     @field_validator("own")
     @classmethod
@@ -82,6 +93,8 @@ class Config(BaseModel):
             raise PydanticCustomError("my_rule", "bad {value}", {"value": value})
         if value.startswith("disguised"):
             raise PydanticCustomError("string_too_short", "bad {value}", {"value": value})
+        if value.startswith("type"):
+            raise PydanticCustomError(value.replace(" ", "_"), "bad")
         if value.startswith("key"):
             raise KeyError(value)
         if value.startswith("exit"):
@@ -154,15 +167,18 @@ def test_a_config_that_is_not_a_mapping_is_a_fault(config: object) -> None:
         {"realm": "x", "text": CANARY},
         {"realm": "x", "text": json.dumps({CANARY + " ": CANARY})},
         {"realm": "x", "named": CANARY},
-        {"realm": "x", "own": f"value {CANARY}"},
-        {"realm": "x", "own": f"assert {CANARY}"},
-        {"realm": "x", "own": f"custom {CANARY}"},
-        {"realm": "x", "own": f"disguised {CANARY}"},
-        {"realm": "x", "own": f"key {CANARY}"},
+        {"realm": "x", "secret": f"value {CANARY}"},
+        {"realm": "x", "secret": f"assert {CANARY}"},
+        {"realm": "x", "secret": f"custom {CANARY}"},
+        {"realm": "x", "secret": f"disguised {CANARY}"},
+        {"realm": "x", "secret": f"type {CANARY}"},
+        {"realm": "x", "secret": f"key {CANARY}"},
         {CANARY: 1},
     ],
 )
-def test_no_error_contains_a_value(config: dict[str, Any], json_mode: bool) -> None:
+def test_no_error_contains_a_key_or_a_value_that_no_validator_said_or_that_is_secret(
+    config: dict[str, Any], json_mode: bool
+) -> None:
     with pytest.raises(PluginConfigurationError) as caught:
         _without_locals(config, json_mode)
     error = caught.value
@@ -177,6 +193,118 @@ def test_no_error_contains_a_value(config: dict[str, Any], json_mode: bool) -> N
 
 def _without_locals(config: Mapping[str, Any], json_mode: bool) -> None:
     validate(Config, config, plugin=PLUGIN, json_mode=json_mode)
+
+
+@pytest.mark.parametrize(
+    ("own", "kind", "message"),
+    [
+        ("value 1", "value_error", f"{RULE}: bad value 1"),
+        ("assert 1", "assertion_error", f"{RULE}: assert 1"),
+        ("custom 1", "my_rule", f"{RULE}: bad custom 1"),
+        ("disguised 1", "string_too_short", f"{RULE}: bad disguised 1"),
+        ("type 1!", "value_error", f"{RULE}: bad"),
+        ("key 1", "validator_error", "A validator raised KeyError: 'key 1'"),
+        ("value\n  of several\tlines", "value_error", f"{RULE}: bad value of several lines"),
+        (f"value {'x' * 5000}", "value_error", RULE),
+    ],
+)
+def test_what_a_validator_said_is_shown(own: str, kind: str, message: str) -> None:
+    with pytest.raises(PluginConfigurationError) as caught:
+        validate(Config, {"realm": "x", "own": own}, plugin=PLUGIN)
+    assert caught.value.errors[-1]["type"] == kind
+    assert caught.value.errors[-1]["message"] == message
+    assert message in str(caught.value)
+
+
+class Login(BaseModel):
+    """Its validators say what they were given, in one of the forms in which programs print things."""
+
+    password: SecretStr
+    keys: list[SecretBytes] = []
+    pin: SecretStr | None = None
+    form: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tells(cls, given: dict[str, Any]) -> dict[str, Any]:
+        secret = _plain(given["password"])
+        forms = {
+            "raw": secret,
+            "shouted": secret.upper(),
+            "repr": repr(secret),
+            "json": json.dumps(secret),
+            "begin": secret[:9],
+            "end": secret[-9:],
+            "base64": base64.b64encode(secret.encode()).decode(),
+            "hex": secret.encode().hex(),
+            "percent": quote(secret),
+            "line": secret.splitlines()[-1],
+            "collapsed": " ".join(secret.split()),
+            "key": _plain(given.get("keys", [""])[0]),
+            "pin": str(_plain(given.get("pin", ""))),
+            "harmless": "the realm must exist",
+        }
+        raise ValueError(f"cannot log in with {forms[given['form']]}!")
+
+
+def _plain(value: Any) -> str:
+    plain = value.get_secret_value() if isinstance(value, (SecretStr, SecretBytes)) else value
+    return plain.decode() if isinstance(plain, bytes) else str(plain)
+
+
+@pytest.mark.parametrize("wrap", [str, SecretStr])
+@pytest.mark.parametrize(
+    "form",
+    """
+    raw shouted repr json begin end base64 hex percent line collapsed key pin
+    """.split(),  # noqa: SIM905
+)
+def test_a_validators_text_that_holds_a_secret_is_withheld(form: str, wrap: Any) -> None:
+    given = {
+        "password": wrap('Tr0ub4dor\\ &"3"\nzwölf Äpfel'),
+        "keys": [SecretBytes(b"correct horse") if wrap is SecretStr else "correct horse"],
+        "pin": wrap("0815"),
+        "form": form,
+    }
+    with pytest.raises(PluginConfigurationError) as caught:
+        validate(Login, given, plugin=PLUGIN)
+    [error] = caught.value.errors
+    withheld = f"{RULE}, and what it says is withheld because it holds a secret"
+    assert error == {"field": "", "message": withheld, "type": "value_error"}
+
+
+def test_a_validators_text_without_a_secret_is_shown_beside_secrets() -> None:
+    with pytest.raises(PluginConfigurationError, match="cannot log in with the realm must exist!"):
+        validate(Login, {"password": "Tr0ub4dor&3", "form": "harmless"}, plugin=PLUGIN)
+
+
+@pytest.mark.parametrize("json_mode", [False, True])
+def test_no_error_measures_a_value(json_mode: bool) -> None:
+    class Measured(BaseModel):
+        token: SecretStr = Field(min_length=32)
+        pin: SecretStr = Field(max_length=1)
+        text: Annotated[str, AfterValidator(lambda text: text), Field(max_length=4)]
+        items: list[str] = Field(min_length=2)
+        words: dict[str, str] = Field(max_length=1)
+
+    given = {
+        "token": "short",
+        "pin": "0815",
+        "text": "too long",
+        "items": ["a"],
+        "words": {"a": "b", "c": "d"},
+    }
+    with pytest.raises(PluginConfigurationError) as caught:
+        validate(Measured, given, plugin=PLUGIN, json_mode=json_mode)
+    rules = {each["field"]: each["message"].partition(" should have at ")[2] for each in caught.value.errors}
+    assert rules["pin"] in ("most 1 character", "most 1 characters")  # pydantic's own words differ
+    assert rules == {
+        "token": "least 32 characters",
+        "pin": rules["pin"],
+        "text": "most 4 characters",
+        "items": "least 2 items",
+        "words": "most 1 item",
+    }
 
 
 def test_an_unexpected_error_from_a_validator_is_a_fault() -> None:

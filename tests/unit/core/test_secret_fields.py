@@ -23,7 +23,8 @@ from pydantic import (
 )
 from typing_extensions import NotRequired, TypeAliasType, TypedDict
 
-from floe_core._configuring.secret_fields import plaintext_secrets
+from floe_core._configuring.config_shape import shapes
+from floe_core._configuring.secret_fields import plaintext_secrets, secret_paths
 
 T = TypeVar("T")
 Password = NewType("Password", SecretStr)
@@ -177,3 +178,35 @@ def test_a_deeply_nested_config_raises_no_recursion_error() -> None:
     assert plaintext_secrets(Tree, plain) == ["left." * 5_000 + "token"]
     while plain:
         plain = plain.pop("left", {})
+
+
+class Renamed(BaseModel):
+    plain: str
+    token: SecretStr = Field(alias="api-token")
+    moved: SecretStr = Field(validation_alias=AliasPath("outer", "inner"))
+    either: SecretStr = Field(validation_alias=AliasChoices("first", "second"))
+
+
+PATHS: list[tuple[Any, tuple[str, ...]]] = [
+    (SecretStr, ("field",)),
+    (Optional[SecretBytes], ("field",)),
+    (str, ()),
+    (Inner, ("field.password",)),
+    (Union[int, Inner, None], ("field.password",)),
+    (list[Inner], ("field.0.password",)),
+    (list[SecretStr], ("field.0",)),
+    (dict[str, SecretStr], ()),
+    (Renamed, ("field.api-token", "field.first", "field.outer.inner")),
+    (Data[SecretStr], ("field.password", "field.other")),
+    (Typed, ("field.password",)),
+    (Root, ()),
+    (Tree, ("field.token", "field.left.token", "field.right.token", "field.left.left.token")),
+    (Annotated[Tagged | Untagged, Field(discriminator="kind")], ("field.password",)),
+]
+
+
+@pytest.mark.parametrize(("annotation", "expected"), PATHS)
+def test_the_secret_fields_of_a_schema_are_named_as_a_configuration_spells_them(
+    annotation: Any, expected: tuple[str, ...]
+) -> None:
+    assert secret_paths(shapes([annotation]), "field") == expected
