@@ -134,11 +134,17 @@ class Configurations:
         if kept is not None and kept.config.digest == digest and time.monotonic() - kept.at < _LIFETIME:
             return kept.config
         try:
-            return KnownConfig(
-                await self._host.validate(seen.plugin, resolved.config, resolved.plain), digest
-            )
+            verdict = await self._host.validate(seen.plugin, resolved.config, resolved.plain)
+            return KnownConfig(self._scrubbed(verdict, seen.plugin), digest)
         except ValidationCrashed as error:
             return KnownConfig(ConfigSourceFault("ValidationCrashed", error.detail), digest)
+
+    def _scrubbed(self, verdict: Verdict, plugin: PluginId) -> Verdict:
+        scrub = self.scrubbers.of(plugin).scrub
+        faults = [
+            fault.model_copy(update={"plugin_text": scrub(fault.plugin_text)}) for fault in verdict.faults
+        ]
+        return verdict.model_copy(update={"faults": tuple(faults)})
 
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -34,6 +34,40 @@ ECHO = plugin_distribution(
         return HealthStatus(HealthState.DEGRADED, f"url={config.url} nested={config.nested} reversed={shown}")
     """,
 )
+STRICT = plugin_distribution(
+    "strict",
+    before="""
+    from pydantic import field_validator, model_validator
+    from pydantic_core import PydanticCustomError
+    """,
+    config="""
+    bucket: str = "a"
+    region: str = "a"
+    account: str = ""
+    token: SecretStr | None = None
+
+    @field_validator("bucket")
+    @classmethod
+    def _lower(cls, bucket):
+        assert bucket.islower(), "names of buckets are in lower case"
+        return bucket
+
+    @field_validator("region")
+    @classmethod
+    def _known(cls, region):
+        if region != "a":
+            raise PydanticCustomError("unknown_region", "no region is called {region}", {"region": region})
+        return region
+
+    @model_validator(mode="after")
+    def _logs_in(self):
+        if self.token:
+            raise ValueError(f"cannot log in as {self.account} with {self.token.get_secret_value()}")
+        if self.account:
+            raise RuntimeError(f"no account is called {self.account}")
+        return self
+    """,
+)
 NEEDY = plugin_distribution("needy", config="url: str\npassword: SecretStr")
 
 
@@ -54,7 +88,7 @@ def config_map(
 
 @pytest.fixture(scope="module")
 def standing(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    with standing_operator(cluster, tmp_path_factory.mktemp("config-from"), ECHO, NEEDY) as standing:
+    with standing_operator(cluster, tmp_path_factory.mktemp("config-from"), ECHO, NEEDY, STRICT) as standing:
         yield standing
 
 
@@ -120,6 +154,49 @@ def test_each_fault_has_its_reason_and_names_the_reference_but_no_value(
     assert "marked" not in message
     if reason not in ("PlaintextSecret",):
         assert "configFrom" in message or reason == "ValidationFailed"
+
+
+RULE = "does not satisfy one of the plugin's own rules"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            {"config": {"bucket": "A"}},
+            f"spec.config.bucket {RULE}: names of buckets are in lower case; correct it",
+        ),
+        (
+            {"config": {"region": "north"}},
+            f"spec.config.region {RULE}: no region is called north; correct it",
+        ),
+        (
+            {"configFrom": [secret("there", "word", "region")]},
+            (
+                f"region (from spec.configFrom[0]) {RULE}: no region is called [redacted]; "
+                "correct what spec.configFrom[0] refers to"
+            ),
+        ),
+        (
+            {"configFrom": [secret("there", "word", "account")]},
+            (
+                "the configuration (from spec.configFrom[0]): a validator raised RuntimeError: "
+                "no account is called [redacted]; correct what spec.configFrom[0] refers to"
+            ),
+        ),
+        (
+            {"config": {"account": "jane"}, "configFrom": [secret("there", "word", "token")]},
+            f"spec.config {RULE}, and what it says is withheld because it holds a secret; correct it",
+        ),
+    ],
+)
+def test_what_a_validator_says_is_shown_without_what_came_from_a_secret(
+    plugins: FloePlugins, spec: dict[str, Any], said: str
+) -> None:
+    plugins.secret("there", word="s3cret-word")
+    plugins.merge("compute-strict", {"spec": spec})
+    condition = plugins.until("compute-strict", "ConfigValid", "ValidationFailed")
+    assert condition == ("False", "ValidationFailed", said)
 
 
 def test_optional_references_may_be_missing(plugins: FloePlugins) -> None:

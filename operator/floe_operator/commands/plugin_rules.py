@@ -6,7 +6,7 @@ conditions, so that people see here what `kubectl get` would show them later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -94,9 +94,13 @@ class PluginRules:
         verdict = await self._installed.validate(plugin, config, plain)
         if verdict.reason != "PlaintextSecret":
             return [verdict]
-        rest = without(plain, (fault.field for fault in verdict.faults))
-        other = await self._installed.validate(plugin, config, rest)
-        return [verdict] if other.reason == "PlaintextSecret" else [verdict, other]
+        secrets = [fault.field for fault in verdict.faults]
+        other = await self._installed.validate(plugin, config, without(plain, secrets))
+        if other.reason == "PlaintextSecret":
+            return [verdict]
+        # A secret that has to go need not be corrected.
+        faults = [fault for fault in other.faults if not _is_within(fault.field, secrets)]
+        return [verdict, other.model_copy(update={"faults": tuple(faults)})]
 
 
 class _Findings:
@@ -175,10 +179,15 @@ class _Findings:
         rule = reason if reason in ("ConfigRequired", "PlaintextSecret") else f"{reason}/{fault.type}"
         if explained.part == ("spec", "config"):
             message = f"{explained.alone}; {explained.mend}"
-            self.add(_steps(self.spec.config, explained.keys), rule, message, shown=explained.place)
+            steps = _steps(self.spec.config, explained.keys)
+            self.add(steps, rule, message, shown=dotted(("spec", "config", *explained.keys)))
         else:
             about = explained.said_of(explained.field) if explained.keys else explained.alone
             self.add(explained.part, rule, f"{about}; {explained.mend}")
+
+
+def _is_within(field: str, others: Iterable[str]) -> bool:
+    return any(f"{field}.".startswith(f"{other}.") for other in others)
 
 
 def _steps(config: Any, keys: Sequence[str]) -> list[str | int]:

@@ -14,13 +14,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from floe_core.host.protocol import ConfigFault
+from floe_operator.rules.conditions import bounded
+from floe_operator.rules.config_mends import by_secret, rotate, set_all
 from floe_operator.rules.resource import FloePluginSpec
-from floe_operator.rules.sentences import dotted, listing
+from floe_operator.rules.sentences import dotted, listing, printable
 
 MISSING, UNKNOWN_FIELD, PLAINTEXT_SECRET = "missing", "extra_forbidden", "plaintext_secret"
-SET_IT = "set it in spec.config or through spec.configFrom"
-ROTATE_IT = "rotate it, put the new value into a Secret and refer to that Secret in spec.configFrom"
-ROTATE_EACH = "rotate each, put the new values into a Secret and refer to that Secret in spec.configFrom"
 
 _CONFIG, _CONFIG_FROM = ("spec", "config"), ("spec", "configFrom")
 _RULES = {
@@ -29,6 +28,8 @@ _RULES = {
     PLAINTEXT_SECRET: "is a secret in plain text",
 }
 _SHOULD = re.compile(r"(?!Keys )[A-Z]\w*(?: input)? should ")
+_SHOWN_BYTES = 320
+"""The most of a validator's text that is shown, so that other faults find room beside it."""
 _VERBS = ("is ", "must ", "does ", "has ", "needs ")
 
 
@@ -46,10 +47,22 @@ class ExplainedFault:
     meant: str
     """The field the author probably meant."""
     mend: str
+    secrets: tuple[str, ...] = ()
+    """The secret fields that fixing it takes: its own, or some below it."""
+
+    @property
+    def is_of_secret(self) -> bool:
+        """Whether the field itself is a secret."""
+        return self.secrets == (self.field,)
 
     @property
     def place(self) -> str:
-        """Where the fault is: `spec.config.a.b`, or `a.b (from spec.configFrom[0])`."""
+        """Where the fault is: `spec.config.a.b`, or `a.b (from spec.configFrom[0])`.
+
+        A secret that is missing has no place: it must not be given in spec.config.
+        """
+        if self.type == MISSING and self.is_of_secret:
+            return self.field
         if self.part == _CONFIG:
             return dotted((*_CONFIG, *self.keys))
         return f"{self.field or 'the configuration'} (from {dotted(self.part)})"
@@ -81,7 +94,9 @@ def explain(
     part = _part(fault, keys, spec)
     known = _field_names(schema or {}, keys[:-1]) if fault.type == UNKNOWN_FIELD else []
     meant = "".join(get_close_matches(keys[-1], known, n=1)) if keys else ""
-    return ExplainedFault(fault.type, keys, part, _rule(fault), meant, _mend(fault, part, meant, known))
+    secrets = _secrets(fault, part, meant)
+    mend = _mend(fault, part, meant, known, secrets)
+    return ExplainedFault(fault.type, keys, part, _rule(fault), meant, mend, secrets)
 
 
 def what(part: tuple[str | int, ...]) -> str:
@@ -131,19 +146,48 @@ def _rule(fault: ConfigFault) -> str:
     if found := _SHOULD.match(said):
         return f"must {said[found.end() :]}"
     said = said.removeprefix("Input ") or "is not valid"
+    if fault.plugin_text:
+        said = f"{said}: {bounded(printable(fault.plugin_text), _SHOWN_BYTES).rstrip('.:; ')}"
     return said if said[1:2].isupper() else f"{said[0].lower()}{said[1:]}"
 
 
-def _mend(fault: ConfigFault, part: tuple[str | int, ...], meant: str, known: Sequence[str]) -> str:
-    if fault.type == MISSING:
-        return SET_IT
-    if fault.type == PLAINTEXT_SECRET:
-        return ROTATE_IT
+def _secrets(fault: ConfigFault, part: tuple[str | int, ...], meant: str) -> tuple[str, ...]:
+    """Return the secret fields that whoever fixes the fault might give in plain text."""
     if fault.type == UNKNOWN_FIELD:
-        if meant:
-            return f"did you mean {meant}?"
-        return f"use {listing(known, most=12, word='or')}" if known else "remove it"
+        parent, _, _ = fault.field.rpartition(".")
+        wanted = f"{parent}.{meant}" if parent else meant
+        return (
+            tuple(field for field in fault.secrets if f"{field}.".startswith(f"{wanted}.")) if meant else ()
+        )
+    return fault.secrets if part == _CONFIG else ()
+
+
+def _mend(
+    fault: ConfigFault,
+    part: tuple[str | int, ...],
+    meant: str,
+    known: Sequence[str],
+    secrets: tuple[str, ...],
+) -> str:
+    if fault.type == PLAINTEXT_SECRET:
+        return rotate([fault.field])
+    if fault.type == UNKNOWN_FIELD:
+        return _mend_of_unknown(meant, known, secrets)
+    itself = secrets == (fault.field,)
+    if fault.type == MISSING:
+        return set_all([] if itself else ["it"], secrets)
+    if secrets:
+        return by_secret(secrets) if itself else f"correct it, and {by_secret(secrets, its=True)}"
     return "correct it" if part == _CONFIG else f"correct {what(part)}"
+
+
+def _mend_of_unknown(meant: str, known: Sequence[str], secrets: Sequence[str]) -> str:
+    if not meant:
+        return f"use {listing(known, most=12, word='or')}" if known else "remove it"
+    if not secrets:
+        return f"did you mean {meant}?"
+    is_or_holds = "is" if secrets[0].rpartition(".")[2] == meant else "holds"
+    return f"did you mean {meant}? It {is_or_holds} a secret: {rotate(secrets)}"
 
 
 def _field_names(schema: Mapping[str, Any], keys: Sequence[str]) -> list[str]:

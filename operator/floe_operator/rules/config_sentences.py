@@ -12,13 +12,12 @@ from floe_core.host.protocol import ConfigFault, Verdict
 from floe_operator.rules.config_faults import (
     MISSING,
     PLAINTEXT_SECRET,
-    ROTATE_EACH,
-    SET_IT,
     UNKNOWN_FIELD,
     ExplainedFault,
     explain,
     what,
 )
+from floe_operator.rules.config_mends import by_secret, rotate, set_all
 from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.rules.sentences import listing, sentence, with_detail
 
@@ -35,7 +34,7 @@ def config_sentence(verdict: Verdict, spec: FloePluginSpec, schema: _Schema = No
         case "NothingToConfigure":
             return "There is nothing to configure"
         case "ConfigRequired":
-            return _config_required([fault.field for fault in verdict.faults if fault.field], spec)
+            return _config_required(verdict.faults, spec)
         case "ValidationFailed":
             return _validation_failed(verdict.faults, spec, schema)
         case "PlaintextSecret":
@@ -52,13 +51,16 @@ def schema_failed(detail: str) -> str:
     return sentence(wrong, "install another release of the plugin")
 
 
-def _config_required(fields: Sequence[str], spec: FloePluginSpec) -> str:
-    named = [f"spec.config.{field}" for field in fields]
-    wrong = f"{listing(named)} must be set" if named else "The plugin requires a configuration"
-    if spec.config_from:
-        mend = "create what spec.configFrom refers to, or set spec.config"
-        return sentence(f"{wrong}, but spec.configFrom provides nothing", mend)
-    return sentence(f"{wrong}, but nothing is configured", SET_IT)
+def _config_required(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> str:
+    missing = [explain(fault, spec) for fault in faults if fault.field]
+    places = listing(fault.place for fault in missing)
+    wrong = f"{places} must be set" if places else "The plugin requires a configuration"
+    if not spec.config_from:
+        return sentence(f"{wrong}, but nothing is configured", _set_missing(missing))
+    mend = "create what spec.configFrom refers to"
+    if not any(fault.secrets for fault in missing):
+        mend += ", or set spec.config"
+    return sentence(f"{wrong}, but spec.configFrom provides nothing", mend)
 
 
 def _validation_failed(faults: Sequence[ConfigFault], spec: FloePluginSpec, schema: _Schema) -> str:
@@ -81,11 +83,21 @@ def _with_hint(fault: ExplainedFault) -> str:
 def _mend(faults: Sequence[ExplainedFault]) -> str:
     """Return how to fix several faults, including those that are not shown."""
     if all(fault.type == MISSING for fault in faults):
-        return SET_IT
+        return _set_missing(faults)
     parts = listing(dict.fromkeys(what(fault.part) for fault in faults))
+    mend = f"correct {parts}"
     if all(fault.type == UNKNOWN_FIELD for fault in faults):
-        return f"correct the names, or remove them from {parts}"
-    return f"correct {parts}"
+        mend = f"correct the names, or remove them from {parts}"
+    secrets = _secrets(faults)
+    return f"{mend}, and {by_secret(secrets, its=True)}" if secrets else mend
+
+
+def _set_missing(faults: Sequence[ExplainedFault]) -> str:
+    return set_all([fault.field for fault in faults if not fault.is_of_secret], _secrets(faults))
+
+
+def _secrets(faults: Sequence[ExplainedFault]) -> list[str]:
+    return list(dict.fromkeys(secret for fault in faults for secret in fault.secrets))
 
 
 def _plaintext_secret(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> str:
@@ -94,7 +106,7 @@ def _plaintext_secret(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> st
     if len(secrets) == 1:
         return sentence(secrets[0].said_of(secrets[0].place), secrets[0].mend)
     places = listing(secret.place for secret in secrets) or "Values of spec.config"
-    return sentence(f"{places} are secrets in plain text", ROTATE_EACH)
+    return sentence(f"{places} are secrets in plain text", rotate([secret.field for secret in secrets]))
 
 
 def _config_not_accepted(spec: FloePluginSpec) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from floe_core.host.protocol import DistributionRef, FoundPlugin, Verdict
+from floe_core.host.protocol import ConfigFault, DistributionRef, FoundPlugin, Verdict
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator import configurations as module
 from floe_operator.api.sources import Sources
@@ -19,7 +19,7 @@ from floe_operator.plugin_host import PluginHost, ValidationCrashed
 from floe_operator.rules.config_merge import Contents, Denied, SourceObject
 from floe_operator.rules.facts import ConfigSourceFault
 from floe_operator.rules.resource import FloePlugin
-from floe_operator.rules.scrub import REDACTED
+from floe_operator.rules.scrub import REDACTED, WITHHELD
 
 FOUND = FoundPlugin(
     type="compute",
@@ -40,6 +40,7 @@ class World:
     version: str | None = "1"
     crashes: bool = False
     forbids: bool = False
+    says: str = ""
     heard: Callable[[], None] = lambda: None
     clock: float = 1_000.0
     reads: int = 0
@@ -60,6 +61,9 @@ class World:
         self.validated.append(config)
         if self.crashes:
             raise ValidationCrashed("It ended the host")
+        if self.says:
+            fault = ConfigFault(field="token", message="wrong", type="value_error", plugin_text=self.says)
+            return Verdict(reason="ValidationFailed", faults=(fault,))
         return Verdict(reason="Valid")
 
     async def look_up(self, found: FoundPlugin = FOUND, **spec: Any) -> KnownConfig:
@@ -159,6 +163,23 @@ async def test_the_scrubber_knows_the_secrets_before_the_host_sees_them(world: W
     assert said == [f"it is {REDACTED}"]
     assert known.digest is not None
     assert b"first-token" not in bytes(known.digest)
+
+
+@pytest.mark.parametrize("secret", ["first-token", "first-token\n", "s3cr3t"])
+async def test_what_a_validator_says_is_scrubbed(world: World, secret: str) -> None:
+    world.content = secret.encode()
+    world.says = f"{secret.strip()} is no token of this realm"
+    outcome = (await world.look_up()).outcome
+    assert isinstance(outcome, Verdict)
+    assert [fault.plugin_text for fault in outcome.faults] == [f"{REDACTED} is no token of this realm"]
+
+
+async def test_what_a_validator_says_is_withheld_if_a_secret_is_too_short_to_be_found(world: World) -> None:
+    world.content = b"0815"
+    world.says = "0815 is too easy"
+    outcome = (await world.look_up()).outcome
+    assert isinstance(outcome, Verdict)
+    assert [fault.plugin_text for fault in outcome.faults] == [WITHHELD]
 
 
 async def test_equal_configurations_have_different_digests_in_different_processes() -> None:

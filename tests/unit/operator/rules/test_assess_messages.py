@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from floe_core.host.protocol import DistributionRef
+from floe_core.host.protocol import ConfigFault, DistributionRef, Verdict
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.rules.facts import (
     Checked,
@@ -28,6 +28,16 @@ TWICE = FOUND.model_copy(update={"entry_point": "Keycloak = other:Plugin"})
 LOCAL, VAULT = PluginId(PluginType.STORAGE, "local"), PluginId(PluginType.SECRETS, "vault")
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}, "path": "auth.secret"}
 SETTINGS = {"configMapKeyRef": {"name": "c", "key": "settings.yaml"}}
+
+
+def needs_secrets(reason: Any) -> Verdict:
+    """Return a verdict: fields are missing, of which some are secrets or hold them."""
+    missing = {"realm": (), "auth": ("auth.key",), "token": ("token",)}
+    faults = (
+        ConfigFault(field=field, message="Field required", type="missing", secrets=secrets)
+        for field, secrets in missing.items()
+    )
+    return Verdict(reason=reason, faults=tuple(faults))
 
 
 @pytest.mark.parametrize(
@@ -233,13 +243,39 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "ConfigValid",
+        {"config": needs_secrets("ConfigRequired")},
+        (
+            "spec.config.realm, spec.config.auth and token must be set, but nothing is configured; "
+            "set realm and auth in spec.config, and put auth.key and token into a Secret and refer to it by "
+            "spec.configFrom, path: auth.key and token"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": needs_secrets("ConfigRequired"), "spec": spec(configFrom=[SECRET])},
+        (
+            "spec.config.realm, spec.config.auth and token must be set, but spec.configFrom provides "
+            "nothing; create what spec.configFrom refers to"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": needs_secrets("ValidationFailed"), "spec": spec(config={"a": 1})},
+        (
+            "spec.config.realm is required, spec.config.auth is required and token is required; "
+            "set realm and auth in spec.config, and put auth.key and token into a Secret and refer to it by "
+            "spec.configFrom, path: auth.key and token"
+        ),
+    ),
+    (
+        "ConfigValid",
         {
             "config": verdict("PlaintextSecret", ("client_secret", "", "plaintext_secret")),
             "spec": spec(config={"client_secret": "x"}),
         },
         (
-            "spec.config.client_secret is a secret in plain text; "
-            "rotate it, put the new value into a Secret and refer to that Secret in spec.configFrom"
+            "spec.config.client_secret is a secret in plain text; rotate it, put the new value into a "
+            "Secret and refer to it by spec.configFrom, path: client_secret"
         ),
     ),
     (
@@ -250,7 +286,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         },
         (
             "spec.config.a and b (from spec.configFrom[0]) are secrets in plain text; "
-            "rotate each, put the new values into a Secret and refer to that Secret in spec.configFrom"
+            "rotate each, put the new values into a Secret and refer to it by spec.configFrom, path: a and b"
         ),
     ),
     (

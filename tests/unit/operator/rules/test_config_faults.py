@@ -31,11 +31,12 @@ def explained(
     *,
     sources: tuple[dict[str, Any], ...] = (),
     config: dict[str, Any] | None = None,
+    **more: Any,
 ) -> ExplainedFault:
     spec = FloePluginSpec.model_validate(
         {"type": "dbt", "name": "a", "config": config, "configFrom": list(sources)}
     )
-    return explain(ConfigFault(field=field, message=message, type=kind), spec, SCHEMA)
+    return explain(ConfigFault(field=field, message=message, type=kind, **more), spec, SCHEMA)
 
 
 def at(path: str) -> dict[str, Any]:
@@ -145,3 +146,102 @@ def test_the_fix_for_an_unknown_field_suggests_the_known_fields(field: str, mend
 )
 def test_every_fault_says_how_to_fix_it(kind: str, sources: tuple[dict[str, Any], ...], mend: str) -> None:
     assert explained("bucket", kind, sources=sources).mend == mend
+
+
+BY_SECRET = "put it into a Secret and refer to it by spec.configFrom"
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "secrets", "mend"),
+    [
+        ("token", "missing", ["token"], f"{BY_SECRET}, path: token"),
+        ("pool.password", "missing", ["pool.password"], f"{BY_SECRET}, path: pool.password"),
+        ("pools.0.password", "missing", ["pools.0.password"], f"{BY_SECRET}, path: pools[0].password"),
+        ("by_name.*.password", "missing", ["by_name.*.password"], BY_SECRET),
+        ("api-token", "missing", ["api-token"], BY_SECRET),
+        (
+            "pool",
+            "missing",
+            ["pool.password"],
+            (
+                "set it in spec.config, and put pool.password into a Secret and refer to it by "
+                "spec.configFrom, path: pool.password"
+            ),
+        ),
+        (
+            "pool",
+            "missing",
+            ["pool.password", "pool.next.password"],
+            (
+                "set it in spec.config, and put pool.password and pool.next.password into a Secret and "
+                "refer to it by spec.configFrom, path: pool.password and pool.next.password"
+            ),
+        ),
+        ("token", "string_type", ["token"], f"{BY_SECRET}, path: token"),
+        (
+            "pool",
+            "model_type",
+            ["pool.password"],
+            (
+                "correct it, and put pool.password into a Secret and refer to it by spec.configFrom, "
+                "path: pool.password"
+            ),
+        ),
+        (
+            "pool.passwort",
+            "extra_forbidden",
+            ["pool.password", "pool.next.password"],
+            (
+                "did you mean password? It is a secret: rotate it, put the new value into a Secret and refer "
+                "to it by spec.configFrom, path: pool.password"
+            ),
+        ),
+        (
+            "pol",
+            "extra_forbidden",
+            ["token", "pool.password"],
+            (
+                "did you mean pool? It holds a secret: rotate it, put the new value into a Secret and refer "
+                "to it by spec.configFrom, path: pool.password"
+            ),
+        ),
+        ("buckett", "extra_forbidden", ["token", "bucket_token"], "did you mean bucket?"),
+        ("zzz", "extra_forbidden", ["token"], "use bucket, by_name, max_attempts, pool or pools"),
+        (
+            "token",
+            "plaintext_secret",
+            ["token"],
+            "rotate it, put the new value into a Secret and refer to it by spec.configFrom, path: token",
+        ),
+    ],
+)
+def test_no_advice_leads_a_secret_into_spec_config(
+    field: str, kind: str, secrets: list[str], mend: str
+) -> None:
+    assert explained(field, kind, secrets=secrets).mend == mend
+
+
+def test_a_secret_that_came_from_a_source_is_corrected_there() -> None:
+    fault = explained(
+        "pool.password", "string_type", sources=(at("pool.password"),), secrets=["pool.password"]
+    )
+    assert fault.mend == "correct what spec.configFrom[0] refers to"
+
+
+def test_a_missing_secret_has_no_place_in_spec_config() -> None:
+    assert explained("pool.password", "missing", secrets=["pool.password"]).place == "pool.password"
+    assert explained("pool", "missing", secrets=["pool.password"]).place == "spec.config.pool"
+
+
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ("names are in lower case", "X does not satisfy the rule: names are in lower case"),
+        ("Use lower case.", "X does not satisfy the rule: Use lower case"),
+        ("", "X does not satisfy the rule"),
+        ("x" * 400, f"X does not satisfy the rule: {'x' * 317}…"),
+    ],
+)
+def test_what_a_validator_said_follows_the_rule(text: str, clause: str) -> None:
+    fault = explained("bucket", message="Input does not satisfy the rule", plugin_text=text)
+    assert fault.said_of("X") == clause
