@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")  # on a busy machine, how long an example takes says nothing
+
 
 def pytest_configure() -> None:
     """Make Ctrl-C work in the processes that tests start.

@@ -278,7 +278,7 @@ def folders(draw: st.DrawFn) -> list[Folder]:
 
 
 @given(folders(), st.integers(), st.integers())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_plugin_is_lost_in_silence_and_no_order_changes_the_answer(
     made: list[Folder], one: int, other: int
 ) -> None:

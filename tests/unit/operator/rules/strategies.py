@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_type_hints
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from floe_core.host.protocol import ConfigFault, Description, DistributionRef, FoundPlugin, Verdict
@@ -28,8 +28,8 @@ from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadS
 from floe_operator.rules.resource import FloePluginSpec
 from tests.unit.operator.rules.facts_builder import FOUND, KEYCLOAK, broken, described, spec
 
-unhurried = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Settings for machines that are busy with other work."""
+few_examples = settings(max_examples=60)
+"""Settings for tests whose examples take long."""
 
 texts = st.one_of(
     st.sampled_from(["", "x", "a: b.\n c", "é" * 700, '"\\' * 700, "\ud800", "\0\t\n"]), st.text(max_size=40)

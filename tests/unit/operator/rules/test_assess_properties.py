@@ -12,7 +12,7 @@ from floe_operator.rules.conditions import TABLE, reason_of
 from floe_operator.rules.facts import Facts
 from floe_operator.rules.resource import CONDITION_TYPES, FloePlugin, FloePluginStatus
 from tests.unit.operator.rules.facts_builder import LATER, NOW, condition
-from tests.unit.operator.rules.strategies import histories, unhurried
+from tests.unit.operator.rules.strategies import few_examples, histories
 
 DAY = timedelta(days=1)
 
@@ -25,14 +25,14 @@ def judge(history: list[Facts]) -> tuple[FloePluginStatus | None, FloePluginStat
     return before, status
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_the_same_facts_again_change_nothing(history: list[Facts]) -> None:
     _, status = judge(history)
     assert assess(history[-1], status, LATER) == status
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_a_status_that_is_read_back_equals_the_status_that_was_written(history: list[Facts]) -> None:
     _, status = judge(history)
@@ -42,7 +42,7 @@ def test_a_status_that_is_read_back_equals_the_status_that_was_written(history: 
     assert seen.status == status
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_stalled_and_reconciling_are_never_both_present_and_always_true(history: list[Facts]) -> None:
     _, status = judge(history)
@@ -53,7 +53,7 @@ def test_stalled_and_reconciling_are_never_both_present_and_always_true(history:
         assert present
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_every_reason_comes_from_the_table(history: list[Facts]) -> None:
     _, status = judge(history)
@@ -67,7 +67,7 @@ def test_every_reason_comes_from_the_table(history: list[Facts]) -> None:
     ]
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_ready_follows_from_the_conditions_of_its_generation(history: list[Facts]) -> None:
     _, status = judge(history)
@@ -86,7 +86,7 @@ def test_ready_follows_from_the_conditions_of_its_generation(history: list[Facts
         assert condition(status, "Reconciling").reason == "Probing"
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_a_stall_belongs_to_the_current_generation(history: list[Facts]) -> None:
     _, status = judge(history)
@@ -95,7 +95,7 @@ def test_a_stall_belongs_to_the_current_generation(history: list[Facts]) -> None
         assert condition(status, "Ready").status == "False"
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_a_transition_time_changes_exactly_when_the_status_changes(history: list[Facts]) -> None:
     before, status = judge(history)
@@ -107,7 +107,7 @@ def test_a_transition_time_changes_exactly_when_the_status_changes(history: list
             assert one.last_transition_time == old.last_transition_time
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_what_the_facts_leave_open_stays_as_it_was_assessed(history: list[Facts]) -> None:
     before, status = judge(history)
@@ -117,7 +117,7 @@ def test_what_the_facts_leave_open_stays_as_it_was_assessed(history: list[Facts]
             assert one == old
 
 
-@unhurried
+@few_examples
 @given(histories)
 def test_every_text_is_one_bounded_line_and_the_status_leaves_room_in_16_kib(history: list[Facts]) -> None:
     _, status = judge(history)

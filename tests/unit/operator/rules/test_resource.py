@@ -18,7 +18,7 @@ from floe_operator.rules.resource import (
     parse_object_name,
 )
 from floe_operator.rules.stored_json import as_stored
-from tests.unit.operator.rules.strategies import unhurried
+from tests.unit.operator.rules.strategies import few_examples
 
 RAW: dict[str, Any] = {
     "apiVersion": "floe.dev/v1alpha1",
@@ -56,7 +56,7 @@ def test_any_other_object_name_belongs_to_no_plugin(name: str) -> None:
     assert parse_object_name(name) is None
 
 
-@unhurried
+@few_examples
 @given(st.sampled_from(PluginType), st.text(max_size=70))
 def test_the_object_name_of_every_nameable_plugin_leads_back_to_the_plugin(
     plugin_type: PluginType, text: str
