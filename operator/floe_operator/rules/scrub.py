@@ -22,7 +22,8 @@ all text of the plugin is withheld."""
 PIECE = 8
 """How many consecutive characters of a secret count as a piece of it."""
 REDACTED = "[redacted]"
-WITHHELD = "(the plugin's own text is withheld: it may contain a secret too short to be found)"
+WITHHELD = "(the plugin's own text is withheld, because it might contain a secret)"
+"""It does not say that a secret is short."""
 
 _STRIDES = ((8 * 1024, 1), (64 * 1024, 8))
 """(characters, n) pairs: for secrets of up to that many characters in all, every n-th piece is kept, to bound
