@@ -55,7 +55,10 @@ CONDITION_TYPES = (
 """The operator's conditions, in the order in which it assesses and writes them."""
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-PATH_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
+PATH_PATTERN = (
+    r"^[A-Za-z_][A-Za-z0-9_]*(\[(0|[1-9][0-9]{0,3})\])*"
+    r"(\.[A-Za-z_][A-Za-z0-9_]*(\[(0|[1-9][0-9]{0,3})\])*)*$"
+)
 OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"
 CONDITION_TYPE_PATTERN = (
