@@ -68,6 +68,24 @@ STRICT = plugin_distribution(
         return self
     """,
 )
+FEEDS = plugin_distribution(
+    "feeds",
+    before="""
+    class Auth(BaseModel):
+        user: str = "nobody"
+        token: SecretStr = Field(min_length=3)
+
+    class Feed(BaseModel):
+        url: str
+        auth: Auth
+    """,
+    config="feeds: list[Feed] = []",
+    body="""
+    def health_check(self):
+        shown = [(feed.auth.user, feed.auth.token.get_secret_value()[::-1]) for feed in self._config.feeds]
+        return HealthStatus(HealthState.DEGRADED, f"feeds={shown}")
+    """,
+)
 NEEDY = plugin_distribution("needy", config="url: str\npassword: SecretStr")
 
 
@@ -88,13 +106,14 @@ def config_map(
 
 @pytest.fixture(scope="module")
 def standing(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    with standing_operator(cluster, tmp_path_factory.mktemp("config-from"), ECHO, NEEDY, STRICT) as standing:
+    plugins = (ECHO, FEEDS, NEEDY, STRICT)
+    with standing_operator(cluster, tmp_path_factory.mktemp("config-from"), *plugins) as standing:
         yield standing
 
 
 @pytest.fixture
 def plugins(standing: Standing) -> FloePlugins:
-    """Return the FloePlugins, with bare mirrors of both plugins."""
+    """Return the FloePlugins, with bare mirrors of the plugins."""
     return standing.reset()
 
 
@@ -122,6 +141,26 @@ def test_sources_merge_in_order_and_spec_config_wins(plugins: FloePlugins) -> No
     assert "'c': 2" in message
     assert "'d': 3" in message
     assert "reversed=drow-terc3s" in message
+
+
+def test_a_secret_goes_into_an_item_of_a_list_in_spec_config(plugins: FloePlugins) -> None:
+    plugins.secret("feeds", first="first-word", second="second-word")
+    feeds = [{"url": "a", "auth": {"user": "ada"}}, {"url": "b"}]
+    sources = [
+        secret("feeds", "first", "feeds[0].auth.token"),
+        secret("feeds", "second", "feeds[1].auth.token"),
+    ]
+    plugins.merge("compute-feeds", {"spec": {"config": {"feeds": feeds}, "configFrom": sources, "probe": {}}})
+    _, _, message = plugins.until("compute-feeds", "Healthy", "Degraded")
+    assert message.endswith("feeds=[('ada', 'drow-tsrif'), ('nobody', 'drow-dnoces')]")
+    plugins.until("compute-feeds", "Ready", "Ready")
+    plugins.secret("feeds", first="first-word", second="x")
+    _, _, message = plugins.until("compute-feeds", "ConfigValid", "ValidationFailed")
+    assert message.startswith("feeds.1.auth.token (from spec.configFrom[1]) must have at least 3 ")
+    plugins.merge("compute-feeds", {"spec": {"config": {"feeds": feeds[:1]}}})
+    assert plugins.until("compute-feeds", "Stalled", "PathConflict")[2].startswith(
+        "spec.configFrom[1]: path feeds[1].auth.token needs 2 items at feeds, which has 1; "
+    )
 
 
 FAULTS = {

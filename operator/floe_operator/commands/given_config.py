@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from floe_operator.rules.config_merge import (
     source_key,
     source_object,
 )
+from floe_operator.rules.config_paths import has_at, keys_of, leads_into_list, steps_of
 from floe_operator.rules.facts import ConfigSourceFault
 from floe_operator.rules.resource import FloePluginSpec
 
@@ -85,18 +87,28 @@ def given_config(spec: FloePluginSpec, namespace: str, known: ConfigMaps) -> Giv
     unknown = [
         source for source in spec.config_from if _known(source_object(source), namespace, known) is None
     ]
+    unknown_root = any(source.path is None for source in unknown)
     contents = {each: _contents(each, spec, namespace, known) for each in referenced(spec)}
-    resolved = resolve(spec, contents)
+    resolved = resolve(spec, contents, uncertain=_uncertain(spec) if unknown_root else ())
     if isinstance(resolved, ConfigSourceFault):
         return resolved
-    paths = tuple(tuple(source.path.split(".")) for source in unknown if source.path is not None)
+    paths = tuple(keys_of(source.path) for source in unknown if source.path is not None)
     config = copy.deepcopy(resolved.config)
     for path in paths:
         if not has(spec.config, path):
             _remove(config, path)
-    return GivenConfig(
-        config, resolved.config, resolved.plain, paths, any(source.path is None for source in unknown)
-    )
+    return GivenConfig(config, resolved.config, resolved.plain, paths, unknown_root)
+
+
+def _uncertain(spec: FloePluginSpec) -> set[int]:
+    """Return the entries whose path leads into a list that unknown content at the root may contain."""
+    uncertain = set()
+    for entry, source in enumerate(spec.config_from):
+        steps = steps_of(source.path or "")
+        to_list = tuple(itertools.takewhile(lambda step: isinstance(step, str), steps))
+        if leads_into_list(steps) and not has_at(spec.config, to_list):
+            uncertain.add(entry)
+    return uncertain
 
 
 def without(value: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
@@ -114,9 +126,13 @@ def _remove(value: Any, keys: Sequence[str]) -> None:
                 del value[key]
             else:
                 _remove(value[key], keys[1:])
-    elif isinstance(value, list) and len(keys) > 1:
+    elif isinstance(value, list):
         for index, item in enumerate(value):
-            if keys[0] in ("*", str(index)):
+            if keys[0] not in ("*", str(index)):
+                continue
+            if len(keys) == 1:
+                value[index] = None  # the other items keep their places
+            else:
                 _remove(item, keys[1:])
 
 

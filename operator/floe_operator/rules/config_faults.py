@@ -16,6 +16,7 @@ from typing import Any
 from floe_core.host.protocol import ConfigFault
 from floe_operator.rules.conditions import bounded
 from floe_operator.rules.config_mends import by_secret, rotate, set_all
+from floe_operator.rules.config_paths import keys_of
 from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.rules.sentences import dotted, listing, printable
 
@@ -123,7 +124,7 @@ def _part(fault: ConfigFault, keys: tuple[str, ...], spec: FloePluginSpec) -> tu
         return _CONFIG
     if keys:
         for index, source in reversed(list(enumerate(sources))):
-            if source.path is not None and _related(source.path.split("."), keys):
+            if source.path is not None and _related(keys_of(source.path), keys):
                 return (*_CONFIG_FROM, index)
     roots = [index for index, source in enumerate(sources) if source.path is None]
     if not keys:

@@ -5,13 +5,16 @@ Pure: the contents are handed in. Messages contain no part of them, only names, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+from floe_operator.rules.config_layers import Conflict, Layers
+from floe_operator.rules.config_paths import Steps, leads_into_list, steps_of
 from floe_operator.rules.facts import ConfigSourceFault
 from floe_operator.rules.plain_yaml import NotPlain, parse_mapping
 from floe_operator.rules.resource import ConfigSource, FloePluginSpec
+from floe_operator.rules.sentences import dotted
 
 LARGEST_CONFIG = 4 * 2**20
 """The largest total size of all sources, in bytes; half of what one message to the plugin host can carry."""
@@ -81,44 +84,43 @@ def referenced(spec: FloePluginSpec) -> tuple[SourceObject, ...]:
 
 
 def resolve(
-    spec: FloePluginSpec, contents: Mapping[SourceObject, Contents]
+    spec: FloePluginSpec, contents: Mapping[SourceObject, Contents], *, uncertain: Collection[int] = ()
 ) -> ResolvedConfig | ConfigSourceFault:
-    """Merge the sources in order, then spec.config over them, or return the fault of the first that fails."""
-    config: dict[str, Any] = {}
-    plain: dict[str, Any] = {}
+    """Merge the sources in order, then spec.config over them, then put values into the lists that are there.
+
+    Return the fault of the first source that fails; those whose path leads into a list come last. An
+    `uncertain` entry without its list is no fault, but left out.
+    """
+    layers, plain = Layers(), Layers()
     secrets: list[str] = []
-    size = 0
-    for index, source in enumerate(spec.config_from):
-        content = _content(source, contents[source_object(source)], index)
-        if isinstance(content, ConfigSourceFault):
-            return content
-        if content is None:
-            continue
-        size += len(content)
-        if size > LARGEST_CONFIG:
-            return ConfigSourceFault(
-                "NotAMapping",
-                f"the sources together hold more than {LARGEST_CONFIG // 2**20} MiB; use smaller ones",
-                index,
-            )
-        value = _value(source, content, index)
-        if isinstance(value, ConfigSourceFault):
-            return value
-        conflict = _merge(config, value, forced=source.path is None)
-        if conflict:
+    into_lists: list[_Given] = []
+    for given in _given(spec, contents):
+        if isinstance(given, ConfigSourceFault):
+            return given
+        if given.is_secret:
+            secrets.extend(_leaves(given.value))
+        if leads_into_list(given.steps):
+            into_lists.append(given)
+        elif place := layers.merge(given.part, given.entry, forced=not given.steps):
             return ConfigSourceFault(
                 "PathConflict",
-                f"path {source.path} leads through {conflict}, which an earlier source sets to "
+                f"path {dotted(given.steps)} leads through {dotted(place)}, which an earlier source sets to "
                 "something that is not a mapping; change one of the two",
-                index,
+                given.entry,
             )
-        if source.secret_key_ref is None:
-            _merge(plain, value, forced=True)
-        else:
-            secrets.extend(_leaves(value))
-    _merge(config, spec.config or {}, forced=True)
-    _merge(plain, spec.config or {}, forced=True)
-    return ResolvedConfig(config, plain, tuple(dict.fromkeys(secrets)))
+        elif not given.is_secret:
+            plain.merge(given.part, given.entry)
+    own = len(spec.config_from)
+    layers.merge(spec.config or {}, own)
+    plain.merge(spec.config or {}, own)
+    for given in into_lists:
+        conflict = layers.put(given.steps, given.value, given.entry)
+        if conflict is not None and given.entry not in uncertain:
+            return _path_conflict(given, conflict, spec)
+        if not given.is_secret:
+            # The list itself may come from a Secret.
+            plain.put(given.steps, given.value, given.entry, forced=True)
+    return ResolvedConfig(layers.config, plain.config, tuple(dict.fromkeys(secrets)))
 
 
 def nests_deeper(value: object, levels: int) -> bool:
@@ -132,6 +134,76 @@ def nests_deeper(value: object, levels: int) -> bool:
             inner for each in containers for inner in (each.values() if isinstance(each, Mapping) else each)
         ]
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What an entry of spec.configFrom gives: a mapping or, at a path, a text."""
+
+    entry: int
+    is_secret: bool
+    steps: Steps
+    value: Any = field(repr=False)
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """The value inside the mappings that its path names; the path has no index."""
+        part = self.value
+        for step in reversed(self.steps):
+            part = {step: part}
+        return cast("dict[str, Any]", part)
+
+
+def _given(
+    spec: FloePluginSpec, contents: Mapping[SourceObject, Contents]
+) -> Iterator[_Given | ConfigSourceFault]:
+    """Yield what each entry gives, or its fault; nothing for what is optional and missing."""
+    size = 0
+    for entry, source in enumerate(spec.config_from):
+        content = _content(source, contents[source_object(source)], entry)
+        if content is None:
+            continue
+        if isinstance(content, ConfigSourceFault):
+            yield content
+            continue
+        size += len(content)
+        if size > LARGEST_CONFIG:
+            said = f"the sources together hold more than {LARGEST_CONFIG // 2**20} MiB; use smaller ones"
+            yield ConfigSourceFault("NotAMapping", said, entry)
+            continue
+        value = _value(source, content, entry)
+        if isinstance(value, ConfigSourceFault):
+            yield value
+        else:
+            yield _Given(entry, source.secret_key_ref is not None, steps_of(source.path or ""), value)
+
+
+def _path_conflict(given: _Given, conflict: Conflict, spec: FloePluginSpec) -> ConfigSourceFault:
+    """Return the fault of a path into a list that is not there as the path needs it."""
+    path, place = dotted(given.steps), dotted(conflict.place)
+    match conflict.lacks:
+        case "anything":
+            wrong = f"path {path} needs a list at {place}, where nothing is"
+            mend = "correct the path, or give the list in spec.config"
+        case "a list":
+            wrong = f"path {path} needs a list at {place}, which is not a list"
+            mend = "correct the path, or make it one"
+        case "a mapping":
+            wrong = f"path {path} leads through {place}, which is not a mapping"
+            mend = "correct the path, or make it one"
+        case "items":
+            wanted = "1 item" if conflict.wanted == 1 else f"{conflict.wanted} items"
+            wrong = f"path {path} needs {wanted} at {place}, which has {_has_items(conflict, spec)}"
+            mend = "correct the path, or add what is missing"
+    return ConfigSourceFault("PathConflict", f"{wrong}; {mend}", given.entry)
+
+
+def _has_items(conflict: Conflict, spec: FloePluginSpec) -> str:
+    """Return how many items a list has, unless a Secret gave it: its length is as secret as its values."""
+    of_entry = spec.config_from[conflict.rank : conflict.rank + 1]
+    if any(source.secret_key_ref is not None for source in of_entry):
+        return "fewer"
+    return str(conflict.items or "none")
 
 
 def _content(source: ConfigSource, contents: Contents, entry: int) -> bytes | ConfigSourceFault | None:
@@ -160,50 +232,23 @@ def _content(source: ConfigSource, contents: Contents, entry: int) -> bytes | Co
     )
 
 
-def _value(source: ConfigSource, content: bytes, entry: int) -> dict[str, Any] | ConfigSourceFault:
-    """Return what the content adds to the configuration."""
+def _value(source: ConfigSource, content: bytes, entry: int) -> dict[str, Any] | str | ConfigSourceFault:
+    """Return what the content means: text at a path, else a mapping."""
     stored = f"the key {source_key(source)} of {source_object(source)}"
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return ConfigSourceFault("NotText", f"{stored} is not UTF-8 text; store it as text", entry)
-    if source.path is None:
-        try:
-            return parse_mapping(text)
-        except NotPlain as error:
-            return ConfigSourceFault(
-                "NotAMapping",
-                f"{stored} cannot be merged: {error}; store a mapping of plain YAML, or set a path",
-                entry,
-            )
-    nested: Any = text
-    for part in reversed(source.path.split(".")):
-        nested = {part: nested}
-    value: dict[str, Any] = nested
-    return value
-
-
-def _merge(base: dict[str, Any], over: Mapping[str, Any], *, forced: bool = False) -> str:
-    """Merge `over` into `base`: mappings are merged deeply, anything else is replaced.
-
-    Return the path at which a mapping would replace something else, or an empty text. With `forced`, the
-    mapping replaces it.
-    """
-    todo: list[tuple[str, dict[str, Any], Mapping[str, Any]]] = [("", base, over)]
-    while todo:
-        prefix, target, source = todo.pop()
-        for key, value in source.items():
-            present = target.get(key)
-            if isinstance(value, Mapping) and isinstance(present, dict):
-                todo.append((f"{prefix}{key}.", present, value))
-            elif isinstance(value, Mapping):
-                if key in target and not forced:
-                    return f"{prefix}{key}"
-                target[key] = {}
-                todo.append((f"{prefix}{key}.", target[key], value))
-            else:
-                target[key] = value
-    return ""
+    if source.path is not None:
+        return text
+    try:
+        return parse_mapping(text)
+    except NotPlain as error:
+        return ConfigSourceFault(
+            "NotAMapping",
+            f"{stored} cannot be merged: {error}; store a mapping of plain YAML, or set a path",
+            entry,
+        )
 
 
 def _leaves(value: object) -> Iterator[str]:

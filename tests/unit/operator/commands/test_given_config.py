@@ -78,6 +78,45 @@ def test_a_value_in_spec_config_at_an_unknown_path_counts() -> None:
     assert given({**SECRET, "path": "a"}, a="mine").config == {"a": "mine"}
 
 
+@pytest.mark.parametrize(
+    ("field", "kind", "stands"),
+    [
+        ("feeds.1.auth.token", "missing", False),
+        ("feeds.1.auth.token", "string_too_short", False),
+        ("feeds.1.auth", "value_error", False),
+        ("feeds.1.auth.user", "missing", True),
+        ("feeds.0.auth.token", "missing", True),
+        ("feeds.1.auth.token", "extra_forbidden", False),
+    ],
+)
+def test_a_fault_at_an_unknown_value_in_a_list_is_not_certain(field: str, kind: str, stands: bool) -> None:
+    found = given({**SECRET, "path": "feeds[1].auth.token"}, feeds=[{}, {"url": "u"}])
+    assert found.config == {"feeds": [{}, {"url": "u", "auth": {}}]}
+    assert found.shape == {"feeds": [{}, {"url": "u", "auth": {"token": "{}"}}]}
+    assert found.plain == {"feeds": [{}, {"url": "u"}]}
+    assert found.is_certain(fault(field, kind)) is stands
+
+
+def test_a_field_that_an_item_of_a_list_does_not_have_is_about_the_unknown_value() -> None:
+    found = given({**SECRET, "path": "feeds[1].tokn"}, feeds=[{}, {}])
+    assert found.is_about_unknown(fault("feeds.1.tokn", "extra_forbidden"))
+    assert not found.is_about_unknown(fault("feeds.0.tokn", "extra_forbidden"))
+
+
+def test_an_unknown_item_does_not_move_the_others() -> None:
+    found = given(CONFIG_MAP, {**SECRET, "path": "a[0]"}, files=config_map("{k: 'a: [b, c]'}"))
+    assert found.config == {"a": [None, "c"]}
+
+
+def test_a_list_that_unknown_content_may_contain_is_not_missing() -> None:
+    into_list = {**CONFIG_MAP, "path": "feeds[1].token"}
+    found = given(SECRET, into_list, files=config_map("{k: v}"))
+    assert (found.config, found.plain) == ({}, {"feeds": [None, {"token": "v"}]})
+    found = given(SECRET, into_list, files=config_map("{k: v}"), feeds=[])
+    assert isinstance(found, ConfigSourceFault)
+    assert found.message.startswith("path feeds[1].token needs 2 items at feeds, which has none")
+
+
 def test_a_config_map_among_the_files_is_merged() -> None:
     found = given(CONFIG_MAP, files=config_map('{k: "a: 1\\nb: {c: 2}"}'), b={"d": 3})
     assert found.config == found.plain == {"a": 1, "b": {"c": 2, "d": 3}}
@@ -120,6 +159,7 @@ def test_a_config_map_that_the_api_server_would_refuse_is_unknown(data: str) -> 
         ([CONFIG_MAP], "{k: text}", "NotAMapping"),
         ([CONFIG_MAP], "{k: 'a: &b 1'}", "NotAMapping"),
         ([{**CONFIG_MAP, "path": "a"}, {**SECRET, "path": "a.b"}], "{k: v}", "PathConflict"),
+        ([CONFIG_MAP, {**SECRET, "path": "a[0].b"}], "{k: 'a: {}'}", "PathConflict"),
     ],
 )
 def test_a_source_that_cannot_be_merged_is_a_fault(
@@ -148,6 +188,7 @@ def test_the_repr_contains_no_value() -> None:
         (["a"], {"b": [{"c": 1, "d": 2}]}),
         (["b.0.c"], {"a": {"x": 1, "y": 2}, "b": [{"d": 2}]}),
         (["a.*", "b.*.d"], {"a": {}, "b": [{"c": 1}]}),
+        (["b.0"], {"a": {"x": 1, "y": 2}, "b": [None]}),
         (["z.y"], {"a": {"x": 1, "y": 2}, "b": [{"c": 1, "d": 2}]}),
     ],
 )

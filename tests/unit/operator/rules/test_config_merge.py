@@ -26,6 +26,7 @@ from floe_operator.rules.facts import ConfigSourceFault
 from floe_operator.rules.resource import FloePluginSpec
 
 CANARY = "canary-value"
+value = CANARY.encode()
 
 
 def secret(key: str = "k", path: str | None = None, *, name: str = "s", **more: Any) -> dict[str, Any]:
@@ -90,7 +91,6 @@ def test_sources_merge_in_order_and_config_wins(
     assert config_of(outcome) == config
 
 
-value = CANARY.encode()
 FAULTS = {
     "no Secret": (resolved(secret(), s=Absent()), "SecretNotFound", "Secret s"),
     "no ConfigMap": (resolved(config_map(), m=Absent()), "ConfigMapNotFound", "ConfigMap m"),
@@ -167,6 +167,201 @@ def test_a_number_that_is_too_large_is_a_text_like_any_other(number: str) -> Non
 def test_the_repr_of_a_resolved_configuration_shows_no_values() -> None:
     outcome = resolved(secret(path="a"), config={"b": CANARY}, s={"k": value})
     assert CANARY not in repr(outcome)
+
+
+FEEDS = "feeds: [{url: a}, {url: b}]"
+INTO_LISTS: dict[str, tuple[ResolvedConfig | ConfigSourceFault, dict[str, Any]]] = {
+    "of spec.config, after it was merged": (
+        resolved(
+            secret(path="feeds[1].auth.token"),
+            config={"feeds": [{"url": "a"}, {"url": "b", "auth": {"user": "u"}}]},
+            s={"k": b"x"},
+        ),
+        {"feeds": [{"url": "a"}, {"url": "b", "auth": {"user": "u", "token": "x"}}]},
+    ),
+    "and what follows the last index is created": (
+        resolved(secret(path="a.b[0].c.d"), config={"a": {"b": [{}]}}, s={"k": b"x"}),
+        {"a": {"b": [{"c": {"d": "x"}}]}},
+    ),
+    "of an earlier entry": (
+        resolved(config_map(), secret(path="feeds[0].token"), m={"k": FEEDS.encode()}, s={"k": b"x"}),
+        {"feeds": [{"url": "a", "token": "x"}, {"url": "b"}]},
+    ),
+    "of a later entry": (
+        resolved(secret(path="feeds[0].token"), config_map(), m={"k": FEEDS.encode()}, s={"k": b"x"}),
+        {"feeds": [{"url": "a", "token": "x"}, {"url": "b"}]},
+    ),
+    "that replaced another list": (
+        resolved(
+            config_map("old"),
+            secret(path="feeds[1].token"),
+            config_map(),
+            m={"old": b"feeds: [{url: old}]", "k": FEEDS.encode()},
+            s={"k": b"x"},
+        ),
+        {"feeds": [{"url": "a"}, {"url": "b", "token": "x"}]},
+    ),
+    "in a list": (
+        resolved(secret(path="a[0][1].b"), config={"a": [[{}, {"c": 1}], []]}, s={"k": b"x"}),
+        {"a": [[{}, {"c": 1, "b": "x"}], []]},
+    ),
+    "for several entries": (
+        resolved(
+            secret("k", "a[1].b.c"),
+            secret("l", "a[0].b"),
+            secret("m", "a[1].b.d"),
+            config={"a": [{}, {}]},
+            s={"k": b"x", "l": b"y", "m": b"z"},
+        ),
+        {"a": [{"b": "y"}, {"b": {"c": "x", "d": "z"}}]},
+    ),
+    "where an earlier entry put another value": (
+        resolved(
+            secret("k", "a[0].b.c"),
+            secret("l", "a[0].b"),
+            config={"a": [{}]},
+            s={"k": b"x", "l": b"y"},
+        ),
+        {"a": [{"b": "y"}]},
+    ),
+    "whose value an earlier entry gave": (
+        resolved(config_map(), secret(path="a[0]"), m={"k": b"a: [old, 1]"}, s={"k": b"x"}),
+        {"a": ["x", 1]},
+    ),
+    "but not over a value of a later entry": (
+        resolved(secret(path="a[0].b"), config_map(), m={"k": b"a: [{b: later}]"}, s={"k": b"x"}),
+        {"a": [{"b": "later"}]},
+    ),
+    "but not over a value of spec.config": (
+        resolved(secret(path="a[0].b"), config={"a": [{"b": None}]}, s={"k": b"x"}),
+        {"a": [{"b": None}]},
+    ),
+    "but not over a mapping of spec.config": (
+        resolved(secret(path="a[0].b"), config={"a": [{"b": {}}]}, s={"k": b"x"}),
+        {"a": [{"b": {}}]},
+    ),
+    "unless the source is optional and missing": (
+        resolved(secret(path="a[0].b", optional=True), s=Absent()),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("outcome", "config"), INTO_LISTS.values(), ids=INTO_LISTS)
+def test_a_path_with_an_index_puts_the_value_into_the_list_that_is_there_in_the_end(
+    outcome: ResolvedConfig | ConfigSourceFault, config: dict[str, Any]
+) -> None:
+    assert config_of(outcome) == config
+
+
+NO_LIST = {
+    "nothing": (
+        resolved(secret(path="a.b[0].c"), config={"a": {}}, s={"k": value}),
+        (
+            "path a.b[0].c needs a list at a.b, where nothing is; "
+            "correct the path, or give the list in spec.config"
+        ),
+    ),
+    "text": (
+        resolved(secret(path="a[0].c"), config={"a": CANARY}, s={"k": value}),
+        "path a[0].c needs a list at a, which is not a list; correct the path, or make it one",
+    ),
+    "a mapping": (
+        resolved(secret(path="a[0].c"), config={"a": {"0": {}}}, s={"k": value}),
+        "path a[0].c needs a list at a, which is not a list; correct the path, or make it one",
+    ),
+    "a list of one": (
+        resolved(secret(path="a[2].c"), config={"a": [{}]}, s={"k": value}),
+        "path a[2].c needs 3 items at a, which has 1; correct the path, or add what is missing",
+    ),
+    "an empty list": (
+        resolved(config_map(), secret(path="a[0]"), m={"k": b"a: []"}, s={"k": value}),
+        "path a[0] needs 1 item at a, which has none; correct the path, or add what is missing",
+    ),
+    "a list in a list": (
+        resolved(secret(path="a[0][1]"), config={"a": [[1]]}, s={"k": value}),
+        "path a[0][1] needs 2 items at a[0], which has 1; correct the path, or add what is missing",
+    ),
+    "a list in a Secret, whose length is not told": (
+        resolved(secret("l"), secret(path="a[4]"), s={"k": value, "l": b"a: [" + value + b"]"}),
+        "path a[4] needs 5 items at a, which has fewer; correct the path, or add what is missing",
+    ),
+    "an item that is no mapping": (
+        resolved(secret(path="a[0].b"), config={"a": [CANARY]}, s={"k": value}),
+        "path a[0].b leads through a[0], which is not a mapping; correct the path, or make it one",
+    ),
+    "text in an item": (
+        resolved(secret(path="a[0].b.c"), config={"a": [{"b": CANARY}]}, s={"k": value}),
+        "path a[0].b.c leads through a[0].b, which is not a mapping; correct the path, or make it one",
+    ),
+    "text that an earlier entry put there": (
+        resolved(
+            secret("l", "a[0].b"), secret(path="a[0].b.c"), config={"a": [{}]}, s={"k": value, "l": value}
+        ),
+        "path a[0].b.c leads through a[0].b, which is not a mapping; correct the path, or make it one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("outcome", "message"), NO_LIST.values(), ids=NO_LIST)
+def test_a_path_into_a_list_that_is_not_there_is_a_conflict(
+    outcome: ResolvedConfig | ConfigSourceFault, message: str
+) -> None:
+    assert isinstance(outcome, ConfigSourceFault)
+    assert (outcome.reason, outcome.message) == ("PathConflict", message)
+    assert CANARY not in repr(outcome)
+
+
+def test_a_list_is_plain_without_the_secrets_in_its_items() -> None:
+    outcome = resolved(
+        secret(path="feeds[1].auth.token"),
+        config_map(path="feeds[1].mode"),
+        config={"feeds": [{"url": "a"}, {"url": "b", "auth": {}}]},
+        s={"k": b"t0ken"},
+        m={"k": b"fast"},
+    )
+    assert isinstance(outcome, ResolvedConfig)
+    assert outcome.plain == {"feeds": [{"url": "a"}, {"url": "b", "auth": {}, "mode": "fast"}]}
+    assert outcome.secrets == ("t0ken",)
+
+
+def test_what_a_config_map_puts_into_a_list_of_a_secret_is_plain_at_its_place() -> None:
+    outcome = resolved(
+        secret(),
+        config_map(path="a[2].b"),
+        config_map("l", "a[1]"),
+        s={"k": b"a: [{x: 1}, {x: 2}, {x: 3}]"},
+        m={"k": b"plain", "l": b"text"},
+    )
+    assert isinstance(outcome, ResolvedConfig)
+    assert outcome.config == {"a": [{"x": 1}, "text", {"x": 3, "b": "plain"}]}
+    assert outcome.plain == {"a": [None, "text", {"b": "plain"}]}
+
+
+def test_a_secret_that_replaces_a_value_of_a_config_map_leaves_that_value_plain() -> None:
+    outcome = resolved(config_map(), secret(path="a[0].b"), m={"k": b"a: [{b: leaked}]"}, s={"k": b"x"})
+    assert isinstance(outcome, ResolvedConfig)
+    assert (outcome.config, outcome.plain) == ({"a": [{"b": "x"}]}, {"a": [{"b": "leaked"}]})
+
+
+def test_putting_values_into_the_lists_of_spec_config_does_not_change_it() -> None:
+    own = {"a": [{"b": [{"c": {}}]}], "x": {"y": [{}]}}
+    before = copy.deepcopy(own)
+    outcome = resolved(
+        secret(path="a[0].b[0].c.d"),
+        config_map(path="a[0].e"),
+        secret(path="x.y[0].z"),
+        config=own,
+        s={"k": b"s"},
+        m={"k": b"m"},
+    )
+    assert config_of(outcome) == {
+        "a": [{"b": [{"c": {"d": "s"}}], "e": "m"}],
+        "x": {"y": [{"z": "s"}]},
+    }
+    assert isinstance(outcome, ResolvedConfig)
+    assert outcome.plain == {"a": [{"b": [{"c": {}}], "e": "m"}], "x": {"y": [{}]}}
+    assert own == before
 
 
 json_values = st.recursive(
