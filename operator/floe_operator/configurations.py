@@ -8,6 +8,7 @@ remembered, only a digest keyed by a secret of this process and, in `scrubbers`,
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from floe_operator.api.sources import Sources
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ValidationCrashed
 from floe_operator.rules.config_merge import ResolvedConfig, nests_deeper, referenced, resolve
-from floe_operator.rules.facts import ConfigDigest, ConfigSourceFault
+from floe_operator.rules.facts import ConfigDigest, ConfigSourceFault, Hidden
 from floe_operator.rules.plain_yaml import DEEPEST
 from floe_operator.rules.resource import FloePlugin
 from floe_operator.scrubbers import Scrubbers
@@ -41,6 +42,8 @@ class KnownConfig:
     outcome: Verdict | ConfigSourceFault
     digest: ConfigDigest | None
     """None if the sources could not be resolved."""
+    hidden: tuple[Hidden, ...] = ()
+    """The entries of spec.configFrom that have no effect; equal configurations can differ in these."""
 
 
 _TOO_DEEP = KnownConfig(
@@ -96,7 +99,8 @@ class Configurations:
         if isinstance(config.outcome, ConfigSourceFault) and config.outcome.reason in _PASSING:
             return config
         # An unchanged verdict keeps its age however often its sources are touched.
-        at = kept.at if kept is not None and config is kept.config else time.monotonic()
+        unchanged = kept is not None and config.outcome is kept.config.outcome
+        at = kept.at if kept is not None and unchanged else time.monotonic()
         self._kept[plugin] = _Kept(inputs, config, at)
         return config
 
@@ -132,12 +136,13 @@ class Configurations:
         digest = ConfigDigest(self._digest(found.fingerprint, resolved.config, resolved.plain))
         kept = self._kept.get(seen.plugin)
         if kept is not None and kept.config.digest == digest and time.monotonic() - kept.at < _LIFETIME:
-            return kept.config
+            return dataclasses.replace(kept.config, hidden=resolved.hidden)
         try:
             verdict = await self._host.validate(seen.plugin, resolved.config, resolved.plain)
-            return KnownConfig(self._scrubbed(verdict, seen.plugin), digest)
+            outcome: Verdict | ConfigSourceFault = self._scrubbed(verdict, seen.plugin)
         except ValidationCrashed as error:
-            return KnownConfig(ConfigSourceFault("ValidationCrashed", error.detail), digest)
+            outcome = ConfigSourceFault("ValidationCrashed", error.detail)
+        return KnownConfig(outcome, digest, resolved.hidden)
 
     def _scrubbed(self, verdict: Verdict, plugin: PluginId) -> Verdict:
         scrub = self.scrubbers.of(plugin).scrub

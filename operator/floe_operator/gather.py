@@ -87,6 +87,7 @@ class Gather:
             facts,
             loading=loading,
             config=config.outcome,
+            hidden=config.hidden,
             config_digest=config.digest,
             dependencies=self._dependencies(plugin),
         )

@@ -22,6 +22,7 @@ KEYCLOAK = """
 realm: str
 client_secret: SecretStr
 pool: Pool = Pool()
+pools: list[Pool] = []
 hosts: list[str] = []
 """
 BEFORE = """
@@ -330,6 +331,31 @@ def test_an_unknown_field_from_a_config_map_gets_a_suggestion(cli: Any) -> None:
     assert "spec.configFrom[0]: treads is not a field of the plugin's schema; did you mean threads?" in said
 
 
+def test_a_source_without_effect_is_a_warning_and_no_finding(cli: Any) -> None:
+    text = manifest("compute/duckdb", f"config: {{path: a}}, configFrom: [{{{FROM_SECRET}, path: path}}]")
+    outcome = cli("validate", "-f", "-", "--output", "json", stdin=text)
+    assert (outcome.returncode, json.loads(outcome.stdout)["findings"]) == (0, [])
+    assert (
+        "warning: <stdin>:5: document 1, compute-duckdb: "
+        "spec.configFrom[0] has no effect: spec.config.path replaces it\n"
+    ) in outcome.stderr
+
+
+def test_a_secret_for_a_field_that_the_items_of_a_list_do_not_have_is_found(cli: Any) -> None:
+    text = manifest(
+        "identity/keycloak",
+        f"config: {{realm: a, pools: [{{size: 1}}]}}, configFrom: [{{{FROM_SECRET}, path: client_secret}}, "
+        f"{{{FROM_SECRET}, path: 'pools[0].pasword'}}, {{{FROM_SECRET}, path: 'pools[1].name'}}]",
+    )
+    said = cli("validate", "-f", "-", stdin=text).stdout
+    assert "spec.configFrom[2]: path pools[1].name needs 2 items at pools, which has 1; " in said
+    said = cli("validate", "-f", "-", stdin=text.replace("pools[1]", "pools[0]")).stdout
+    assert (
+        "spec.configFrom[1]: pools.0.pasword is not a field of the plugin's schema; did you mean password?"
+    ) in said
+    assert said.count("\n") == 1
+
+
 def test_a_folder_without_floe_plugins_is_valid_and_reported(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: Other\n")
     outcome = cli("validate", "-f", ".")
@@ -446,7 +472,7 @@ def test_schema_prints_the_document_schema_of_one_plugin(cli: Any) -> None:
     schema = json.loads(outcome.stdout)
     Draft7Validator.check_schema(schema)
     properties = schema["properties"]["spec"]["properties"]["config"]["properties"]
-    assert properties.keys() == {"realm", "client_secret", "pool", "hosts"}
+    assert properties.keys() == {"realm", "client_secret", "pool", "pools", "hosts"}
 
 
 def test_schemas_are_the_same_in_each_run(cli: Any) -> None:

@@ -163,6 +163,20 @@ def test_a_secret_goes_into_an_item_of_a_list_in_spec_config(plugins: FloePlugin
     )
 
 
+def test_a_source_that_spec_config_replaces_is_named_while_it_is_replaced(plugins: FloePlugins) -> None:
+    plugins.secret("word", url="from-secret")
+    sources = [secret("word", "url", "url")]
+    plugins.merge("compute-echo", {"spec": {"config": {"url": "own"}, "configFrom": sources}})
+    _, _, message = plugins.until("compute-echo", "ConfigValid", "Valid")
+    assert message == (
+        "The configuration matches the plugin's schema; "
+        "spec.configFrom[0] has no effect: spec.config.url replaces it"
+    )
+    plugins.merge("compute-echo", {"spec": {"configFrom": None}})
+    _, _, message = plugins.until("compute-echo", "ConfigValid", "Valid")
+    assert message == "The configuration matches the plugin's schema"
+
+
 FAULTS = {
     "SecretNotFound": ([secret("absent", "key", "password")], "Secret absent does not exist"),
     "SecretKeyMissing": ([secret("there", "absent", "password")], "Secret there has no key absent"),

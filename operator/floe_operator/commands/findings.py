@@ -56,6 +56,11 @@ def as_text(findings: Sequence[Finding]) -> str:
     return "\n".join(_line(finding) for finding in findings)
 
 
+def as_warning(place: Place, message: str) -> str:
+    """Return one line about something that is no fault."""
+    return f"{_where(place)}: {_about(place)}: {message}"
+
+
 def as_json(findings: Sequence[Finding], tally: Tally) -> str:
     """Return one JSON object, for programs."""
     return json.dumps(
@@ -91,16 +96,20 @@ def as_github(findings: Sequence[Finding]) -> str:
 
 
 def _line(finding: Finding) -> str:
-    place = finding.place
-    where = place.file if place.line is None else f"{place.file}:{place.line}"
-    return f"{where}: {_what(finding)} [{finding.rule}]"
+    return f"{_where(finding.place)}: {_what(finding)} [{finding.rule}]"
+
+
+def _where(place: Place) -> str:
+    return place.file if place.line is None else f"{place.file}:{place.line}"
+
+
+def _about(place: Place) -> str:
+    named = "/".join(filter(None, (place.namespace, place.name)))
+    return ", ".join(filter(None, (f"document {place.document}", named)))
 
 
 def _what(finding: Finding) -> str:
-    place = finding.place
-    named = "/".join(filter(None, (place.namespace, place.name)))
-    parts = [", ".join(filter(None, (f"document {place.document}", named))), finding.path, finding.message]
-    return ": ".join(filter(None, parts))
+    return ": ".join(filter(None, (_about(finding.place), finding.path, finding.message)))
 
 
 def _annotation(finding: Finding) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from floe_core.host.protocol import ConfigFault
 from floe_operator.commands.manifests import Document
-from floe_operator.rules.config_faults import MISSING, has
+from floe_operator.rules.config_faults import MISSING
 from floe_operator.rules.config_merge import (
     Contents,
     SourceObject,
@@ -26,8 +26,8 @@ from floe_operator.rules.config_merge import (
     source_object,
 )
 from floe_operator.rules.config_paths import has_at, keys_of, leads_into_list, steps_of
-from floe_operator.rules.facts import ConfigSourceFault
-from floe_operator.rules.resource import FloePluginSpec
+from floe_operator.rules.facts import ConfigSourceFault, Hidden
+from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 
 _CERTAIN_ABOVE_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument", "plaintext_secret")
 """Types of faults in a mapping that remain, whatever unknown values are merged into it."""
@@ -49,9 +49,11 @@ class GivenConfig:
     plain: dict[str, Any] = field(repr=False)
     """The part given in plain text; values from a ConfigMap are plain, known or not."""
     unknown: tuple[tuple[str, ...], ...]
-    """The paths of unknown values."""
+    """The paths of unknown values, except those that are certainly replaced."""
     unknown_root: bool
     """Whether unknown content is merged at the root."""
+    hidden: tuple[Hidden, ...] = ()
+    """The entries of spec.configFrom that certainly have no effect."""
 
     def is_certain(self, fault: ConfigFault) -> bool:
         """Return whether the fault holds whatever the unknown values are."""
@@ -84,20 +86,45 @@ def config_maps(documents: Iterable[Document]) -> ConfigMaps:
 
 def given_config(spec: FloePluginSpec, namespace: str, known: ConfigMaps) -> GivenConfig | ConfigSourceFault:
     """Merge the known values in the operator's order; if a source fails, return the fault of the first."""
-    unknown = [
-        source for source in spec.config_from if _known(source_object(source), namespace, known) is None
-    ]
-    unknown_root = any(source.path is None for source in unknown)
+    unknown = {
+        entry: source
+        for entry, source in enumerate(spec.config_from)
+        if _known(source_object(source), namespace, known) is None
+    }
+    unknown_root = any(source.path is None for source in unknown.values())
     contents = {each: _contents(each, spec, namespace, known) for each in referenced(spec)}
     resolved = resolve(spec, contents, uncertain=_uncertain(spec) if unknown_root else ())
     if isinstance(resolved, ConfigSourceFault):
         return resolved
-    paths = tuple(keys_of(source.path) for source in unknown if source.path is not None)
+    hidden = _certainly_hidden(resolved.hidden, spec, unknown)
+    paths = tuple(
+        keys_of(source.path)
+        for entry, source in unknown.items()
+        if source.path is not None and entry not in hidden
+    )
     config = copy.deepcopy(resolved.config)
     for path in paths:
-        if not has(spec.config, path):
-            _remove(config, path)
-    return GivenConfig(config, resolved.config, resolved.plain, paths, unknown_root)
+        _remove(config, path)
+    return GivenConfig(config, resolved.config, resolved.plain, paths, unknown_root, tuple(hidden.values()))
+
+
+def _certainly_hidden(
+    hidden: Iterable[Hidden], spec: FloePluginSpec, unknown: Mapping[int, ConfigSource]
+) -> dict[int, Hidden]:
+    """Return the entries that have no effect whatever the unknown values are, by their index."""
+    certain: dict[int, Hidden] = {}
+    roots = [entry for entry, source in unknown.items() if source.path is None]
+    # What replaces an entry comes later, so that it is settled earlier here.
+    for each in sorted(hidden, key=lambda one: one.entry, reverse=True):
+        by = [entry for entry in each.by if entry is not None]
+        may_be_missing = any(
+            entry in unknown and unknown[entry].is_optional and entry not in certain for entry in by
+        )
+        into_list = leads_into_list(steps_of(spec.config_from[each.entry].path or ""))
+        may_be_another_list = into_list and any(entry < root for entry in by for root in roots)
+        if not (may_be_missing or may_be_another_list):
+            certain[each.entry] = each
+    return dict(sorted(certain.items()))
 
 
 def _uncertain(spec: FloePluginSpec) -> set[int]:

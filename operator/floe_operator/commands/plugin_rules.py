@@ -7,6 +7,7 @@ conditions, so that people see here what `kubectl get` would show them later.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from floe_core.host.protocol import ConfigFault, Description, DistributionRef, Verdict
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
-from floe_operator.commands.findings import Finding
+from floe_operator.commands.findings import Finding, as_warning
 from floe_operator.commands.given_config import ConfigMaps, GivenConfig, given_config, without
 from floe_operator.commands.installed import InstalledPlugins
 from floe_operator.commands.manifests import Document
@@ -23,12 +24,20 @@ from floe_operator.plugin_host import PluginHostError, ValidationCrashed
 from floe_operator.rules.assess import load_fault_sentence
 from floe_operator.rules.conditions import VersionCompatible
 from floe_operator.rules.config_faults import explain
-from floe_operator.rules.config_sentences import schema_failed
+from floe_operator.rules.config_sentences import has_no_effect, schema_failed
 from floe_operator.rules.facts import ConfigSourceFault
 from floe_operator.rules.load_states import LoadFault
 from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.rules.sentences import dotted
 from floe_operator.rules.versions import check_versions
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The findings on one manifest, and warnings about what is no fault, each a line."""
+
+    findings: list[Finding]
+    warnings: list[str]
 
 
 class PluginRules:
@@ -39,16 +48,18 @@ class PluginRules:
         self._known = known
         self._allow_missing = allow_missing
 
-    async def findings(self, document: Document, spec: FloePluginSpec) -> list[Finding]:
+    async def check(self, document: Document, spec: FloePluginSpec) -> Checked:
         """Return what would keep the object from becoming Ready, as far as files can show it."""
         found = _Findings(document, spec)
         given = given_config(spec, document.namespace, self._known)
         if isinstance(given, ConfigSourceFault):
             found.source_fault(given)
         description = await self._description(found)
+        if isinstance(given, GivenConfig):
+            found.hidden(given)
         if description is None:
             found.version_range()
-            return found.findings
+            return found.checked
         found.versions(description, self._installed.found[spec.plugin].distribution)
         if isinstance(given, GivenConfig):
             try:
@@ -61,7 +72,7 @@ class PluginRules:
                 )
             except PluginHostError as error:
                 found.add(("spec", "config"), "ValidationCrashed", f"{error}; try again")
-        return found.findings
+        return found.checked
 
     async def _description(self, found: _Findings) -> Description | None:
         plugin = found.spec.plugin
@@ -109,10 +120,16 @@ class _Findings:
     def __init__(self, document: Document, spec: FloePluginSpec) -> None:
         self._document = document
         self.spec = spec
-        self.findings: list[Finding] = []
+        self.checked = Checked([], [])
 
     def add(self, path: Sequence[str | int], rule: str, message: str, *, shown: str = "") -> None:
-        self.findings.append(Finding(self._document.place(*path), shown or dotted(path), rule, message))
+        place = self._document.place(*path)
+        self.checked.findings.append(Finding(place, shown or dotted(path), rule, message))
+
+    def hidden(self, given: GivenConfig) -> None:
+        for each in given.hidden:
+            place = self._document.place("spec", "configFrom", each.entry)
+            self.checked.warnings.append(as_warning(place, has_no_effect([each])))
 
     def source_fault(self, fault: ConfigSourceFault) -> None:
         entry = () if fault.entry is None else (fault.entry,)
@@ -171,7 +188,7 @@ class _Findings:
             "ConfigNotAccepted",
             f"the plugin takes no configuration; remove spec.{field}",
         )
-        if not any(each.rule == "ConfigNotAccepted" for each in self.findings):
+        if not any(each.rule == "ConfigNotAccepted" for each in self.checked.findings):
             self.add(*finding)
 
     def _fault(self, reason: str, fault: ConfigFault, description: Description) -> None:

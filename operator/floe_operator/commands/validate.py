@@ -19,7 +19,7 @@ from floe_operator.commands.given_config import ConfigMaps, config_maps
 from floe_operator.commands.installed import installed_plugins, warn
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
 from floe_operator.commands.manifests import Document, Manifests, UsageError, read_manifests
-from floe_operator.commands.plugin_rules import PluginRules
+from floe_operator.commands.plugin_rules import Checked, PluginRules
 from floe_operator.commands.standard_streams import answer, note
 from floe_operator.plugin_host import ScanFailed
 from floe_operator.rules.resource import FloePluginSpec
@@ -92,11 +92,13 @@ async def _plugin_findings(
             warn([f"{installed.none} Use --allow-missing-plugins to check without them."])
         rules = PluginRules(installed, known, allow_missing=settings.allow_missing_plugins)
 
-        async def check(document: Document) -> list[Finding]:
+        async def check(document: Document) -> Checked:
             async with room:
-                return await rules.findings(document, FloePluginSpec.model_validate(document.value["spec"]))
+                return await rules.check(document, FloePluginSpec.model_validate(document.value["spec"]))
 
-        return [finding for each in await asyncio.gather(*map(check, plugins)) for finding in each]
+        checked = await asyncio.gather(*map(check, plugins))
+        warn(warning for each in checked for warning in each.warnings)
+        return [finding for each in checked for finding in each.findings]
 
 
 def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:

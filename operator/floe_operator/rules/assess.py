@@ -149,7 +149,8 @@ def config_valid(facts: Facts, shown: Shown) -> Conclusion:
             return Decided(_CONFIG_REASONS[reason], sentence(fault.text, mend))
         case verdict:
             schema = described.config_schema if described is not None else None
-            return Decided(_CONFIG_REASONS[verdict.reason], config_sentence(verdict, facts.spec, schema))
+            message = config_sentence(verdict, facts.spec, schema, facts.hidden)
+            return Decided(_CONFIG_REASONS[verdict.reason], message)
 
 
 def dependencies_ready(facts: Facts, shown: Shown) -> Conclusion:

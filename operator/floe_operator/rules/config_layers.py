@@ -1,4 +1,4 @@
-"""Puts the parts of a configuration over one another.
+"""Puts the parts of a configuration over one another, and tells which are hidden whole.
 
 Pure. Each part has a rank; where several give a value to the same place, the highest rank wins. A part is
 never changed, nor anything in it: the result shares its lists.
@@ -6,6 +6,7 @@ never changed, nor anything in it: the result shares its lists.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,34 +33,49 @@ class Layers:
 
     def __init__(self) -> None:
         self._merged: dict[str, Any] = {}
-        self._ranks: dict[str, Any] = {}
-        """The mappings of `_merged`, with the rank of whoever gave it in place of every other value."""
+        self._ranks: dict[str | None, Any] = {}
+        """The mappings of `_merged`, with the rank of whoever gave it in place of every other value.
+
+        Who gave an empty mapping is under the key None.
+        """
         self._config = self._merged
         self._put: dict[Steps, int] = {}
+        self._left: Counter[int] = Counter()
+        """How much of what a rank gave is still there."""
+        self._lost: dict[int, dict[int, Steps]] = {}
+        """To whom a rank lost something, and at which place first."""
 
     @property
     def config(self) -> dict[str, Any]:
         """Everything given so far."""
         return self._config
 
+    @property
+    def hidden(self) -> Mapping[int, Mapping[int, Steps]]:
+        """The ranks that gave something and have nothing left: who replaced it, and at which place first."""
+        return {rank: lost for rank, lost in sorted(self._lost.items()) if not self._left[rank]}
+
     def merge(self, part: Mapping[str, Any], rank: int, *, forced: bool = True) -> Steps | None:
         """Merge a part over all that were merged before: mappings deeply, anything else is replaced.
 
         Unless `forced`, a mapping does not replace anything else: return the place where it would.
         """
-        todo: list[tuple[Steps, dict[str, Any], dict[str, Any], Mapping[str, Any]]] = [
+        todo: list[tuple[Steps, dict[str, Any], dict[str | None, Any], Mapping[str, Any]]] = [
             ((), self._merged, self._ranks, part)
         ]
         while todo:
             place, target, ranks, source = todo.pop()
             for key, value in source.items():
+                before = ranks.get(key)
                 if not isinstance(value, Mapping):
+                    self._replace(before, rank, place, key)
                     target[key], ranks[key] = value, rank
                     continue
-                if not isinstance(ranks.get(key), dict):
-                    if key in ranks and not forced:
+                if not isinstance(before, dict):
+                    if before is not None and not forced:
                         return (*place, key)
-                    target[key], ranks[key] = {}, {}
+                    self._replace(before, rank, place, key, gives=not value)
+                    target[key], ranks[key] = {}, {} if value else {None: rank}
                 todo.append(((*place, key), target[key], ranks[key], value))
         return None
 
@@ -72,9 +88,31 @@ class Layers:
         conflict = self._conflict(steps)
         if conflict is not None and not forced:
             return conflict
-        if not has_at(self._merged, steps) or self._rank_of_list(steps) < rank:
-            self._config = with_value(self._config, steps, value)
+        over = self._rank_of_list(steps) if has_at(self._merged, steps) else -1
+        if over > rank:
+            self._lost.setdefault(rank, {})[over] = steps
+            return None
+        for other in [other for other in self._put if other[: len(steps)] == steps]:
+            self._lose(self._put.pop(other), rank, steps)
+        self._put[steps] = rank
+        self._left[rank] += 1
+        self._config = with_value(self._config, steps, value)
         return None
+
+    def _replace(self, before: Any, rank: int, place: Steps, key: str, *, gives: bool = True) -> None:
+        """Note that a rank replaces what is at a key: a rank, a mapping of ranks, or None for nothing."""
+        self._left[rank] += gives
+        todo = [] if before is None else [before]
+        while todo:
+            one = todo.pop()
+            if isinstance(one, dict):
+                todo.extend(one.values())
+            else:
+                self._lose(one, rank, (*place, key))
+
+    def _lose(self, rank: int, to: int, place: Steps) -> None:
+        self._left[rank] -= 1
+        self._lost.setdefault(rank, {}).setdefault(to, place)
 
     def _conflict(self, steps: Steps) -> Conflict | None:
         value: Any = self._config

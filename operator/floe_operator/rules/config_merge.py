@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from floe_operator.rules.config_layers import Conflict, Layers
 from floe_operator.rules.config_paths import Steps, leads_into_list, steps_of
-from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.facts import ConfigSourceFault, Hidden
 from floe_operator.rules.plain_yaml import NotPlain, parse_mapping
 from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 from floe_operator.rules.sentences import dotted
@@ -61,6 +61,8 @@ class ResolvedConfig:
     """The part that is readable in plain text: in spec.config or in a ConfigMap."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Every scalar that came from a Secret, as text; each must be scrubbed from what the plugin says."""
+    hidden: tuple[Hidden, ...] = ()
+    """The entries of spec.configFrom that have no effect."""
 
 
 def source_object(source: ConfigSource) -> SourceObject:
@@ -120,7 +122,8 @@ def resolve(
         if not given.is_secret:
             # The list itself may come from a Secret.
             plain.put(given.steps, given.value, given.entry, forced=True)
-    return ResolvedConfig(layers.config, plain.config, tuple(dict.fromkeys(secrets)))
+    hidden = tuple(_hidden(layers, spec))
+    return ResolvedConfig(layers.config, plain.config, tuple(dict.fromkeys(secrets)), hidden)
 
 
 def nests_deeper(value: object, levels: int) -> bool:
@@ -176,6 +179,15 @@ def _given(
             yield value
         else:
             yield _Given(entry, source.secret_key_ref is not None, steps_of(source.path or ""), value)
+
+
+def _hidden(layers: Layers, spec: FloePluginSpec) -> Iterator[Hidden]:
+    own = len(spec.config_from)
+    for entry, lost in layers.hidden.items():
+        by = tuple(None if rank == own else rank for rank in sorted(lost, reverse=True))
+        # The places in a mapping can be keys that nobody but its Secret shows.
+        place = "" if spec.config_from[entry].path is None else dotted(next(iter(lost.values())))
+        yield Hidden(entry, by, place)
 
 
 def _path_conflict(given: _Given, conflict: Conflict, spec: FloePluginSpec) -> ConfigSourceFault:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from floe_core.host.protocol import ConfigFault, Verdict
+from floe_operator.rules.conditions import MESSAGE_BYTES, bounded
 from floe_operator.rules.config_faults import (
     MISSING,
     PLAINTEXT_SECRET,
@@ -18,31 +19,50 @@ from floe_operator.rules.config_faults import (
     what,
 )
 from floe_operator.rules.config_mends import by_secret, rotate, set_all
+from floe_operator.rules.facts import Hidden
 from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.rules.sentences import listing, sentence, with_detail
 
 _SHOWN = 3
+_SHOWN_HIDDEN = 2
+_LONGEST_PLACE = 96
 _MORE = "too_many_errors"
 _Schema = Mapping[str, Any] | None
 
 
-def config_sentence(verdict: Verdict, spec: FloePluginSpec, schema: _Schema = None) -> str:
-    """Return a verdict as the message of ConfigValid; the plugin's JSON schema shows what was meant."""
+def config_sentence(
+    verdict: Verdict, spec: FloePluginSpec, schema: _Schema = None, hidden: Sequence[Hidden] = ()
+) -> str:
+    """Return a verdict as the message of ConfigValid; the plugin's JSON schema shows what was meant.
+
+    The message ends with the entries of spec.configFrom that have no effect, if they can be the cause.
+    """
     match verdict.reason:
         case "Valid":
-            return "The configuration matches the plugin's schema"
+            return sentence("The configuration matches the plugin's schema", has_no_effect(hidden))
         case "NothingToConfigure":
             return "There is nothing to configure"
         case "ConfigRequired":
             return _config_required(verdict.faults, spec)
         case "ValidationFailed":
-            return _validation_failed(verdict.faults, spec, schema)
+            return _and_hidden(*_validation_failed(verdict.faults, spec, schema), hidden)
         case "PlaintextSecret":
-            return _plaintext_secret(verdict.faults, spec)
+            return _and_hidden(*_plaintext_secret(verdict.faults, spec), hidden)
         case "ConfigNotAccepted":
             return _config_not_accepted(spec)
         case "SchemaFailed":
             return schema_failed(verdict.faults[0].message if verdict.faults else "")
+
+
+def has_no_effect(hidden: Sequence[Hidden]) -> str:
+    """Return a clause that says which entries have no effect, and why; empty for none."""
+    if len(hidden) == 1:
+        (one,) = hidden
+        replace = "replaces" if len(one.by) == 1 else "replace"
+        what = "it" if one.place else "all of it"
+        return f"{_entry(one.entry)} has no effect: {_replacers(one)} {replace} {what}"
+    said = [f"{_entry(each.entry)} (replaced by {_replacers(each)})" for each in hidden]
+    return f"{listing(said, most=_SHOWN_HIDDEN)} have no effect" if said else ""
 
 
 def schema_failed(detail: str) -> str:
@@ -63,16 +83,34 @@ def _config_required(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> str
     return sentence(f"{wrong}, but spec.configFrom provides nothing", mend)
 
 
-def _validation_failed(faults: Sequence[ConfigFault], spec: FloePluginSpec, schema: _Schema) -> str:
-    """Return the message that names the first faults, each with its place."""
+def _entry(entry: int | None) -> str:
+    return "spec.config" if entry is None else f"spec.configFrom[{entry}]"
+
+
+def _replacers(hidden: Hidden) -> str:
+    if hidden.by == (None,) and hidden.place:
+        return bounded(f"spec.config.{hidden.place}", _LONGEST_PLACE)
+    return listing(map(_entry, hidden.by), most=_SHOWN)
+
+
+def _and_hidden(wrong: str, mend: str, hidden: Sequence[Hidden]) -> str:
+    """Return what is wrong, how to fix it and, if there is room, what has no effect."""
+    both = "; ".join(filter(None, (mend, has_no_effect(hidden))))
+    return sentence(wrong, both if len(both.encode()) <= MESSAGE_BYTES // 2 else mend)
+
+
+def _validation_failed(
+    faults: Sequence[ConfigFault], spec: FloePluginSpec, schema: _Schema
+) -> tuple[str, str]:
+    """Return the first faults, each with its place, and how to fix them all."""
     if not faults:
-        return sentence("The configuration does not match the plugin's schema", "correct spec.config")
+        return "The configuration does not match the plugin's schema", "correct spec.config"
     named = [fault for fault in faults if fault.type != _MORE] or list(faults)
     explained = [explain(fault, spec, schema) for fault in named]
     if len(faults) == 1:
-        return sentence(explained[0].said_of(explained[0].place), explained[0].mend)
+        return explained[0].said_of(explained[0].place), explained[0].mend
     more = " and many more" if len(named) < len(faults) else ""
-    return sentence(listing(map(_with_hint, explained), most=_SHOWN) + more, _mend(explained))
+    return listing(map(_with_hint, explained), most=_SHOWN) + more, _mend(explained)
 
 
 def _with_hint(fault: ExplainedFault) -> str:
@@ -100,13 +138,13 @@ def _secrets(faults: Sequence[ExplainedFault]) -> list[str]:
     return list(dict.fromkeys(secret for fault in faults for secret in fault.secrets))
 
 
-def _plaintext_secret(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> str:
-    """Return the message for secrets in plain text: everyone who can read the manifest now knows them."""
+def _plaintext_secret(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> tuple[str, str]:
+    """Return which secrets are in plain text, and the fix: everyone who can read the manifest knows them."""
     secrets = [explain(fault, spec) for fault in faults if fault.type == PLAINTEXT_SECRET]
     if len(secrets) == 1:
-        return sentence(secrets[0].said_of(secrets[0].place), secrets[0].mend)
+        return secrets[0].said_of(secrets[0].place), secrets[0].mend
     places = listing(secret.place for secret in secrets) or "Values of spec.config"
-    return sentence(f"{places} are secrets in plain text", rotate([secret.field for secret in secrets]))
+    return f"{places} are secrets in plain text", rotate([secret.field for secret in secrets])
 
 
 def _config_not_accepted(spec: FloePluginSpec) -> str:

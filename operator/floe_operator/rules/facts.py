@@ -69,6 +69,20 @@ class ConfigSourceFault:
         return self.message if self.entry is None else f"spec.configFrom[{self.entry}]: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """An entry of spec.configFrom of which nothing is left in the effective configuration.
+
+    It contains no key that only the contents of a source have.
+    """
+
+    entry: int
+    by: tuple[int | None, ...]
+    """The entries that replace it; None stands for spec.config."""
+    place: str = ""
+    """Where its only value is replaced; empty for a mapping that is merged at the root."""
+
+
 ConfigDigest = NewType("ConfigDigest", bytes)
 """A digest that differs if the effective configuration differs."""
 
@@ -143,6 +157,8 @@ class Facts:
     """None if the plugin was not discovered."""
     config: Verdict | ConfigSourceFault | None = None
     """None if the configuration was not assessed: plugin not loaded, or no plugin host available now."""
+    hidden: tuple[Hidden, ...] = ()
+    """What of spec.configFrom has no effect, as far as the sources were resolved."""
     config_digest: ConfigDigest | None = None
     """None if the effective configuration is unknown: plugin not loaded, or sources not resolved."""
     dependencies: Dependencies | None = None

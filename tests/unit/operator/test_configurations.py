@@ -17,7 +17,7 @@ from floe_operator.configurations import Configurations, KnownConfig
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ValidationCrashed
 from floe_operator.rules.config_merge import Contents, Denied, SourceObject
-from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.facts import ConfigSourceFault, Hidden
 from floe_operator.rules.resource import FloePlugin
 from floe_operator.rules.scrub import REDACTED, WITHHELD
 
@@ -99,6 +99,21 @@ async def test_a_touched_secret_is_read_and_only_changed_content_is_validated(wo
     world.version, world.content = "3", b"second-token"
     assert (await world.look_up()).digest != first.digest
     assert world.asked == (3, 2)
+
+
+async def test_an_equal_configuration_says_anew_which_sources_have_no_effect(world: World) -> None:
+    own = {"token": "own"}
+    first = await world.look_up(config=own, configFrom=[])
+    second = await world.look_up(config=own)
+    assert (first.hidden, second.hidden) == ((), (Hidden(0, (None,), "token"),))
+    assert (second.outcome, second.digest) == (first.outcome, first.digest)
+    assert len(world.validated) == 1
+    assert (await world.look_up(config=own)).hidden == second.hidden
+    world.clock += 500
+    await world.look_up(config=own, configFrom=[])
+    world.clock += 500
+    await world.look_up(config=own)
+    assert len(world.validated) == 2, "the verdict keeps its age"
 
 
 async def test_without_a_watch_each_look_up_reads_and_only_the_first_asks_the_host(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from floe_core.host.protocol import ConfigFault
 from floe_operator.commands.given_config import GivenConfig, config_maps, given_config, without
 from floe_operator.commands.manifests import read_manifests
-from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.facts import ConfigSourceFault, Hidden
 from floe_operator.rules.resource import FloePluginSpec
 
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
@@ -115,6 +115,45 @@ def test_a_list_that_unknown_content_may_contain_is_not_missing() -> None:
     found = given(SECRET, into_list, files=config_map("{k: v}"), feeds=[])
     assert isinstance(found, ConfigSourceFault)
     assert found.message.startswith("path feeds[1].token needs 2 items at feeds, which has none")
+
+
+def at(source: dict[str, Any], path: str, **more: Any) -> dict[str, Any]:
+    ((kind, reference),) = source.items()
+    return {kind: {**reference, **more}, "path": path}
+
+
+@pytest.mark.parametrize(
+    ("sources", "files", "config", "hidden"),
+    [
+        ([at(SECRET, "a")], "", {"a": 1}, [Hidden(0, (None,), "a")]),
+        ([at(SECRET, "a", optional=True)], "", {"a": 1}, [Hidden(0, (None,), "a")]),
+        ([at(SECRET, "a.b")], "", {"a": {"c": 1}}, []),
+        ([at(SECRET, "a[0].b")], "", {"a": [{"b": 1}]}, [Hidden(0, (None,), "a[0].b")]),
+        ([SECRET], "", {"a": 1}, []),
+        ([CONFIG_MAP], "{k: 'a: 1'}", {"a": 2}, [Hidden(0, (None,))]),
+        ([CONFIG_MAP, at(SECRET, "a")], "{k: 'a: 1'}", {}, [Hidden(0, (1,))]),
+        ([CONFIG_MAP, at(SECRET, "a", optional=True)], "{k: 'a: 1'}", {}, []),
+        (
+            [CONFIG_MAP, at(SECRET, "a", optional=True)],
+            "{k: 'a: 1'}",
+            {"a": 2},
+            [Hidden(0, (1,)), Hidden(1, (None,), "a")],
+        ),
+        ([at(SECRET, "a[0].b"), CONFIG_MAP], "{k: 'a: [{b: 1}]'}", {}, [Hidden(0, (1,), "a[0].b")]),
+        ([at(SECRET, "a[0].b"), CONFIG_MAP, SECRET], "{k: 'a: [{b: 1}]'}", {}, []),
+    ],
+)
+def test_a_source_is_hidden_if_it_has_no_effect_whatever_the_unknown_values_are(
+    sources: list[dict[str, Any]], files: str, config: dict[str, Any], hidden: list[Hidden]
+) -> None:
+    found = given(*sources, files=config_map(files) if files else "", **config)
+    assert list(found.hidden) == hidden
+
+
+def test_a_fault_in_a_value_that_replaces_an_unknown_value_is_certain() -> None:
+    found = given(at(SECRET, "feeds"), feeds=[{"url": 1}])
+    assert found.config == {"feeds": [{"url": 1}]}
+    assert found.is_certain(fault("feeds.0.url", "string_type"))
 
 
 def test_a_config_map_among_the_files_is_merged() -> None:

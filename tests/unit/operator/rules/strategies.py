@@ -18,6 +18,7 @@ from floe_operator.rules.facts import (
     Discovery,
     DiscoveryUnknown,
     Facts,
+    Hidden,
     Installed,
     NotInstalled,
     Probe,
@@ -104,6 +105,15 @@ verdicts = st.one_of(
     ),
     st.builds(ConfigSourceFault, reasons_of(ConfigSourceFault), texts),
 )
+hidden = st.lists(
+    st.builds(
+        Hidden,
+        st.integers(0, 31),
+        st.lists(st.one_of(st.none(), st.integers(0, 31)), min_size=1, max_size=5).map(tuple),
+        st.sampled_from(["", "a.b", "a" * 253]),
+    ),
+    max_size=32,
+).map(tuple)
 dependencies = st.one_of(
     st.none(),
     st.just(Dependencies()),
@@ -155,6 +165,7 @@ any_facts = st.builds(
     discovery=mostly(Installed(FOUND), discoveries),
     loading=mostly(described(), loadings),
     config=mostly(Verdict(reason="Valid"), verdicts),
+    hidden=mostly((), hidden),
     dependencies=mostly(Dependencies(), dependencies),
     probe=probes,
 )

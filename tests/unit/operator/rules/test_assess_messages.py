@@ -15,6 +15,7 @@ from floe_operator.rules.facts import (
     Dependencies,
     Dependency,
     DiscoveryUnknown,
+    Hidden,
     NotInstalled,
     Probing,
 )
@@ -374,6 +375,70 @@ def test_a_plugin_that_cannot_start_yet_says_what_it_waits_for(missing: dict[str
     )
     started = judged(spec=spec(probe={}), probe=Probing())
     assert condition(started, "Healthy").message == "The first check has not ended yet"
+
+
+MATCHES = "The configuration matches the plugin's schema"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "clause"),
+    [
+        ([], ""),
+        ([Hidden(0, (None,), "feeds")], "spec.configFrom[0] has no effect: spec.config.feeds replaces it"),
+        ([Hidden(0, (2,), "a.b")], "spec.configFrom[0] has no effect: spec.configFrom[2] replaces it"),
+        ([Hidden(0, (None,))], "spec.configFrom[0] has no effect: spec.config replaces all of it"),
+        (
+            [Hidden(1, (None, 4, 2))],
+            (
+                "spec.configFrom[1] has no effect: "
+                "spec.config, spec.configFrom[4] and spec.configFrom[2] replace all of it"
+            ),
+        ),
+        (
+            [Hidden(0, (None,), "a[0].b"), Hidden(1, (None, 3))],
+            (
+                "spec.configFrom[0] (replaced by spec.config.a[0].b) and "
+                "spec.configFrom[1] (replaced by spec.config and spec.configFrom[3]) have no effect"
+            ),
+        ),
+        (
+            [Hidden(entry, (None,), "a") for entry in range(32)],
+            (
+                "spec.configFrom[0] (replaced by spec.config.a), "
+                "spec.configFrom[1] (replaced by spec.config.a) and 30 more have no effect"
+            ),
+        ),
+    ],
+)
+def test_a_valid_configuration_says_which_sources_have_no_effect(hidden: list[Hidden], clause: str) -> None:
+    message = condition(judged(hidden=tuple(hidden)), "ConfigValid").message
+    assert message == "; ".join(filter(None, (MATCHES, clause)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "faults", "begins"),
+    [
+        ("ValidationFailed", [THREADS], "spec.config.threads must be an integer; correct it; "),
+        ("ValidationFailed", [("a", "x" * 2_000, "value_error")], "spec.config.a: "),
+        (
+            "PlaintextSecret",
+            [("a", "", "plaintext_secret")],
+            "spec.config.a is a secret in plain text; rotate",
+        ),
+    ],
+)
+def test_a_fault_in_the_configuration_is_followed_by_the_sources_that_have_no_effect(
+    reason: str, faults: list[tuple[str, str, str]], begins: str
+) -> None:
+    status = judged(
+        spec=spec(config={"a": 1, "threads": "x"}),
+        config=verdict(reason, *faults),
+        hidden=tuple(Hidden(entry, (None, 30, 29, 28, 27), "a" * 253) for entry in range(32)),
+    )
+    message = condition(status, "ConfigValid").message
+    assert message.startswith(begins)
+    assert message.endswith(" and 30 more have no effect")
+    assert len(message.encode()) <= 1024
 
 
 def test_the_message_of_a_lasting_failure_stays_the_same() -> None:

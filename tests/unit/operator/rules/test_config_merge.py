@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from floe_operator.rules.config_merge import (
@@ -22,7 +22,7 @@ from floe_operator.rules.config_merge import (
     referenced,
     resolve,
 )
-from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.facts import ConfigSourceFault, Hidden
 from floe_operator.rules.resource import FloePluginSpec
 
 CANARY = "canary-value"
@@ -362,6 +362,144 @@ def test_putting_values_into_the_lists_of_spec_config_does_not_change_it() -> No
     assert isinstance(outcome, ResolvedConfig)
     assert outcome.plain == {"a": [{"b": [{"c": {}}], "e": "m"}], "x": {"y": [{}]}}
     assert own == before
+
+
+HIDDEN: dict[str, tuple[ResolvedConfig | ConfigSourceFault, list[Hidden]]] = {
+    "nothing": (resolved(secret(path="a"), config={"b": 1}, s={"k": b"x"}), []),
+    "a path that spec.config sets": (
+        resolved(secret(path="a.b"), config={"a": {"b": None}}, s={"k": b"x"}),
+        [Hidden(0, (None,), "a.b")],
+    ),
+    "a path below a value of spec.config": (
+        resolved(secret(path="feeds.auth.token"), config={"feeds": []}, s={"k": b"x"}),
+        [Hidden(0, (None,), "feeds")],
+    ),
+    "a path above a mapping of spec.config": (
+        resolved(secret(path="a"), config={"a": {"b": 1}}, s={"k": b"x"}),
+        [Hidden(0, (None,), "a")],
+    ),
+    "a path beside a value of spec.config": (
+        resolved(secret(path="a.b"), config={"a": {"c": 1}}, s={"k": b"x"}),
+        [],
+    ),
+    "the same path again": (
+        resolved(secret("k", "a"), secret("l", "a"), s={"k": b"x", "l": b"x"}),
+        [Hidden(0, (1,), "a")],
+    ),
+    "the same path again, but optional and missing": (
+        resolved(secret("k", "a"), secret("l", "a", optional=True), s={"k": b"x"}),
+        [],
+    ),
+    "each by the next": (
+        resolved(secret("k", "a"), secret("l", "a"), config={"a": 1}, s={"k": b"x", "l": b"y"}),
+        [Hidden(0, (1,), "a"), Hidden(1, (None,), "a")],
+    ),
+    "a mapping, key by key": (
+        resolved(
+            secret(),
+            config_map(),
+            config={"a": 1, "c": {"d": {"e": 1}}},
+            s={"k": b"a: 1\nb: [1]\nc: {d: text}"},
+            m={"k": b"b: []"},
+        ),
+        [Hidden(0, (None, 1))],
+    ),
+    "a mapping of which something is left": (
+        resolved(config_map(), config={"a": 1}, m={"k": b"a: 1\nb: {c: 1}"}),
+        [],
+    ),
+    "a mapping of which an empty mapping is left": (
+        resolved(config_map(), config={"a": 1}, m={"k": b"a: 1\nb: {}"}),
+        [],
+    ),
+    "a mapping below a value that replaces it": (
+        resolved(config_map(), config={"b": "text"}, m={"k": b"b: {c: {}, d: {e: 1}}"}),
+        [Hidden(0, (None,))],
+    ),
+    "an empty mapping": (resolved(config_map(), config={"a": 1}, m={"k": b"{}"}), []),
+    "a path into a list whose value spec.config sets": (
+        resolved(secret(path="a[0].b"), config={"a": [{"b": "x"}]}, s={"k": b"x"}),
+        [Hidden(0, (None,), "a[0].b")],
+    ),
+    "a path into a list whose value a later entry sets": (
+        resolved(secret(path="a[0].b"), config_map(), s={"k": b"x"}, m={"k": b"a: [{b: 1}]"}),
+        [Hidden(0, (1,), "a[0].b")],
+    ),
+    "a path into a list again, and above": (
+        resolved(
+            secret("k", "a[0].b.c"),
+            secret("k", "a[0].b.c"),
+            secret("k", "a[0].b"),
+            config={"a": [{}]},
+            s={"k": b"x"},
+        ),
+        [Hidden(0, (1,), "a[0].b.c"), Hidden(1, (2,), "a[0].b")],
+    ),
+    "a list that another entry puts something into": (
+        resolved(config_map(), secret(path="a[0]"), m={"k": b"a: [old]"}, s={"k": b"x"}),
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("outcome", "hidden"), HIDDEN.values(), ids=HIDDEN)
+def test_an_entry_of_which_nothing_is_left_is_hidden_by_what_replaced_it(
+    outcome: ResolvedConfig | ConfigSourceFault, hidden: list[Hidden]
+) -> None:
+    assert isinstance(outcome, ResolvedConfig), outcome
+    assert list(outcome.hidden) == hidden
+
+
+def marked(mark: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw a mapping whose every value is the mark, and whose lists keep an item that no path leads to."""
+    keys = st.sampled_from("ab")
+    leaf: st.SearchStrategy[Any] = st.just(mark)
+    return st.dictionaries(
+        keys,
+        st.recursive(
+            leaf,
+            lambda inner: (
+                st.lists(inner, max_size=2).map(lambda items: [*items, *[mark] * (3 - len(items))])
+                | st.dictionaries(keys, inner, min_size=1, max_size=2)
+            ),
+            max_leaves=6,
+        ),
+        max_size=2,
+    )
+
+
+def marks_in(value: object) -> set[str]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return {str(value)} if inner is None else {mark for each in inner for mark in marks_in(each)}
+
+
+PATHS = ["a", "a.b", "b.a", "a[0]", "l[0].a", "l[0].b", "l[0].b.c", "l[1][1]"]
+LIST = {"l": [{"a": "mark-own"}, ["mark-own"] * 3, "mark-own"]}
+marked_sources = st.tuples(
+    *(st.one_of(marked(f"mark-{n}"), st.sampled_from(PATHS)) for n in range(3)),
+    marked("mark-own").map(lambda own: own | LIST),
+)
+
+
+@given(marked_sources)
+def test_exactly_the_entries_whose_values_are_all_gone_are_hidden(
+    drawn: tuple[dict[str, Any] | str, dict[str, Any] | str, dict[str, Any] | str, dict[str, Any]],
+) -> None:
+    *sources, own = drawn
+    given = [
+        (f"k{n}", f"mark-{n}" if isinstance(each, str) else json.dumps(each))
+        for n, each in enumerate(sources)
+    ]
+    outcome = resolved(
+        *(secret(f"k{n}", each if isinstance(each, str) else None) for n, each in enumerate(sources)),
+        config=own,
+        s={key: content.encode() for key, content in given},
+    )
+    assume(isinstance(outcome, ResolvedConfig))
+    assert isinstance(outcome, ResolvedConfig)
+    left = marks_in(outcome.config)
+    gone = [n for n, each in enumerate(sources) if each and f"mark-{n}" not in left]
+    assert [each.entry for each in outcome.hidden] == gone
 
 
 json_values = st.recursive(
