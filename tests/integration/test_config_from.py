@@ -182,7 +182,7 @@ FAULTS = {
     "SecretKeyMissing": ([secret("there", "absent", "password")], "Secret there has no key absent"),
     "ConfigMapNotFound": ([config_map("absent", "key")], "ConfigMap absent does not exist"),
     "ConfigMapKeyMissing": ([config_map("there", "absent")], "ConfigMap there has no key absent"),
-    "NotText": ([secret("there", "bytes", "password")], "is not UTF-8 text"),
+    "NotText": ([secret("there", "bytes", "password")], "is not UTF-8 text: it looks like UTF-16; store it"),
     "NotAMapping": ([secret("there", "list")], "it is not a mapping"),
     "PathConflict": (
         [config_map("there", "scalar"), secret("there", "text", "url.host")],

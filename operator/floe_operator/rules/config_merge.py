@@ -5,6 +5,7 @@ Pure: the contents are handed in. Messages contain no part of them, only names, 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -245,12 +246,18 @@ def _content(source: ConfigSource, contents: Contents, entry: int) -> bytes | Co
 
 
 def _value(source: ConfigSource, content: bytes, entry: int) -> dict[str, Any] | str | ConfigSourceFault:
-    """Return what the content means: text at a path, else a mapping."""
+    """Return what the content means: text at a path, else a mapping.
+
+    A byte order mark at its start, as editors and shells of Windows write it, is no part of it.
+    """
     stored = f"the key {source_key(source)} of {source_object(source)}"
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return ConfigSourceFault("NotText", f"{stored} is not UTF-8 text; store it as text", entry)
+        mend = "; store it as text"
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            mend = ": it looks like UTF-16; store it as UTF-8 text"
+        return ConfigSourceFault("NotText", f"{stored} is not UTF-8 text{mend}", entry)
     if source.path is not None:
         return text
     try:

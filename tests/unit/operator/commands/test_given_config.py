@@ -162,6 +162,14 @@ def test_a_config_map_among_the_files_is_merged() -> None:
     assert found.is_certain(fault("z", "missing"))
 
 
+@pytest.mark.parametrize(
+    ("field", "data"), [("data", '{k: "\\ufeffhello"}'), ("binaryData", "{k: 77u/aGVsbG8=}")]
+)
+def test_a_byte_order_mark_in_a_config_map_is_ignored(field: str, data: str) -> None:
+    found = given({**CONFIG_MAP, "path": "p"}, files=config_map(data, field=field))
+    assert found.config == {"p": "hello"}
+
+
 def test_the_binary_data_of_a_config_map_counts_too() -> None:
     found = given({**CONFIG_MAP, "path": "p"}, files=config_map("{k: aGVsbG8=}", field="binaryData"))
     assert found.config == {"p": "hello"}

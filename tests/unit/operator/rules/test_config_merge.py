@@ -73,6 +73,15 @@ MERGED: dict[str, tuple[ResolvedConfig | ConfigSourceFault, dict[str, Any]]] = {
     ),
     "a path is created": (resolved(secret(path="a.b.c"), s={"k": b"x"}), {"a": {"b": {"c": "x"}}}),
     "a path gives the text unchanged": (resolved(secret(path="a"), s={"k": b"007\n"}), {"a": "007\n"}),
+    "a byte order mark is no part of the text": (
+        resolved(secret(path="a"), s={"k": b"\xef\xbb\xbfpass"}),
+        {"a": "pass"},
+    ),
+    "nor of the YAML": (resolved(secret(), s={"k": b"\xef\xbb\xbfa: 1"}), {"a": 1}),
+    "only the first mark is taken off": (
+        resolved(secret(path="a"), s={"k": b"\xef\xbb\xbf\xef\xbb\xbfp\xef\xbb\xbf"}),
+        {"a": "\ufeffp\ufeff"},
+    ),
     "root YAML gives types": (resolved(config_map(), m={"k": b"a: 007\nb: yes"}), {"a": 7, "b": True}),
     "a later mapping overrides a scalar at the root": (
         resolved(secret(), config_map(), s={"k": b"a: 1"}, m={"k": b"a: {b: 2}"}),
@@ -102,6 +111,16 @@ FAULTS = {
         "get secrets",
     ),
     "not UTF-8": (resolved(secret(path="a"), s={"k": value + b"\xff"}), "NotText", "the key k of Secret s"),
+    "UTF-16, little endian": (
+        resolved(secret(path="a"), s={"k": b"\xff\xfe" + CANARY.encode("utf-16-le")}),
+        "NotText",
+        "the key k of Secret s is not UTF-8 text: it looks like UTF-16; store it as UTF-8 text",
+    ),
+    "UTF-16, big endian": (
+        resolved(config_map(), m={"k": b"\xfe\xff" + CANARY.encode("utf-16-be")}),
+        "NotText",
+        "the key k of ConfigMap m is not UTF-8 text: it looks like UTF-16; store it as UTF-8 text",
+    ),
     "not YAML": (resolved(secret(), s={"k": b"a: [" + value}), "NotAMapping", "the key k of Secret s"),
     "a list": (resolved(secret(), s={"k": b"- " + value}), "NotAMapping", "Secret s"),
     "a tag": (resolved(secret(), s={"k": b"a: !!python/name:os.system " + value}), "NotAMapping", "Secret s"),
@@ -153,6 +172,14 @@ def test_values_from_a_secret_are_known_as_secrets_and_are_not_plain() -> None:
     assert isinstance(outcome, ResolvedConfig)
     assert set(outcome.secrets) == {"t0ken", "8080", "1.5", "pass"}
     assert outcome.plain == {"mode": "fast", "login": {"user": "ada"}}
+
+
+def test_a_secret_is_known_without_the_byte_order_mark_before_it() -> None:
+    outcome = resolved(
+        secret("p", "password"), secret(), s={"p": b"\xef\xbb\xbfp4ss", "k": b"\xef\xbb\xbftoken: t0ken"}
+    )
+    assert isinstance(outcome, ResolvedConfig)
+    assert outcome.secrets == ("p4ss", "t0ken")
 
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 4000, "1" * 5000, "0b" + "1" * 20_000])
