@@ -18,7 +18,7 @@ from floe_operator.rules.conditions import bounded
 from floe_operator.rules.config_mends import by_secret, rotate, set_all
 from floe_operator.rules.config_paths import keys_of
 from floe_operator.rules.resource import FloePluginSpec
-from floe_operator.rules.sentences import dotted, listing, printable
+from floe_operator.rules.sentences import dotted, listing
 
 MISSING, UNKNOWN_FIELD, PLAINTEXT_SECRET = "missing", "extra_forbidden", "plaintext_secret"
 
@@ -148,7 +148,7 @@ def _rule(fault: ConfigFault) -> str:
         return f"must {said[found.end() :]}"
     said = said.removeprefix("Input ") or "is not valid"
     if fault.plugin_text:
-        said = f"{said}: {bounded(printable(fault.plugin_text), _SHOWN_BYTES).rstrip('.:; ')}"
+        said = f"{said}: {bounded(fault.plugin_text, _SHOWN_BYTES).rstrip('.:; ')}"
     return said if said[1:2].isupper() else f"{said[0].lower()}{said[1:]}"
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from floe_operator.rules.conditions import bounded
 from floe_operator.rules.sentences import dotted, listing
 
 SET_IT = "set it in spec.config or through spec.configFrom"
 _MOST_PATHS = 3
+_SHOWN_BYTES = 96
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -21,7 +23,7 @@ def set_all(plain: Sequence[str], secrets: Sequence[str]) -> str:
         return SET_IT
     if not plain:
         return by_secret(secrets)
-    return f"set {listing(plain, most=_MOST_PATHS)} in spec.config, and {by_secret(secrets, its=True)}"
+    return f"set {_named(plain)} in spec.config, and {by_secret(secrets, its=True)}"
 
 
 def by_secret(secrets: Sequence[str], *, its: bool = False) -> str:
@@ -36,8 +38,8 @@ def rotate(secrets: Sequence[str]) -> str:
     return f"rotate {each}, put the new {values} into a Secret and {_refer(secrets)}"
 
 
-def _named(secrets: Sequence[str]) -> str:
-    return listing(secrets, most=_MOST_PATHS)
+def _named(fields: Sequence[str]) -> str:
+    return listing((bounded(field, _SHOWN_BYTES) for field in fields), most=_MOST_PATHS)
 
 
 def _refer(secrets: Sequence[str]) -> str:
@@ -45,7 +47,7 @@ def _refer(secrets: Sequence[str]) -> str:
     paths = [_path(field) for field in secrets]
     if not paths or None in paths:
         return "refer to it by spec.configFrom"
-    return f"refer to it by spec.configFrom, path: {listing(map(str, paths), most=_MOST_PATHS)}"
+    return f"refer to it by spec.configFrom, path: {_named([str(path) for path in paths])}"
 
 
 def _path(field: str) -> str | None:
