@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from floe_core._configuring.faults import Fault, configuration_error
+from floe_core._configuring.given_values import only_given
 from floe_core._loading.description import schema_fault
 from floe_core._loading.loading import is_users_interrupt
 from floe_core.plugin_errors import FieldError, PluginSchemaError, exception_text
@@ -132,12 +133,13 @@ def json_schema(schema: type[BaseModel], *, of_all_accepted: bool = False) -> di
 
 
 def _validated(schema: type[BaseModel], config: Mapping[Any, Any], json_mode: bool) -> BaseModel:
-    if json_mode:
-        try:
-            return schema.model_validate_json(json.dumps(config))
-        except NotImplementedError:
-            pass  # the first releases of pydantic 2 cannot read a secret from JSON
-    return schema.model_validate(dict(config))
+    with only_given(schema, config):
+        if json_mode:
+            try:
+                return schema.model_validate_json(json.dumps(config))
+            except NotImplementedError:
+                pass  # the first releases of pydantic 2 cannot read a secret from JSON
+        return schema.model_validate(dict(config))
 
 
 def _is_json(config: Mapping[Any, Any]) -> bool:

@@ -106,9 +106,14 @@ class Environment:
     site_packages: Path
 
     @classmethod
-    def create(cls, folder: Path, base_python: str = sys.executable) -> Environment:
-        """Create an environment in `folder`; `base_python` is a Python that has floe_core's requirements."""
-        requirements = _requirements(base_python)
+    def create(
+        cls, folder: Path, base_python: str = sys.executable, *, sees: Sequence[str] = ()
+    ) -> Environment:
+        """Create an environment in `folder`; `base_python` is a Python that has floe_core's requirements.
+
+        `sees` names more of its distributions that the environment sees, with what they require.
+        """
+        requirements = _requirements(base_python, *sees)
         subprocess.run([base_python, "-m", "venv", "--without-pip", folder], check=True)
         version = ".".join(map(str, requirements.python))
         environment = cls(
@@ -226,7 +231,7 @@ _LIST_REQUIREMENTS = """
 import importlib.metadata, json, sys
 from packaging.requirements import Requirement
 
-entries, todo, done = set(), ["packaging", "pydantic", "structlog"], set()
+entries, todo, done = set(), ["packaging", "pydantic", "structlog", *sys.argv[1:]], set()
 while todo:
     name = todo.pop()
     if name in done:
@@ -244,10 +249,10 @@ print(json.dumps({"python": sys.version_info[:2], "entries": sorted(entries)}))
 
 
 @functools.cache
-def _requirements(base_python: str) -> _Requirements:
+def _requirements(base_python: str, *more: str) -> _Requirements:
     listed = subprocess.run(
-        [base_python, "-c", _LIST_REQUIREMENTS], capture_output=True, text=True, check=False
+        [base_python, "-c", _LIST_REQUIREMENTS, *more], capture_output=True, text=True, check=False
     )
-    assert listed.returncode == 0, f"{base_python} lacks a requirement of floe_core:\n{listed.stderr}"
+    assert listed.returncode == 0, f"{base_python} lacks a requirement:\n{listed.stderr}"
     answer = json.loads(listed.stdout)
     return _Requirements(tuple(answer["python"]), tuple(map(Path, answer["entries"])))

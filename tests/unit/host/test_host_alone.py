@@ -33,6 +33,18 @@ STORE_BODY = """
 """
 
 
+SETTINGS_BEFORE = """
+from pydantic_settings import BaseSettings
+class Config(BaseSettings):
+    store_path: str
+"""
+SETTINGS_BODY = """
+    def get_config_schema(self):
+        return Config
+    def health_check(self):
+        return HealthStatus(HealthState.HEALTHY, self._config.store_path)
+"""
+
 STEADY_IMPORTS = "import sqlite3, threading, time\nfrom pathlib import Path"
 STEADY_BODY = """
     def __init__(self, config: Config):
@@ -63,9 +75,11 @@ SURROGATES = {
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    environment = Environment.create(tmp_path_factory.mktemp("host") / "environment")
+    folder = tmp_path_factory.mktemp("host") / "environment"
+    environment = Environment.create(folder, sees=["pydantic-settings"])
     environment.add(
         plugin_distribution("store", config=STORE_CONFIG, body=STORE_BODY),
+        plugin_distribution("settings", before=SETTINGS_BEFORE, body=SETTINGS_BODY),
         plugin_distribution("broken", before="import nowhere_to_be_found"),
         plugin_distribution("steady", before=STEADY_IMPORTS, config="hang: str = ''", body=STEADY_BODY),
         *(plugin_distribution(f"surrogate-{name}", config=config) for name, config in SURROGATES.items()),
@@ -140,7 +154,7 @@ def test_a_scan_finds_what_is_installed_and_imports_nothing(raw: RawHost) -> Non
     found = raw.answer("scan")["result"]
     assert found["complete"]
     assert [plugin["name"] for plugin in found["plugins"]] == [
-        *("broken", "slow", "steady", "store"),
+        *("broken", "settings", "slow", "steady", "store"),
         *(f"surrogate-{name}" for name in sorted(SURROGATES)),
     ]
 
@@ -158,6 +172,20 @@ def test_a_plugin_is_described_validated_started_checked_and_stopped(raw: RawHos
     assert raw.answer("stop", STORE)["result"] is None
     assert raw.answer("shutdown", {"timeout": 5.0})["result"] is None
     assert raw.process.wait(30) == 0
+
+
+def test_settings_are_validated_and_started_with_what_is_given(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_PATH", "/of/the/host")
+    plugin = {"type": "compute", "name": "settings"}
+    with raw_host(environment.python, "-m", "floe_core.host") as raw:
+        raw.hear()
+        verdict = raw.answer("validate", {**plugin, "config": {"other": 1}, "plain": {"other": 1}})["result"]
+        assert [fault["field"] for fault in verdict["faults"]] == ["store_path", "other"]
+        assert raw.answer("start", {**plugin, "config": {}})["error"]["data"]["hook"] == "configure"
+        assert raw.answer("start", {**plugin, "config": {"store_path": "/given"}})["result"] is None
+        assert raw.answer("check", plugin)["result"] == {"state": "healthy", "message": "/given"}
 
 
 def test_a_configuration_fault_contains_its_path_and_no_value(raw: RawHost) -> None:
