@@ -73,7 +73,8 @@ class Gather:
         )
         if isinstance(discovery, Installed):
             facts = await self._facts_of_installed(facts, discovery, seen)
-        return dataclasses.replace(facts, probe=self._prober.fact(plugin, facts.config_digest))
+        probe = self._prober.fact(plugin, facts.config_digest, facts.generation)
+        return dataclasses.replace(facts, probe=probe)
 
     async def _facts_of_installed(self, facts: Facts, discovery: Installed, seen: FloePlugin) -> Facts:
         plugin = facts.plugin

@@ -41,6 +41,7 @@ from floe_operator.rules.facts import (
 from floe_operator.rules.probing import Run
 from floe_operator.rules.scrub import Scrubber
 from floe_operator.rules.sentences import with_detail
+from floe_operator.rules.steady_words import Heard, Known, Shown, steady
 from floe_operator.scrubbers import Scrubbers
 
 STARTUP_LIMIT = 30.0
@@ -63,6 +64,11 @@ class _Runner:
     """The configuration that the plugin was started with; the host knows whether it is still started."""
     judged: ConfigDigest | None = None
     """The configuration that `fact` is about."""
+    heard: Heard | None = None
+    """What `fact` was made from, or None if no check with this configuration has ended."""
+    shown: Shown | None = None
+    generation: int | None = None
+    """The generation of the object that `fact` was last asked for."""
     failures: int = 0
     setbacks: int = 0
     task: asyncio.Task[None] | None = None
@@ -96,7 +102,7 @@ class Prober:
             runner.task = asyncio.create_task(self._run(plugin, runner), name=f"probe {plugin.slug}")
         elif runner.wanted != wanted:
             if runner.wanted.digest != wanted.digest:
-                runner.fact = Probing(changed=runner.judged is not None)
+                runner.fact, runner.heard = Probing(changed=runner.judged is not None), None
                 runner.failures = runner.setbacks = 0
             runner.wanted = wanted
             runner.changed.set()
@@ -113,16 +119,20 @@ class Prober:
         self._stopping[plugin] = task = asyncio.create_task(stop, name=f"stop {plugin.slug}")
         task.add_done_callback(lambda _: self._stopped(plugin, task))
 
-    def fact(self, plugin: PluginId, digest: ConfigDigest | None) -> Probe | None:
+    def fact(self, plugin: PluginId, digest: ConfigDigest | None, generation: int) -> Probe | None:
         """Return what is known about a plugin with this configuration, or None if it should not run.
 
-        If `digest` is None, return what is known about it with its last configuration.
+        If `digest` is None, return what is known about it with its last configuration. The first answer for
+        a generation of its object, whose status is written anyway, has the plugin's newest words.
         """
         runner = self._runners.get(plugin)
         if runner is None:
             return None
         if digest is not None and digest != runner.wanted.digest:
             return Probing(changed=runner.judged is not None)
+        if generation != runner.generation:
+            runner.generation = generation
+            _show(runner)
         return runner.fact
 
     async def close(self) -> None:
@@ -174,10 +184,10 @@ class Prober:
             async with self._slots:
                 report = await self._host.check(plugin, wanted.probe.timeout_seconds)
         except (HookFailed, HookTimedOut) as error:
-            self._checked(plugin, runner, wanted, "unhealthy", self._words(plugin, error))
+            self._checked(plugin, runner, wanted, "unhealthy", self._words(plugin, error), _ours(error))
         except HookCrashed as error:
             runner.started = None  # so that no reconcile restarts it before the pause is over
-            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)))
+            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)), _ours(error))
             return None
         else:
             message = self._scrubbers.of(plugin).scrub(report.message)
@@ -196,10 +206,10 @@ class Prober:
                 runner.starting = asyncio.create_task(start, name=f"start {plugin.slug}")
                 await asyncio.shield(runner.starting)
         except (HookFailed, HookTimedOut, HookCrashed, NoPlace) as error:
-            self._note(plugin, runner, wanted, StartupFailed(self._words(plugin, error)))
+            self._note(plugin, runner, wanted, StartupFailed(self._words(plugin, error)), _ours(error))
             return False
         except CrashedBefore as error:
-            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)))
+            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)), _ours(error))
             return False
         runner.started = wanted.digest
         _log.info("plugin started", plugin=plugin.slug)
@@ -225,16 +235,20 @@ class Prober:
         if self._stopping.get(plugin) is task:
             del self._stopping[plugin]
 
-    def _checked(self, plugin: PluginId, runner: _Runner, wanted: Run, state: Any, message: str) -> None:
+    def _checked(
+        self, plugin: PluginId, runner: _Runner, wanted: Run, state: Any, message: str, ours: str = ""
+    ) -> None:
         runner.failures = runner.failures + 1 if state == "unhealthy" else 0
-        self._note(plugin, runner, wanted, Checked(state, runner.failures, message))
+        self._note(plugin, runner, wanted, Checked(state, runner.failures, message), ours)
 
-    def _note(self, plugin: PluginId, runner: _Runner, wanted: Run, fact: Probe) -> None:
+    def _note(self, plugin: PluginId, runner: _Runner, wanted: Run, fact: Known, ours: str) -> None:
         if runner.wanted.digest != wanted.digest:
             return  # the configuration has changed, and this fact says nothing about the new one
-        different = fact != runner.fact or runner.judged != wanted.digest
-        runner.fact, runner.judged = fact, wanted.digest
-        if different:
+        before = runner.fact, runner.judged
+        runner.heard = Heard(fact, ours, wanted.probe.failure_threshold, wanted.digest)
+        _show(runner)
+        runner.judged = wanted.digest
+        if (runner.fact, runner.judged) != before:
             self._on_change(plugin)
 
     def _setback(self, runner: _Runner) -> float:
@@ -243,6 +257,18 @@ class Prober:
 
     def _words(self, plugin: PluginId, error: Exception) -> str:
         return _words(error, self._scrubbers.of(plugin))
+
+
+def _show(runner: _Runner) -> None:
+    """Put into words what was heard of the plugin."""
+    if runner.heard is not None:
+        now = asyncio.get_running_loop().time()
+        runner.fact, runner.shown = steady(runner.heard, runner.generation, runner.shown, now)
+
+
+def _ours(error: Exception) -> str:
+    """Return the part of the words that is our own; the name of an exception is the plugin's."""
+    return str(error).partition(" raised ")[0] if isinstance(error, HookFailed) else str(error)
 
 
 def _words(error: Exception, scrubber: Scrubber) -> str:

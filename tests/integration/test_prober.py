@@ -13,7 +13,8 @@ from floe_core.plugin_types import PluginId
 from floe_operator.plugin_host import HookCrashed, PluginHost
 from floe_operator.plugin_host.own_hosts import MOST
 from floe_operator.probes import Prober
-from floe_operator.rules.facts import Checked, ConfigDigest, CrashedWhileRunning, StartupFailed
+from floe_operator.rules import steady_words
+from floe_operator.rules.facts import Checked, ConfigDigest, CrashedWhileRunning, Probe, StartupFailed
 from floe_operator.rules.probing import Run
 from floe_operator.rules.resource import ProbeSpec
 from floe_operator.scrubbers import Scrubbers
@@ -25,7 +26,7 @@ PLUGIN = compute("diarist")
 OFTEN = ProbeSpec(period_seconds=1, timeout_seconds=5, failure_threshold=1)
 SELDOM = ProbeSpec(period_seconds=3_600, timeout_seconds=5, failure_threshold=1)
 
-CONFIG = "diary: str\nstart: str = ''\ncheck: str = ''\nstop: str = ''"
+CONFIG = "diary: str\nstart: str = ''\ncheck: str = ''\nstop: str = ''\ncounts: bool = False"
 
 BODY = """
 def __init__(self, config: Config):
@@ -48,6 +49,9 @@ def startup(self):
 
 def health_check(self):
     self.act("check", self.config.check)
+    if self.config.counts:
+        self.count = getattr(self, "count", 0) + 1
+        return HealthStatus(HealthState.DEGRADED, f"{self.count} checks")
     return HealthStatus(HealthState.HEALTHY)
 
 def shutdown(self):
@@ -76,7 +80,13 @@ class Probed:
     def __init__(self, host: PluginHost, diary: Path) -> None:
         self.config: dict[str, Any] = {"diary": str(diary)}
         self._diary = diary
-        self.prober = Prober(host, self._configure, Scrubbers(lambda: 1), lambda _: None)
+        self.changes: list[tuple[float, Probe | None]] = []
+        """When what is known changed, and to what."""
+        self.prober = Prober(host, self._configure, Scrubbers(lambda: 1), self._changed)
+
+    def _changed(self, plugin: PluginId) -> None:
+        now = asyncio.get_running_loop().time()
+        self.changes.append((now, self.prober.fact(plugin, None, 1)))
 
     async def _configure(self, plugin: PluginId) -> dict[str, Any]:
         return self.config
@@ -93,7 +103,7 @@ class Probed:
 
     async def until_fact(self, kind: type[object]) -> None:
         async def known() -> bool:
-            fact = self.prober.fact(PLUGIN, None)
+            fact = self.prober.fact(PLUGIN, None, 1)
             assert isinstance(fact, kind), fact
             return True
 
@@ -147,6 +157,23 @@ async def test_a_changed_period_takes_effect_immediately_and_restarts_nothing(pr
     await probed.until("starts", "started", "check", "check", "check")
 
 
+async def test_the_newest_words_are_reported_by_the_first_check_after_the_quiet_time(
+    probed: Probed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steady_words, "QUIET_SECONDS", 2.5)
+    probed.config["counts"] = True
+    probed.prober.want(PLUGIN, Run(OFTEN, ConfigDigest(b"1")))
+
+    async def four_changes() -> bool:
+        assert len(probed.changes) >= 4, probed.changes
+        return True
+
+    await eventually_async(four_changes)
+    (_, first), (second_at, second), (third_at, _), (fourth_at, _) = probed.changes[:4]
+    assert (first, second) == (Checked("degraded", 0, "1 checks"), Checked("degraded", 0, "2 checks"))
+    assert min(third_at - second_at, fourth_at - third_at) >= 2.5
+
+
 @pytest.mark.parametrize(
     ("config", "fact"),
     [
@@ -197,7 +224,7 @@ async def test_a_plugin_that_crashes_waits_for_a_place_and_gets_that_of_one_that
 
         async def known(kind: type[object], says: str = "") -> None:
             async def is_known() -> bool:
-                fact = prober.fact(fifth, None)
+                fact = prober.fact(fifth, None, 1)
                 assert isinstance(fact, kind), fact
                 assert says in getattr(fact, "message", ""), fact
                 return True

@@ -136,6 +136,54 @@ def test_a_steady_failure_is_written_once(plugins: FloePlugins, diary: Path, aud
     assert not audit.writes(namespace=plugins.namespace, since=since)
 
 
+@pytest.mark.parametrize(
+    ("does", "reason", "said"),
+    [
+        ("count degraded", "Degraded", "told degraded"),
+        ("count unhealthy", "Unhealthy", "told unhealthy"),
+        ("count raise", "Unhealthy", "told to raise"),
+    ],
+)
+def test_a_message_that_changes_with_every_check_is_not_written_every_time(
+    plugins: FloePlugins, diary: Path, audit: Audit, does: str, reason: str, said: str
+) -> None:
+    plugins.merge("compute-one", {"spec": {"probe": {**FAST, "failureThreshold": 1}}})
+    plugins.until("compute-one", "Ready", "Ready")
+    since, checks = now(), _called(diary).count("check")
+    tell(diary, "check", does)
+    _, _, first = plugins.until("compute-one", "Healthy", reason)
+    assert said in first
+    eventually(lambda: _called(diary).count("check") >= checks + 12)
+    # The state, and the first change of words.
+    assert audit.writes(namespace=plugins.namespace, since=since) == [("patch", "compute-one/status")] * 2
+    _, _, present = plugins.condition("compute-one", "Healthy")
+    assert said in present
+    assert present != first
+    # A change of the object, whose status is written anyway, shows the newest words.
+    plugins.merge("compute-one", {"spec": {"probe": {"timeoutSeconds": 2}}})
+
+    def newest_words() -> bool:
+        found = plugins.get("compute-one")
+        assert found is not None
+        assert found["status"]["observedGeneration"] == found["metadata"]["generation"]
+        return plugins.condition("compute-one", "Healthy")[2] not in (first, present)
+
+    eventually(newest_words)
+    tell(diary, "check", "")
+    plugins.until("compute-one", "Healthy", "Healthy")
+
+
+def test_a_cause_that_changes_with_every_start_is_not_written_every_time(
+    plugins: FloePlugins, diary: Path, audit: Audit
+) -> None:
+    tell(diary, "startup", "count raise")
+    plugins.merge("compute-one", {"spec": {"probe": FAST}})
+    plugins.until("compute-one", "Ready", "StartupFailed")
+    since, starts = now(), _called(diary).count("startup")
+    eventually(lambda: _called(diary).count("startup") >= starts + 3)
+    assert len(audit.writes(namespace=plugins.namespace, since=since)) <= 1
+
+
 def test_a_hanging_check_is_not_repeated_and_affects_only_its_own_plugin(
     plugins: FloePlugins, diary: Path
 ) -> None:

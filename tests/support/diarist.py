@@ -19,7 +19,7 @@ def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
         before=f"""
         import os, pathlib, re, threading, time
         from pydantic import field_validator
-        HELD = []
+        HELD, COUNTED = [], []
         DIARY = pathlib.Path({str(diary)!r})
         def note(word):
             with (DIARY / "{name}.log").open("a") as log:
@@ -28,6 +28,12 @@ def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
             file = DIARY / f"{name}.{{hook}}"
             match file.read_text().split() if file.exists() else []:
                 case ["raise"]: raise RuntimeError("told to raise")
+                case ["count", "raise"]:
+                    COUNTED.append(hook)
+                    raise RuntimeError(f"told to raise {{len(COUNTED)}}")
+                case ["count", state]:
+                    COUNTED.append(hook)
+                    return state
                 case ["hang"]: time.sleep(3600)
                 case ["hold"]: re.match(r"(a+)+$", "a" * 64 + "b")
                 case ["crash", seconds]:
@@ -53,7 +59,7 @@ def diarist(name: str, diary: Path, *, validating: float = 0.0) -> Distribution:
             note("shutdown"); told("shutdown")
         def health_check(self):
             note("check"); text = told("check"); note("checked")
-            return HealthStatus(HealthState(text or "healthy"), f"told {text}")
+            return HealthStatus(HealthState(text or "healthy"), f"told {text} {len(COUNTED) or ''}")
         """,
     )
 

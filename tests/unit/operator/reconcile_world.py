@@ -195,7 +195,7 @@ class World:
     async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
         return Verdict(reason="Valid")
 
-    def _fact(self, plugin: PluginId, digest: ConfigDigest | None) -> Probe | None:
+    def _fact(self, plugin: PluginId, digest: ConfigDigest | None, generation: int) -> Probe | None:
         return Checked("healthy") if self.wanted else None
 
     def _want(self, plugin: PluginId, run: Run) -> None:
