@@ -25,7 +25,7 @@ from floe_operator.rules.config_merge import (
     source_key,
     source_object,
 )
-from floe_operator.rules.config_paths import has_at, keys_of, leads_into_list, steps_of
+from floe_operator.rules.config_paths import gives, keys_of, leads_into_list, steps_of
 from floe_operator.rules.facts import ConfigSourceFault, Hidden
 from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 
@@ -133,7 +133,7 @@ def _uncertain(spec: FloePluginSpec) -> set[int]:
     for entry, source in enumerate(spec.config_from):
         steps = steps_of(source.path or "")
         to_list = tuple(itertools.takewhile(lambda step: isinstance(step, str), steps))
-        if leads_into_list(steps) and not has_at(spec.config, to_list):
+        if leads_into_list(steps) and not gives(spec.config, to_list):
             uncertain.add(entry)
     return uncertain
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from floe_operator.rules.config_paths import Steps, has_at, with_value
+from floe_operator.rules.config_paths import Steps, gives, with_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Layers:
         conflict = self._conflict(steps)
         if conflict is not None and not forced:
             return conflict
-        over = self._rank_of_list(steps) if has_at(self._merged, steps) else -1
+        over = self._rank_of_list(steps) if gives(self._merged, steps) else -1
         if over > rank:
             self._lost.setdefault(rank, {})[over] = steps
             return None

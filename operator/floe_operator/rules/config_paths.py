@@ -30,8 +30,8 @@ def leads_into_list(steps: Steps) -> bool:
     return any(isinstance(step, int) for step in steps)
 
 
-def has_at(value: object, steps: Steps) -> bool:
-    """Return True if a value has something at a path, be it null."""
+def gives(value: object, steps: Steps) -> bool:
+    """Return True if a value gives something at a path: a null is something, except as an item of a list."""
     for step in steps:
         if isinstance(step, int):
             if not isinstance(value, list) or step >= len(value):
@@ -41,7 +41,7 @@ def has_at(value: object, steps: Steps) -> bool:
             value = value[step]
         else:
             return False
-    return True
+    return value is not None or not isinstance(steps[-1], int)
 
 
 def with_value(value: object, steps: Steps, leaf: object) -> Any:

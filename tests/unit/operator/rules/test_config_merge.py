@@ -255,6 +255,16 @@ INTO_LISTS: dict[str, tuple[ResolvedConfig | ConfigSourceFault, dict[str, Any]]]
         resolved(config_map(), secret(path="a[0]"), m={"k": b"a: [old, 1]"}, s={"k": b"x"}),
         {"a": ["x", 1]},
     ),
+    "whose place a null in spec.config keeps": (
+        resolved(
+            secret(path="a[0]"), secret("l", "a[2]"), config={"a": [None, 1, None]}, s={"k": b"x", "l": b"y"}
+        ),
+        {"a": ["x", 1, "y"]},
+    ),
+    "but not over an item of spec.config": (
+        resolved(secret(path="a[0]"), config={"a": ["own"]}, s={"k": b"x"}),
+        {"a": ["own"]},
+    ),
     "but not over a value of a later entry": (
         resolved(secret(path="a[0].b"), config_map(), m={"k": b"a: [{b: later}]"}, s={"k": b"x"}),
         {"a": [{"b": "later"}]},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floe_operator.rules.config_paths import Steps, has_at, keys_of, leads_into_list, steps_of, with_value
+from floe_operator.rules.config_paths import Steps, gives, keys_of, leads_into_list, steps_of, with_value
 from floe_operator.rules.resource import PATH_PATTERN
 from floe_operator.rules.sentences import dotted
 
@@ -41,6 +41,7 @@ def test_the_steps_of_every_path_are_written_as_that_path(path: str) -> None:
         ({"a": [{"b": None}]}, "a[0].b", True),
         ({"a": [[1, 2]]}, "a[0][1]", True),
         ({"a": [{}]}, "a[0].b", False),
+        ({"a": [None]}, "a[0]", False),
         ({"a": [1]}, "a[1]", False),
         ({"a": {"0": 1}}, "a[0]", False),
         ({"a": "text"}, "a[0]", False),
@@ -48,8 +49,8 @@ def test_the_steps_of_every_path_are_written_as_that_path(path: str) -> None:
         (None, "a", False),
     ],
 )
-def test_null_at_a_path_is_something_and_a_key_is_not_an_index(value: Any, path: str, there: bool) -> None:
-    assert has_at(value, steps_of(path)) is there
+def test_a_null_is_something_unless_it_keeps_the_place_of_an_item(value: Any, path: str, there: bool) -> None:
+    assert gives(value, steps_of(path)) is there
 
 
 @pytest.mark.parametrize(
