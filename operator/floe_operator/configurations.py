@@ -25,6 +25,7 @@ from floe_operator.rules.config_merge import ResolvedConfig, nests_deeper, refer
 from floe_operator.rules.facts import ConfigDigest, ConfigSourceFault, Hidden
 from floe_operator.rules.plain_yaml import DEEPEST
 from floe_operator.rules.resource import FloePlugin
+from floe_operator.rules.scrub import without_values
 from floe_operator.scrubbers import Scrubbers
 
 _LIFETIME = 600.0
@@ -139,17 +140,22 @@ class Configurations:
             return dataclasses.replace(kept.config, hidden=resolved.hidden)
         try:
             verdict = await self._host.validate(seen.plugin, resolved.config, resolved.plain)
-            outcome: Verdict | ConfigSourceFault = self._scrubbed(verdict, seen.plugin)
+            outcome: Verdict | ConfigSourceFault = self._scrubbed(verdict, seen.plugin, resolved)
         except ValidationCrashed as error:
             outcome = ConfigSourceFault("ValidationCrashed", error.detail)
         return KnownConfig(outcome, digest, resolved.hidden)
 
-    def _scrubbed(self, verdict: Verdict, plugin: PluginId) -> Verdict:
-        scrub = self.scrubbers.of(plugin).scrub
-        faults = [
-            fault.model_copy(update={"plugin_text": scrub(fault.plugin_text)}) for fault in verdict.faults
-        ]
-        return verdict.model_copy(update={"faults": tuple(faults)})
+    def _scrubbed(self, verdict: Verdict, plugin: PluginId, resolved: ResolvedConfig) -> Verdict:
+        """Return the verdict with what validators said scrubbed of what came from Secrets and ConfigMaps."""
+
+        def scrubbed(fault: ConfigFault) -> ConfigFault:
+            if not fault.plugin_text:
+                return fault
+            text = self.scrubbers.of(plugin).scrub(fault.plugin_text)
+            text = without_values(text, resolved.from_config_maps)
+            return fault.model_copy(update={"plugin_text": text})
+
+        return verdict.model_copy(update={"faults": tuple(map(scrubbed, verdict.faults))})
 
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -62,6 +62,8 @@ class ResolvedConfig:
     """The part that is readable in plain text: in spec.config or in a ConfigMap."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Every scalar that came from a Secret, as text; each must be scrubbed from what the plugin says."""
+    from_config_maps: tuple[str, ...] = field(default=(), repr=False)
+    """Every scalar that came from a ConfigMap, as text; not everybody who reads the object can read that."""
     hidden: tuple[Hidden, ...] = ()
     """The entries of spec.configFrom that have no effect."""
 
@@ -96,12 +98,12 @@ def resolve(
     """
     layers, plain = Layers(), Layers()
     secrets: list[str] = []
+    from_config_maps: list[str] = []
     into_lists: list[_Given] = []
     for given in _given(spec, contents):
         if isinstance(given, ConfigSourceFault):
             return given
-        if given.is_secret:
-            secrets.extend(_leaves(given.value))
+        (secrets if given.is_secret else from_config_maps).extend(_leaves(given.value))
         if leads_into_list(given.steps):
             into_lists.append(given)
         elif place := layers.merge(given.part, given.entry, forced=not given.steps):
@@ -124,7 +126,13 @@ def resolve(
             # The list itself may come from a Secret.
             plain.put(given.steps, given.value, given.entry, forced=True)
     hidden = tuple(_hidden(layers, spec))
-    return ResolvedConfig(layers.config, plain.config, tuple(dict.fromkeys(secrets)), hidden)
+    return ResolvedConfig(
+        layers.config,
+        plain.config,
+        tuple(dict.fromkeys(secrets)),
+        tuple(dict.fromkeys(from_config_maps)),
+        hidden,
+    )
 
 
 def nests_deeper(value: object, levels: int) -> bool:

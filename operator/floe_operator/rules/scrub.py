@@ -99,6 +99,25 @@ class Scrubber:
         return _without(text, hidden) if any(hidden) else text
 
 
+def without_values(text: str, values: Iterable[str]) -> str:
+    """Return the text without values that are no secrets, as far as they are as long as a piece of one.
+
+    Shorter ones, such as `true` and a port's number, are words like any other.
+    """
+    forms = {form for value in values if len(value) >= PIECE for form in _whole_forms(value)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, REDACTED)
+    return text
+
+
+def _whole_forms(value: str) -> Iterator[str]:
+    # The host collapses white space.
+    for text in (value, value.strip(), " ".join(value.split())):
+        yield text
+        for quoted in _quoted(text):
+            yield quoted[1:-1]
+
+
 def _hide(hidden: bytearray, start: int, end: int) -> None:
     start, end = max(start, 0), min(end, len(hidden))
     hidden[start:end] = b"\1" * (end - start)

@@ -189,6 +189,16 @@ async def test_what_a_validator_says_is_scrubbed(world: World, secret: str) -> N
     assert [fault.plugin_text for fault in outcome.faults] == [f"{REDACTED} is no token of this realm"]
 
 
+async def test_what_a_validator_says_is_scrubbed_of_what_came_from_a_config_map(world: World) -> None:
+    world.content = b"url: jdbc:internal\nport: 5432\nnote: |\n  two\n  words"
+    world.says = "jdbc:internal:5432 has two words, jdbc is no scheme"
+    source = [{"configMapKeyRef": {"name": "c", "key": "k"}}]
+    outcome = (await world.look_up(configFrom=source)).outcome
+    assert isinstance(outcome, Verdict)
+    said = f"{REDACTED}:5432 has {REDACTED}, jdbc is no scheme"
+    assert [fault.plugin_text for fault in outcome.faults] == [said]
+
+
 async def test_what_a_validator_says_is_withheld_if_a_secret_is_too_short_to_be_found(world: World) -> None:
     world.content = b"0815"
     world.says = "0815 is too easy"
