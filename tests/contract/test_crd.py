@@ -14,6 +14,7 @@ import floe_operator
 from floe_core.plugin_types import PluginType
 from floe_operator.rules import resource
 from floe_operator.rules.conditions import MESSAGE_BYTES
+from floe_operator.rules.crd import grammar
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "crds" / "floeplugins.floe.dev.yaml"
@@ -50,6 +51,8 @@ def bounds_of_models(schema: dict[str, Any], definitions: dict[str, Any], path: 
 def bounds_of_crd(schema: dict[str, Any], path: str = "") -> dict[str, Any]:
     """Return the bounds of every field of the CRD, by path."""
     found = {path: {key: schema[key] for key in BOUNDS if key in schema}}
+    if pattern := grammar(schema):
+        found[path]["pattern"] = pattern
     for name, field in schema.get("properties", {}).items():
         found |= bounds_of_crd(field, f"{path}.{name}")
     if "items" in schema:
@@ -171,16 +174,29 @@ def test_objects_are_selectable_by_type_and_name() -> None:
 
 def test_every_rule_has_a_message_and_every_field_has_a_description() -> None:
     def walk(schema: dict[str, Any], path: str) -> None:
-        if path not in ("", ".metadata", ".status.dependencies[]"):
+        if not path.startswith(".metadata") and path not in ("", ".status.dependencies[]"):
             assert schema["description"].endswith("."), path
         for rule in schema.get("x-kubernetes-validations", ()):
             assert rule["message"]
+            assert rule.get("messageExpression", rule["message"]).lstrip('"').startswith(rule["message"])
         for name, field in schema.get("properties", {}).items():
             walk(field, f"{path}.{name}")
         if "items" in schema:
             walk(schema["items"], f"{path}[]")
 
     walk(SCHEMA, "")
+
+
+def test_grammars_in_the_spec_are_rules_with_words_and_have_bounds_for_their_cost() -> None:
+    def walk(schema: dict[str, Any], path: str) -> int:
+        assert "pattern" not in schema, path
+        has_grammar = grammar(schema) is not None
+        if has_grammar:
+            assert (schema["minLength"], schema["maxLength"]) == (1, 63 if path == ".name" else 253)
+        inner = [walk(field, f"{path}.{name}") for name, field in schema.get("properties", {}).items()]
+        return has_grammar + sum(inner) + (walk(schema["items"], f"{path}[]") if "items" in schema else 0)
+
+    assert walk(SPEC, "") == 6
 
 
 def test_the_operators_longest_message_fits_the_crd() -> None:

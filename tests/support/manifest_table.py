@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 HEAD = "apiVersion: floe.dev/v1alpha1\nkind: FloePlugin\n"
 GOOD_HEAD = f"{HEAD}metadata: {{name: identity-keycloak}}\n"
 _SPEC = f"{GOOD_HEAD}spec: {{type: identity, name: keycloak"
@@ -41,6 +43,8 @@ GOOD = {
     "a probe at its lower bounds": spec("probe: {periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 1}"),
     "an empty probe": spec("probe: {}"),
     "a secret at a path": source("{secretKeyRef: {name: keycloak, key: client-secret}, path: a.b_c.D1}"),
+    "a path into lists": source("{secretKeyRef: {name: a, key: b}, path: 'feeds[0].auth[10][9999].token'}"),
+    "a key of any letters, dots and hyphens": source("{configMapKeyRef: {name: a, key: ..-_A.b}}"),
     "an optional key at the root": source(
         "{configMapKeyRef: {name: a.b-c, key: settings.yaml, optional: true}}"
     ),
@@ -86,6 +90,28 @@ BAD: dict[str, tuple[str, str, str]] = {
     "a name with a trailing newline": (
         f'{HEAD}metadata: {{name: identity-keycloak}}\nspec: {{type: identity, name: "keycloak\\n"}}\n',
         "spec.name",
+        "FieldValueInvalid",
+    ),
+    "a name with runs of other characters": (
+        plugin("identity", "Key_._--Cloak", called="identity-key-cloak"),
+        "spec.name",
+        "FieldValueInvalid",
+    ),
+    "a long run of other characters": (
+        plugin("identity", f"a{'-' * 61}B", called="identity-a-b"),
+        "spec.name",
+        "FieldValueInvalid",
+    ),
+    "a name with a space": (plugin("dbt", "a b", called="dbt-a"), "spec.name", "FieldValueInvalid"),
+    "a name with a hyphen at its end": (
+        plugin("dbt", "a-", called="dbt-a"),
+        "spec.name",
+        "FieldValueInvalid",
+    ),
+    "a name of other letters": (plugin("dbt", "caf\u00e9", called="dbt-a"), "spec.name", "FieldValueInvalid"),
+    "a name in upper case in metadata": (
+        plugin("dbt", "core", called="dbt-Core"),
+        "metadata.name",
         "FieldValueInvalid",
     ),
     "a name that is too long": (
@@ -162,6 +188,44 @@ BAD: dict[str, tuple[str, str, str]] = {
         source("{secretKeyRef: {name: a, key: b, optional: 'yes'}}"),
         "spec.configFrom[0].secretKeyRef.optional",
         "FieldValueTypeInvalid",
+    ),
+    "a reference with an empty name": (
+        source("{configMapKeyRef: {name: '', key: b}}"),
+        "spec.configFrom[0].configMapKeyRef.name",
+        "FieldValueInvalid",
+    ),
+    "a reference into another namespace": (
+        source("{configMapKeyRef: {name: other/a, key: b}}"),
+        "spec.configFrom[0].configMapKeyRef.name",
+        "FieldValueInvalid",
+    ),
+    "a key that no ConfigMap can have": (
+        source("{configMapKeyRef: {name: a, key: b c}}"),
+        "spec.configFrom[0].configMapKeyRef.key",
+        "FieldValueInvalid",
+    ),
+    "an empty key": (
+        source("{secretKeyRef: {name: a, key: ''}}"),
+        "spec.configFrom[0].secretKeyRef.key",
+        "FieldValueInvalid",
+    ),
+    "a key that is too long": (
+        source(f"{{secretKeyRef: {{name: a, key: {'b' * 254}}}}}"),
+        "spec.configFrom[0].secretKeyRef.key",
+        "FieldValueTooLong",
+    ),
+    **{
+        f"the path {path!r}": (
+            source(f"{{secretKeyRef: {{name: a, key: b}}, path: {json.dumps(path)}}}"),
+            "spec.configFrom[0].path",
+            "FieldValueInvalid",
+        )
+        for path in ("", "1a", "[0]", "a[]", "a[01]", "a[-1]", "a[10000]", "a[0]b", "a.[0]", "a[b]", "a\n")
+    },
+    "a path that is too long": (
+        source(f"{{secretKeyRef: {{name: a, key: b}}, path: {'a' * 254}}}"),
+        "spec.configFrom[0].path",
+        "FieldValueTooLong",
     ),
     "a path with a hyphen": (
         source("{secretKeyRef: {name: a, key: b}, path: a-b}"),

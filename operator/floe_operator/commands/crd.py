@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from floe_operator.rules.crd import CEL, grammar
+
 _BOUNDS = ("minLength", "maxLength", "minimum", "maximum", "maxItems", "pattern")
 _KEPT = ("type", "description", "enum", "required", *_BOUNDS)
 _QUALIFIED_NAME = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
@@ -55,19 +57,24 @@ METADATA: Mapping[str, Any] = {
 """ObjectMeta, which a CRD leaves to the API server."""
 
 
-def json_schema(openapi: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:
+def json_schema(openapi: Mapping[str, Any], *, strict: bool = True, cel: bool = False) -> dict[str, Any]:
     """Return a part of the CRD's schema as a JSON schema; `strict` rejects unknown fields.
 
-    JSON Schema cannot express CEL rules, defaults and list types. The patterns mean the same in Go, in
-    ECMAScript and, except for a newline at the end, in Python.
+    JSON Schema cannot express defaults and list types; of the CEL rules, only those that demand a pattern.
+    With `cel`, the rules are kept as they are instead. The patterns mean the same in Go, in ECMAScript and,
+    except for a newline at the end, in Python.
     """
     schema: dict[str, Any] = {key: openapi[key] for key in _KEPT if key in openapi}
+    if cel and CEL in openapi:
+        schema[CEL] = openapi[CEL]
+    elif pattern := grammar(openapi):
+        schema["pattern"] = pattern
     if "properties" in openapi:
         schema["properties"] = {
-            name: json_schema(inner, strict=strict) for name, inner in openapi["properties"].items()
+            name: json_schema(inner, strict=strict, cel=cel) for name, inner in openapi["properties"].items()
         }
         if strict and not openapi.get("x-kubernetes-preserve-unknown-fields"):
             schema["additionalProperties"] = False
     if "items" in openapi:
-        schema["items"] = json_schema(openapi["items"], strict=strict)
+        schema["items"] = json_schema(openapi["items"], strict=strict, cel=cel)
     return schema

@@ -1,7 +1,8 @@
 """Checks a FloePlugin in a manifest against the CRD: what the API server would reject, before it is asked.
 
-Pure. The rules are the CRD's, with its CEL rules written out below; causes have the names that the API server
-gives them. No message quotes a value, because people do put secrets in the wrong place.
+Pure. The rules are the CRD's; causes have the names that the API server gives them, and for a CEL rule the
+message is the API server's, too. No message quotes a value that could be a secret, because people do put
+secrets in the wrong place.
 """
 
 from __future__ import annotations
@@ -11,34 +12,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from floe_core.plugin_types import PluginId, PluginType, normalize_name
+from floe_operator.commands.cel_rules import broken_rules
 from floe_operator.commands.crd import METADATA, json_schema
 from floe_operator.commands.findings import Finding
 from floe_operator.commands.manifests import Document
-from floe_operator.rules.crd import openapi_schema
-from floe_operator.rules.resource import API_VERSION, GROUP, KIND, is_nameable, object_name
+from floe_operator.rules.crd import CEL, openapi_schema
+from floe_operator.rules.resource import API_VERSION, GROUP, KIND
 from floe_operator.rules.sentences import dotted, listing
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
-CEL_RULES = (
-    "self.metadata.name == self.spec.type + '-' + self.spec.name",
-    "has(self.secretKeyRef) != has(self.configMapKeyRef)",
-    "self == oldSelf",
-)
-"""The CRD's CEL rules checked here; the last one is about updates, so a manifest alone cannot break it."""
-
 _HINTS = {
     "metadata.name": "join spec.type and spec.name with a hyphen",
     "metadata.namespace": "use lower case letters, digits and '-', at most 63 characters",
     "metadata.labels": "use letters, digits, '-', '_' and '.', at most 63 characters",
     "metadata.annotations": "use annotation keys that Kubernetes accepts",
-    "spec.name": "write the entry point's name in lower case, with a hyphen for each run of '-', '_' and '.'",
-    "spec.configFrom[].path": "use dotted identifiers, such as credentials.client_secret",
-    "name": "use the name of an object in the same namespace",
-    "key": "use a key of its data: letters, digits, '-', '_' and '.'",
 }
 _LOOSE = ("metadata", "status")
 _TYPES = {
@@ -66,8 +56,15 @@ def manifest_findings(document: Document) -> list[Finding]:
         for key, inner in document.value.items()
         if inner is not None or key not in _LOOSE
     }
-    found = [each for error in _validator().iter_errors(value) for each in _explained(document, error)]
-    return [*found, *_name_rule(document, value), *_one_reference(document, value)]
+    errors = list(_validator().iter_errors(value))
+    ruled = {tuple(error.absolute_path) for error in errors if error.validator == CEL}
+    return [
+        finding
+        for error in errors
+        # A rule says better what is wrong with metadata.name than its pattern does.
+        if error.validator != "pattern" or tuple(error.absolute_path) not in ruled
+        for finding in _explained(document, error)
+    ]
 
 
 def _unknown_kind(document: Document) -> Iterator[Finding]:
@@ -80,7 +77,7 @@ def _unknown_kind(document: Document) -> Iterator[Finding]:
 
 @functools.cache
 def _schema() -> Mapping[str, Any]:
-    schema = json_schema(openapi_schema())
+    schema = json_schema(openapi_schema(), cel=True)
     schema["properties"]["metadata"] = METADATA
     schema["required"] = ["metadata", *schema["required"]]
     # Applying an object cannot set its status, so only field names and types are checked there.
@@ -92,8 +89,18 @@ def _schema() -> Mapping[str, Any]:
 def _validator() -> Draft202012Validator:
     # Imported here so that `run` does not keep it in memory.
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
-    return Draft202012Validator(_to_the_end(_schema()))
+    with_cel: Any = extend(Draft202012Validator, {CEL: _cel})  # type: ignore[no-untyped-call]
+    validator: Draft202012Validator = with_cel(_to_the_end(_schema()))
+    return validator
+
+
+def _cel(_: object, rules: list[Mapping[str, Any]], value: Any, __: object) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    for broken in broken_rules(rules, value):
+        yield ValidationError(broken.message, path=broken.path, validator=CEL, validator_value=broken.cause)
 
 
 def _to_the_end(schema: Any) -> Any:
@@ -137,6 +144,8 @@ def _explained(document: Document, error: ValidationError) -> Iterator[Finding]:
             if name not in schema["properties"]:
                 message = _unknown_field(name, schema["properties"])
                 yield _finding(document, (*path, name), "UnknownField", message)
+    elif rule == CEL:
+        yield _finding(document, path, bound, error.message)
     elif rule != "pattern" or instance or "minLength" not in schema:  # minLength says it better
         yield _finding(document, path, *_said(rule, bound, path, instance))
 
@@ -155,7 +164,7 @@ def _said(rule: str, bound: Any, path: Sequence[str | int], value: Any) -> tuple
         case "enum":
             return "FieldValueNotSupported", _not_one_of(value, bound)
         case "pattern":
-            return "FieldValueInvalid", _no_match(path, value)
+            return "FieldValueInvalid", _no_match(path)
         case "minLength":
             return "FieldValueInvalid", "it must not be empty"
         case "maxLength":
@@ -188,38 +197,7 @@ def _not_one_of(value: Any, choices: Sequence[Any]) -> str:
     return f"it is not an allowed value; {advice}"
 
 
-def _no_match(path: Sequence[str | int], value: Any) -> str:
-    known = ".".join("[]" if isinstance(step, int) else step for step in path).replace(".[]", "[]")
-    parent = ".".join(map(str, path[:2]))
-    hint = (
-        _HINTS.get(known)
-        or _HINTS.get(parent)
-        or _HINTS.get(str(path[-1]))
-        or "write it in the required format"
-    )
-    if known == "spec.name":
-        plugin = PluginId(PluginType.COMPUTE, normalize_name(str(value)))
-        hint += f": {plugin.name}" if is_nameable(plugin) else ""
+def _no_match(path: Sequence[str | int]) -> str:
+    """Return what is wrong with a text in metadata; those in spec have rules with messages of their own."""
+    hint = _HINTS.get(".".join(map(str, path[:2])), "write it in the required format")
     return f"its format is invalid; {hint}"
-
-
-def _name_rule(document: Document, value: Mapping[str, Any]) -> Iterator[Finding]:
-    spec = value.get("spec")
-    if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
-        return
-    try:
-        plugin = PluginId(PluginType.from_slug(spec.get("type", "")), spec["name"])
-    except (ValueError, TypeError):
-        return
-    if document.name and is_nameable(plugin) and document.name != object_name(plugin):
-        message = f"it must be spec.type, a hyphen and spec.name; name this object {object_name(plugin)}"
-        yield _finding(document, ("metadata", "name"), "FieldValueInvalid", message)
-
-
-def _one_reference(document: Document, value: Mapping[str, Any]) -> Iterator[Finding]:
-    spec = value.get("spec")
-    sources = spec.get("configFrom") if isinstance(spec, Mapping) else None
-    for index, source in enumerate(sources if isinstance(sources, list) else ()):
-        if isinstance(source, Mapping) and ("secretKeyRef" in source) == ("configMapKeyRef" in source):
-            message = "exactly one of secretKeyRef and configMapKeyRef must be set; write an entry for each"
-            yield _finding(document, ("spec", "configFrom", index), "FieldValueInvalid", message)

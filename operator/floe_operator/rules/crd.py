@@ -6,6 +6,7 @@ Pure except for reading the package's own file.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
@@ -14,7 +15,13 @@ import yaml
 
 from floe_operator.rules import foreign_json
 
+CEL = "x-kubernetes-validations"
+"""The keyword for a list of CEL rules."""
+
 _MAP_TYPE = "x-kubernetes-map-type"
+_METADATA = "metadata"
+"""The API server publishes a schema of its own for it."""
+_GRAMMAR = re.compile(r"self == '' \|\| self\.matches\(r'(?P<pattern>[^']*)'\)")
 
 
 @functools.cache
@@ -24,6 +31,17 @@ def openapi_schema() -> Mapping[str, Any]:
     version: Mapping[str, Any] = yaml.safe_load(text)["spec"]["versions"][0]
     schema: Mapping[str, Any] = version["schema"]["openAPIV3Schema"]
     return schema
+
+
+def grammar(schema: Mapping[str, Any]) -> str | None:
+    """Return the pattern that a CEL rule of our schema demands of a text, or None if there is no such rule.
+
+    The rules let the empty text pass, because minLength has a better word for it.
+    """
+    for rule in schema.get(CEL, ()):
+        if found := _GRAMMAR.fullmatch(rule["rule"]):
+            return found["pattern"]
+    return None
 
 
 def published_schema(document: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
@@ -39,8 +57,8 @@ def published_schema(document: Mapping[str, Any], kind: str) -> Mapping[str, Any
 def lacking(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """Yield what a schema lacks of ours: fields, as paths such as `status.conditions[].type`, and values.
 
-    A value is one of an enum, or the type of a map. What ours leaves to the API server (metadata) and what
-    the other has besides is not compared.
+    A value is one of an enum, or the type of a map. The fields of metadata, CEL rules and what the other has
+    besides are not compared.
     """
     for value in ours.get("enum", ()):
         if "enum" in theirs and value not in foreign_json.sequence(theirs["enum"]):
@@ -52,7 +70,7 @@ def lacking(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") 
         field = f"{path}.{name}".lstrip(".")
         if name not in their_fields:
             yield field
-        else:
+        elif field != _METADATA:
             yield from lacking(inner, foreign_json.mapping(their_fields[name]), field)
     if "items" in ours:
         yield from lacking(ours["items"], foreign_json.mapping(theirs.get("items")), f"{path}[]")
