@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
 
+from floe_operator.commands.findings import Finding
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
-from floe_operator.commands.manifests import read_manifests
+from floe_operator.commands.manifests import Document, read_manifests
+from floe_operator.rules.crd import CEL, openapi_schema
 from floe_operator.rules.plain_yaml import parse_mapping
 from localcluster import LocalCluster
 from tests.support.manifest_table import BAD, GOOD, spec
@@ -50,10 +55,14 @@ def dry_run(cluster: LocalCluster, text: str) -> subprocess.CompletedProcess[str
     )
 
 
-def accepts(text: str) -> bool:
+def plugins_in(text: str) -> list[Document]:
     found = read_manifests(["-"], stdin=text.encode)
-    plugins = [document for document in found.documents if is_floe_plugin(document)]
-    return not found.findings and not any(manifest_findings(document) for document in plugins)
+    return [document for document in found.documents if is_floe_plugin(document)]
+
+
+def accepts(text: str) -> bool:
+    unreadable = read_manifests(["-"], stdin=text.encode).findings
+    return not unreadable and not any(manifest_findings(document) for document in plugins_in(text))
 
 
 @pytest.mark.parametrize("what", TABLE)
@@ -62,6 +71,87 @@ def test_validate_and_the_api_server_agree_on_each_manifest(
 ) -> None:
     said = verdicts[what]
     assert (said.returncode == 0) is accepts(TABLE[what]), said.stderr
+
+
+OTHERWISE = {
+    # what is wrong: the field and the cause that the API server names instead
+    "null for spec": ("spec", "FieldValueRequired"),
+    "no metadata": ("metadata.name", "FieldValueRequired"),
+    "null for a key": ("spec.configFrom[0].secretKeyRef.key", "FieldValueRequired"),
+    "a label with a space": ("metadata.labels", "FieldValueInvalid"),
+}
+CAUSELESS = {
+    # what only server-side apply refuses, and what cannot even be decoded
+    "null for a field",
+    "null for config",
+    "a status of another type",
+    "a number for a label",
+    "true for an annotation",
+    *(what for what, (_, _, rule) in BAD.items() if rule in ("UnknownField", "UnknownKind", "InvalidYAML")),
+}
+JUDGED = sorted(BAD.keys() - CAUSELESS)
+
+
+@pytest.fixture(scope="module")
+def causes(cluster: LocalCluster) -> dict[str, dict[tuple[str, str], str]]:
+    """Return, for each bad manifest, the API server's messages by field and cause."""
+    connection = config.new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]
+    api = client.CustomObjectsApi(connection)
+
+    def told(what: str) -> dict[tuple[str, str], str]:
+        (document,) = plugins_in(BAD[what][0])
+        where = ("floe.dev", "v1alpha1", "default", "floeplugins")
+        with pytest.raises(ApiException) as refused:
+            api.create_namespaced_custom_object(
+                *where, dict(document.value), dry_run="All", field_validation="Strict"
+            )
+        causes = json.loads(refused.value.body or "")["details"]["causes"]
+        # The one without a field says that rules were left out because of the others.
+        return {
+            (each["field"], each["reason"]): each["message"] for each in causes if each["field"] != "<nil>"
+        }
+
+    return {what: told(what) for what in JUDGED}
+
+
+@pytest.mark.parametrize("what", JUDGED)
+def test_validate_and_the_api_server_name_the_same_field_and_cause(
+    what: str, causes: dict[str, dict[tuple[str, str], str]]
+) -> None:
+    assert set(causes[what]) == {OTHERWISE.get(what, BAD[what][1:])}
+
+
+def test_what_breaks_a_rule_of_the_crd_is_said_in_the_api_servers_words(
+    causes: dict[str, dict[tuple[str, str], str]],
+) -> None:
+    ruled = 0
+    for what, told in causes.items():
+        (finding,) = findings_in(BAD[what][0])
+        said = told.get((finding.path, finding.rule), "")
+        if any(finding.message.startswith(message) for message in RULE_MESSAGES):
+            ruled += 1
+            # It puts the value, or the value's type, before the words of the rule.
+            assert re.fullmatch(r'Invalid value: ("(.|\n)*": )?' + re.escape(finding.message), said), what
+        else:
+            assert not any(message in said for message in RULE_MESSAGES), what
+    assert ruled > len(RULE_MESSAGES)
+
+
+def findings_in(text: str) -> list[Finding]:
+    return [finding for document in plugins_in(text) for finding in manifest_findings(document)]
+
+
+def messages_of(schema: Any) -> set[str]:
+    """Return the messages of all CEL rules in a schema."""
+    if isinstance(schema, list):
+        return set().union(*map(messages_of, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {rule["message"] for rule in schema.get(CEL, ())}
+    return own.union(*map(messages_of, schema.values()))
+
+
+RULE_MESSAGES = messages_of(openapi_schema())
 
 
 def test_yaml_in_manifests_and_config_maps_means_what_it_means_to_kubectl(cluster: LocalCluster) -> None:
