@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ _HINTS = {
     "metadata.labels": "use letters, digits, '-', '_' and '.', at most 63 characters",
     "metadata.annotations": "use annotation keys that Kubernetes accepts",
 }
+_LISTS = (("v1", "List"), (API_VERSION, f"{KIND}List"))
 _LOOSE = ("metadata", "status")
 _TYPES = {
     "object": "a mapping",
@@ -47,10 +49,10 @@ def is_floe_plugin(document: Document) -> bool:
 
 
 def manifest_findings(document: Document) -> list[Finding]:
-    """Return what the API server would reject."""
-    unknown = list(_unknown_kind(document))
+    """Return what kubectl or the API server would reject."""
+    around, unknown = list(_list_faults(document)), list(_unknown_kind(document))
     if unknown:
-        return unknown
+        return around + unknown
     value = {
         key: _without_nulls(inner) if key in _LOOSE else inner
         for key, inner in document.value.items()
@@ -58,13 +60,31 @@ def manifest_findings(document: Document) -> list[Finding]:
     }
     errors = list(_validator().iter_errors(value))
     ruled = {tuple(error.absolute_path) for error in errors if error.validator == CEL}
-    return [
+    return around + [
         finding
         for error in errors
         # A rule says better what is wrong with metadata.name than its pattern does.
         if error.validator != "pattern" or tuple(error.absolute_path) not in ruled
         for finding in _explained(document, error)
     ]
+
+
+def _list_faults(document: Document) -> Iterator[Finding]:
+    """Yield what is wrong with the list that the object is in; the same for each of its items."""
+    if not document.lists:
+        return
+    outer = document.lists[0]
+    place = replace(document.place(), line=document.part.line(), namespace="", name="")
+    if len(document.lists) > 1:
+        message = "kubectl reads no list inside a list; move its items out of it"
+        yield Finding(place, "items", "UnknownKind", message)
+    if (outer.get("apiVersion"), outer.get("kind")) not in _LISTS:
+        message = f"{KIND}s cannot be in this list; write apiVersion: v1 and kind: List"
+        yield Finding(place, "kind", "UnknownKind", message)
+    for index, item in enumerate(outer["items"]):
+        if not isinstance(item, Mapping):
+            message = "it is no object, so kubectl refuses the whole list; remove it"
+            yield Finding(place, f"items[{index}]", "FieldValueTypeInvalid", message)
 
 
 def _unknown_kind(document: Document) -> Iterator[Finding]:

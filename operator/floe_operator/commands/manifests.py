@@ -5,14 +5,16 @@ A file that cannot be read is the caller's mistake (UsageError); a file that can
 
 from __future__ import annotations
 
+import codecs
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from floe_operator.commands import manifest_yaml
 from floe_operator.commands.findings import Finding, Place
+from floe_operator.commands.manifest_text import Part, UnreadableText, read_text
+from floe_operator.commands.manifest_yaml import Path as Steps
 
 STDIN = "<stdin>"
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -27,10 +29,21 @@ class Document:
     """One object of a manifest: a document, or an item of a document that is a list."""
 
     file: str
-    part: manifest_yaml.Part = field(repr=False)
+    part: Part = field(repr=False)
     value: Mapping[str, Any] = field(repr=False)
-    prefix: manifest_yaml.Path = ()
+    prefix: Steps = ()
     """The path from the document to the object; empty if they are the same."""
+
+    @property
+    def lists(self) -> Sequence[Any]:
+        """The lists that the object is an item of, the outermost first."""
+        found: list[Any] = []
+        value = self.part.value
+        for step in self.prefix:
+            if step == "items":
+                found.append(value)
+            value = value[step]
+        return found
 
     @property
     def kind(self) -> str:
@@ -128,30 +141,35 @@ def _is_hidden(path: Path) -> bool:
 
 def _take(read: Manifests, file: str, content: bytes) -> None:
     read.files += 1
-    number = 0
+    is_json = file.endswith(".json")
     try:
-        text = content.decode("utf-8-sig")
-        read_text = manifest_yaml.read_json if file.endswith(".json") else manifest_yaml.read_yaml
-        for part in read_text(text):
-            number = part.number
+        for part in read_text(_decoded(content), is_json=is_json):
             read.documents.extend(_objects(file, part, part.value, ()))
     except UnicodeDecodeError as error:
-        place = Place(file, number + 1, content.count(b"\n", 0, error.start) + 1)
+        place = Place(file, 1, content.count(b"\n", 0, error.start) + 1)
         read.findings.append(Finding(place, "", "NotText", "the file is not UTF-8 text; save it as UTF-8"))
-    except manifest_yaml.UnreadableText as error:
-        language = "JSON" if file.endswith(".json") else "YAML"
-        message = f"cannot read the document: {error.detail}; fix the {language}"
-        read.findings.append(Finding(Place(file, number + 1, error.line), "", f"Invalid{language}", message))
+    except UnreadableText as error:
+        language = "JSON" if is_json else "YAML"
+        mend = "" if ";" in error.detail else f"; fix the {language}"
+        place = Place(file, error.document, error.line)
+        message = f"cannot read the document: {error.detail}{mend}"
+        read.findings.append(Finding(place, "", f"Invalid{language}", message))
 
 
-def _objects(
-    file: str, part: manifest_yaml.Part, value: Any, prefix: manifest_yaml.Path
-) -> Iterator[Document]:
+def _decoded(content: bytes) -> str:
+    """Return a text in UTF-8, or in UTF-16 with a byte order mark; kubectl reads both."""
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+
+
+def _objects(file: str, part: Part, value: Any, prefix: Steps) -> Iterator[Document]:
     if not isinstance(value, Mapping):
         return
-    items = value.get("items")
-    if _text(value.get("kind")).endswith("List") and isinstance(items, list):
+    items, kind = value.get("items"), _text(value.get("kind"))
+    if kind.endswith("List") and isinstance(items, list):
         for index, item in enumerate(items):
+            if isinstance(item, Mapping) and not item.get("kind") and not item.get("apiVersion"):
+                item = {**item, "kind": kind.removesuffix("List"), "apiVersion": value.get("apiVersion")}
             yield from _objects(file, part, item, (*prefix, "items", index))
     else:
         yield Document(file, part, value, prefix)

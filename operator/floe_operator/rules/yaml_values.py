@@ -6,16 +6,40 @@ sigs.k8s.io/yaml, and of the JSON that the API server makes of the result. No me
 
 from __future__ import annotations
 
+import base64
 import functools
 import math
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 import yaml
 
-NULL, MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
+_YAML = "tag:yaml.org,2002:"
+STR, INT, FLOAT, BOOL, NULL = (f"{_YAML}{name}" for name in ("str", "int", "float", "bool", "null"))
+MERGE, BINARY, TIMESTAMP = (f"{_YAML}{name}" for name in ("merge", "binary", "timestamp"))
+
+NOT_FINITE = "has a number that is not finite"
+
+Scalar = str | int | float | bool | None
+_WORDS: Mapping[str, Scalar] = {
+    **dict.fromkeys(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"], True),
+    **dict.fromkeys(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"], False),
+    **dict.fromkeys(["", "~", "null", "Null", "NULL"]),
+    **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], math.inf),
+    **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], -math.inf),
+    **dict.fromkeys([".nan", ".NaN", ".NAN"], math.nan),
+}
+"""Plain scalars that are neither texts nor written as numbers."""
+_NUMERIC = re.compile(r"(?:[-+]_*)?[0-9.][-+0-9a-fA-FoOxX_.]*")
+_FRACTION = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)?")
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+    r"(?:[Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})"
+    r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?)?"
+)
 
 _WHOLE = re.compile(
     r"([-+]?)(?:0[bB](?P<b>[01]+)|0[xX](?P<x>[0-9a-fA-F]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>0|[1-9][0-9]{0,19}))"
@@ -35,24 +59,92 @@ class YamlFault(ValueError):
         super().__init__(f"line {line} {detail}")
 
 
+def whole_number(text: str) -> int | None:
+    """Return the whole number that a plain scalar means, or None if it is none that 64 bits can hold."""
+    found = _WHOLE.fullmatch("" if text.startswith("_") else text.replace("_", ""))
+    if found is None:
+        return None
+    kind = found.lastgroup or "d"
+    whole = int(found[1] + found[kind], _BASES[kind])
+    return whole if -(2**63) <= whole < (2**63 if found[1] else 2**64) else None
+
+
 def number(text: str) -> int | float | None:
     """Return the number that a plain scalar means, as the API server stores it, or None if it is text.
 
     A number that 64 bits cannot hold is a double if it is decimal; a number that a double cannot hold either
     is text.
     """
-    plain = "" if text.startswith("_") else text.replace("_", "")
-    if found := _WHOLE.fullmatch(plain):
-        kind = found.lastgroup or "d"
-        whole = int(found[1] + found[kind], _BASES[kind])
-        if -(2**63) <= whole < 2**63:
-            return whole
-        if not found[1] and whole < 2**64:
-            return _as_written(float(whole))
-    if _DECIMAL.fullmatch(plain):
-        double = float(plain)
+    whole = whole_number(text)
+    if whole is not None:
+        return whole if whole < 2**63 else _as_written(float(whole))
+    if text.startswith(("_", ".")) and not _FRACTION.fullmatch(text):
+        return None
+    decimal = text.replace("_", "")
+    if _DECIMAL.fullmatch(decimal):
+        double = float(decimal)
         return _as_written(double) if math.isfinite(double) else None
     return None
+
+
+def plain(text: str) -> Scalar:
+    """Return what a plain scalar without a tag means; infinities and NaN are floats that JSON does not have.
+
+    What only looks like a number is text: a date, a version, an address.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    found = number(text) if _NUMERIC.fullmatch(text) else None
+    return text if found is None else found
+
+
+def tagged(tag: str, text: str) -> Scalar:
+    """Return what a scalar with a tag means; tags of other tools are ignored.
+
+    Raises:
+        ValueError: The scalar is not what its tag says.
+    """
+    if tag == BINARY:
+        return base64.b64decode("".join(text.split("\n")), validate=True).decode(errors="replace")
+    if tag not in (INT, FLOAT, BOOL, NULL, TIMESTAMP):
+        return text
+    found = plain(text)
+    is_meant = {
+        BOOL: isinstance(found, bool),
+        NULL: found is None,
+        INT: whole_number(text) is not None,
+        FLOAT: isinstance(found, int | float) and not isinstance(found, bool),
+        TIMESTAMP: isinstance(found, str) and _DATE.fullmatch(found) is not None,
+    }
+    if not is_meant[tag]:
+        raise ValueError(f"not a {tag.removeprefix(_YAML)}")
+    return found
+
+
+def key_text(key: str | float) -> str:
+    """Return the text that a key becomes, since JSON has no other keys."""
+    if isinstance(key, bool):
+        return str(key).lower()
+    return _float_text(key) if isinstance(key, float) else str(key)
+
+
+def _float_text(double: float) -> str:
+    """Return a float as Go formats it with the format 'g' and 32 bits."""
+    if math.isnan(double):
+        return ".nan"
+    try:
+        (single,) = struct.unpack("f", struct.pack("f", double))
+    except OverflowError:
+        single = math.copysign(math.inf, double)
+    if math.isinf(single):
+        return ".inf" if single > 0 else "-.inf"
+    shortest = next(
+        text
+        for text in (f"{single:.{digits}e}" for digits in range(17))
+        if struct.pack("f", float(text)) == struct.pack("f", single)
+    )
+    exponent = int(shortest.rpartition("e")[2])
+    return shortest if exponent < -4 or exponent >= 6 else format(Decimal(shortest), "f")
 
 
 def _as_written(double: float) -> int | float:
@@ -116,8 +208,6 @@ def line_of(part: yaml.Node | yaml.Event) -> int:
 
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NUMBER = "\0number"
-"""The tag of plain scalars that look like numbers; no text can spell it."""
 
 
 class ValueLoader(_Base):  # type: ignore[misc]
@@ -126,48 +216,21 @@ class ValueLoader(_Base):  # type: ignore[misc]
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's
     yaml_constructors: dict[str | None, Any] = {}  # noqa: RUF012 - PyYAML's
 
-    def construct_plain(self, node: yaml.ScalarNode) -> int | float | str:
-        """Return a number, or the text that only looks like a number: a date, a version, an address."""
-        found = number(node.value)
-        return str(node.value) if found is None else found
+    def construct_scalar_value(self, node: yaml.ScalarNode) -> Scalar:
+        """Return the value of a scalar without a tag.
 
-    def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """Return a value that is declared to be a number."""
-        found = number(node.value)
-        if found is None:
-            raise YamlFault(line_of(node), "has a value that cannot be read")
-        return found
-
-    def construct_infinite(self, node: yaml.ScalarNode) -> None:
-        """Refuse a number that JSON does not have."""
-        raise YamlFault(line_of(node), "has a number that is not finite")
+        Raises:
+            YamlFault: It is a number that JSON does not have.
+        """
+        value = str(node.value) if node.style else plain(node.value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise YamlFault(line_of(node), NOT_FINITE)
+        return value
 
 
-def _bool(loader: Any, node: yaml.ScalarNode) -> bool:
-    return bool(node.value.lower() in ("y", "yes", "true", "on"))
-
-
-_INFINITE = "\0infinite"
-for _tag, _pattern, _first in (
-    (
-        "tag:yaml.org,2002:bool",
-        r"y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF",
-        "yYnNtTfFoO",
-    ),
-    (_INFINITE, r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+."),
-    (_NUMBER, r"(?:[-+]_*)?[0-9.][-+0-9a-fA-FoOxX_.]*", "-+.0123456789"),
-    (NULL, r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-):
-    ValueLoader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})\\Z"), list(_first))
 for _tag, _build in (
-    ("tag:yaml.org,2002:bool", _bool),
-    ("tag:yaml.org,2002:int", ValueLoader.construct_number),
-    ("tag:yaml.org,2002:float", ValueLoader.construct_number),
-    (_NUMBER, ValueLoader.construct_plain),
-    (_INFINITE, ValueLoader.construct_infinite),
-    (NULL, lambda loader, node: None),
-    ("tag:yaml.org,2002:str", _Base.construct_yaml_str),
-    ("tag:yaml.org,2002:seq", _Base.construct_yaml_seq),
-    ("tag:yaml.org,2002:map", _Base.construct_yaml_map),
+    (STR, ValueLoader.construct_scalar_value),
+    (f"{_YAML}seq", _Base.construct_yaml_seq),
+    (f"{_YAML}map", _Base.construct_yaml_map),
 ):
     ValueLoader.add_constructor(_tag, _build)

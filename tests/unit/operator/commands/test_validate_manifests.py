@@ -130,12 +130,40 @@ def test_the_documents_before_a_yaml_error_are_checked() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["List", "FloePluginList"])
-def test_the_items_of_a_list_are_checked(kind: str) -> None:
-    item = {"apiVersion": "floe.dev/v1alpha1", "kind": "FloePlugin", "metadata": {"name": "a"}}
-    items = [{"kind": "List", "items": [{**item, "spec": {"type": "dbt", "name": "a"}}]}]
-    (finding,) = judged(json.dumps({"apiVersion": "v1", "kind": kind, "items": items}))
+ITEM = {"metadata": {"name": "a"}, "spec": {"type": "dbt", "name": "a"}}
+WHOLE = {"apiVersion": "floe.dev/v1alpha1", "kind": "FloePlugin", **ITEM}
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "item"),
+    [
+        ("v1", "List", WHOLE),
+        ("floe.dev/v1alpha1", "FloePluginList", WHOLE),
+        ("floe.dev/v1alpha1", "FloePluginList", ITEM),
+    ],
+)
+def test_the_items_of_a_list_are_checked(version: str, kind: str, item: dict[str, Any]) -> None:
+    (finding,) = judged(json.dumps({"apiVersion": version, "kind": kind, "items": [item]}))
     assert (finding.path, finding.place.name) == ("metadata.name", "a")
+
+
+@pytest.mark.parametrize(
+    ("around", "path", "said"),
+    [
+        ({"kind": "List", "items": [WHOLE]}, "kind", "write apiVersion: v1 and kind: List"),
+        ({"apiVersion": "v1", "kind": "OtherList", "items": [WHOLE]}, "kind", "write apiVersion: v1"),
+        ({"apiVersion": "v1", "kind": "List", "items": [WHOLE, None]}, "items[1]", "remove it"),
+        (
+            {"apiVersion": "v1", "kind": "List", "items": [{"kind": "List", "items": [WHOLE, WHOLE]}]},
+            "items",
+            "move its items out of it",
+        ),
+    ],
+)
+def test_a_list_that_kubectl_refuses_is_reported_once(around: Any, path: str, said: str) -> None:
+    of_lists = [finding for finding in judged(json.dumps(around)) if not finding.place.name]
+    assert [finding.path for finding in of_lists] == [path]
+    assert said in of_lists[0].message
 
 
 def test_other_kinds_and_documents_that_are_not_objects_are_ignored() -> None:
@@ -207,8 +235,26 @@ def test_findings_in_json_have_lines_even_if_it_contains_tabs(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["{", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, f'{{"a": {"1" * 5000}}}']
+    "text",
+    ["{", '{"a": [}', '{"a": 1, "a": 2}', "[" * 100_000, f'{{"a": {"1" * 5000}}}', '{"a": 1}{"b": 2}{'],
 )
 def test_bad_json_is_a_finding(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)
     assert [finding.rule for finding in read_manifests([str(tmp_path)]).findings] == ["InvalidJSON"]
+
+
+def test_the_message_on_a_json_file_is_about_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"kind": "A"\n "b": 1}')
+    (finding,) = read_manifests([str(tmp_path)]).findings
+    assert finding.place.line == 2
+    assert finding.message == "cannot read the document: expecting ',' delimiter; fix the JSON"
+
+
+def test_each_document_of_a_stream_of_json_has_its_number_and_line() -> None:
+    bad = json.dumps({**WHOLE, "specs": 1}, indent=1)
+    findings = judged(f"{bad}\n{bad}{bad}")
+    assert [(one.place.document, one.place.line) for one in findings if one.path == "specs"] == [
+        (1, 11),
+        (2, 23),
+        (3, 34),
+    ]

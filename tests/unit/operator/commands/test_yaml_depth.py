@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from floe_operator.commands.manifest_yaml import UnreadableText, read_json, read_yaml
+from floe_operator.commands.manifest_text import UnreadableText, read_text
 from floe_operator.rules.plain_yaml import NotPlain, parse_mapping
 
 TOO_DEEP = [65, 201, 999, 1000, 1001, 1500, 100_000]
@@ -37,14 +37,14 @@ def test_configuration_deeper_than_64_levels_is_refused_in_our_words(form: str, 
 @pytest.mark.parametrize("levels", [levels for levels in TOO_DEEP if levels > 200])
 def test_a_manifest_deeper_than_200_levels_is_refused_in_our_words(form: str, levels: int) -> None:
     with pytest.raises(UnreadableText, match=r"^it is nested deeper than 200 levels$") as refused:
-        list(read_yaml(FORMS[form](levels)))
+        list(read_text(FORMS[form](levels)))
     assert refused.value.line in (1, 2)
 
 
 @pytest.mark.parametrize("levels", [levels for levels in TOO_DEEP if levels > 200])
 def test_a_json_manifest_deeper_than_200_levels_is_refused_in_our_words(levels: int) -> None:
     with pytest.raises(UnreadableText, match=r"^it is nested deeper than 200 levels$") as refused:
-        list(read_json('{"a":\n' + "[" * levels))
+        list(read_text('{"a":\n' + "[" * levels))
     assert refused.value.line == 2
 
 
@@ -53,25 +53,25 @@ def test_levels_are_counted_through_aliases(links: int, deep: bool) -> None:
     chain = ["a0: &a0 []", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, links))]
     if deep:
         with pytest.raises(UnreadableText, match=r"^it is nested deeper than 200 levels"):
-            list(read_yaml("\n".join(chain)))
+            list(read_text("\n".join(chain)))
     else:
-        [part] = read_yaml("\n".join(chain))
+        [part] = read_text("\n".join(chain))
         assert part.value[f"a{links - 1}"]
 
 
 def test_brackets_in_text_do_not_count_as_nesting() -> None:
     brackets = "[{" * 2_000
     assert parse_mapping(f'a: "{brackets}"') == {"a": brackets}
-    [part] = read_yaml(f'a: "{brackets}"')
+    [part] = read_text(f'a: "{brackets}"')
     assert part.value == {"a": brackets}
-    [part] = read_json(f'{{"\\"{brackets}": "\\\\", "b": "{brackets}"}}')
+    [part] = read_text(f'{{"\\"{brackets}": "\\\\", "b": "{brackets}"}}')
     assert part.value == {f'"{brackets}': "\\", "b": brackets}
 
 
 def test_the_maximum_number_of_levels_is_read() -> None:
     assert parse_mapping("a: " + "[" * 63 + "]" * 63)["a"][0]
-    for read in (read_yaml, read_json):
-        [part] = read('{"a": ' + "[" * 199 + "]" * 199 + "}")
+    for text in ('{"a": ' + "[" * 199 + "]" * 199 + "}", "a: " + "[" * 199 + "]" * 199):
+        [part] = read_text(text)
         assert part.value["a"][0]
 
 
