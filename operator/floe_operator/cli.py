@@ -70,10 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     parser, sources = _parser()
-    parsed = parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
     if parsed.command is None:
         parser.error(f"a command is required: {listing(_COMMANDS, word='or')}")
     command = _COMMANDS[parsed.command]
+    if unknown:
+        name = f"floe-operator {parsed.command}"
+        advice = _use_of(unknown, command.settings) or f"{name} --help shows the flags"
+        parser.exit(2, f"{name}: unrecognized arguments: {' '.join(unknown)}; {advice}\n")
     try:
         settings = command.settings(_cli_settings_source=sources[parsed.command](parsed_args=parsed))
     except ValidationError as error:
@@ -147,6 +151,13 @@ def _add_argument(
     else:
         options["metavar"] = names[0].rpartition("_")[2].upper()
     return parser.add_argument(*names, **options)
+
+
+def _use_of(arguments: Sequence[str], settings: type[PluginEnvironment]) -> str:
+    """Return the flag that arguments without one are meant for, as a clause, or an empty text."""
+    names = [each for each in arguments if not each.startswith("-")]
+    takes_files = "filename" in settings.model_fields
+    return f"name files and folders with -f: -f {' '.join(names)}" if takes_files and names else ""
 
 
 def _explain(error: ValidationError, settings: type[PluginEnvironment]) -> str:

@@ -302,13 +302,49 @@ def test_the_finding_on_a_missing_plugin_names_the_flags_that_help(cli: Any) -> 
     assert "--allow-missing-plugins" in said
 
 
-def test_the_flags_that_help_are_named_once_if_no_plugin_is_installed(tmp_path: Path, cli: Any) -> None:
-    empty = Environment.create(tmp_path / "empty")
+@pytest.fixture(scope="module")
+def without_plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return interpreters without plugins, by what they lack."""
+    folder = tmp_path_factory.mktemp("without")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "bare"], check=True)
+    # PYTHONPATH could lead to this repository's floe_core.
+    alone = folder / "python"
+    alone.write_text(f'#!/bin/sh\nunset PYTHONPATH\nexec "{folder}/bare/bin/python" "$@"\n')
+    alone.chmod(0o755)
+    return {"plugins": Environment.create(folder / "empty").python, "floe-core": alone}
+
+
+@pytest.mark.parametrize("lacking", ["plugins", "floe-core"])
+def test_an_environment_without_plugins_is_one_error_and_not_a_finding_for_each_manifest(
+    lacking: str, without_plugins: dict[str, Path], cli: Any
+) -> None:
+    python = str(without_plugins[lacking])
     text = manifest("compute/other") + manifest("dbt/another")
-    outcome = cli("validate", "-f", "-", stdin=text, FLOE_PLUGIN_PYTHON=str(empty.python))
-    assert (outcome.returncode, outcome.stdout.count("[NotInstalled]")) == (1, 2)
-    said = outcome.stdout + outcome.stderr
-    assert (said.count("--plugin-python"), said.count("--allow-missing-plugins")) == (1, 1)
+    outcome = cli("validate", "-f", "-", stdin=text, FLOE_PLUGIN_PYTHON=python)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    (said,) = outcome.stderr.splitlines()
+    assert said.startswith("floe-operator validate: ")
+    assert python in said
+    assert said.endswith("; or pass --allow-missing-plugins to check only what the API server would")
+
+
+@pytest.mark.parametrize("lacking", ["plugins", "floe-core"])
+def test_an_environment_without_plugins_can_be_allowed(
+    lacking: str, without_plugins: dict[str, Path], cli: Any
+) -> None:
+    python = str(without_plugins[lacking])
+    for more, code in (("", 0), ("version: latest", 1), ("unknown: 1", 1)):
+        text = manifest("compute/other", more)
+        outcome = cli("validate", "-f", "-", "--allow-missing-plugins", stdin=text, FLOE_PLUGIN_PYTHON=python)
+        assert outcome.returncode == code, outcome.stderr
+        assert ("needs floe-core" in outcome.stderr) is (lacking == "floe-core" and "unknown" not in more)
+
+
+def test_an_interpreter_that_is_not_there_is_an_error_whatever_is_allowed(cli: Any) -> None:
+    arguments = ("validate", "-f", "-", "--allow-missing-plugins", "--plugin-python", "/nothing/python")
+    outcome = cli(*arguments, stdin=manifest("dbt/plain"))
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert "/nothing/python does not exist" in outcome.stderr
 
 
 @pytest.mark.parametrize(
@@ -368,6 +404,23 @@ def test_a_folder_without_floe_plugins_is_valid_and_reported(cli: Any, tmp_path:
     [
         (["validate"], "--filename, -f is required: files, folders"),
         (["validate", "-f", "nothing.yaml"], "nothing.yaml does not exist"),
+        (
+            ["validate", "-f", "."],
+            ". has no manifests: no *.yaml, *.yml or *.json that is not hidden; is this",
+        ),
+        (
+            ["validate", "a.yaml", "b.yaml"],
+            "unrecognized arguments: a.yaml b.yaml; name files and folders with -f: -f a.yaml b.yaml",
+        ),
+        (
+            ["validate", "--output", "json", "a.yaml", "-f", "b.yaml"],
+            "; name files and folders with -f: -f a.yaml",
+        ),
+        (["validate", "-f", "-", "--strict"], "--strict; floe-operator validate --help shows the flags"),
+        (
+            ["list", "compute"],
+            "floe-operator list: unrecognized arguments: compute; floe-operator list --help",
+        ),
         (["validate", "-f", "-", "--output", "yaml"], "must be 'text', 'json' or 'github'"),
         (["validate", "-f", "-", "--plugin-python", "/nothing/python"], "/nothing/python does not exist"),
         (["list", "--plugin-python", "/nothing/python"], "/nothing/python does not exist"),
@@ -386,6 +439,16 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(arguments: list[str], 
     outcome = cli(*arguments, stdin=manifest("dbt/plain"))
     assert (outcome.returncode, outcome.stdout) == (2, "")
     assert said in " ".join(outcome.stderr.split())
+
+
+def test_empty_standard_input_is_an_error_because_a_pipe_hides_those_before_it(cli: Any) -> None:
+    outcome = cli("validate", "-f", "-", stdin="\n")
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert "standard input is empty; did the command before it fail?" in outcome.stderr
+
+
+def test_a_wrong_flag_of_a_command_does_not_print_the_help_of_all(cli: Any) -> None:
+    assert len(cli("validate", "a.yaml").stderr.splitlines()) == 1
 
 
 def test_without_a_command_every_command_is_shown(cli: Any) -> None:

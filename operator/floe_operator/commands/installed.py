@@ -11,7 +11,7 @@ from typing import Any
 from floe_core.host.protocol import BrokenClaim, FoundPlugin, ScanResult, Verdict
 from floe_core.plugin_types import PluginId
 from floe_operator.commands.standard_streams import note
-from floe_operator.plugin_host import HostUnavailable, PluginHost
+from floe_operator.plugin_host import HostUnavailable, PluginHost, ScanFailed
 from floe_operator.rules.load_states import Loading, LoadState
 from floe_operator.settings import PluginEnvironment
 
@@ -74,9 +74,11 @@ class InstalledPlugins:
 
 @asynccontextmanager
 async def installed_plugins(
-    settings: PluginEnvironment, *, accepted_schemas: bool = False
+    settings: PluginEnvironment, *, accepted_schemas: bool = False, need_core: bool = True
 ) -> AsyncIterator[InstalledPlugins]:
     """Scan the environment and yield its plugins, if desired with the schemas of all that they accept.
+
+    Without `need_core`, an environment that has no floe-core counts as one that has no plugins.
 
     Raises:
         ScanFailed: The environment cannot be scanned; the detail says how to fix it.
@@ -91,7 +93,15 @@ async def installed_plugins(
     )
     background = asyncio.create_task(host.run())
     try:
-        yield InstalledPlugins(host, settings.plugin_python, await host.scan(), changed)
+        try:
+            scan = await host.scan()
+        except ScanFailed as error:
+            if need_core or not error.lacks_core:
+                raise
+            scan = ScanResult(
+                complete=True, fingerprint="", distributions=0, plugins=(), core_fault=error.detail
+            )
+        yield InstalledPlugins(host, settings.plugin_python, scan, changed)
     finally:
         background.cancel()
         with suppress(asyncio.CancelledError):

@@ -18,10 +18,11 @@ from floe_operator.commands.manifest_yaml import Path as Steps
 
 STDIN = "<stdin>"
 _SUFFIXES = (".yaml", ".yml", ".json")
+_NOTHING = "no *.yaml, *.yml or *.json that is not hidden; is this the right folder?"
 
 
 class UsageError(Exception):
-    """A requested file or folder cannot be read."""
+    """There is nothing to check, or nothing to check it against; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,19 @@ def _standard_input() -> bytes:
     if sys.stdin is None:
         raise UsageError("standard input is closed")
     try:
-        return sys.stdin.buffer.read()
+        content = sys.stdin.buffer.read()
     except OSError as error:
         raise UsageError(f"cannot read standard input: {error.strerror}") from None
+    if not content.strip():
+        raise UsageError("standard input is empty; did the command before it fail?")
+    return content
 
 
 def read_manifests(names: Iterable[str], *, stdin: Callable[[], bytes] = _standard_input) -> Manifests:
     """Return every object in the named files and folders; `-` is standard input.
 
     Raises:
-        UsageError: A file or folder does not exist or cannot be read.
+        UsageError: A file or folder does not exist, cannot be read or holds nothing.
     """
     read = Manifests()
     seen: set[Path] = set()
@@ -125,7 +129,10 @@ def _files(name: str) -> Iterator[Path]:
     try:
         if path.is_dir():
             inside = (each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
-            yield from sorted(each for each in inside if not _is_hidden(each.relative_to(path)))
+            found = sorted(each for each in inside if not _is_hidden(each.relative_to(path)))
+            if not found:
+                raise UsageError(f"{name} has no manifests: {_NOTHING}")
+            yield from found
         elif path.exists():
             yield path
         else:

@@ -223,9 +223,7 @@ def _steps(config: Any, keys: Sequence[str]) -> list[str | int]:
 def _not_installed(plugin: PluginId, found: Mapping[PluginId, Any]) -> str:
     names = {str(each.name): each for each in found if each.plugin_type is plugin.plugin_type}
     meant = get_close_matches(plugin.name, names, n=1)
-    advice = "install its distribution"
     if meant:
-        advice = f"did you mean {meant[0]}?"
-    elif found:  # otherwise a single warning covers all
-        advice += ", name its environment with --plugin-python, or pass --allow-missing-plugins"
-    return f"{plugin.slug} is not installed; {advice}"
+        return f"{plugin.slug} is not installed; did you mean {meant[0]}?"
+    others = "name its environment with --plugin-python, or pass --allow-missing-plugins"
+    return f"{plugin.slug} is not installed; install its distribution, {others}"

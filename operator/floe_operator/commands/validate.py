@@ -2,7 +2,7 @@
 
 Checks first as the API server would (manifest_rules), then against the installed plugins (plugin_rules).
 Findings go to standard output, warnings to standard error. The exit code is 0 without findings, 1 with
-findings, 2 if nothing was checked.
+findings, 2 if nothing was checked: there are no files, or no plugins to check them against.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from floe_operator.rules.resource import FloePluginSpec
 from floe_operator.settings import CommandSettings
 
 _AT_ONCE = 8
+_WITHOUT = "; or pass --allow-missing-plugins to check only what the API server would"
 
 
 def _names(value: Any) -> Any:
@@ -40,14 +41,16 @@ class ValidateSettings(CommandSettings):
 
     filename: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         min_length=1,
-        description="Files, folders (every *.yaml, *.yml and *.json below them), or - for standard input.",
+        description="Files, folders (every *.yaml, *.yml and *.json below them that is not hidden), or - for "
+        "standard input.",
     )
     output: Literal["text", "json", "github"] = Field(
         default="text", description="Output format; github annotates the lines of a pull request."
     )
     allow_missing_plugins: bool = Field(
         default=False,
-        description="For plugins that are not installed here, check only what the API server would.",
+        description="For plugins that are not installed here, check only what the API server would. "
+        "Without it, an environment without any plugins is an error.",
     )
 
 
@@ -61,7 +64,7 @@ async def validate(settings: ValidateSettings) -> int:
         note(f"floe-operator validate: {error}")
         return 2
     except ScanFailed as error:
-        note(f"floe-operator validate: {error.detail}")
+        note(f"floe-operator validate: {error.detail}{_WITHOUT if error.lacks_core else ''}")
         return 2
     tally = Tally(read.files, len(plugins))
     _answer(in_order(findings), tally, settings.output)
@@ -86,11 +89,12 @@ async def _plugin_findings(
     plugins: Iterable[Document], known: ConfigMaps, settings: ValidateSettings
 ) -> list[Finding]:
     room = asyncio.Semaphore(_AT_ONCE)
-    async with installed_plugins(settings) as installed:
+    allow_missing = settings.allow_missing_plugins
+    async with installed_plugins(settings, need_core=not allow_missing) as installed:
         warn(installed.warnings)
-        if not installed.scan.plugins and not settings.allow_missing_plugins:
-            warn([f"{installed.none} Use --allow-missing-plugins to check without them."])
-        rules = PluginRules(installed, known, allow_missing=settings.allow_missing_plugins)
+        if not installed.found and not installed.broken and not allow_missing:
+            raise UsageError(f"{installed.none.removesuffix('.')}{_WITHOUT}")
+        rules = PluginRules(installed, known, allow_missing=allow_missing)
 
         async def check(document: Document) -> Checked:
             async with room:

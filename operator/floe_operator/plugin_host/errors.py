@@ -28,8 +28,10 @@ class PluginHostError(Exception):
 class ScanFailed(PluginHostError):
     """The environment of the plugins could not be scanned."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, lacks_core: bool = False) -> None:
         self.detail = detail
+        self.lacks_core = lacks_core
+        """Whether its interpreter works but has no floe-core with a plugin host, so no plugins either."""
         super().__init__(detail)
 
 

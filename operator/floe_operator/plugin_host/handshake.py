@@ -17,7 +17,9 @@ from floe_operator.plugin_host.rpc import MalformedLineError, parse_message
 class HostStartError(Exception):
     """No host can be started; the message says how to fix it, in one line."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, lacks_core: bool = False) -> None:
+        self.lacks_core = lacks_core
+        """Whether the interpreter works but has no floe-core with a plugin host, so no plugins either."""
         super().__init__(shown(message))
 
 

@@ -303,7 +303,9 @@ async def _first_words(python: str, process: HostProcess) -> Handshake:
             raise HostStartError(why_not_ready(python, process.how_it_ended, process.output.last_lines))
         said = handshake(python, line)
     except HostStartError as error:
-        raise HostStartError(why_no_host(python, str(error), await find_core_of(python))) from None
+        core = await find_core_of(python)
+        lacks_core = core is not None and not core.has_host
+        raise HostStartError(why_no_host(python, str(error), core), lacks_core=lacks_core) from None
     if not is_usable(said):
         raise HostStartError(why_not_usable(python, said, await find_core_of(python)))
     return said

@@ -124,7 +124,7 @@ class PluginHost:
             try:
                 result = await self._scan()
             except HostStartError as error:
-                raise ScanFailed(str(error)) from None
+                raise ScanFailed(str(error), lacks_core=error.lacks_core) from None
             changed = self._knowledge.accept(result, time.monotonic())
             changed |= self._own_hosts.renew(result)
         self._importing.wake()
