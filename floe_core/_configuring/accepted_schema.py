@@ -13,10 +13,10 @@ from enum import Enum
 from typing import Any, cast
 
 from pydantic import BaseModel, SkipValidation
-from pydantic.json_schema import GenerateJsonSchema
 
 from floe_core._configuring.config_shape import shapes
 from floe_core._configuring.secret_marks import about, is_marked, mark_secrets, without
+from floe_core._configuring.written_schema import JsonSchemaOfGiven, written_schema
 from floe_core._loading.loading import is_users_interrupt
 
 _Json = dict[str, Any]
@@ -40,18 +40,12 @@ def accepted_schema(schema: type[BaseModel]) -> dict[str, Any]:
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-    written = schema.model_json_schema()
+    written = written_schema(schema)
     mark_secrets(shapes([schema]), written)
     return written
 
 
-class _AcceptedJsonSchema(GenerateJsonSchema):
-    ignored_warning_kinds = {  # noqa: RUF012  (pydantic's own declaration)
-        "skipped-choice",
-        "non-serializable-default",
-        "skipped-discriminator",
-    }
-
+class _AcceptedJsonSchema(JsonSchemaOfGiven):
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         self._configs: list[Mapping[str, Any]] = [{}]

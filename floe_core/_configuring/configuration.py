@@ -122,9 +122,10 @@ def json_schema(schema: type[BaseModel], *, of_all_accepted: bool = False) -> di
         PluginSchemaError: The model has no JSON schema.
     """
     from floe_core._configuring.accepted_schema import accepted_schema
+    from floe_core._configuring.written_schema import written_schema
 
     try:
-        return accepted_schema(schema) if of_all_accepted else schema.model_json_schema()
+        return accepted_schema(schema) if of_all_accepted else written_schema(schema)
     except BaseException as error:
         if is_users_interrupt(error):
             raise
@@ -133,7 +134,7 @@ def json_schema(schema: type[BaseModel], *, of_all_accepted: bool = False) -> di
 
 
 def _validated(schema: type[BaseModel], config: Mapping[Any, Any], json_mode: bool) -> BaseModel:
-    with only_given(schema, config):
+    with only_given(config):
         if json_mode:
             try:
                 return schema.model_validate_json(json.dumps(config))

@@ -14,10 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from typing import Any
 
 _MARK = "__asks_floe_core__"
 """The attribute of a taught constructor that holds its variable, which all copies of this module share."""
@@ -25,34 +22,27 @@ _teaching = threading.Lock()
 
 
 @contextmanager
-def only_given(schema: type[BaseModel], config: Mapping[Any, Any]) -> Iterator[None]:
-    """Run a block that validates `config`; settings models in it have no source but what they are given.
+def only_given(config: Mapping[Any, Any]) -> Iterator[None]:
+    """Run a block that validates `config`; no settings model made in it has a source but what it is given.
 
-    What the schema's own code reads (a default that its module computes, `os.environ` in a validator) stays,
-    and so do the sources of settings that a validator constructs without a value, if their class does not
-    occur in the schema.
+    What a module computed when it was imported, such as a default, and what the schema's own code reads from
+    `os.environ` stay as they are.
     """
     base = getattr(sys.modules.get("pydantic_settings"), "BaseSettings", None)
     if not isinstance(base, type):  # nobody has imported it, so there is no such model
         yield
         return
     running = _taught(base)
-    token = running.set(_Validation(schema, config, base))
+    token = running.set(_Given(config))
     try:
         yield
     finally:
         running.reset(token)
 
 
-class _Validation:
-    def __init__(self, schema: type[BaseModel], config: Mapping[Any, Any], base: type) -> None:
-        self._schema, self._config, self._base = schema, config, base
-
-    @functools.cached_property
-    def settings(self) -> tuple[type, ...]:
-        """The settings models that occur in the schema, be it as the factory of a default."""
-        parts = _parts(self._schema.__pydantic_core_schema__)
-        return tuple(each for each in parts if isinstance(each, type) and self._base in each.__mro__)
+class _Given:
+    def __init__(self, config: Mapping[Any, Any]) -> None:
+        self._config = config
 
     @functools.cached_property
     def keys(self) -> frozenset[Any]:
@@ -70,7 +60,7 @@ def _parts(whole: Any) -> Iterator[Any]:
             todo.extend(each.values() if isinstance(each, Mapping) else each)
 
 
-def _taught(base: type) -> ContextVar[_Validation | None]:
+def _taught(base: type) -> ContextVar[_Given | None]:
     """Return the variable that the constructor of BaseSettings asks, and have it ask if it does not yet."""
     with _teaching:
         constructor = vars(base)["__init__"]
@@ -78,7 +68,7 @@ def _taught(base: type) -> ContextVar[_Validation | None]:
             constructor = _asking(base)
             setattr(constructor, _MARK, ContextVar[Any]("floe_core_validation", default=None))
             base.__init__ = constructor  # type: ignore[misc]
-        variable: ContextVar[_Validation | None] = getattr(constructor, _MARK)
+        variable: ContextVar[_Given | None] = getattr(constructor, _MARK)
         return variable
 
 
@@ -89,8 +79,8 @@ def _asking(base: Any) -> Any:
 
     @functools.wraps(original)
     def __init__(self: Any, /, *arguments: Any, **values: Any) -> None:  # noqa: N807
-        running: _Validation | None = getattr(__init__, _MARK).get()
-        if running is None or (values.keys() <= options and not isinstance(self, running.settings)):
+        running: _Given | None = getattr(__init__, _MARK).get()
+        if running is None:
             original(self, *arguments, **values)
             return
         # An option that the configuration gives is a key like any other; else the author chooses a source.

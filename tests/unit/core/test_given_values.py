@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     Json,
+    PrivateAttr,
     RootModel,
     SecretStr,
     ValidationError,
@@ -131,6 +132,18 @@ class FactoryOfModel(BaseModel):
 
 class FactoryOfField(BaseModel):
     value: Store = Field(default_factory=lambda: Store())
+
+
+class FactoryOfText(BaseModel):
+    value: str = Field(default_factory=lambda: Store().floe_test_path)
+
+
+class FactoryOfAny(BaseModel):
+    value: Any = Field(default_factory=lambda: Store())
+
+
+class FactoryOfPrivate(BaseModel):
+    _value: Store = PrivateAttr(default_factory=Store)
 
 
 class Rewriting(BaseSettings):
@@ -310,27 +323,30 @@ def places_are_kept() -> bool:
     return raised.value.errors()[0]["loc"] == ("inner", "value")
 
 
-@pytest.mark.parametrize("schema", [FactoryOfModel, FactoryOfField])
+@pytest.mark.parametrize(
+    "schema", [FactoryOfModel, FactoryOfField, FactoryOfText, FactoryOfAny, FactoryOfPrivate]
+)
 def test_a_factory_of_defaults_reads_nothing_either(schema: type[BaseModel]) -> None:
     assert isinstance(assess(schema, {}, plugin=PLUGIN), list)
 
 
 class Application(BaseSettings):
-    floe_test_name: str
+    floe_test_name: str = "nobody"
 
 
 class Asking(BaseModel):
     name: str
+    _private: Store = PrivateAttr(default_factory=lambda: Store(floe_test_path="x"))
 
     @field_validator("name")
     @classmethod
     def _known(cls, value: str) -> str:
-        return f"{value} of {Application().floe_test_name}"
+        return f"{value} of {Application().floe_test_name}, {Application.model_validate({}).floe_test_name}"
 
 
-def test_settings_that_a_validator_makes_for_itself_read_their_sources() -> None:
+def test_settings_that_a_validator_makes_for_itself_read_nothing_either() -> None:
     validated = validate(Asking, {"name": "x"}, plugin=PLUGIN)
-    assert validated.model_dump() == {"name": f"x of {FOREIGN}"}
+    assert validated.model_dump() == {"name": "x of nobody, nobody"}
 
 
 class Watching(BaseModel):
@@ -381,7 +397,7 @@ def test_another_import_of_floe_core_uses_what_the_first_has_taught() -> None:
     assert spec.loader is not None
     another = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(another)
-    with another.only_given(Store, {}), pytest.raises(ValidationError):
+    with another.only_given({}), pytest.raises(ValidationError):
         Store.model_validate({})
     assert BaseSettings.__init__ is taught
 
@@ -445,3 +461,15 @@ def test_the_registry_delivers_only_what_was_given(site: Site, constructor: str)
     assert kept is not None
     assert kept.model_dump() == {"floe_test_path": "x", "floe_test_size": 3}
     registry.shutdown_all()
+
+
+def test_a_default_that_read_the_environment_is_not_shown_in_a_json_schema() -> None:
+    class Defaulted(BaseModel):
+        store: Store = Store()
+        other: Annotated[Store | None, Field(default=Store())]
+        size: int = 3
+
+    for of_all_accepted in (False, True):
+        written = json_schema(Defaulted, of_all_accepted=of_all_accepted)
+        assert FOREIGN not in str(written)
+        assert written["properties"]["size"]["default"] == 3
