@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,8 @@ from floe_operator.rules import foreign_json
 Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _JSON = "application/json"
+_PAIR = re.compile(r"\\\\|(?P<pair>\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})")
+"""A pair of surrogates as JSON escapes it; or a backslash, which must not be taken for its beginning."""
 _POOL = 64
 """Connections to the API server at the same time."""
 
@@ -227,7 +230,16 @@ class _InTime(aiohttp.BytesPayload):
 
 
 def _encoded(body: Body) -> bytes:
-    return json.dumps(body).encode()
+    """Return a body as JSON that is YAML, too: the API server reads a patch by apply as YAML.
+
+    That knows no pairs of surrogates, and refuses some other characters unless they are escaped.
+    """
+    return _PAIR.sub(_unescaped, json.dumps(body)).encode()
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    pair = found["pair"]
+    return found[0] if pair is None else str(json.loads(f'"{pair}"'))
 
 
 async def _parsed(text: bytes) -> Any:
