@@ -36,9 +36,10 @@ class Shown:
     """The words that are shown, and what they mean."""
 
     words: str
+    ours: str
     meaning: tuple[object, ...]
     changed: float | None = None
-    """When they replaced others of the same meaning, or None if they are the first."""
+    """When words of the plugin replaced others of the same meaning, or None if none did."""
 
 
 def steady(
@@ -53,9 +54,11 @@ def steady(
     state = fact.state if isinstance(fact, Checked) else None
     if isinstance(fact, Checked) and state == "unhealthy" and fact.failures < heard.threshold:
         return fact, shown  # the status goes on showing what it shows
-    meaning = type(fact), state, heard.ours, heard.digest, generation
+    meaning = type(fact), state, heard.digest, generation
     if shown is None or shown.meaning != meaning:
-        shown = Shown(fact.message, meaning)
+        shown = Shown(fact.message, heard.ours, meaning)
+    elif heard.ours and heard.ours != shown.ours:
+        shown = Shown(fact.message, heard.ours, meaning, shown.changed)
     elif shown.words != fact.message and (shown.changed is None or now - shown.changed >= QUIET_SECONDS):
-        shown = Shown(fact.message, meaning, now)
+        shown = Shown(fact.message, heard.ours, meaning, now)
     return dataclasses.replace(fact, message=shown.words), shown

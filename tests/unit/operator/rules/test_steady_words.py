@@ -56,7 +56,6 @@ def test_words_that_return_are_no_change() -> None:
     [
         unhealthy("z"),
         heard(Checked("healthy", message="z")),
-        heard(Checked("degraded", message="z"), ours="health_check() did not return within 5 s"),
         heard(Checked("degraded", message="z"), digest=OTHER),
         heard(StartupFailed("z")),
         heard(CrashedWhileRunning("z")),
@@ -65,6 +64,14 @@ def test_words_that_return_are_no_change() -> None:
 def test_words_that_mean_something_else_are_shown_at_once(other: Heard) -> None:
     quiet = [(0.0, degraded("a")), (1.0, degraded("b")), (2.0, degraded("c"))]
     assert words_shown(*quiet, (3.0, other), (4.0, degraded("d"))) == ["a", "b", "b", "z", "d"]
+
+
+def test_words_of_ours_are_shown_at_once_and_do_not_let_those_of_the_plugin_change_more_often() -> None:
+    late = heard(Checked("degraded", message="late"), ours="late")
+    end = 2 + QUIET_SECONDS
+    told = [(0.0, degraded("a")), (1.0, late), (2.0, degraded("b")), (3.0, late), (4.0, degraded("c"))]
+    told += [(5.0, late), (end, degraded("d")), (end + 1, late), (end + 2, degraded("e"))]
+    assert words_shown(*told) == ["a", "late", "b", "late", "late", "late", "d", "late", "late"]
 
 
 def test_the_newest_words_are_shown_for_another_generation() -> None:
