@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -155,6 +156,10 @@ def _add_argument(
 
 def _use_of(arguments: Sequence[str], settings: type[PluginEnvironment]) -> str:
     """Return the flag that arguments without one are meant for, as a clause, or an empty text."""
+    if arguments[0].startswith("-"):
+        flags = [f"--{name.replace('_', '-')}" for name in settings.model_fields]
+        given = arguments[0].partition("=")[0].replace("_", "-")
+        return "".join(f"did you mean {flag}?" for flag in get_close_matches(given, flags, n=1))
     names = [each for each in arguments if not each.startswith("-")]
     takes_files = "filename" in settings.model_fields
     return f"name files and folders with -f: -f {' '.join(names)}" if takes_files and names else ""

@@ -355,7 +355,10 @@ def test_kubectl_get_shows_the_plugin_its_version_and_its_readiness(here: Namesp
     ("path", "said"),
     [
         ("floeplugin", "A FloePlugin represents a plugin of the floe data platform"),
-        ("floeplugin.spec.configFrom.path", "dotted identifiers, each followed by indices"),
+        (
+            "floeplugin.spec.configFrom.path",
+            "dotted identifiers, such as credentials.client_secret, and indices from 0",
+        ),
         ("fp.spec.probe.periodSeconds", "Defaults to 60"),
         ("fp.status.conditions", "Reconciling (wait"),
     ],

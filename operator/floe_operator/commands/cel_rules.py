@@ -71,10 +71,9 @@ def _has_one_reference(source: Any) -> bool:
 
 def _name_to_write(name: str) -> str:
     plugin = PluginId(PluginType.COMPUTE, normalize_name(name))
-    advice = (
-        f"write {plugin.name}" if is_nameable(plugin) else "use only a-z, 0-9 and single hyphens between them"
-    )
-    return f"; {advice}"
+    if name.isascii() and is_nameable(plugin):
+        return f"; write {plugin.name}"
+    return "; use only a-z, 0-9 and single hyphens between them"
 
 
 def _object_to_write(document: Any) -> str:

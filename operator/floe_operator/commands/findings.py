@@ -58,7 +58,7 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 def as_warning(place: Place, message: str) -> str:
     """Return one line about something that is no fault."""
-    return f"{_where(place)}: {_about(place)}: {message}"
+    return _visible(f"{_where(place)}: {_about(place)}: {message}")
 
 
 def as_json(findings: Sequence[Finding], tally: Tally) -> str:
@@ -96,7 +96,17 @@ def as_github(findings: Sequence[Finding]) -> str:
 
 
 def _line(finding: Finding) -> str:
-    return f"{_where(finding.place)}: {_what(finding)} [{finding.rule}]"
+    return _visible(f"{_where(finding.place)}: {_what(finding)} [{finding.rule}]")
+
+
+def _visible(text: str) -> str:
+    """Return one line with escapes for what a terminal or the log of a CI job would obey.
+
+    Bytes in the name of a file that Python could not decode (surrogates) stay.
+    """
+    return "".join(
+        each if each.isprintable() or "\udc80" <= each <= "\udcff" else repr(each)[1:-1] for each in text
+    )
 
 
 def _where(place: Place) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from floe_core.host.protocol import BrokenClaim, FoundPlugin
 from floe_core.plugin_types import PluginId
@@ -33,6 +34,8 @@ _WIDEST = 100
 
 class ListSettings(CommandSettings):
     """The settings of `list`."""
+
+    model_config = SettingsConfigDict(cli_shortcuts={"output": "o"})
 
     output: Literal["table", "json"] = Field(default="table", description="Output format.")
 

@@ -18,7 +18,7 @@ from floe_operator.commands.findings import Finding, Tally, as_github, as_json, 
 from floe_operator.commands.given_config import ConfigMaps, config_maps
 from floe_operator.commands.installed import installed_plugins, warn
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
-from floe_operator.commands.manifests import Document, Manifests, UsageError, read_manifests
+from floe_operator.commands.manifests import Document, UsageError, read_manifests
 from floe_operator.commands.plugin_rules import Checked, PluginRules
 from floe_operator.commands.standard_streams import answer, note
 from floe_operator.plugin_host import ScanFailed
@@ -37,7 +37,7 @@ def _names(value: Any) -> Any:
 class ValidateSettings(CommandSettings):
     """The settings of `validate`."""
 
-    model_config = SettingsConfigDict(cli_shortcuts={"filename": "f"})
+    model_config = SettingsConfigDict(cli_shortcuts={"filename": "f", "output": "o"})
 
     filename: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         min_length=1,
@@ -58,31 +58,32 @@ async def validate(settings: ValidateSettings) -> int:
     """Print what is wrong with the FloePlugins in the files."""
     try:
         read = read_manifests(settings.filename)
-        plugins = [document for document in read.documents if is_floe_plugin(document)]
-        findings = [*read.findings, *await _findings(plugins, read, settings)]
     except UsageError as error:
-        note(f"floe-operator validate: {error}")
-        return 2
-    except ScanFailed as error:
-        note(f"floe-operator validate: {error.detail}{_WITHOUT if error.lacks_core else ''}")
-        return 2
-    tally = Tally(read.files, len(plugins))
-    _answer(in_order(findings), tally, settings.output)
-    return 1 if findings else 0
-
-
-async def _findings(
-    plugins: Sequence[Document], read: Manifests, settings: ValidateSettings
-) -> list[Finding]:
-    found = list(_duplicates(plugins))
+        return _unchecked(str(error))
+    plugins = [document for document in read.documents if is_floe_plugin(document)]
+    findings = [*read.findings, *_duplicates(plugins)]
     sound: list[Document] = []
     for document in plugins:
         wrong = manifest_findings(document)
-        found += wrong
+        findings += wrong
         sound += [] if wrong else [document]
-    if sound:
-        found += await _plugin_findings(sound, config_maps(read.documents), settings)
-    return found
+    why = ""
+    try:
+        findings += await _plugin_findings(sound, config_maps(read.documents), settings) if sound else []
+    except UsageError as error:
+        why = str(error)
+    except ScanFailed as error:
+        why = f"{error.detail}{_WITHOUT if error.lacks_core else ''}"
+    if findings or not why:
+        _answer(in_order(findings), Tally(read.files, len(plugins)), settings.output)
+    if why:
+        return _unchecked(why)
+    return 1 if findings else 0
+
+
+def _unchecked(why: str) -> int:
+    note(f"floe-operator validate: {why}")
+    return 2
 
 
 async def _plugin_findings(

@@ -78,3 +78,11 @@ def test_findings_are_in_the_order_of_the_files_and_appear_once() -> None:
 
 def test_a_path_is_written_as_in_the_manifest() -> None:
     assert dotted(("spec", "configFrom", 0, "path")) == "spec.configFrom[0].path"
+
+
+def test_a_name_that_a_terminal_or_a_log_would_obey_is_shown_escaped() -> None:
+    place = Place("a\n.yaml", 1, 2, "", "compute-x\x1b[31m\n::error::pwn\r")
+    text = as_text([Finding(place, "metadata.\u202ename", "FieldValueInvalid", "it is wrong: é")])
+    assert text.isprintable()
+    assert "compute-x\\x1b[31m\\n::error::pwn\\r" in text
+    assert "it is wrong: é" in text
