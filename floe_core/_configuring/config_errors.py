@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import SecretBytes, SecretStr
 from pydantic_core import PydanticKnownError, core_schema
 
 from floe_core._configuring.config_shape import Fields, Items, JsonText, Shape, Values, shapes
-from floe_core._configuring.faults import Fault, bounded
-from floe_core._configuring.secret_fields import secret_paths, secret_values
-from floe_core._configuring.secret_texts import holds_any
+from floe_core._configuring.faults import RULE, Fault, first_faults
+from floe_core._configuring.secret_fields import SecretPaths
 from floe_core._printable import printable
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 4 * 1024
 """The maximum number of characters of a validator's text; a cut text might end in half a secret."""
-
-RULE = "Input does not satisfy one of the plugin's own rules"
 
 _QUOTES_THE_SCHEMA_ONLY = frozenset(
     """
@@ -73,6 +69,7 @@ _CUSTOM_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 _UNKNOWN_NAMES = ("extra_forbidden", "unexpected_keyword_argument", "no_such_attribute")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _LENGTHS = ("too_short", "too_long")
+_NEEDS_VALUE = ("missing", "too_short")
 
 
 def faults_of(
@@ -87,28 +84,19 @@ def faults_of(
         found = error.errors(include_url=False)
     except Exception:  # noqa: BLE001  (the plugin's own errors might not be printable)
         return [Fault("", RULE, "value_error")]
-    return bounded(found, lambda each: _fault(each, schema, plain))
+    secrets = SecretPaths()
+    return first_faults(found, lambda each: _fault(each, schema, plain, secrets))
 
 
 def missing(schema: type[BaseModel], fields: Iterable[tuple[str | int, ...]]) -> list[Fault]:
     """Return a fault for each of these fields of the schema, which nobody has given."""
+    secrets = SecretPaths()
 
     def fault(path: tuple[str | int, ...]) -> Fault:
-        where, secrets = _located(schema, path, "missing", None)
-        return Fault(where, "Field required", "missing", secrets=secrets)
+        where, types, _ = _located(schema, path, "missing", None)
+        return Fault(where, "Field required", "missing", secrets=secrets.below(types, where))
 
-    return bounded(list(fields), fault)
-
-
-def without_secrets(
-    faults: Iterable[Fault], schema: type[BaseModel], config: Mapping[str, Any]
-) -> list[Fault]:
-    """Return the faults without those texts of validators that hold a value of a secret field."""
-    found = list(faults)
-    if not any(fault.plugin_text or fault.type not in _PYDANTICS_OWN for fault in found):
-        return found
-    secrets = secret_values(schema, config)
-    return [_withheld(fault) if holds_any(_own_text(fault), secrets) else fault for fault in found]
+    return first_faults(list(fields), fault)
 
 
 def own_text(text: str) -> str:
@@ -116,40 +104,43 @@ def own_text(text: str) -> str:
     return "" if len(text) > LONGEST_TEXT else " ".join(printable(text).split())
 
 
-def _own_text(fault: Fault) -> str:
-    return fault.plugin_text if fault.type in _PYDANTICS_OWN else f"{fault.type} {fault.plugin_text}"
+def _fault(
+    fault: ErrorDetails, schema: type[BaseModel], plain: Mapping[str, Any] | None, secrets: SecretPaths
+) -> Fault:
+    kind, given = fault["type"], fault["input"]
+    path, types, within = _located(schema, fault["loc"], kind, plain)
+    item = len(given) if kind == "too_short" and isinstance(given, (list, tuple)) else 0
+    needs_value = kind.startswith(_NEEDS_VALUE) or kind.endswith("_type") or kind in _UNKNOWN_NAMES
+    message, text, quoted = _message(fault)
+    if len(quoted) > LONGEST_TEXT:
+        message, quoted = RULE, ""
+    return Fault(
+        path,
+        message,
+        kind if kind in _PYDANTICS_OWN or _CUSTOM_TYPE.fullmatch(kind) else "value_error",
+        own_text(text),
+        quoted,
+        secrets.below(types, within, item=item) if needs_value else (),
+    )
 
 
-def _withheld(fault: Fault) -> Fault:
-    said = f"{fault.message}, and what it says is withheld because it holds a secret"
-    kind = fault.type if fault.type in _PYDANTICS_OWN else "value_error"
-    return replace(fault, message=said, type=kind, plugin_text="")
-
-
-def _fault(fault: ErrorDetails, schema: type[BaseModel], plain: Mapping[str, Any] | None) -> Fault:
-    kind = fault["type"]
-    path, secrets = _located(schema, fault["loc"], kind, plain)
-    message, text = _message(fault)
-    shown = kind if kind in _PYDANTICS_OWN or _CUSTOM_TYPE.fullmatch(kind) else "value_error"
-    return Fault(path, message, shown, own_text(text), secrets)
-
-
-def _message(fault: ErrorDetails) -> tuple[str, str]:
-    """Return our sentence or pydantic's, and what the plugin's validator said if it was one that failed."""
+def _message(fault: ErrorDetails) -> tuple[str, str, str]:
+    """Return our sentence or pydantic's, what a validator of the plugin said, and what of it is quoted."""
     kind, context, text = fault["type"], fault.get("ctx"), fault["msg"]
     if kind in _OF_VALIDATORS:
-        return RULE, text.removeprefix(_OF_VALIDATORS[kind])
+        return RULE, text.removeprefix(_OF_VALIDATORS[kind]), ""
     if kind not in _PYDANTICS_OWN:
-        return RULE, text
+        return RULE, text, kind
     try:
         rule = PydanticKnownError(kind, context)  # type: ignore[arg-type]
     except (TypeError, KeyError, ValueError):
-        return RULE, text  # a validator's error, although of the same type as one of pydantic's
+        return RULE, text, ""  # a validator's error, although of the same type as one of pydantic's
     if kind in _LENGTHS:
-        return _length(context or {}, fault["input"]), ""
+        return _length(context or {}, fault["input"]), "", ""
     if kind in _QUOTES_THE_SCHEMA_ONLY:
-        return rule.message(), ""
-    return _SENTENCES.get(kind, f"Input does not satisfy the rule {kind}"), ""
+        # Unless a validator raised it, with a context of its own.
+        return rule.message(), "", " ".join(map(str, (context or {}).values()))
+    return _SENTENCES.get(kind, f"Input does not satisfy the rule {kind}"), "", ""
 
 
 def _length(context: Mapping[str, Any], value: object) -> str:
@@ -167,43 +158,31 @@ def _length(context: Mapping[str, Any], value: object) -> str:
 
 def _located(
     schema: type[BaseModel], location: Sequence[str | int], kind: str, plain: Mapping[str, Any] | None
-) -> tuple[str, tuple[str, ...]]:
-    """Return the path of a fault, and the paths of the secret fields that matter for fixing it."""
-    states = shapes([schema])
+) -> tuple[str, list[Any], str]:
+    """Return the path of a fault, and the types at the innermost known part of it, with the path of that."""
+    types: list[Any] = [schema]
+    states = shapes(types)
     given: list[str | int] = []
     shown: list[str] = []
     for index, item in enumerate(location):
         inner, name = _step(states, item)
         if inner:
             given.append(item)
-            states = shapes(inner)
+            types, states = inner, shapes(inner)
             shown.append(name)
         elif index == len(location) - 1 and kind in _UNKNOWN_NAMES:
             path = ".".join(shown)
-            return _joined(path, _unknown_name([*given, item], plain)), _secrets_among(states, path)
+            name = _unknown_name([*given, item], plain)
+            return f"{path}.{name}" if path else name, types, path
+        elif index == len(location) - 1 and kind == "missing" and isinstance(item, str):
+            types = []  # a default has fields that nobody gave; the name is that of a field
+            shown.append(item if _PLAIN_NAME.fullmatch(item) else "*")
         elif item != "[key]" and not (isinstance(item, str) and len(states) > 1):
-            states = []
+            types, states = [], []
             shown.append("*")
         # else it is pydantic's name for a member of a union, which is not part of the configuration
     path = ".".join(shown)
-    needs_value = kind.startswith("missing") or kind.endswith("_type")
-    return path, secret_paths(states, path) if needs_value else ()
-
-
-def _secrets_among(states: Sequence[Shape], path: str) -> tuple[str, ...]:
-    """Return the paths of the secret fields, one of which was perhaps meant by an unknown name."""
-    fields = [state for state in states if isinstance(state, Fields)]
-    found = [
-        each
-        for state in fields
-        for name in state.spelled
-        for each in secret_paths(shapes(state.names[name]), _joined(path, name))
-    ]
-    return tuple(dict.fromkeys(found))
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return path, types, path
 
 
 def _step(states: Sequence[Shape], item: str | int) -> tuple[list[Any], str]:

@@ -60,13 +60,16 @@ class Leaf(NamedTuple):
 Shape = Fields | Items | Values | JsonText | Secret | Leaf
 
 # Secret[T] was added in pydantic 2.7.
-_SECRETS: tuple[type, ...] = (SecretStr, SecretBytes, *filter(None, [getattr(pydantic, "Secret", None)]))
+SECRETS: tuple[Any, ...] = (SecretStr, SecretBytes, *filter(None, [getattr(pydantic, "Secret", None)]))
 _TRANSPARENT: list[Any] = [
     typing.Final,
     typing.ClassVar,
     *(getattr(typing_extensions, name, None) for name in ("Required", "NotRequired", "ReadOnly")),
     *(getattr(typing, name, None) for name in ("Required", "NotRequired", "ReadOnly")),
 ]
+
+
+_SELF = tuple(filter(None, (typing_extensions.Self, getattr(typing, "Self", None))))
 
 
 class _Rest(NamedTuple):
@@ -135,7 +138,7 @@ def _shapes(type_: Any) -> list[Shape]:
     base = origin or type_
     if not isinstance(base, type):
         return [Leaf()]
-    if issubclass(base, _SECRETS):
+    if issubclass(base, SECRETS):
         return [Secret()]
     if issubclass(base, BaseModel):
         return _of_model(base)
@@ -203,6 +206,7 @@ def _annotation(field: FieldInfo, owner: type) -> Any:
     annotation: Any = field.annotation
     if isinstance(annotation, (str, typing.ForwardRef)):
         annotation = _evaluated(annotation, owner.__module__)
+    annotation = _with_owner(annotation, owner)
     # The metadata says whether a string of JSON is expected.
     json = any(_is_json(each) for each in field.metadata)
     return typing.Annotated[annotation, pydantic.Json] if json else annotation
@@ -213,8 +217,37 @@ def _fields_of(owner: Any, arguments: tuple[Any, ...]) -> Fields:
     if isinstance(fields, dict) and fields:
         return _fields(fields, owner)
     bound = dict(zip(getattr(owner, "__parameters__", ()), arguments, strict=False))
-    hints = {name: (_substituted(each, bound),) for name, each in _type_hints(owner).items()}
-    return Fields(hints, tuple(hints))
+    hints = {name: _substituted(each, bound) for name, each in _type_hints(owner).items()}
+    if typing_extensions.is_typeddict(owner):
+        return _fields({name: _field_of(name, each, owner) for name, each in hints.items()}, owner)
+    return Fields({name: (each,) for name, each in hints.items()}, tuple(hints))
+
+
+def _field_of(name: str, type_: Any, owner: Any) -> FieldInfo:
+    """Return a key of a TypedDict as a field: its alias is in its annotation, or from its configuration."""
+    while typing.get_args(type_) and typing.get_origin(type_) in _TRANSPARENT:
+        type_ = typing.get_args(type_)[0]
+    field = FieldInfo.from_annotation(type_)
+    generator = getattr(owner, "__pydantic_config__", {}).get("alias_generator")
+    if field.alias is None and field.validation_alias is None and callable(generator):
+        field.validation_alias = generator(name)
+    return field
+
+
+def _with_owner(type_: Any, owner: type) -> Any:
+    """Return the type with the class that it belongs to in place of `Self`."""
+    if any(type_ is each for each in _SELF):
+        return owner
+    arguments = typing.get_args(type_)
+    changed = tuple(_with_owner(each, owner) for each in arguments)
+    if all(one is other for one, other in zip(arguments, changed, strict=True)):
+        return type_
+    origin = typing.get_origin(type_)
+    if origin is typing.Union or origin is types.UnionType:
+        return typing.Union[changed]  # noqa: UP007  (of a tuple)
+    if origin is typing.Annotated:
+        return typing.Annotated[(changed[0], *type_.__metadata__)]
+    return origin[changed] if origin is not None else type_
 
 
 def _substituted(type_: Any, bound: Mapping[Any, Any]) -> Any:

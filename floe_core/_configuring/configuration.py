@@ -59,7 +59,7 @@ def assess(
     plain: Mapping[str, Any] | None = None,
 ) -> BaseModel | list[Fault] | PluginSchemaError:
     """Do the same as `validate`, but return what is wrong: frames of the callers hold the configuration."""
-    from floe_core._configuring.config_errors import without_secrets
+    from floe_core._configuring.withholding import without_secrets
 
     if not isinstance(config, Mapping):
         return [Fault("", "Input should be a mapping", "dict_type")]

@@ -6,7 +6,6 @@ are walked together.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +21,10 @@ _Path = tuple[str, Any] | None
 _NESTED = (Fields, Items, Values)
 _Step = tuple[list[Any], Any, _Path]
 
-_MOST_PATHS = 4
-_MOST_STEPS = 200
+_Names = tuple[str | int, ...]
+
+_MOST_PATHS = 32
+_MOST_STEPS = 1000
 
 
 def plaintext_secrets(schema: type[BaseModel], plain: Mapping[str, Any]) -> list[str]:
@@ -34,48 +35,60 @@ def plaintext_secrets(schema: type[BaseModel], plain: Mapping[str, Any]) -> list
     return list(dict.fromkeys(_dotted(path) for path, _ in _secrets(schema, plain)))
 
 
-def secret_values(schema: type[BaseModel], config: Mapping[str, Any]) -> set[str]:
-    """Return every scalar that `config` gives to a Secret field or within one, as text."""
-    # A Python object, unlike JSON, can contain itself.
-    return {text for _, value in _secrets(schema, config, once=True) for text in _scalars(value)}
+class SecretPaths:
+    """The dotted paths of secret fields, for the advice on the faults of one configuration.
 
-
-def secret_paths(alternatives: Sequence[Shape], prefix: str) -> tuple[str, ...]:
-    """Return the dotted paths of secret fields at `prefix` and below it, nearest first, at most four.
-
-    The items of a list are represented by the first. Keys of free mappings cannot be known, so what is below
-    them is left out.
+    The items of a list are represented by one. Keys of free mappings cannot be known, so what is below them
+    is left out, as is what a model that contains itself has again further down.
     """
-    found: dict[str, None] = {}
-    todo = deque([(list(alternatives), prefix)])
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], tuple[list[Any], tuple[_Names, ...]]] = {}
+
+    def below(self, types: Sequence[Any], path: str, *, item: int = 0) -> tuple[str, ...]:
+        """Return the paths of the secret fields at `path` and below it, nearest first.
+
+        In a list at `path`, the one at the index `item` is named.
+        """
+        key = tuple(map(id, types))
+        if key not in self._known:  # with the types, so that no other object gets the id of one of them
+            self._known[key] = list(types), tuple(_below(types))
+        return tuple(_joined(path, *_with_item(names, item)) for names in self._known[key][1])
+
+
+def _below(types: Sequence[Any]) -> Iterator[_Names]:
+    found: list[_Names] = []
+    todo: deque[tuple[Sequence[Any], _Names]] = deque([(types, ())])
+    seen: set[frozenset[int]] = set()
     for _ in range(_MOST_STEPS):
         if not todo or len(found) == _MOST_PATHS:
             break
-        states, path = todo.popleft()
+        inner, names = todo.popleft()
+        states = shapes(inner)
         if any(isinstance(shape, Secret) for shape in states):
-            found.setdefault(path)
+            found.append(names)
             continue
         for shape in states:
             if isinstance(shape, Fields):
-                todo.extend((shapes(shape.names[name]), _joined(path, name)) for name in shape.spelled)
+                own = frozenset(id(each) for types_ in shape.names.values() for each in types_)
+                if own not in seen:
+                    seen.add(own)
+                    todo.extend((shape.names[name], (*names, name)) for name in shape.spelled)
             elif isinstance(shape, Items):
-                todo.append((shapes(shape.types), _joined(path, "0")))
-    return tuple(found)
+                todo.append((shape.types, (*names, 0)))
+    for names in found:
+        if not any(names[: len(other)] == other for other in found if other != names):
+            yield names
 
 
-def _secrets(
-    schema: type[BaseModel], config: Mapping[str, Any], *, once: bool = False
-) -> Iterator[tuple[_Path, Any]]:
-    """Yield the secrets with their paths; with `once`, only one path to each mapping and list."""
+def _with_item(names: _Names, item: int) -> _Names:
+    return (item, *names[1:]) if names[:1] == (0,) else names
+
+
+def _secrets(schema: type[BaseModel], config: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:
     todo: list[_Step] = [([schema], config, None)]
-    seen: set[tuple[int, ...]] = set()
     while todo:
         types, value, path = todo.pop()
-        if once and isinstance(value, (Mapping, list, tuple)):
-            step = (id(value), *map(id, types))
-            if step in seen:
-                continue
-            seen.add(step)
         alternatives = shapes(types)
         if _is_secret(alternatives, value):
             yield path, value
@@ -117,23 +130,6 @@ def _into_mapping(alternatives: list[Shape], value: Mapping[Any, Any], path: _Pa
     return steps
 
 
-def _scalars(value: Any) -> Iterator[str]:
-    todo, seen = [value], set()
-    while todo:
-        each = todo.pop()
-        if isinstance(each, (Mapping, list, tuple, set, frozenset)):
-            if id(each) not in seen:
-                seen.add(id(each))
-                todo.extend(each.values() if isinstance(each, Mapping) else each)
-        elif hasattr(each, "get_secret_value"):
-            todo.append(each.get_secret_value())
-        elif isinstance(each, (bytes, bytearray)):
-            yield each.decode(errors="replace")
-        elif each is not None and not isinstance(each, bool):
-            with contextlib.suppress(Exception):  # in Python, a value can be an object of anybody's class
-                yield str(each)
-
-
 def _dotted(path: _Path) -> str:
     parts = []
     while path is not None:
@@ -142,5 +138,5 @@ def _dotted(path: _Path) -> str:
     return ".".join(reversed(parts))
 
 
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _joined(path: str, *names: str | int) -> str:
+    return ".".join(map(str, (path, *names) if path else names))

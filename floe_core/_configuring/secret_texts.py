@@ -1,39 +1,33 @@
-"""Tells whether a text contains a secret, or a piece of one, as programs print it."""
+"""Tells which texts contain a secret, or a piece of one, in a form in which programs print it."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus
+from collections.abc import Collection, Sequence
+
+from floe_core.printed_forms import printed_forms
 
 _PIECE = 8
 """How many characters of a secret in a row count as a piece of it; a shorter secret counts as a whole."""
+_MOST_SECRETS = 32 * 1024
+"""How many characters of secrets are searched for; with more, every text counts as one that holds some."""
 
 
-def holds_any(text: str, secrets: Iterable[str]) -> bool:
-    """Return True if the text holds a piece of one of the secrets, in any of its forms and in any case."""
-    text = text.casefold()
-    pieces = {text[at : at + _PIECE] for at in range(len(text) - _PIECE + 1)}
-    return any(_holds(text, pieces, form.casefold()) for secret in secrets for form in _forms(secret))
-
-
-def _holds(text: str, pieces: set[str], form: str) -> bool:
-    if len(form) < _PIECE:
-        return bool(form) and form in text
-    return any(form[at : at + _PIECE] in pieces for at in range(len(form) - _PIECE + 1))
-
-
-def _forms(secret: str) -> Iterator[str]:
-    yield " ".join(secret.split())
-    for line in (secret, *secret.splitlines()):
-        text = line.strip()
-        raw = text.encode("utf-8", "surrogatepass")
-        yield text
-        for quoted in (repr(text), ascii(text), json.dumps(text)):
-            yield quoted[1:-1]
-        yield quote(text, "", errors="replace")
-        yield quote_plus(text, errors="replace")
-        yield raw.hex()
-        yield base64.b64encode(raw).decode().rstrip("=")
-        yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
+def holding_secrets(texts: Sequence[str], secrets: Collection[str]) -> set[int]:
+    """Return the indices of the texts that hold a piece of one of the secrets, in any form and case."""
+    told = [(index, text.casefold()) for index, text in enumerate(texts) if text]
+    if not told or not secrets:
+        return set()
+    if sum(map(len, secrets)) > _MOST_SECRETS:
+        return {index for index, _ in told}
+    pieces: dict[str, set[int]] = {}
+    for index, text in told:
+        for at in range(len(text) - _PIECE + 1):
+            pieces.setdefault(text[at : at + _PIECE], set()).add(index)
+    found: set[int] = set()
+    for form in {form.casefold() for secret in secrets for form in printed_forms(secret)}:
+        if len(form) >= _PIECE:
+            for at in range(len(form) - _PIECE + 1):
+                found |= pieces.get(form[at : at + _PIECE], set())
+        elif form:
+            found.update(index for index, text in told if form in text)
+    return found

@@ -6,7 +6,6 @@ It sets no time limits: the operator decides how long to wait, and calls `stop` 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -154,8 +153,6 @@ def _constructed(plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, An
     schema, name = loaded.description.config_schema, PluginName(*plugin)
     try:
         return construct(loaded.plugin_class, _validated(schema, config, name), name)
-    except CallError:
-        raise
     except PluginConfigurationError as error:
         raise _failed("configure", f"the configuration is not valid: {sentence_of(error)}", None) from None
     except PluginStartupError as error:
@@ -175,14 +172,8 @@ def _validated(
     if isinstance(assessed, PluginSchemaError):
         raise assessed
     if isinstance(assessed, list):
-        rules = configuration_error(name, (replace(fault, plugin_text="") for fault in assessed))
-        summary = f"the configuration is not valid: {sentence_of(rules)}"
-        said = "; ".join(fault.plugin_text for fault in assessed if fault.plugin_text)
-        raise CallError(
-            HOOK_FAILED,
-            summary,
-            HookFailure(hook="configure", summary=summary, plugin_text=whole_or(said, "")),
-        )
+        # Without what validators say: the verdict on this configuration tells it, scrubbed for its reader.
+        raise configuration_error(name, (fault.without_texts for fault in assessed))
     return assessed
 
 

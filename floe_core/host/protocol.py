@@ -17,8 +17,8 @@ In a call the id comes before the method and the parameters, so that a call that
 answered. Answers come in any order.
 
 Plugin text that might contain configuration values is sent only in the fields named `plugin_text` and in
-HealthReport.message, so that the operator knows what it must scrub. A Description is read before the plugin
-receives any configuration.
+HealthReport.message, and what a message quotes of it is repeated in `quoted`, so that the operator knows what
+it must scrub. A Description is read before the plugin receives any configuration.
 """
 
 from __future__ import annotations
@@ -186,6 +186,9 @@ class ConfigFault(Message):
     type: str
     plugin_text: str = ""
     """What the plugin's own validator said. Older hosts do not send it."""
+    quoted: str = ""
+    """What message and type quote, which is from the schema or, if a validator chose it, might be a value.
+    Older hosts do not send it."""
     secrets: tuple[str, ...] = ()
     """Paths of the secret fields that matter for fixing it: those at a missing or misshapen field or below
     it, and those that an unknown field might be meant for. Older hosts do not send it."""

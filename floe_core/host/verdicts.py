@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from floe_core._configuring.config_errors import missing
 from floe_core._configuring.configuration import assess, required_paths
-from floe_core._configuring.faults import Fault, bounded
+from floe_core._configuring.faults import Fault, first_faults
 from floe_core._configuring.secret_fields import plaintext_secrets
 from floe_core._printable import printable
 from floe_core.host.errors import sentence_of
@@ -29,7 +28,7 @@ def verdict_on(
         return Verdict(reason="ConfigNotAccepted" if config else "NothingToConfigure")
     try:
         if plaintext := plaintext_secrets(schema, plain):
-            return _verdict("PlaintextSecret", bounded(plaintext, _plaintext))
+            return _verdict("PlaintextSecret", first_faults(plaintext, _plaintext))
         if not config and (required := required_paths(schema)):
             return _verdict("ConfigRequired", missing(schema, required))
         assessed = assess(schema, config, plugin=PluginName(*plugin), json_mode=True, plain=plain)
@@ -50,8 +49,14 @@ def _verdict(reason: Any, faults: Iterable[Fault]) -> Verdict:
 
 
 def _config_fault(fault: Fault) -> ConfigFault:
-    texts = {name: printable(text) for name, text in dataclasses.asdict(fault).items() if name != "secrets"}
-    return ConfigFault(**texts, secrets=tuple(map(printable, fault.secrets)))
+    return ConfigFault(
+        field=printable(fault.field),
+        message=printable(fault.message),
+        type=printable(fault.type),
+        plugin_text=printable(fault.plugin_text),
+        quoted=printable(fault.quoted),
+        secrets=tuple(map(printable, fault.secrets)),
+    )
 
 
 def _plaintext(field: str) -> Fault:

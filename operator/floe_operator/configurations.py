@@ -25,7 +25,7 @@ from floe_operator.rules.config_merge import ResolvedConfig, nests_deeper, refer
 from floe_operator.rules.facts import ConfigDigest, ConfigSourceFault, Hidden
 from floe_operator.rules.plain_yaml import DEEPEST
 from floe_operator.rules.resource import FloePlugin
-from floe_operator.rules.scrub import without_values
+from floe_operator.rules.verdict_texts import scrubbed
 from floe_operator.scrubbers import Scrubbers
 
 _LIFETIME = 600.0
@@ -134,28 +134,19 @@ class Configurations:
         resolved = await self.resolve(seen)
         if isinstance(resolved, ConfigSourceFault):
             return KnownConfig(resolved, None)
+        scrubber = self.scrubbers.of(seen.plugin)
         digest = ConfigDigest(self._digest(found.fingerprint, resolved.config, resolved.plain))
         kept = self._kept.get(seen.plugin)
         if kept is not None and kept.config.digest == digest and time.monotonic() - kept.at < _LIFETIME:
             return dataclasses.replace(kept.config, hidden=resolved.hidden)
         try:
             verdict = await self._host.validate(seen.plugin, resolved.config, resolved.plain)
-            outcome: Verdict | ConfigSourceFault = self._scrubbed(verdict, seen.plugin, resolved)
         except ValidationCrashed as error:
-            outcome = ConfigSourceFault("ValidationCrashed", error.detail)
+            outcome: Verdict | ConfigSourceFault = ConfigSourceFault("ValidationCrashed", error.detail)
+        else:
+            # Other sources may have been read meanwhile, and their secrets be known in place of these.
+            outcome = await asyncio.to_thread(scrubbed, verdict, scrubber, resolved.from_config_maps)
         return KnownConfig(outcome, digest, resolved.hidden)
-
-    def _scrubbed(self, verdict: Verdict, plugin: PluginId, resolved: ResolvedConfig) -> Verdict:
-        """Return the verdict with what validators said scrubbed of what came from Secrets and ConfigMaps."""
-
-        def scrubbed(fault: ConfigFault) -> ConfigFault:
-            if not fault.plugin_text:
-                return fault
-            text = self.scrubbers.of(plugin).scrub(fault.plugin_text)
-            text = without_values(text, resolved.from_config_maps)
-            return fault.model_copy(update={"plugin_text": text})
-
-        return verdict.model_copy(update={"faults": tuple(map(scrubbed, verdict.faults))})
 
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

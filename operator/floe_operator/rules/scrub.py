@@ -7,14 +7,11 @@ short.
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
+
+from floe_core.printed_forms import lines_of, printed_forms, quoted_forms
 
 SHORTEST = 6
 """The shortest secret that is searched for, in characters. A shorter one cannot be told from other text, so
@@ -30,6 +27,8 @@ _STRIDES = ((8 * 1024, 1), (64 * 1024, 8))
 memory and time."""
 _WIDEST_STRIDE = 64
 """The n for larger secrets."""
+_IS_PLAIN = re.compile(r"[ !#-&(-\[\]-~]*")
+"""A text that looks the same in quotes."""
 _LARGEST_TEXT = 64 * 1024
 """Characters of plugin text that are searched; the rest is cut off."""
 
@@ -57,7 +56,7 @@ class Scrubber:
         stride = next((stride for most, stride in _STRIDES if size <= most), _WIDEST_STRIDE)
         found: dict[_Pieces, set[str]] = {}
         seen: set[int] = set()  # hashes: the forms of a large secret need more memory than all its pieces
-        for form in (form for secret in known for form in _forms(secret)):
+        for form in (form for secret in known for form in printed_forms(secret)):
             if hash(form) in seen:
                 continue
             seen.add(hash(form))
@@ -92,30 +91,43 @@ class Scrubber:
         if self.withholds:
             return WITHHELD
         hidden = bytearray(len(text))
+        for start, end in self._matches(text):
+            _hide(hidden, start, end)
+        return _without(text, hidden) if any(hidden) else text
+
+    def finds_any(self, text: str) -> bool:
+        """Return True if there is a secret in the text, apart from those that are too short to be found."""
+        return any(self._matches(text[:_LARGEST_TEXT]))
+
+    def _matches(self, text: str) -> Iterator[tuple[int, int]]:
         for kind, pieces in self.pieces.items():
             for at in range(len(text) - kind.length + 1):
                 if text[at : at + kind.length] in pieces:
-                    _hide(hidden, at - kind.reach, at + kind.length + kind.reach)
-        return _without(text, hidden) if any(hidden) else text
+                    yield at - kind.reach, at + kind.length + kind.reach
 
 
-def without_values(text: str, values: Iterable[str]) -> str:
-    """Return the text without values that are no secrets, as far as they are as long as a piece of one.
+def without_values(texts: Iterable[str], values: Iterable[str]) -> list[str]:
+    """Return the texts without values that are no secrets, as far as they are as long as a piece of one.
 
-    Shorter ones, such as `true` and a port's number, are words like any other.
+    Only whole values are found. Shorter ones, such as `true` and a port's number, are words like any other.
     """
-    forms = {form for value in values if len(value) >= PIECE for form in _whole_forms(value)}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, REDACTED)
-    return text
+    told = list(texts)
+    longest = max(map(len, told), default=0)
+    forms = {form for value in values if len(value) >= PIECE for form in _whole_forms(value, longest)}
+    every = "\n".join(told)
+    for form in sorted((form for form in forms if form in every), key=len, reverse=True):
+        told = [text.replace(form, REDACTED) for text in told]
+    return told
 
 
-def _whole_forms(value: str) -> Iterator[str]:
-    # The host collapses white space.
-    for text in (value, value.strip(), " ".join(value.split())):
+def _whole_forms(value: str, longest: int) -> Iterator[str]:
+    """Yield a value as it can stand in a text, in which white space is collapsed."""
+    text = " ".join(value.split())
+    if PIECE <= len(text) <= longest:
         yield text
-        for quoted in _quoted(text):
-            yield quoted[1:-1]
+        if not _IS_PLAIN.fullmatch(text):
+            for quoted in quoted_forms(text):
+                yield quoted[1:-1]
 
 
 def _hide(hidden: bytearray, start: int, end: int) -> None:
@@ -137,76 +149,11 @@ NOTHING = Scrubber(())
 """The scrubber for plugins that no Secret configures."""
 
 
-def _lines(secret: str) -> list[str]:
-    return [line for line in map(str.strip, secret.splitlines()) if line]
-
-
 def _is_too_short(secret: str) -> bool:
     """Return True if a secret, or one of its lines, is too short to be found.
 
     Lines of punctuation in a longer secret, such as braces, do not count: they reveal nothing.
     """
-    lines = _lines(secret)
+    lines = lines_of(secret)
     short = [line for line in lines if len(line) < SHORTEST]
     return any(map(str.isalnum, "".join(short))) or (len(short) == len(lines) > 0)
-
-
-def _forms(secret: str) -> Iterator[str]:
-    lines = _lines(secret)
-    # The host and the messages of conditions collapse white space.
-    for text in dict.fromkeys((secret, secret.strip(), " ".join(secret.split()))):
-        yield from _printed(text)
-        if len(text) <= _LARGEST_TEXT:
-            yield from _escaped(text)
-    for line in lines:
-        yield line
-        if len(secret) <= _LARGEST_TEXT:
-            yield from _printed(line)
-            yield from _escaped(line)
-
-
-def _printed(text: str) -> Iterator[str]:
-    """Yield a text in the forms in which programs print it."""
-    raw = text.encode("utf-8", "surrogatepass")
-    yield text
-    for quoted in _quoted(text):
-        yield quoted[1:-1]
-    yield repr(raw)[2:-1]
-    yield raw.hex()
-    yield raw.hex().upper()
-    for alignment in range(3):
-        yield from _base64_forms(raw, alignment)
-
-
-def _quoted(text: str) -> tuple[str, ...]:
-    return repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)
-
-
-def _escaped(text: str) -> Iterator[str]:
-    """Yield a text as it appears in quoted text, shells, HTML, HTML-safe JSON (Go's default) and URLs."""
-    for quoted in _quoted(text):
-        yield json.dumps(quoted)[1:-1]
-        yield repr(quoted)[1:-1]
-    yield shlex.quote(text).strip("'")
-    yield html.escape(text)
-    yield html.escape(text, quote=False)
-    for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
-        yield re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", escaped)
-        yield escaped.replace("/", "\\/")
-    for safe in ("", "/"):
-        for percent in (quote(text, safe, errors="replace"), quote_plus(text, safe, errors="replace")):
-            yield percent
-            yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), percent)
-
-
-def _base64_forms(raw: bytes, alignment: int) -> Iterator[str]:
-    """Yield what the bytes look like in the base64 of longer data, if they begin at this alignment in it."""
-    padded = bytes(alignment) + raw
-    # Six bits per character: a character that shares bits with what precedes or follows is not certain.
-    first, end = (0, 2, 3)[alignment], len(padded) * 8 // 6
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(padded).decode()[first:end]
-        if alignment == 0:
-            # With its padding too: MIME breaks lines, and the last one may hold little else.
-            yield encode(raw).decode()
-            yield encode(raw).decode().rstrip("=")

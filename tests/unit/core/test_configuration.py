@@ -33,7 +33,7 @@ from floe_core.plugin_types import PluginName, PluginType
 
 PLUGIN = PluginName(PluginType.IDENTITY, "keycloak")
 CANARY = "hunter2canary"
-RULE = "Input does not satisfy one of the plugin's own rules"
+RULE = "Input does not satisfy a rule of the plugin"
 
 
 class _Opaque:
@@ -269,7 +269,7 @@ def test_a_validators_text_that_holds_a_secret_is_withheld(form: str, wrap: Any)
     with pytest.raises(PluginConfigurationError) as caught:
         validate(Login, given, plugin=PLUGIN)
     [error] = caught.value.errors
-    withheld = f"{RULE}, and what it says is withheld because it holds a secret"
+    withheld = f"{RULE}, and what it says is withheld because it might hold a secret"
     assert error == {"field": "", "message": withheld, "type": "value_error"}
 
 

@@ -21,10 +21,10 @@ from pydantic import (
     SecretBytes,
     SecretStr,
 )
-from typing_extensions import NotRequired, TypeAliasType, TypedDict
+from pydantic.alias_generators import to_camel
+from typing_extensions import NotRequired, Self, TypeAliasType, TypedDict
 
-from floe_core._configuring.config_shape import shapes
-from floe_core._configuring.secret_fields import plaintext_secrets, secret_paths
+from floe_core._configuring.secret_fields import SecretPaths, plaintext_secrets
 
 T = TypeVar("T")
 Password = NewType("Password", SecretStr)
@@ -47,6 +47,18 @@ class Data(Generic[T]):
 
 class Typed(TypedDict):
     password: NotRequired[Annotated[SecretStr, "x"]]
+
+
+class Aliased(TypedDict):
+    __pydantic_config__ = ConfigDict(alias_generator=to_camel)  # type: ignore[misc]
+    token: Annotated[SecretStr, Field(alias="tok")]
+    key_used: NotRequired[SecretStr]
+
+
+class Chain(BaseModel):
+    token: SecretStr | None = None
+    child: Optional[Self] = None
+    children: list[Self] = []
 
 
 class Named(NamedTuple):
@@ -104,6 +116,9 @@ CASES: list[tuple[Any, Any, list[str]]] = [
     (Box[list[Inner]], {"content": [SECRET]}, ["field.content.0.password"]),
     (Data[SecretStr], {"password": "x", "other": "y"}, ["field.password", "field.other"]),
     (Typed, SECRET, ["field.password"]),
+    (Aliased, {"tok": "x", "keyUsed": "y"}, ["field.tok", "field.keyUsed"]),
+    (Chain, {"child": {"child": {"token": "x"}}}, ["field.child.child.token"]),
+    (Chain, {"children": [{"token": "x"}]}, ["field.children.0.token"]),
     (Named, ["user", "x"], ["field.0", "field.1"]),
     (Root, {"a": "x"}, ["field.*"]),
     (Json[Inner], '{"password": "x"}', ["field.password"]),
@@ -200,7 +215,9 @@ PATHS: list[tuple[Any, tuple[str, ...]]] = [
     (Data[SecretStr], ("field.password", "field.other")),
     (Typed, ("field.password",)),
     (Root, ()),
-    (Tree, ("field.token", "field.left.token", "field.right.token", "field.left.left.token")),
+    (Tree, ("field.token", "field.right.token")),
+    (Union[SecretStr, Inner], ("field",)),
+    (Union[dict[str, int], list[Inner]], ("field.0.password",)),
     (Annotated[Tagged | Untagged, Field(discriminator="kind")], ("field.password",)),
 ]
 
@@ -209,4 +226,4 @@ PATHS: list[tuple[Any, tuple[str, ...]]] = [
 def test_the_secret_fields_of_a_schema_are_named_as_a_configuration_spells_them(
     annotation: Any, expected: tuple[str, ...]
 ) -> None:
-    assert secret_paths(shapes([annotation]), "field") == expected
+    assert SecretPaths().below([annotation], "field") == expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,6 +28,7 @@ FOUND = FoundPlugin(
     distribution=DistributionRef(name="floe-duckdb", version="0.1.0"),
     fingerprint="1",
 )
+PLUGIN = PluginId(PluginType.COMPUTE, "duckdb")
 FROM_SECRET = [{"secretKeyRef": {"name": "s", "key": "k"}, "path": "token"}]
 SPEC = {"type": "compute", "name": "duckdb", "configFrom": FROM_SECRET}
 
@@ -41,6 +42,7 @@ class World:
     crashes: bool = False
     forbids: bool = False
     says: str = ""
+    during: Callable[[], Awaitable[None]] | None = None
     heard: Callable[[], None] = lambda: None
     clock: float = 1_000.0
     reads: int = 0
@@ -61,6 +63,8 @@ class World:
         self.validated.append(config)
         if self.crashes:
             raise ValidationCrashed("It ended the host")
+        if self.during is not None:
+            await self.during()
         if self.says:
             fault = ConfigFault(field="token", message="wrong", type="value_error", plugin_text=self.says)
             return Verdict(reason="ValidationFailed", faults=(fault,))
@@ -197,6 +201,19 @@ async def test_what_a_validator_says_is_scrubbed_of_what_came_from_a_config_map(
     assert isinstance(outcome, Verdict)
     said = f"{REDACTED}:5432 has {REDACTED}, jdbc is no scheme"
     assert [fault.plugin_text for fault in outcome.faults] == [said]
+
+
+async def test_what_a_validator_says_is_scrubbed_of_the_secret_it_was_given_even_if_that_is_replaced(
+    world: World,
+) -> None:
+    world.content = b"first-token " * 1_000
+    world.says = "first-token is no token of this realm"
+    world.during = lambda: world.configurations.scrubbers.remember(PLUGIN, ("another secret",))
+    outcome = (await world.look_up()).outcome
+    assert isinstance(outcome, Verdict)
+    [text] = [fault.plugin_text for fault in outcome.faults]
+    assert text.startswith(REDACTED)
+    assert "first" not in text
 
 
 async def test_what_a_validator_says_is_withheld_if_a_secret_is_too_short_to_be_found(world: World) -> None:
