@@ -45,6 +45,7 @@ STRICT = plugin_distribution(
     region: str = "a"
     account: str = ""
     token: SecretStr | None = None
+    model_config = {"extra": "forbid"}
 
     @field_validator("bucket")
     @classmethod
@@ -209,7 +210,7 @@ def test_each_fault_has_its_reason_and_names_the_reference_but_no_value(
         assert "configFrom" in message or reason == "ValidationFailed"
 
 
-RULE = "does not satisfy one of the plugin's own rules"
+RULE = "does not satisfy a rule of the plugin"
 
 
 @pytest.mark.parametrize(
@@ -222,6 +223,19 @@ RULE = "does not satisfy one of the plugin's own rules"
         (
             {"config": {"region": "north"}},
             f"spec.config.region {RULE}: no region is called north; correct it",
+        ),
+        (
+            {"config": {"region": "\U0001f600 \U0010ffff é \\ud83d"}},
+            f"spec.config.region {RULE}: no region is called \U0001f600 é \\ud83d; correct it",
+        ),
+        (
+            {"config": {"regoin": "a"}, "configFrom": [secret("there", "word", "bukket")]},
+            (
+                "bukket (from spec.configFrom[0]) is not a field of the plugin's schema (did you mean "
+                "bucket?) and spec.config.regoin is not a field of the plugin's schema (did you mean "
+                "region?); correct the names, or remove them from what spec.configFrom[0] refers to and "
+                "spec.config"
+            ),
         ),
         (
             {"configFrom": [secret("there", "word", "region")]},
@@ -239,7 +253,7 @@ RULE = "does not satisfy one of the plugin's own rules"
         ),
         (
             {"config": {"account": "jane"}, "configFrom": [secret("there", "word", "token")]},
-            f"spec.config {RULE}, and what it says is withheld because it holds a secret; correct it",
+            f"spec.config {RULE}, and what it says is withheld because it might hold a secret; correct it",
         ),
     ],
 )

@@ -166,12 +166,12 @@ class _Findings:
                 self._not_accepted()
             case "PlaintextSecret":
                 for fault in verdict.faults:
-                    self._fault(verdict.reason, fault, description)
+                    self._fault(verdict.reason, fault, description, given)
             case _:
                 # If some values are unknown, it is not certain that nothing is configured.
                 reason = "ValidationFailed" if given.unknown or given.unknown_root else verdict.reason
                 for fault in filter(given.is_certain, verdict.faults):
-                    self._fault(reason, fault, description)
+                    self._fault(reason, fault, description, given)
 
     def shape(self, verdict: Verdict, given: GivenConfig, description: Description) -> None:
         """Add, from a verdict on stand-ins, only the faults about values not allowed at their paths."""
@@ -179,7 +179,7 @@ class _Findings:
             self._not_accepted()
         for fault in verdict.faults:
             if verdict.reason == "ValidationFailed" and given.is_about_unknown(fault):
-                self._fault(verdict.reason, fault, description)
+                self._fault(verdict.reason, fault, description, given)
 
     def _not_accepted(self) -> None:
         field = "config" if self.spec.config else "configFrom"
@@ -191,8 +191,8 @@ class _Findings:
         if not any(each.rule == "ConfigNotAccepted" for each in self.checked.findings):
             self.add(*finding)
 
-    def _fault(self, reason: str, fault: ConfigFault, description: Description) -> None:
-        explained = explain(fault, self.spec, description.config_schema)
+    def _fault(self, reason: str, fault: ConfigFault, description: Description, given: GivenConfig) -> None:
+        explained = explain(fault, self.spec, description.config_schema, given.hidden)
         rule = reason if reason in ("ConfigRequired", "PlaintextSecret") else f"{reason}/{fault.type}"
         if explained.part == ("spec", "config"):
             message = f"{explained.alone}; {explained.mend}"

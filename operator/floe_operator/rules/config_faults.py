@@ -8,7 +8,7 @@ find out which part of the manifest sets a path.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -17,7 +17,8 @@ from floe_core.host.protocol import ConfigFault
 from floe_operator.rules.conditions import bounded
 from floe_operator.rules.config_mends import by_secret, rotate, set_all
 from floe_operator.rules.config_paths import keys_of
-from floe_operator.rules.resource import FloePluginSpec
+from floe_operator.rules.facts import Hidden
+from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 from floe_operator.rules.sentences import dotted, listing
 
 MISSING, UNKNOWN_FIELD, PLAINTEXT_SECRET = "missing", "extra_forbidden", "plaintext_secret"
@@ -28,6 +29,16 @@ _RULES = {
     UNKNOWN_FIELD: "is not a field of the plugin's schema",
     PLAINTEXT_SECRET: "is a secret in plain text",
 }
+_CONTAINERS = (
+    "dict_type",
+    "list_type",
+    "model_type",
+    "model_attributes_type",
+    "dataclass_type",
+    "tuple_type",
+    "set_type",
+)
+_SHOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _SHOULD = re.compile(r"(?!Keys )[A-Z]\w*(?: input)? should ")
 _SHOWN_BYTES = 320
 """The most of a validator's text that is shown, so that other faults find room beside it."""
@@ -88,15 +99,21 @@ class ExplainedFault:
 
 
 def explain(
-    fault: ConfigFault, spec: FloePluginSpec, schema: Mapping[str, Any] | None = None
+    fault: ConfigFault,
+    spec: FloePluginSpec,
+    schema: Mapping[str, Any] | None = None,
+    hidden: Iterable[Hidden] = (),
 ) -> ExplainedFault:
-    """Explain a fault in the configuration of `spec`; the plugin's JSON schema shows what was meant."""
+    """Explain a fault in the configuration of `spec`; the plugin's JSON schema shows what was meant.
+
+    Entries of spec.configFrom that are hidden whole are not to blame.
+    """
     keys = tuple(fault.field.split(".")) if fault.field else ()
-    part = _part(fault, keys, spec)
+    part = _part(fault, keys, spec, {each.entry for each in hidden})
     known = _field_names(schema or {}, keys[:-1]) if fault.type == UNKNOWN_FIELD else []
     meant = "".join(get_close_matches(keys[-1], known, n=1)) if keys else ""
-    secrets = _secrets(fault, part, meant)
-    mend = _mend(fault, part, meant, known, secrets)
+    secrets = _secrets(fault, part, meant, spec)
+    mend = _mend(fault, part, meant, known, secrets, spec)
     return ExplainedFault(fault.type, keys, part, _rule(fault), meant, mend, secrets)
 
 
@@ -117,21 +134,43 @@ def has(value: Any, keys: Sequence[str]) -> bool:
     return False
 
 
-def _part(fault: ConfigFault, keys: tuple[str, ...], spec: FloePluginSpec) -> tuple[str | int, ...]:
+def _part(
+    fault: ConfigFault, keys: tuple[str, ...], spec: FloePluginSpec, hidden: Collection[int]
+) -> tuple[str | int, ...]:
     """Return the part at fault; for a missing field, spec.config, where people look first."""
-    sources = spec.config_from
-    if fault.type == MISSING or not sources or (has(spec.config, keys) if keys else spec.config):
+    sources = {index: source for index, source in enumerate(spec.config_from) if index not in hidden}
+    if fault.type == MISSING or not sources:
         return _CONFIG
-    if keys:
-        for index, source in reversed(list(enumerate(sources))):
-            if source.path is not None and _related(keys_of(source.path), keys):
-                return (*_CONFIG_FROM, index)
-    roots = [index for index, source in enumerate(sources) if source.path is None]
+    if fault.type == UNKNOWN_FIELD and keys[-1:] == ("*",) and not _has_odd_key(spec.config, keys[:-1]):
+        return _one_of([at for at, source in sources.items() if source.path is None and _is_secret(source)])
+    if has(spec.config, keys) if keys else spec.config:
+        return _CONFIG
     if not keys:
-        roots = list(range(len(sources)))
-    elif not roots or has(spec.config, keys[:1]):
+        return _one_of(sources)
+    for index, source in reversed(sources.items()):
+        if source.path is not None and _related(keys_of(source.path), keys):
+            return (*_CONFIG_FROM, index)
+    roots = [index for index, source in sources.items() if source.path is None]
+    return _CONFIG if has(spec.config, keys[:1]) else _one_of(roots)
+
+
+def _one_of(entries: Collection[int]) -> tuple[str | int, ...]:
+    """Return the part for one of these entries: spec.config for none, spec.configFrom for several."""
+    if not entries:
         return _CONFIG
-    return (*_CONFIG_FROM, roots[0]) if len(roots) == 1 else _CONFIG_FROM
+    return (*_CONFIG_FROM, *entries) if len(entries) == 1 else _CONFIG_FROM
+
+
+def _has_odd_key(value: Any, keys: Sequence[str]) -> bool:
+    """Return True if a mapping at a path has a key that is never shown, because it looks like no name."""
+    if keys and isinstance(value, Mapping | list):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        return any(_has_odd_key(item, keys[1:]) for key, item in items if keys[0] in ("*", str(key)))
+    return isinstance(value, Mapping) and not all(map(_SHOWN_NAME.fullmatch, value))
+
+
+def _is_secret(source: ConfigSource) -> bool:
+    return source.secret_key_ref is not None
 
 
 def _related(path: Sequence[str], keys: Sequence[str]) -> bool:
@@ -152,15 +191,23 @@ def _rule(fault: ConfigFault) -> str:
     return said if said[1:2].isupper() else f"{said[0].lower()}{said[1:]}"
 
 
-def _secrets(fault: ConfigFault, part: tuple[str | int, ...], meant: str) -> tuple[str, ...]:
-    """Return the secret fields that whoever fixes the fault might give in plain text."""
-    if fault.type == UNKNOWN_FIELD:
-        parent, _, _ = fault.field.rpartition(".")
-        wanted = f"{parent}.{meant}" if parent else meant
-        return (
-            tuple(field for field in fault.secrets if f"{field}.".startswith(f"{wanted}.")) if meant else ()
-        )
-    return fault.secrets if part == _CONFIG else ()
+def _secrets(
+    fault: ConfigFault, part: tuple[str | int, ...], meant: str, spec: FloePluginSpec
+) -> tuple[str, ...]:
+    """Return the secret fields that are given in plain text, or might be by whoever fixes the fault."""
+    if fault.type != UNKNOWN_FIELD:
+        return fault.secrets if part == _CONFIG else ()
+    source = _source(part, spec)
+    if not meant or (source is not None and _is_secret(source)):
+        return ()
+    parent, _, _ = fault.field.rpartition(".")
+    wanted = f"{parent}.{meant}" if parent else meant
+    return tuple(field for field in fault.secrets if f"{field}.".startswith(f"{wanted}."))
+
+
+def _source(part: tuple[str | int, ...], spec: FloePluginSpec) -> ConfigSource | None:
+    index = part[-1]
+    return spec.config_from[index] if isinstance(index, int) else None
 
 
 def _mend(
@@ -169,17 +216,41 @@ def _mend(
     meant: str,
     known: Sequence[str],
     secrets: tuple[str, ...],
+    spec: FloePluginSpec,
 ) -> str:
-    if fault.type == PLAINTEXT_SECRET:
-        return rotate([fault.field])
-    if fault.type == UNKNOWN_FIELD:
-        return _mend_of_unknown(meant, known, secrets)
-    itself = secrets == (fault.field,)
-    if fault.type == MISSING:
-        return set_all([] if itself else ["it"], secrets)
+    match fault.type:
+        case "plaintext_secret":
+            return rotate([fault.field])
+        case "extra_forbidden":
+            return _mend_of_unknown(meant, known, secrets)
+        case "missing":
+            return _mend_of_missing(fault.field, secrets, spec)
     if secrets:
+        itself = secrets == (fault.field,)
         return by_secret(secrets) if itself else f"correct it, and {by_secret(secrets, its=True)}"
+    source = _source(part, spec)
+    if source is not None and source.path is not None and fault.type.endswith("_type"):
+        return _mend_of_shape(fault, source.path, part)
     return "correct it" if part == _CONFIG else f"correct {what(part)}"
+
+
+def _mend_of_missing(field: str, secrets: tuple[str, ...], spec: FloePluginSpec) -> str:
+    for index, source in enumerate(spec.config_from):
+        if source.path is not None and ".".join(keys_of(source.path)) == field:
+            return (
+                f"create what spec.configFrom[{index}] refers to"  # which is optional, or it would not lack
+            )
+    return set_all([] if secrets == (field,) else ["it"], secrets)
+
+
+def _mend_of_shape(fault: ConfigFault, path: str, part: tuple[str | int, ...]) -> str:
+    """Return how to fix a value of a wrong type that comes from an entry with a path, which gives text."""
+    keys = keys_of(path)
+    if len(keys) > len(fault.field.split(".")):
+        return f"end the path of {dotted(part)} at it"
+    if fault.type in _CONTAINERS:
+        return f"extend the path of {dotted(part)}, or leave it out and make the content a YAML mapping"
+    return f"correct {what(part)}"
 
 
 def _mend_of_unknown(meant: str, known: Sequence[str], secrets: Sequence[str]) -> str:

@@ -9,12 +9,14 @@ import re
 from collections.abc import Sequence
 
 from floe_operator.rules.conditions import bounded
+from floe_operator.rules.resource import PATH_PATTERN
 from floe_operator.rules.sentences import dotted, listing
 
 SET_IT = "set it in spec.config or through spec.configFrom"
 _MOST_PATHS = 3
 _SHOWN_BYTES = 96
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INDEX = re.compile(r"[0-9]{1,4}")
+_IS_PATH = re.compile(PATH_PATTERN.removesuffix("$"))
 
 
 def set_all(plain: Sequence[str], secrets: Sequence[str]) -> str:
@@ -39,20 +41,22 @@ def rotate(secrets: Sequence[str]) -> str:
 
 
 def _named(fields: Sequence[str]) -> str:
-    return listing((bounded(field, _SHOWN_BYTES) for field in fields), most=_MOST_PATHS)
+    return listing((bounded(_shown(field), _SHOWN_BYTES) for field in fields), most=_MOST_PATHS)
 
 
 def _refer(secrets: Sequence[str]) -> str:
     """Return how to refer to a Secret; the keys of some mappings cannot stand in a path."""
-    paths = [_path(field) for field in secrets]
-    if not paths or None in paths:
-        return "refer to it by spec.configFrom"
-    return f"refer to it by spec.configFrom, path: {_named([str(path) for path in paths])}"
+    refer = "refer to it by spec.configFrom"
+    if not secrets or not all(map(_IS_PATH.fullmatch, map(_shown, secrets))):
+        return refer
+    place = ", with null in its place in spec.config" if any(map(_is_item, secrets)) else ""
+    return f"{refer}, path: {_named(secrets)}{place}"
 
 
-def _path(field: str) -> str | None:
-    """Return a dotted path as the `path` of an entry of spec.configFrom, or None if it cannot be one."""
-    steps = [int(step) if step.isdecimal() else step for step in field.split(".")]
-    names = [step for step in steps if isinstance(step, str)]
-    usable = isinstance(steps[0], str) and all(map(_IDENTIFIER.fullmatch, names))
-    return dotted(steps) if usable else None
+def _shown(field: str) -> str:
+    """Return a dotted path as the `path` of an entry of spec.configFrom."""
+    return dotted([int(step) if _INDEX.fullmatch(step) else step for step in field.split(".")])
+
+
+def _is_item(field: str) -> bool:
+    return bool(_INDEX.fullmatch(field.rpartition(".")[2]))

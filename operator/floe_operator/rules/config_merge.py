@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from floe_operator.rules.config_layers import Conflict, Layers
-from floe_operator.rules.config_paths import Steps, leads_into_list, steps_of
+from floe_operator.rules.config_layers import Layers
+from floe_operator.rules.config_paths import Steps, leads_into_list, steps_of, with_place
 from floe_operator.rules.facts import ConfigSourceFault, Hidden
+from floe_operator.rules.path_conflicts import path_conflict
 from floe_operator.rules.plain_yaml import NotPlain, parse_mapping
 from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 from floe_operator.rules.sentences import dotted
@@ -59,7 +60,10 @@ class ResolvedConfig:
 
     config: dict[str, Any] = field(repr=False)
     plain: dict[str, Any] = field(repr=False)
-    """The part that is readable in plain text: in spec.config or in a ConfigMap."""
+    """The part that is readable in plain text: in spec.config or in a ConfigMap.
+
+    What a Secret gives at a path is null in it: the path is in the manifest.
+    """
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Every scalar that came from a Secret, as text; each must be scrubbed from what the plugin says."""
     from_config_maps: tuple[str, ...] = field(default=(), repr=False)
@@ -121,14 +125,14 @@ def resolve(
     for given in into_lists:
         conflict = layers.put(given.steps, given.value, given.entry)
         if conflict is not None and given.entry not in uncertain:
-            return _path_conflict(given, conflict, spec)
+            return path_conflict(given.entry, given.steps, conflict, spec)
         if not given.is_secret:
             # The list itself may come from a Secret.
             plain.put(given.steps, given.value, given.entry, forced=True)
     hidden = tuple(_hidden(layers, spec))
     return ResolvedConfig(
         layers.config,
-        plain.config,
+        _with_places(plain.config, spec),
         tuple(dict.fromkeys(secrets)),
         tuple(dict.fromkeys(from_config_maps)),
         hidden,
@@ -199,32 +203,12 @@ def _hidden(layers: Layers, spec: FloePluginSpec) -> Iterator[Hidden]:
         yield Hidden(entry, by, place)
 
 
-def _path_conflict(given: _Given, conflict: Conflict, spec: FloePluginSpec) -> ConfigSourceFault:
-    """Return the fault of a path into a list that is not there as the path needs it."""
-    path, place = dotted(given.steps), dotted(conflict.place)
-    match conflict.lacks:
-        case "anything":
-            wrong = f"path {path} needs a list at {place}, where nothing is"
-            mend = "correct the path, or give the list in spec.config"
-        case "a list":
-            wrong = f"path {path} needs a list at {place}, which is not a list"
-            mend = "correct the path, or make it one"
-        case "a mapping":
-            wrong = f"path {path} leads through {place}, which is not a mapping"
-            mend = "correct the path, or make it one"
-        case "items":
-            wanted = "1 item" if conflict.wanted == 1 else f"{conflict.wanted} items"
-            wrong = f"path {path} needs {wanted} at {place}, which has {_has_items(conflict, spec)}"
-            mend = "correct the path, or add what is missing"
-    return ConfigSourceFault("PathConflict", f"{wrong}; {mend}", given.entry)
-
-
-def _has_items(conflict: Conflict, spec: FloePluginSpec) -> str:
-    """Return how many items a list has, unless a Secret gave it: its length is as secret as its values."""
-    of_entry = spec.config_from[conflict.rank : conflict.rank + 1]
-    if any(source.secret_key_ref is not None for source in of_entry):
-        return "fewer"
-    return str(conflict.items or "none")
+def _with_places(plain: dict[str, Any], spec: FloePluginSpec) -> dict[str, Any]:
+    """Return the plain part with a null for what a Secret gives at a path: that path is in the manifest."""
+    for source in spec.config_from:
+        if source.secret_key_ref is not None and source.path is not None:
+            plain = with_place(plain, steps_of(source.path))
+    return plain
 
 
 def _content(source: ConfigSource, contents: Contents, entry: int) -> bytes | ConfigSourceFault | None:
@@ -260,7 +244,7 @@ def _value(source: ConfigSource, content: bytes, entry: int) -> dict[str, Any] |
     """
     stored = f"the key {source_key(source)} of {source_object(source)}"
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode().lstrip("\ufeff")
     except UnicodeDecodeError:
         mend = "; store it as text"
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

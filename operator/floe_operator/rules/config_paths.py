@@ -44,6 +44,23 @@ def gives(value: object, steps: Steps) -> bool:
     return value is not None or not isinstance(steps[-1], int)
 
 
+def with_place(value: object, steps: Steps) -> Any:
+    """Return a value that has something at a path: null where nothing was, unless the path cannot go on."""
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, int) and (value is None or isinstance(value, list)):
+        items = list(value or ())
+        items += [None] * (step + 1 - len(items))
+        items[step] = with_place(items[step], rest)
+        return items
+    if isinstance(step, str) and (value is None or isinstance(value, Mapping)):
+        mapping = dict(value or {})
+        mapping[step] = with_place(mapping.get(step), rest)
+        return mapping
+    return value
+
+
 def with_value(value: object, steps: Steps, leaf: object) -> Any:
     """Return a value with `leaf` at a path; nothing in the given value is changed.
 

@@ -45,9 +45,9 @@ def config_sentence(
         case "ConfigRequired":
             return _config_required(verdict.faults, spec)
         case "ValidationFailed":
-            return _and_hidden(*_validation_failed(verdict.faults, spec, schema), hidden)
+            return _and_hidden(*_validation_failed(verdict.faults, spec, schema, hidden), hidden)
         case "PlaintextSecret":
-            return _and_hidden(*_plaintext_secret(verdict.faults, spec), hidden)
+            return _and_hidden(*_plaintext_secret(verdict.faults, spec, hidden), hidden)
         case "ConfigNotAccepted":
             return _config_not_accepted(spec)
         case "SchemaFailed":
@@ -100,13 +100,13 @@ def _and_hidden(wrong: str, mend: str, hidden: Sequence[Hidden]) -> str:
 
 
 def _validation_failed(
-    faults: Sequence[ConfigFault], spec: FloePluginSpec, schema: _Schema
+    faults: Sequence[ConfigFault], spec: FloePluginSpec, schema: _Schema, hidden: Sequence[Hidden]
 ) -> tuple[str, str]:
     """Return the first faults, each with its place, and how to fix them all."""
     if not faults:
         return "The configuration does not match the plugin's schema", "correct spec.config"
     named = [fault for fault in faults if fault.type != _MORE] or list(faults)
-    explained = [explain(fault, spec, schema) for fault in named]
+    explained = [explain(fault, spec, schema, hidden) for fault in named]
     if len(faults) == 1:
         return explained[0].said_of(explained[0].place), explained[0].mend
     more = " and many more" if len(named) < len(faults) else ""
@@ -126,6 +126,10 @@ def _mend(faults: Sequence[ExplainedFault]) -> str:
     mend = f"correct {parts}"
     if all(fault.type == UNKNOWN_FIELD for fault in faults):
         mend = f"correct the names, or remove them from {parts}"
+    if exposed := [fault for fault in faults if fault.type == UNKNOWN_FIELD and fault.secrets]:
+        others = any(fault.type != MISSING and fault not in exposed for fault in faults)
+        remove = f"remove {listing(fault.place for fault in exposed)}: {rotate(_secrets(faults))}"
+        return f"{mend}, and {remove}" if others else remove
     secrets = _secrets(faults)
     return f"{mend}, and {by_secret(secrets, its=True)}" if secrets else mend
 
@@ -138,9 +142,11 @@ def _secrets(faults: Sequence[ExplainedFault]) -> list[str]:
     return list(dict.fromkeys(secret for fault in faults for secret in fault.secrets))
 
 
-def _plaintext_secret(faults: Sequence[ConfigFault], spec: FloePluginSpec) -> tuple[str, str]:
+def _plaintext_secret(
+    faults: Sequence[ConfigFault], spec: FloePluginSpec, hidden: Sequence[Hidden]
+) -> tuple[str, str]:
     """Return which secrets are in plain text, and the fix: everyone who can read the manifest knows them."""
-    secrets = [explain(fault, spec) for fault in faults if fault.type == PLAINTEXT_SECRET]
+    secrets = [explain(fault, spec, None, hidden) for fault in faults if fault.type == PLAINTEXT_SECRET]
     if len(secrets) == 1:
         return secrets[0].said_of(secrets[0].place), secrets[0].mend
     places = listing(secret.place for secret in secrets) or "Values of spec.config"

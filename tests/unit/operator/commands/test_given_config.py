@@ -71,7 +71,7 @@ def test_with_an_unknown_mapping_at_the_root_no_field_is_certainly_missing(
 
 def test_the_mappings_on_the_way_to_an_unknown_value_exist() -> None:
     found = given({**SECRET, "path": "a.b.c"}, x=1)
-    assert (found.config, found.plain) == ({"a": {"b": {}}, "x": 1}, {"x": 1})
+    assert (found.config, found.plain) == ({"a": {"b": {}}, "x": 1}, {"x": 1, "a": {"b": {"c": None}}})
 
 
 def test_a_value_in_spec_config_at_an_unknown_path_counts() -> None:
@@ -93,7 +93,7 @@ def test_a_fault_at_an_unknown_value_in_a_list_is_not_certain(field: str, kind: 
     found = given({**SECRET, "path": "feeds[1].auth.token"}, feeds=[{}, {"url": "u"}])
     assert found.config == {"feeds": [{}, {"url": "u", "auth": {}}]}
     assert found.shape == {"feeds": [{}, {"url": "u", "auth": {"token": "{}"}}]}
-    assert found.plain == {"feeds": [{}, {"url": "u"}]}
+    assert found.plain == {"feeds": [{}, {"url": "u", "auth": {"token": None}}]}
     assert found.is_certain(fault(field, kind)) is stands
 
 

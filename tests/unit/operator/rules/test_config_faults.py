@@ -8,6 +8,7 @@ import pytest
 
 from floe_core.host.protocol import ConfigFault
 from floe_operator.rules.config_faults import ExplainedFault, explain
+from floe_operator.rules.facts import Hidden
 from floe_operator.rules.resource import FloePluginSpec
 
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
@@ -31,12 +32,14 @@ def explained(
     *,
     sources: tuple[dict[str, Any], ...] = (),
     config: dict[str, Any] | None = None,
+    hidden: tuple[int, ...] = (),
     **more: Any,
 ) -> ExplainedFault:
     spec = FloePluginSpec.model_validate(
         {"type": "dbt", "name": "a", "config": config, "configFrom": list(sources)}
     )
-    return explain(ConfigFault(field=field, message=message, type=kind, **more), spec, SCHEMA)
+    no_effect = [Hidden(entry, (None,)) for entry in hidden]
+    return explain(ConfigFault(field=field, message=message, type=kind, **more), spec, SCHEMA, no_effect)
 
 
 def at(path: str) -> dict[str, Any]:
@@ -109,8 +112,8 @@ def test_a_missing_field_is_placed_in_spec_config() -> None:
         ),
         (
             "value_error",
-            "Input does not satisfy one of the plugin's own rules",
-            "X does not satisfy one of the plugin's own rules",
+            "Input does not satisfy a rule of the plugin",
+            "X does not satisfy a rule of the plugin",
         ),
         ("too_deep", "Input is nested deeper than 64 levels", "X is nested deeper than 64 levels"),
         ("invalid_key", "Keys should be strings", "X: keys should be strings"),
@@ -166,6 +169,24 @@ BY_SECRET = "put it into a Secret and refer to it by spec.configFrom"
         ("token", "missing", ["token"], f"{BY_SECRET}, path: token"),
         ("pool.password", "missing", ["pool.password"], f"{BY_SECRET}, path: pool.password"),
         ("pools.0.password", "missing", ["pools.0.password"], f"{BY_SECRET}, path: pools[0].password"),
+        (
+            "tokens",
+            "missing",
+            ["tokens.0"],
+            (
+                "set it in spec.config, and put tokens[0] into a Secret and refer to it by spec.configFrom, "
+                "path: tokens[0], with null in its place in spec.config"
+            ),
+        ),
+        (
+            "pools",
+            "too_short",
+            ["pools.2.password"],
+            (
+                "correct it, and put pools[2].password into a Secret and refer to it by spec.configFrom, "
+                "path: pools[2].password"
+            ),
+        ),
         ("by_name.*.password", "missing", ["by_name.*.password"], BY_SECRET),
         ("api-token", "missing", ["api-token"], BY_SECRET),
         (
@@ -254,3 +275,63 @@ def test_a_missing_secret_has_no_place_in_spec_config() -> None:
 def test_what_a_validator_said_follows_the_rule(text: str, clause: str) -> None:
     fault = explained("bucket", message="Input does not satisfy the rule", plugin_text=text)
     assert fault.said_of("X") == clause
+
+
+@pytest.mark.parametrize(
+    ("field", "sources", "config", "place", "mend"),
+    [
+        (
+            "bukket",
+            (at("bukket"),),
+            {"pool": {}},
+            "bukket (from spec.configFrom[0])",
+            "did you mean bucket?",
+        ),
+        ("*", (SECRET,), {"bucket": "x"}, "* (from spec.configFrom[0])", None),
+        (
+            "pool.*",
+            (SETTINGS, SECRET, at("a")),
+            {"pool": {"size": 1}},
+            "pool.* (from spec.configFrom[1])",
+            None,
+        ),
+        ("*", (SECRET, SECRET), {"bucket": "x"}, "* (from spec.configFrom)", None),
+        ("*", (SETTINGS,), {"bucket": "x"}, "spec.config.*", None),
+        ("*", (SECRET,), {"my bucket": "x"}, "spec.config.*", None),
+        ("pools.0.*", (SECRET,), {"pools": [{"a b": 1}]}, "spec.config.pools.0.*", None),
+    ],
+)
+def test_an_unknown_name_is_blamed_on_whoever_gave_it(
+    field: str, sources: tuple[dict[str, Any], ...], config: dict[str, Any], place: str, mend: str | None
+) -> None:
+    schema_secrets = ["bucket", "pool.password"]
+    fault = explained(field, "extra_forbidden", sources=sources, config=config, secrets=schema_secrets)
+    assert fault.place == place
+    assert mend is None or fault.mend == mend
+
+
+def test_an_entry_without_effect_is_not_to_blame() -> None:
+    first = explained("bucket", "string_type", sources=(at("bucket"), SETTINGS))
+    assert first.part == ("spec", "configFrom", 0)
+    second = explained("bucket", "string_type", sources=(at("bucket"), SETTINGS), hidden=(0,))
+    assert second.part == ("spec", "configFrom", 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "path", "mend"),
+    [
+        ("pool.password", "missing", "pool.password", "create what spec.configFrom[0] refers to"),
+        ("bucket", "string_type", "bucket.name", "end the path of spec.configFrom[0] at it"),
+        (
+            "pool",
+            "model_type",
+            "pool",
+            "extend the path of spec.configFrom[0], or leave it out and make the content a YAML mapping",
+        ),
+        ("max_attempts", "int_parsing", "max_attempts", "correct what spec.configFrom[0] refers to"),
+    ],
+)
+def test_what_no_content_of_the_source_can_mend_is_mended_in_the_entry(
+    field: str, kind: str, path: str, mend: str
+) -> None:
+    assert explained(field, kind, sources=(at(path),), secrets=[field]).mend == mend

@@ -78,9 +78,9 @@ MERGED: dict[str, tuple[ResolvedConfig | ConfigSourceFault, dict[str, Any]]] = {
         {"a": "pass"},
     ),
     "nor of the YAML": (resolved(secret(), s={"k": b"\xef\xbb\xbfa: 1"}), {"a": 1}),
-    "only the first mark is taken off": (
+    "only marks at the start are taken off": (
         resolved(secret(path="a"), s={"k": b"\xef\xbb\xbf\xef\xbb\xbfp\xef\xbb\xbf"}),
-        {"a": "\ufeffp\ufeff"},
+        {"a": "p\ufeff"},
     ),
     "root YAML gives types": (resolved(config_map(), m={"k": b"a: 007\nb: yes"}), {"a": 7, "b": True}),
     "a later mapping overrides a scalar at the root": (
@@ -160,7 +160,7 @@ def test_the_total_size_of_all_sources_is_bounded() -> None:
     assert (outcome.reason, outcome.entry) == ("NotAMapping", 2)
 
 
-def test_values_from_a_secret_are_known_as_secrets_and_are_not_plain() -> None:
+def test_values_from_a_secret_are_known_as_secrets_and_only_their_paths_are_plain() -> None:
     outcome = resolved(
         secret(),
         secret("p", "login.password"),
@@ -171,7 +171,7 @@ def test_values_from_a_secret_are_known_as_secrets_and_are_not_plain() -> None:
     )
     assert isinstance(outcome, ResolvedConfig)
     assert set(outcome.secrets) == {"t0ken", "8080", "1.5", "pass"}
-    assert outcome.plain == {"mode": "fast", "login": {"user": "ada"}}
+    assert outcome.plain == {"mode": "fast", "login": {"user": "ada", "password": None}}
 
 
 def test_a_secret_is_known_without_the_byte_order_mark_before_it() -> None:
@@ -313,15 +313,24 @@ NO_LIST = {
     ),
     "an empty list": (
         resolved(config_map(), secret(path="a[0]"), m={"k": b"a: []"}, s={"k": value}),
-        "path a[0] needs 1 item at a, which has none; correct the path, or add what is missing",
+        (
+            "path a[0] needs 1 item at a, which has none; "
+            "correct the path, or add what is missing (null keeps the place of an item)"
+        ),
     ),
     "a list in a list": (
         resolved(secret(path="a[0][1]"), config={"a": [[1]]}, s={"k": value}),
-        "path a[0][1] needs 2 items at a[0], which has 1; correct the path, or add what is missing",
+        (
+            "path a[0][1] needs 2 items at a[0], which has 1; "
+            "correct the path, or add what is missing (null keeps the place of an item)"
+        ),
     ),
     "a list in a Secret, whose length is not told": (
         resolved(secret("l"), secret(path="a[4]"), s={"k": value, "l": b"a: [" + value + b"]"}),
-        "path a[4] needs 5 items at a, which has fewer; correct the path, or add what is missing",
+        (
+            "path a[4] needs 5 items at a, which has fewer; "
+            "correct the path, or add what is missing (null keeps the place of an item)"
+        ),
     ),
     "an item that is no mapping": (
         resolved(secret(path="a[0].b"), config={"a": [CANARY]}, s={"k": value}),
@@ -358,7 +367,7 @@ def test_a_list_is_plain_without_the_secrets_in_its_items() -> None:
         m={"k": b"fast"},
     )
     assert isinstance(outcome, ResolvedConfig)
-    assert outcome.plain == {"feeds": [{"url": "a"}, {"url": "b", "auth": {}, "mode": "fast"}]}
+    assert outcome.plain == {"feeds": [{"url": "a"}, {"url": "b", "auth": {"token": None}, "mode": "fast"}]}
     assert outcome.secrets == ("t0ken",)
 
 
@@ -397,7 +406,7 @@ def test_putting_values_into_the_lists_of_spec_config_does_not_change_it() -> No
         "x": {"y": [{"z": "s"}]},
     }
     assert isinstance(outcome, ResolvedConfig)
-    assert outcome.plain == {"a": [{"b": [{"c": {}}], "e": "m"}], "x": {"y": [{}]}}
+    assert outcome.plain == {"a": [{"b": [{"c": {"d": None}}], "e": "m"}], "x": {"y": [{"z": None}]}}
     assert own == before
 
 
