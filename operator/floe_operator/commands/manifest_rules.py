@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _HINTS = {
-    "metadata.name": "join spec.type and spec.name with a hyphen",
+    "metadata.name": "write spec.type, a hyphen and spec.name, in lower case",
     "metadata.namespace": "use lower case letters, digits and '-', at most 63 characters",
     "metadata.labels": "use letters, digits, '-', '_' and '.', at most 63 characters",
     "metadata.annotations": "use annotation keys that Kubernetes accepts",

@@ -64,7 +64,7 @@ def _cel_rules(schema: Any) -> Iterator[Mapping[str, str]]:
 def test_the_names_of_an_object_and_its_plugin_are_judged_together() -> None:
     found = judged(plugin("compute", "Duck_DB", called="compute-Duck_DB"))
     assert {finding.path: finding.message.rpartition("; ")[2] for finding in found} == {
-        "metadata.name": "join spec.type and spec.name with a hyphen",
+        "metadata.name": "write spec.type, a hyphen and spec.name, in lower case",
         "spec.name": "write duck-db",
     }
 
