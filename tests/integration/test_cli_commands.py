@@ -369,12 +369,16 @@ def test_an_unknown_field_from_a_config_map_gets_a_suggestion(cli: Any) -> None:
 
 def test_a_source_without_effect_is_a_warning_and_no_finding(cli: Any) -> None:
     text = manifest("compute/duckdb", f"config: {{path: a}}, configFrom: [{{{FROM_SECRET}, path: path}}]")
-    outcome = cli("validate", "-f", "-", "--output", "json", stdin=text)
-    assert (outcome.returncode, json.loads(outcome.stdout)["findings"]) == (0, [])
+    outcome = cli("validate", "-f", "-", stdin=text)
+    assert (outcome.returncode, outcome.stdout) == (0, "")
     assert (
         "warning: <stdin>:5: document 1, compute-duckdb: "
         "spec.configFrom[0] has no effect: spec.config.path replaces it\n"
     ) in outcome.stderr
+    answer = json.loads(cli("validate", "-f", "-", "-o", "json", stdin=text).stdout)
+    assert (answer["valid"], [each["rule"] for each in answer["warnings"]]) == (True, ["HasNoEffect"])
+    annotations = cli("validate", "-f", "-", "-o", "github", stdin=text).stdout
+    assert annotations.startswith("::warning file=<stdin>,line=5,title=HasNoEffect::")
 
 
 def test_a_secret_for_a_field_that_the_items_of_a_list_do_not_have_is_found(cli: Any) -> None:

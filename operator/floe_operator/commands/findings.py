@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, order=True)
@@ -56,43 +57,46 @@ def as_text(findings: Sequence[Finding]) -> str:
     return "\n".join(_line(finding) for finding in findings)
 
 
-def as_warning(place: Place, message: str) -> str:
-    """Return one line about something that is no fault."""
-    return _visible(f"{_where(place)}: {_about(place)}: {message}")
+def as_warning(warning: Finding) -> str:
+    """Return one line about something that is no fault; the message names the part of the object."""
+    return _visible(f"{_where(warning.place)}: {_about(warning.place)}: {warning.message}")
 
 
-def as_json(findings: Sequence[Finding], tally: Tally) -> str:
+def as_json(findings: Sequence[Finding], tally: Tally, warnings: Sequence[Finding] = ()) -> str:
     """Return one JSON object, for programs."""
     return json.dumps(
         {
             "valid": not findings,
             "files": tally.files,
             "plugins": tally.plugins,
-            "findings": [
-                {
-                    "file": finding.place.file,
-                    "document": finding.place.document,
-                    "line": finding.place.line,
-                    "namespace": finding.place.namespace,
-                    "name": finding.place.name,
-                    "path": finding.path,
-                    "rule": finding.rule,
-                    "message": finding.message,
-                }
-                for finding in findings
-            ],
+            "findings": [_as_object(finding) for finding in findings],
+            "warnings": [_as_object(warning) for warning in warnings],
         },
         indent=2,
         ensure_ascii=False,
     )
 
 
-def as_github(findings: Sequence[Finding]) -> str:
+def _as_object(finding: Finding) -> dict[str, object]:
+    return {
+        "file": finding.place.file,
+        "document": finding.place.document,
+        "line": finding.place.line,
+        "namespace": finding.place.namespace,
+        "name": finding.place.name,
+        "path": finding.path,
+        "rule": finding.rule,
+        "message": finding.message,
+    }
+
+
+def as_github(findings: Sequence[Finding], warnings: Sequence[Finding] = ()) -> str:
     """Return workflow commands, which GitHub shows beside the line.
 
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
     """
-    return "\n".join(_annotation(finding) for finding in findings)
+    errors = [_annotation("error", finding) for finding in findings]
+    return "\n".join([*errors, *(_annotation("warning", warning) for warning in warnings)])
 
 
 def _line(finding: Finding) -> str:
@@ -122,11 +126,11 @@ def _what(finding: Finding) -> str:
     return ": ".join(filter(None, (_about(finding.place), finding.path, finding.message)))
 
 
-def _annotation(finding: Finding) -> str:
+def _annotation(level: Literal["error", "warning"], finding: Finding) -> str:
     place = finding.place
     properties = {"file": place.file, "line": str(place.line or 1), "title": finding.rule}
     shown = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::error {shown}::{_data(_what(finding))}"
+    return f"::{level} {shown}::{_data(_what(finding))}"
 
 
 def _data(text: str) -> str:

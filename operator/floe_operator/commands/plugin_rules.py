@@ -16,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from floe_core.host.protocol import ConfigFault, Description, DistributionRef, Verdict
 from floe_core.plugin_types import PluginId
 from floe_core.version_compat import FLOE_PLUGIN_API_MIN_VERSION, FLOE_PLUGIN_API_VERSION
-from floe_operator.commands.findings import Finding, as_warning
+from floe_operator.commands.findings import Finding
 from floe_operator.commands.given_config import ConfigMaps, GivenConfig, given_config, without
 from floe_operator.commands.installed import InstalledPlugins
 from floe_operator.commands.manifests import Document
@@ -37,7 +37,7 @@ class Checked:
     """The findings on one manifest, and warnings about what is no fault, each a line."""
 
     findings: list[Finding]
-    warnings: list[str]
+    warnings: list[Finding]
 
 
 class PluginRules:
@@ -128,8 +128,10 @@ class _Findings:
 
     def hidden(self, given: GivenConfig) -> None:
         for each in given.hidden:
-            place = self._document.place("spec", "configFrom", each.entry)
-            self.checked.warnings.append(as_warning(place, has_no_effect([each])))
+            path = ("spec", "configFrom", each.entry)
+            self.checked.warnings.append(
+                Finding(self._document.place(*path), dotted(path), "HasNoEffect", has_no_effect([each]))
+            )
 
     def source_fault(self, fault: ConfigSourceFault) -> None:
         entry = () if fault.entry is None else (fault.entry,)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from floe_operator.commands.findings import Finding, Tally, as_github, as_json, as_text, in_order
+from floe_operator.commands.findings import Finding, Tally, as_github, as_json, as_text, as_warning, in_order
 from floe_operator.commands.given_config import ConfigMaps, config_maps
 from floe_operator.commands.installed import installed_plugins, warn
 from floe_operator.commands.manifest_rules import is_floe_plugin, manifest_findings
@@ -67,15 +67,19 @@ async def validate(settings: ValidateSettings) -> int:
         wrong = manifest_findings(document)
         findings += wrong
         sound += [] if wrong else [document]
+    warnings: list[Finding] = []
     why = ""
     try:
-        findings += await _plugin_findings(sound, config_maps(read.documents), settings) if sound else []
+        for checked in await _checked(sound, config_maps(read.documents), settings) if sound else []:
+            findings += checked.findings
+            warnings += checked.warnings
     except UsageError as error:
         why = str(error)
     except ScanFailed as error:
         why = f"{error.detail}{_WITHOUT if error.lacks_core else ''}"
     if findings or not why:
-        _answer(in_order(findings), Tally(read.files, len(plugins)), settings.output)
+        tally = Tally(read.files, len(plugins))
+        _answer(in_order(findings), in_order(warnings), tally, settings.output)
     if why:
         return _unchecked(why)
     return 1 if findings else 0
@@ -86,9 +90,9 @@ def _unchecked(why: str) -> int:
     return 2
 
 
-async def _plugin_findings(
+async def _checked(
     plugins: Iterable[Document], known: ConfigMaps, settings: ValidateSettings
-) -> list[Finding]:
+) -> list[Checked]:
     room = asyncio.Semaphore(_AT_ONCE)
     allow_missing = settings.allow_missing_plugins
     async with installed_plugins(settings, need_core=not allow_missing) as installed:
@@ -101,9 +105,7 @@ async def _plugin_findings(
             async with room:
                 return await rules.check(document, FloePluginSpec.model_validate(document.value["spec"]))
 
-        checked = await asyncio.gather(*map(check, plugins))
-        warn(warning for each in checked for warning in each.warnings)
-        return [finding for each in checked for finding in each.findings]
+        return list(await asyncio.gather(*map(check, plugins)))
 
 
 def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
@@ -119,13 +121,14 @@ def _duplicates(plugins: Iterable[Document]) -> Iterator[Finding]:
             yield Finding(document.place("metadata", "name"), "metadata.name", "DuplicateObject", message)
 
 
-def _answer(findings: Sequence[Finding], tally: Tally, output: str) -> None:
+def _answer(findings: Sequence[Finding], warnings: Sequence[Finding], tally: Tally, output: str) -> None:
     match output:
         case "json":
-            answer(as_json(findings, tally), is_json=True)
+            answer(as_json(findings, tally, warnings), is_json=True)
         case "github":
-            _print_lines(as_github(findings))
+            _print_lines(as_github(findings, warnings))
         case _:
+            warn(map(as_warning, warnings))
             _print_lines(as_text(findings))
     if output != "json":
         note(tally.sentence(len(findings)))

@@ -11,6 +11,7 @@ from floe_operator.commands.findings import (
     as_github,
     as_json,
     as_text,
+    as_warning,
     in_order,
 )
 from floe_operator.rules.sentences import dotted
@@ -49,11 +50,18 @@ def test_json_has_every_part_of_a_finding() -> None:
                 "message": "it is not; install it",
             }
         ],
+        "warnings": [],
     }
 
 
 def test_json_without_findings_is_valid() -> None:
-    assert json.loads(as_json([], Tally(1, 1))) == {"valid": True, "files": 1, "plugins": 1, "findings": []}
+    assert json.loads(as_json([], Tally(1, 1))) == {
+        "valid": True,
+        "files": 1,
+        "plugins": 1,
+        "findings": [],
+        "warnings": [],
+    }
 
 
 def test_github_gets_a_workflow_command_for_each_finding() -> None:
@@ -61,6 +69,19 @@ def test_github_gets_a_workflow_command_for_each_finding() -> None:
         "::error file=apps/a.yaml,line=7,title=NotInstalled::"
         "document 2, floe/dbt-a: spec.name: it is not; install it"
     )
+
+
+def test_a_warning_is_none_of_the_findings_in_any_format() -> None:
+    place = Place("a.yaml", 1, 5, "", "dbt-a")
+    warning = Finding(place, "spec.configFrom[0]", "HasNoEffect", "spec.configFrom[0] has no effect")
+    assert as_warning(warning) == "a.yaml:5: document 1, dbt-a: spec.configFrom[0] has no effect"
+    assert as_github([], [warning]) == (
+        "::warning file=a.yaml,line=5,title=HasNoEffect::"
+        "document 1, dbt-a: spec.configFrom[0]: spec.configFrom[0] has no effect"
+    )
+    answer = json.loads(as_json([], Tally(1, 1), [warning]))
+    assert (answer["valid"], answer["findings"]) == (True, [])
+    assert [each["rule"] for each in answer["warnings"]] == ["HasNoEffect"]
 
 
 def test_a_workflow_command_cannot_be_broken_out_of() -> None:
