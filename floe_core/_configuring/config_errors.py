@@ -135,11 +135,12 @@ def _message(fault: ErrorDetails) -> tuple[str, str, str]:
         rule = PydanticKnownError(kind, context)  # type: ignore[arg-type]
     except (TypeError, KeyError, ValueError):
         return RULE, text, ""  # a validator's error, although of the same type as one of pydantic's
+    # Unless a validator raised it with a context of its own, the message quotes nothing but the schema.
+    quoted = " ".join(str(value) for name, value in (context or {}).items() if name != "actual_length")
     if kind in _LENGTHS:
-        return _length(context or {}, fault["input"]), "", ""
+        return _length(context or {}, fault["input"]), "", quoted
     if kind in _QUOTES_THE_SCHEMA_ONLY:
-        # Unless a validator raised it, with a context of its own.
-        return rule.message(), "", " ".join(map(str, (context or {}).values()))
+        return rule.message(), "", quoted
     return _SENTENCES.get(kind, f"Input does not satisfy the rule {kind}"), "", ""
 
 

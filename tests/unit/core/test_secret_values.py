@@ -140,13 +140,16 @@ class Chosen(BaseModel):
         raise {
             "known": PydanticKnownError("literal_error", {"expected": secret}),
             "pattern": PydanticKnownError("string_pattern_mismatch", {"pattern": secret}),
+            "length": PydanticKnownError(
+                "too_short", {"field_type": secret, "min_length": 1, "actual_length": 0}
+            ),
             "custom": PydanticCustomError("literal_error", "x", {"expected": f"'{secret}'"}),
             "type": PydanticCustomError(secret, "x"),
             "long": PydanticKnownError("literal_error", {"expected": secret * 500}),
         }[given["form"]]
 
 
-@pytest.mark.parametrize("form", ["known", "pattern", "custom", "type", "long"])
+@pytest.mark.parametrize("form", ["known", "pattern", "length", "custom", "type", "long"])
 def test_an_error_of_pydantics_types_can_hold_a_secret_too(form: str) -> None:
     faults = assess(Chosen, {"token": CANARY, "form": form}, plugin=PLUGIN)
     assert isinstance(faults, list)
