@@ -480,3 +480,20 @@ def test_a_plugins_own_description_is_cut_to_the_limits_of_the_crd() -> None:
     assert status.dependencies is not None
     assert len(status.dependencies) == 32
     assert {len(one) for one in status.dependencies} <= set(range(129))
+
+
+def test_a_misspelt_secret_in_plain_text_is_removed_and_rotated_and_not_renamed() -> None:
+    faults = (
+        ConfigFault(field="token", message="Field required", type="missing", secrets=("token",)),
+        ConfigFault(field="tokken", message="", type="extra_forbidden", secrets=("token",)),
+    )
+    status = judged(
+        spec=spec(config={"tokken": "x"}),
+        config=Verdict(reason="ValidationFailed", faults=faults),
+        loading=described(config_schema={"properties": {"token": {}}}),
+    )
+    assert condition(status, "ConfigValid").message == (
+        "token is required and spec.config.tokken is not a field of the plugin's schema (did you mean "
+        "token?); remove spec.config.tokken: rotate it, put the new value into a Secret and refer to it by "
+        "spec.configFrom, path: token"
+    )
