@@ -218,19 +218,27 @@ def _fields_of(owner: Any, arguments: tuple[Any, ...]) -> Fields:
         return _fields(fields, owner)
     bound = dict(zip(getattr(owner, "__parameters__", ()), arguments, strict=False))
     hints = {name: _substituted(each, bound) for name, each in _type_hints(owner).items()}
-    if typing_extensions.is_typeddict(owner):
+    if dataclasses.is_dataclass(owner) or typing_extensions.is_typeddict(owner):
         return _fields({name: _field_of(name, each, owner) for name, each in hints.items()}, owner)
     return Fields({name: (each,) for name, each in hints.items()}, tuple(hints))
 
 
 def _field_of(name: str, type_: Any, owner: Any) -> FieldInfo:
-    """Return a key of a TypedDict as a field: its alias is in its annotation, or from its configuration."""
+    """Return a field of which pydantic keeps no record: its alias is its own, or by its class's config."""
     while typing.get_args(type_) and typing.get_origin(type_) in _TRANSPARENT:
         type_ = typing.get_args(type_)[0]
-    field = FieldInfo.from_annotation(type_)
+    default = getattr(getattr(owner, "__dataclass_fields__", {}).get(name), "default", None)
+    if isinstance(default, FieldInfo):
+        field = FieldInfo.from_annotated_attribute(type_, default)
+    else:
+        field = FieldInfo.from_annotation(type_)
     generator = getattr(owner, "__pydantic_config__", {}).get("alias_generator")
-    if field.alias is None and field.validation_alias is None and callable(generator):
-        field.validation_alias = generator(name)
+    if field.alias is None and field.validation_alias is None and generator is not None:
+        if callable(generator):
+            field.validation_alias = generator(name)
+        else:  # an AliasGenerator
+            alias, for_validation, _ = generator.generate_aliases(name)
+            field.validation_alias = for_validation or alias
     return field
 
 

@@ -1,6 +1,6 @@
 """Secrets given in plain text are found wherever the model's types allow them."""
 
-# ruff: noqa: UP007, UP035, UP045  (written as plugin authors write it)
+# ruff: noqa: RUF009, UP007, UP035, UP045  (written as plugin authors write it)
 
 from __future__ import annotations
 
@@ -48,6 +48,14 @@ class Data(Generic[T]):
 
 class Typed(TypedDict):
     password: NotRequired[Annotated[SecretStr, "x"]]
+
+
+@dataclasses.dataclass
+class Renaming:
+    __pydantic_config__ = ConfigDict(alias_generator=to_camel)
+    password: SecretStr = Field(alias="pw")
+    token: Annotated[SecretStr, Field(alias="tok")] = SecretStr("")
+    key_used: SecretStr = SecretStr("")
 
 
 class Aliased(TypedDict):
@@ -110,6 +118,7 @@ CASES: list[tuple[Any, Any, list[str]]] = [
     (Box[SecretStr], {"content": "x"}, ["field.content"]),
     (Box[list[Inner]], {"content": [SECRET]}, ["field.content.0.password"]),
     (Data[SecretStr], {"password": "x", "other": "y"}, ["field.password", "field.other"]),
+    (Renaming, {"pw": "x", "tok": "y", "keyUsed": "z"}, ["field.pw", "field.tok", "field.keyUsed"]),
     (Typed, SECRET, ["field.password"]),
     (Aliased, {"tok": "x", "keyUsed": "y"}, ["field.tok", "field.keyUsed"]),
     (Named, ["user", "x"], ["field.0", "field.1"]),
