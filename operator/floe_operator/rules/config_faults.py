@@ -16,7 +16,7 @@ from typing import Any
 from floe_core.host.protocol import ConfigFault
 from floe_operator.rules.conditions import bounded
 from floe_operator.rules.config_mends import by_secret, rotate, set_all
-from floe_operator.rules.config_paths import keys_of
+from floe_operator.rules.config_paths import keys_of, steps_of
 from floe_operator.rules.facts import Hidden
 from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 from floe_operator.rules.sentences import dotted, listing
@@ -143,12 +143,17 @@ def _part(
         return _CONFIG
     if fault.type == UNKNOWN_FIELD and keys[-1:] == ("*",) and not _has_odd_key(spec.config, keys[:-1]):
         return _one_of([at for at, source in sources.items() if source.path is None and _is_secret(source)])
-    if has(spec.config, keys) if keys else spec.config:
-        return _CONFIG
     if not keys:
-        return _one_of(sources)
-    for index, source in reversed(sources.items()):
-        if source.path is not None and _related(keys_of(source.path), keys):
+        return _CONFIG if spec.config else _one_of(sources)
+    paths = {index: steps_of(source.path) for index, source in sources.items() if source.path is not None}
+    for index, steps in reversed(paths.items()):
+        # In spec.config there is a null at most, which keeps the place of this item.
+        if isinstance(steps[-1], int) and tuple(map(str, steps)) == keys:
+            return (*_CONFIG_FROM, index)
+    if has(spec.config, keys):
+        return _CONFIG
+    for index, steps in reversed(paths.items()):
+        if _related(tuple(map(str, steps)), keys):
             return (*_CONFIG_FROM, index)
     roots = [index for index, source in sources.items() if source.path is None]
     return _CONFIG if has(spec.config, keys[:1]) else _one_of(roots)

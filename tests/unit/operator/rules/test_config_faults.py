@@ -310,6 +310,15 @@ def test_an_unknown_name_is_blamed_on_whoever_gave_it(
     assert mend is None or fault.mend == mend
 
 
+def test_a_null_that_keeps_the_place_of_an_item_is_not_to_blame() -> None:
+    own = {"pools": [None, {"size": 1}]}
+    item = explained(
+        "pools.0", "string_too_short", sources=(at("pools[0]"),), config=own, secrets=["pools.0"]
+    )
+    assert (item.part, item.mend) == (("spec", "configFrom", 0), "correct what spec.configFrom[0] refers to")
+    assert explained("pools.1.size", sources=(at("pools[0]"),), config=own).part == ("spec", "config")
+
+
 def test_an_entry_without_effect_is_not_to_blame() -> None:
     first = explained("bucket", "string_type", sources=(at("bucket"), SETTINGS))
     assert first.part == ("spec", "configFrom", 0)
