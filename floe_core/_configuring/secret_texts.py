@@ -9,25 +9,37 @@ from floe_core.printed_forms import printed_forms
 _PIECE = 8
 """How many characters of a secret in a row count as a piece of it; a shorter secret counts as a whole."""
 _MOST_SECRETS = 32 * 1024
-"""How many characters of secrets are searched for; with more, every text counts as one that holds some."""
+"""How many characters of secrets are searched for; with more, every text counts as holding one."""
+_LEAST_CHARACTERS = 16
+"""As how many characters a secret counts at least: each takes some work."""
 
 
 def holding_secrets(texts: Sequence[str], secrets: Collection[str]) -> set[int]:
     """Return the indices of the texts that hold a piece of one of the secrets, in any form and case."""
+    if sum(max(len(secret), _LEAST_CHARACTERS) for secret in secrets) > _MOST_SECRETS:
+        return {index for index, text in enumerate(texts) if text}
+    return _holding(texts, {form for secret in secrets for form in printed_forms(secret)})
+
+
+def quoting_secrets(texts: Sequence[str], secrets: Collection[str]) -> set[int]:
+    """Return the indices of the texts that hold a piece of 8 characters of one of the secrets, as it is."""
+    return _holding(texts, [secret for secret in secrets if len(secret) >= _PIECE])
+
+
+def _holding(texts: Sequence[str], forms: Collection[str]) -> set[int]:
     told = [(index, text.casefold()) for index, text in enumerate(texts) if text]
-    if not told or not secrets:
+    if not told:
         return set()
-    if sum(map(len, secrets)) > _MOST_SECRETS:
-        return {index for index, _ in told}
+    every = "\n".join(text for _, text in told)
     pieces: dict[str, set[int]] = {}
     for index, text in told:
         for at in range(len(text) - _PIECE + 1):
             pieces.setdefault(text[at : at + _PIECE], set()).add(index)
     found: set[int] = set()
-    for form in {form.casefold() for secret in secrets for form in printed_forms(secret)}:
+    for form in map(str.casefold, forms):
         if len(form) >= _PIECE:
             for at in range(len(form) - _PIECE + 1):
                 found |= pieces.get(form[at : at + _PIECE], set())
-        elif form:
+        elif form and form in every:
             found.update(index for index, text in told if form in text)
     return found

@@ -26,8 +26,11 @@ from floe_core._configuring.config_shape import (
     shapes,
 )
 
+_LEAST_UNCERTAIN = 6
+"""Characters of a text that counts as secret although it might be something else; a shorter one is a word."""
 _SEQUENCES = (list, tuple, AbstractSet)
-_Step = tuple[list[Any], Any]
+_Step = tuple[list[Any], Any, bool]
+"""Types, a value, and whether it is known to be of these types."""
 
 
 def secret_values(schema: type[BaseModel], config: Mapping[str, Any]) -> set[str]:
@@ -42,19 +45,21 @@ class _Search:
         self._holding: dict[tuple[int, ...], tuple[list[Any], bool]] = {}
 
     def texts(self, schema: type[BaseModel], config: Mapping[str, Any]) -> Iterator[str]:
-        todo: list[_Step] = [([schema], config)]
+        todo: list[_Step] = [([schema], config, True)]
         while todo:
-            types, value = todo.pop()
-            key = (id(value), *map(id, types))
+            step = types, value, is_known = todo.pop()
+            key = (id(value), is_known, *map(id, types))
             if key in self._seen:
                 continue
-            self._seen[key] = types, value
+            self._seen[key] = step
             alternatives = shapes(types)
             inner = None if _has_secret(alternatives) else _inward(alternatives, value)
             if inner is not None:
-                todo.extend(inner)
-            elif self._holds_secret(types):
+                todo.extend((types, each, is_known and fits) for types, each, fits in inner)
+            elif is_known and _has_secret(alternatives):
                 yield from _scalars(value)
+            elif self._holds_secret(types):
+                yield from (text for text in _scalars(value) if len(text) >= _LEAST_UNCERTAIN)
 
     def _holds_secret(self, types: list[Any]) -> bool:
         """Return True if one of the types is a secret or can contain one."""
@@ -98,7 +103,7 @@ def _inward(alternatives: list[Shape], value: Any) -> list[_Step] | None:
         return _into_json(alternatives, value)
     if isinstance(value, _SEQUENCES):
         types = [each for shape in alternatives if isinstance(shape, Items) for each in shape.types]
-        return [(types, item) for item in value] if types else None
+        return [(types, item, True) for item in value] if types else None
     members = _members(value)
     return None if members is None else _into_members(alternatives, members)
 
@@ -106,7 +111,7 @@ def _inward(alternatives: list[Shape], value: Any) -> list[_Step] | None:
 def _into_json(alternatives: list[Shape], text: str) -> list[_Step] | None:
     types = [shape.type for shape in alternatives if isinstance(shape, JsonText)]
     try:
-        return [(types, json.loads(text))] if types else None
+        return [(types, json.loads(text), True)] if types else None
     except (ValueError, RecursionError):
         return None
 
@@ -114,8 +119,10 @@ def _into_json(alternatives: list[Shape], text: str) -> list[_Step] | None:
 def _members(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, Mapping):
         return value
-    if isinstance(value, BaseModel) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
-        return getattr(value, "__dict__", None)
+    if isinstance(value, BaseModel):
+        return {**vars(value), **(value.model_extra or {})}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     return None
 
 
@@ -129,9 +136,9 @@ def _into_members(alternatives: list[Shape], members: Mapping[Any, Any]) -> list
     for key, inner in members.items():
         types = [each for names in named for each in names.get(key, ())]
         if free:
-            steps.append(([shape.key for shape in free], key))
+            steps.append(([shape.key for shape in free], key, True))
             types += [shape.value for shape in free]
-        steps.append((types or every, inner))
+        steps.append((types or every, inner, bool(types)))
     return steps
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from floe_core._configuring.faults import Fault
-from floe_core._configuring.secret_texts import holding_secrets
+from floe_core._configuring.secret_texts import holding_secrets, quoting_secrets
 from floe_core._configuring.secret_values import secret_values
 from floe_core._loading.loading import is_users_interrupt
 
@@ -19,15 +19,17 @@ def without_secrets(
     faults: Sequence[Fault], schema: type[BaseModel], config: Mapping[str, Any]
 ) -> list[Fault]:
     """Return the faults, those that quote a secret without what they quote and what a validator said."""
-    texts = [f"{fault.quoted} {fault.plugin_text}".strip() for fault in faults]
-    if not any(texts):
+    said, quoted = [fault.plugin_text for fault in faults], [fault.quoted for fault in faults]
+    if not any(said) and not any(quoted):
         return list(faults)
     try:
-        holding = holding_secrets(texts, secret_values(schema, config))
+        secrets = secret_values(schema, config)
+        # Short secrets are like bounds and words of an enumeration, which the schema shows anyway.
+        holding = holding_secrets(said, secrets) | quoting_secrets(quoted, secrets)
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        holding = set(range(len(texts)))  # values can be objects of anybody's class
+        holding = set(range(len(faults)))  # values can be objects of anybody's class
     return [_withheld(fault) if index in holding else fault for index, fault in enumerate(faults)]
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -59,6 +60,8 @@ def _contains(value: object, settings: type) -> bool:
         seen[id(each)] = each
         if isinstance(each, BaseModel):
             todo.extend(vars(each).values())
+        elif dataclasses.is_dataclass(each) and not isinstance(each, type):
+            todo.extend(getattr(each, field.name, None) for field in dataclasses.fields(each))
         elif isinstance(each, Mapping):
             todo.extend(each.values())
         elif isinstance(each, (list, tuple, set, frozenset)):

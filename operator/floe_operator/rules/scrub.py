@@ -113,9 +113,9 @@ def without_values(texts: Iterable[str], values: Iterable[str]) -> list[str]:
     """
     told = list(texts)
     longest = max(map(len, told), default=0)
-    forms = {form for value in values if len(value) >= PIECE for form in _whole_forms(value, longest)}
-    every = "\n".join(told)
-    for form in sorted((form for form in forms if form in every), key=len, reverse=True):
+    begins = {text[at : at + PIECE] for text in told for at in range(len(text) - PIECE + 1)}
+    forms = (form for value in values if len(value) >= PIECE for form in _whole_forms(value, longest))
+    for form in sorted({form for form in forms if form[:PIECE] in begins}, key=len, reverse=True):
         told = [text.replace(form, REDACTED) for text in told]
     return told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import inspect
 import subprocess
@@ -463,10 +464,16 @@ def test_the_registry_delivers_only_what_was_given(site: Site, constructor: str)
     registry.shutdown_all()
 
 
+@dataclasses.dataclass
+class Holder:
+    store: Store = dataclasses.field(default_factory=Store)
+
+
 def test_a_default_that_read_the_environment_is_not_shown_in_a_json_schema() -> None:
     class Defaulted(BaseModel):
         store: Store = Store()
         other: Annotated[Store | None, Field(default=Store())]
+        held: Holder = Holder()
         size: int = 3
 
     for of_all_accepted in (False, True):

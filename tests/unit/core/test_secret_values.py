@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import sys
-from typing import Any, Union
+from typing import Any, Literal, Union
 from unittest.mock import MagicMock
 
 import pydantic
@@ -35,6 +35,9 @@ class Data:
     token: SecretStr
 
 
+Slots = dataclasses.make_dataclass("Slots", [("token", SecretStr)], slots=True)
+
+
 class Loop(BaseModel):
     """Whether it holds a secret depends on what is behind the loop."""
 
@@ -58,6 +61,7 @@ VALUES: list[tuple[Any, Any, set[str]]] = [
     (Inner, {"token": CANARY, "size": 5}, {CANARY}),
     (Inner, Inner(token=SecretStr(CANARY), size=5), {CANARY}),
     (Data, Data(SecretStr(CANARY)), {CANARY}),
+    (Slots, Slots(SecretStr(CANARY)), {CANARY}),
     (dict[str, Inner], {"a": Inner(token=SecretStr(CANARY))}, {CANARY}),
     (dict[SecretStr, int], {CANARY: 1}, {CANARY}),
     (Json[Inner], '{"token": "hunter2canary", "size": 5}', {CANARY}),
@@ -70,7 +74,7 @@ VALUES: list[tuple[Any, Any, set[str]]] = [
     (Inner, [CANARY], {CANARY}),
     (Json[Inner], '{"token": "hunter2canary",}', {'{"token": "hunter2canary",}'}),
     (Union[SecretStr, dict[str, str]], {"a": CANARY}, {"a", CANARY}),
-    (Inner, {"tokken": CANARY}, {CANARY}),
+    (Inner, {"tokken": CANARY, "sise": "small"}, {CANARY}),
     (Loop, {"other": CANARY}, {CANARY}),
     (Behind, {"loop": CANARY}, {CANARY}),
 ]
@@ -156,6 +160,21 @@ def test_an_error_of_pydantics_types_can_hold_a_secret_too(form: str) -> None:
     assert CANARY not in repr(faults)
 
 
+@pytest.mark.parametrize("given", [{"token": "s"}, {"token": "x" * 40_000}, {"modde": "x"}, {"sizes": 1}])
+def test_bounds_and_enumerations_stay_beside_secrets_and_misspelt_names(given: dict[str, Any]) -> None:
+    class Own(BaseModel):
+        model_config = {"extra": "forbid"}
+        token: SecretStr = SecretStr("")
+        mode: Literal["fast", "slow", "sluggish"] = "fast"
+        size: int = Field(1, le=10)
+
+    faults = assess(Own, {**given, "mode": "x", "size": 50}, plugin=PLUGIN)
+    assert isinstance(faults, list)
+    messages = [fault.message for fault in faults]
+    assert "Input should be 'fast', 'slow' or 'sluggish'" in messages
+    assert "Input should be less than or equal to 10" in messages
+
+
 def test_pydantics_own_words_stay_beside_secrets() -> None:
     class Own(BaseModel):
         token: SecretStr
@@ -191,6 +210,7 @@ WIDE = pydantic.create_model(
         {f"unknown_{n}": n for n in range(200)},
         {"token": "é" * 200_000, "items": [{"token": "x"}], **{f"unknown_{n}": n for n in range(60)}},
         {"items": [{"token": f"{n:03}" * 20} for n in range(500)]},
+        {"items": [{"token": f"{n:04}"} for n in range(8000)]},
     ],
 )
 def test_many_faults_and_large_secrets_do_not_multiply_the_work(config: dict[str, Any]) -> None:
