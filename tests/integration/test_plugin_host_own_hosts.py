@@ -264,6 +264,7 @@ async def test_a_plugin_whose_thread_ends_its_hosts_is_found_and_no_other_is_acc
     assert accused == [CRASHERS[0]]
     for name in OTHERS:
         await _start(host, compute(name))
+    await host.scan()  # while the others run in hosts of their own, the shared one may still be starting
     generation = host.generation
     for _ in range(2):
         with contextlib.suppress(CrashedBefore, HookCrashed):
