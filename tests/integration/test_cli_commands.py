@@ -421,6 +421,7 @@ def test_a_folder_without_floe_plugins_is_valid_and_reported(cli: Any, tmp_path:
             "; name files and folders with -f: -f a.yaml",
         ),
         (["validate", "-f", "-", "--strict"], "--strict; floe-operator validate --help shows the flags"),
+        (["validate", "-f", "-", "--plugin_pyton", "x"], "--plugin_pyton x; did you mean --plugin-python?"),
         (
             ["list", "compute"],
             "floe-operator list: unrecognized arguments: compute; floe-operator list --help",
@@ -510,6 +511,18 @@ def test_list_warns_of_what_it_could_not_read(cli: Any) -> None:
     assert "damaged" in outcome.stderr
     assert "warning: floe-typo 0.1.0 declares entry points in the group [floe.compute], " in outcome.stderr
     assert "if [floe.computes] is meant" in outcome.stderr
+
+
+def test_what_breaks_the_crds_rules_is_reported_although_there_is_no_plugin(tmp_path: Path, cli: Any) -> None:
+    empty = Environment.create(tmp_path / "empty")
+    text = manifest("compute/duckdb", "config: {}") + manifest("dbt/core", "probe: {periodSeconds: 0}")
+    outcome = cli("validate", "-f", "-", stdin=text, FLOE_PLUGIN_PYTHON=str(empty.python))
+    assert outcome.returncode == 2
+    assert outcome.stdout == (
+        "<stdin>:10: document 2, dbt-core: spec.probe.periodSeconds: it must be at least 1 "
+        "[FieldValueInvalid]\n"
+    )
+    assert outcome.stderr.count("No plugins are installed") == 1
 
 
 def test_list_reports_an_environment_without_plugins(tmp_path: Path, cli: Any) -> None:

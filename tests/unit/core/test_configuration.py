@@ -205,6 +205,7 @@ def _without_locals(config: Mapping[str, Any], json_mode: bool) -> None:
         ("type 1!", "value_error", f"{RULE}: bad"),
         ("key 1", "validator_error", "A validator raised KeyError: 'key 1'"),
         ("value\n  of several\tlines", "value_error", f"{RULE}: bad value of several lines"),
+        (f"value {'x' * 1000}", "value_error", f"{RULE}: bad value {'x' * 309}…"),
         (f"value {'x' * 5000}", "value_error", RULE),
     ],
 )
