@@ -144,8 +144,10 @@ class Configurations:
         except ValidationCrashed as error:
             outcome: Verdict | ConfigSourceFault = ConfigSourceFault("ValidationCrashed", error.detail)
         else:
-            # Other sources may have been read meanwhile, and their secrets be known in place of these.
-            outcome = await asyncio.to_thread(scrubbed, verdict, scrubber, resolved.from_config_maps)
+            outcome = verdict
+            if verdict.faults:
+                # Other sources may have been read meanwhile, and their secrets be known in place of these.
+                outcome = await asyncio.to_thread(scrubbed, verdict, scrubber, resolved.from_config_maps)
         return KnownConfig(outcome, digest, resolved.hidden)
 
     def _digest(self, *parts: object) -> bytes:
