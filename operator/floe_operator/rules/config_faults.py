@@ -16,7 +16,7 @@ from typing import Any
 from floe_core.host.protocol import ConfigFault
 from floe_operator.rules.conditions import bounded
 from floe_operator.rules.config_mends import by_secret, rotate, set_all
-from floe_operator.rules.config_paths import keys_of, steps_of
+from floe_operator.rules.config_paths import keys_of
 from floe_operator.rules.facts import Hidden
 from floe_operator.rules.resource import ConfigSource, FloePluginSpec
 from floe_operator.rules.sentences import dotted, listing
@@ -145,15 +145,15 @@ def _part(
         return _one_of([at for at, source in sources.items() if source.path is None and _is_secret(source)])
     if not keys:
         return _CONFIG if spec.config else _one_of(sources)
-    paths = {index: steps_of(source.path) for index, source in sources.items() if source.path is not None}
-    for index, steps in reversed(paths.items()):
+    paths = {index: source.path for index, source in sources.items() if source.path is not None}
+    for index, path in reversed(paths.items()):
         # In spec.config there is a null at most, which keeps the place of this item.
-        if isinstance(steps[-1], int) and tuple(map(str, steps)) == keys:
+        if path.endswith("]") and keys_of(path) == keys:
             return (*_CONFIG_FROM, index)
     if has(spec.config, keys):
         return _CONFIG
-    for index, steps in reversed(paths.items()):
-        if _related(tuple(map(str, steps)), keys):
+    for index, path in reversed(paths.items()):
+        if _related(keys_of(path), keys):
             return (*_CONFIG_FROM, index)
     roots = [index for index, source in sources.items() if source.path is None]
     return _CONFIG if has(spec.config, keys[:1]) else _one_of(roots)
@@ -223,13 +223,12 @@ def _mend(
     secrets: tuple[str, ...],
     spec: FloePluginSpec,
 ) -> str:
-    match fault.type:
-        case "plaintext_secret":
-            return rotate([fault.field])
-        case "extra_forbidden":
-            return _mend_of_unknown(meant, known, secrets)
-        case "missing":
-            return _mend_of_missing(fault.field, secrets, spec)
+    if fault.type == PLAINTEXT_SECRET:
+        return rotate([fault.field])
+    if fault.type == UNKNOWN_FIELD:
+        return _mend_of_unknown(meant, known, secrets)
+    if fault.type == MISSING:
+        return _mend_of_missing(fault.field, secrets, spec)
     if secrets:
         itself = secrets == (fault.field,)
         return by_secret(secrets) if itself else f"correct it, and {by_secret(secrets, its=True)}"
