@@ -13,6 +13,8 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
+PIECE = 8
+"""How many consecutive characters of a secret, in one of its forms, count as a piece of it."""
 _LARGEST_ESCAPED = 64 * 1024
 """Characters of a value up to which it is also printed in the rarer forms, with escapes."""
 

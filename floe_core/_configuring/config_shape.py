@@ -88,6 +88,22 @@ def shapes(types_: Iterable[Any]) -> list[Shape]:
     return [shape for each in members.values() for shape in _shapes(each)] or [Leaf()]
 
 
+def has_secret(alternatives: Iterable[Shape]) -> bool:
+    """Return True if one of the alternatives is a secret."""
+    return any(isinstance(shape, Secret) for shape in alternatives)
+
+
+def members_of(value: Any) -> Mapping[Any, Any] | None:
+    """Return what a mapping, a model or a dataclass holds, by key or name; None for any other value."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, BaseModel):
+        return {**vars(value), **(value.model_extra or {})}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    return None
+
+
 def _alternatives(type_: Any) -> Iterator[Any]:
     """Yield the members of unions, and what aliases, annotations and type variables stand for."""
     todo, seen = [type_], 0

@@ -28,8 +28,8 @@ def only_given(config: Mapping[Any, Any]) -> Iterator[None]:
     What a module computed when it was imported, such as a default, and what the schema's own code reads from
     `os.environ` stay as they are.
     """
-    base = getattr(sys.modules.get("pydantic_settings"), "BaseSettings", None)
-    if not isinstance(base, type):  # nobody has imported it, so there is no such model
+    base = settings_base()
+    if base is None:
         yield
         return
     running = _taught(base)
@@ -38,6 +38,12 @@ def only_given(config: Mapping[Any, Any]) -> Iterator[None]:
         yield
     finally:
         running.reset(token)
+
+
+def settings_base() -> type | None:
+    """Return BaseSettings, or None if nobody has imported it, so that there is no such model."""
+    base = getattr(sys.modules.get("pydantic_settings"), "BaseSettings", None)
+    return base if isinstance(base, type) else None
 
 
 class _Given:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from floe_core._configuring.config_shape import Fields, Items, JsonText, Secret, Shape, Values, shapes
+from floe_core._configuring.config_shape import Fields, Items, JsonText, Shape, Values, has_secret, shapes
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -65,7 +65,7 @@ def _below(types: Sequence[Any]) -> Iterator[_Names]:
             break
         inner, names = todo.popleft()
         states = shapes(inner)
-        if any(isinstance(shape, Secret) for shape in states):
+        if has_secret(states):
             found.append(names)
             continue
         for shape in states:
@@ -98,7 +98,7 @@ def _secrets(schema: type[BaseModel], config: Mapping[str, Any]) -> Iterator[tup
 def _is_secret(alternatives: list[Shape], value: Any) -> bool:
     if isinstance(value, (Mapping, list, tuple)) and any(isinstance(each, _NESTED) for each in alternatives):
         return False  # such a value belongs to another alternative
-    return value is not None and any(isinstance(each, Secret) for each in alternatives)
+    return value is not None and has_secret(alternatives)
 
 
 def _inward(alternatives: list[Shape], value: Any, path: _Path) -> list[_Step]:

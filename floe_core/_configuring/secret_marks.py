@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from floe_core._configuring.config_shape import Fields, Items, Secret, Shape, Values, shapes
+from floe_core._configuring.config_shape import Fields, Items, Secret, Shape, Values, has_secret, shapes
 
 _Json = dict[str, Any]
 _SECRET = {"type": "string", "format": "password", "writeOnly": True}
@@ -44,7 +44,7 @@ def _marked_as(alternatives: Sequence[Shape], written: _Json) -> _Json:
     has_nested = any(isinstance(shape, _NESTED) for shape in alternatives)
     if has_nested and "$ref" in written:
         return written
-    if any(isinstance(shape, Secret) for shape in alternatives):
+    if has_secret(alternatives):
         secret = {**about(written), **_SECRET}
         shapes_of_nested = [shape for shape in alternatives if not isinstance(shape, Secret)]
         nested = [

@@ -7,9 +7,8 @@ there or below, and so does what an unknown key gives beside secret fields.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -20,9 +19,10 @@ from floe_core._configuring.config_shape import (
     Fields,
     Items,
     JsonText,
-    Secret,
     Shape,
     Values,
+    has_secret,
+    members_of,
     shapes,
 )
 
@@ -53,10 +53,10 @@ class _Search:
                 continue
             self._seen[key] = step
             alternatives = shapes(types)
-            inner = None if _has_secret(alternatives) else _inward(alternatives, value)
+            inner = None if has_secret(alternatives) else _inward(alternatives, value)
             if inner is not None:
                 todo.extend((types, each, is_known and fits) for types, each, fits in inner)
-            elif is_known and _has_secret(alternatives):
+            elif is_known and has_secret(alternatives):
                 yield from _scalars(value)
             elif self._holds_secret(types):
                 yield from (text for text in _scalars(value) if len(text) >= _LEAST_UNCERTAIN)
@@ -65,7 +65,7 @@ class _Search:
         """Return True if one of the types is a secret or can contain one."""
         key = tuple(map(id, types))
         if key not in self._holding:
-            self._holding[key] = types, any(_has_secret(each) for each in _shapes_within(types))
+            self._holding[key] = types, any(has_secret(each) for each in _shapes_within(types))
         return self._holding[key][1]
 
 
@@ -80,10 +80,6 @@ def _shapes_within(types: Collection[Any]) -> Iterator[list[Shape]]:
             alternatives = shapes(each)
             yield alternatives
             todo.extend(inner for shape in alternatives for inner in _types_within(shape))
-
-
-def _has_secret(alternatives: Iterable[Shape]) -> bool:
-    return any(isinstance(shape, Secret) for shape in alternatives)
 
 
 def _types_within(shape: Shape) -> Iterator[Collection[Any]]:
@@ -104,7 +100,7 @@ def _inward(alternatives: list[Shape], value: Any) -> list[_Step] | None:
     if isinstance(value, _SEQUENCES):
         types = [each for shape in alternatives if isinstance(shape, Items) for each in shape.types]
         return [(types, item, True) for item in value] if types else None
-    members = _members(value)
+    members = members_of(value)
     return None if members is None else _into_members(alternatives, members)
 
 
@@ -114,16 +110,6 @@ def _into_json(alternatives: list[Shape], text: str) -> list[_Step] | None:
         return [(types, json.loads(text), True)] if types else None
     except (ValueError, RecursionError):
         return None
-
-
-def _members(value: Any) -> Mapping[Any, Any] | None:
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, BaseModel):
-        return {**vars(value), **(value.model_extra or {})}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
-    return None
 
 
 def _into_members(alternatives: list[Shape], members: Mapping[Any, Any]) -> list[_Step] | None:
@@ -154,7 +140,7 @@ def _scalars(value: Any) -> Iterator[str]:
                 todo.append(each.get_secret_value())
         elif isinstance(each, _SEQUENCES):
             todo.extend(each)
-        elif (members := _members(each)) is not None:
+        elif (members := members_of(each)) is not None:
             todo.extend(members.values())
             todo.extend(members)
         elif isinstance(each, (bytes, bytearray)):

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticSerializationError
+
+from floe_core._configuring.config_shape import members_of
+from floe_core._configuring.given_values import settings_base
 
 
 def written_schema(schema: type[BaseModel]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def written_schema(schema: type[BaseModel]) -> dict[str, Any]:
 
     Raises whatever the model's own code raises.
     """
-    if _settings() is None:
+    if settings_base() is None:
         return schema.model_json_schema()
     try:
         return schema.model_json_schema(schema_generator=JsonSchemaOfGiven)
@@ -38,15 +38,10 @@ class JsonSchemaOfGiven(GenerateJsonSchema):
     }
 
     def encode_default(self, dft: Any) -> Any:
-        settings = _settings()
+        settings = settings_base()
         if settings is not None and _contains(dft, settings):
             raise PydanticSerializationError("it may be from the environment")
         return super().encode_default(dft)
-
-
-def _settings() -> type | None:
-    base = getattr(sys.modules.get("pydantic_settings"), "BaseSettings", None)
-    return base if isinstance(base, type) else None
 
 
 def _contains(value: object, settings: type) -> bool:
@@ -58,12 +53,8 @@ def _contains(value: object, settings: type) -> bool:
         if id(each) in seen:
             continue
         seen[id(each)] = each
-        if isinstance(each, BaseModel):
-            todo.extend(vars(each).values())
-        elif dataclasses.is_dataclass(each) and not isinstance(each, type):
-            todo.extend(getattr(each, field.name, None) for field in dataclasses.fields(each))
-        elif isinstance(each, Mapping):
-            todo.extend(each.values())
+        if (members := members_of(each)) is not None:
+            todo.extend(members.values())
         elif isinstance(each, (list, tuple, set, frozenset)):
             todo.extend(each)
     return False

@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from floe_core.printed_forms import lines_of, printed_forms, quoted_forms
+from floe_core.printed_forms import PIECE, lines_of, printed_forms, quoted_forms
 
 SHORTEST = 6
 """The shortest secret that is searched for, in characters. A shorter one cannot be told from other text, so
 all text of the plugin is withheld."""
-PIECE = 8
-"""How many consecutive characters of a secret count as a piece of it."""
 REDACTED = "[redacted]"
 WITHHELD = "(the plugin's own text is withheld, because it might contain a secret)"
 """It does not say that a secret is short."""

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from floe_operator.rules.scrub import NOTHING, PIECE, REDACTED, SHORTEST, WITHHELD, Scrubber
+from floe_core.printed_forms import PIECE
+from floe_operator.rules.scrub import NOTHING, REDACTED, SHORTEST, WITHHELD, Scrubber
 
 # Each adds fewer characters before or after the secret than a piece has.
 FORMS: dict[str, Callable[[str], str]] = {
