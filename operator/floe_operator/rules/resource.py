@@ -7,26 +7,15 @@ the CRD in agreement; neither is generated from the other.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    field_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.rules.foreign_json import mapping
+from floe_operator.rules.models import CONFIG, Model, Shared, Time
+from floe_operator.rules.object_meta import ObjectMeta
 from floe_operator.rules.stored_json import as_stored
 
 GROUP = "floe.dev"
@@ -115,31 +104,6 @@ def version_number(resource_version: str) -> int:
 UNNAMEABLE = "no object can have this name: use a-z, 0-9 and '-', at most 63 characters"
 
 
-def timestamp(moment: datetime) -> str:
-    """Return a time as metav1.Time writes it: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Time = Annotated[datetime, PlainSerializer(timestamp, when_used="json")]
-
-
-_CONFIG = ConfigDict(
-    alias_generator=to_camel, populate_by_name=True, extra="ignore", regex_engine="python-re"
-)
-# A thousand objects share a dozen texts.
-_Shared = Annotated[str, AfterValidator(sys.intern)]
-
-
-class Model(BaseModel):
-    """Base class of the models: camelCase on the wire; unknown fields of another CRD version are ignored.
-
-    Parts that an object can have several of are dataclasses with slots, which need a tenth of a model's
-    memory.
-    """
-
-    model_config = _CONFIG | ConfigDict(frozen=True)
-
-
 class SecretKeyRef(Model):
     """A key of a Secret in the object's own namespace."""
 
@@ -190,14 +154,14 @@ class FloePluginSpec(Model):
         return PluginId(PluginType.from_slug(self.type), self.name)
 
 
-@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
 class Condition:
     """A condition with the fields of metav1.Condition."""
 
-    type: _Shared = Field(min_length=1, max_length=316, pattern=CONDITION_TYPE_PATTERN)
+    type: Shared = Field(min_length=1, max_length=316, pattern=CONDITION_TYPE_PATTERN)
     status: Literal["True", "False", "Unknown"]
-    reason: _Shared = Field(min_length=1, max_length=1_024, pattern=REASON_PATTERN)
-    message: _Shared = Field(max_length=1_024)
+    reason: Shared = Field(min_length=1, max_length=1_024, pattern=REASON_PATTERN)
+    message: Shared = Field(max_length=1_024)
     observed_generation: int | None = Field(default=None, ge=0)
     last_transition_time: Time
 
@@ -207,12 +171,12 @@ class Condition:
         return self.status != "Unknown"
 
 
-@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
 class Distribution:
     """The Python distribution that the plugin comes from."""
 
-    name: _Shared = Field(max_length=256)
-    version: _Shared = Field(max_length=128)
+    name: Shared = Field(max_length=256)
+    version: Shared = Field(max_length=128)
 
 
 class FloePluginStatus(Model):
@@ -252,36 +216,6 @@ class FloePluginStatus(Model):
     def to_json(self) -> dict[str, Any]:
         """Return the status as the API server takes it; fields that are None are left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _labels_in(fields: object) -> list[str]:
-    """Return the names of the labels in a set of fields, as managedFields writes it."""
-    labels = mapping(mapping(mapping(fields).get("f:metadata")).get("f:labels"))
-    return [name.removeprefix("f:") for name in labels if name.startswith("f:")]
-
-
-@dataclass(config=_CONFIG, frozen=True, slots=True, kw_only=True)
-class ManagedFieldsEntry:
-    """A field manager that owns fields of the object; of these, only labels are kept."""
-
-    manager: _Shared = ""
-    operation: str = ""
-    subresource: str = ""
-    labels: Annotated[tuple[_Shared, ...], BeforeValidator(_labels_in)] = Field(default=(), alias="fieldsV1")
-    """The names of the labels that it owns."""
-
-
-class ObjectMeta(Model):
-    """The part of an object's metadata that the operator reads."""
-
-    name: str
-    namespace: str = ""
-    uid: str = ""
-    resource_version: str = ""
-    generation: int = 0
-    labels: dict[str, str] = Field(default_factory=dict)
-    deletion_timestamp: Time | None = None
-    managed_fields: tuple[ManagedFieldsEntry, ...] = ()
 
 
 class FloePlugin(Model):

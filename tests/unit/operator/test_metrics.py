@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from floe_operator.gauges import plugin_metrics
 from floe_operator.metrics import Metrics
 from floe_operator.rules.facts import NotInstalled
-from floe_operator.rules.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus, ManagedFieldsEntry
+from floe_operator.rules.object_meta import ManagedFieldsEntry
+from floe_operator.rules.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus
 from floe_operator.rules.results import DONE, Result, RetryableError, RetryAfter
 from tests.unit.operator.rules.facts_builder import judged
 

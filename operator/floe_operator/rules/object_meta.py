@@ -1,0 +1,41 @@
+"""An object's metadata: which object this is, in which version, and who has written what into it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from floe_operator.rules.foreign_json import mapping
+from floe_operator.rules.models import CONFIG, Model, Shared, Time
+
+
+def _labels_in(fields: object) -> list[str]:
+    """Return the names of the labels in a set of fields, as managedFields writes it."""
+    labels = mapping(mapping(mapping(fields).get("f:metadata")).get("f:labels"))
+    return [name.removeprefix("f:") for name in labels if name.startswith("f:")]
+
+
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
+class ManagedFieldsEntry:
+    """A field manager that owns fields of the object; of these, only labels are kept."""
+
+    manager: Shared = ""
+    operation: str = ""
+    subresource: str = ""
+    labels: Annotated[tuple[Shared, ...], BeforeValidator(_labels_in)] = Field(default=(), alias="fieldsV1")
+    """The names of the labels that it owns."""
+
+
+class ObjectMeta(Model):
+    """The part of an object's metadata that the operator reads."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] = Field(default_factory=dict)
+    deletion_timestamp: Time | None = None
+    managed_fields: tuple[ManagedFieldsEntry, ...] = ()
