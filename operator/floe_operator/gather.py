@@ -17,6 +17,7 @@ from floe_operator.probes import Prober
 from floe_operator.rules.decision import Situation
 from floe_operator.rules.dependency_graph import Dependents, Graph
 from floe_operator.rules.facts import Dependencies, Facts, Installed
+from floe_operator.rules.in_use import is_in_use, readiness
 from floe_operator.rules.load_states import Described, LoadFault, LoadState
 from floe_operator.rules.resource import FloePlugin
 from floe_operator.scans import Scans
@@ -70,6 +71,7 @@ class Gather:
             spec=seen.spec,
             platform_api_version=FLOE_PLUGIN_API_VERSION,
             discovery=discovery,
+            in_use=is_in_use(seen),
         )
         if isinstance(discovery, Installed):
             facts = await self._facts_of_installed(facts, discovery, seen)
@@ -106,7 +108,7 @@ class Gather:
         scan = self._scans.scan
         if scan is None or not (scan.complete or self._objects.complete):
             return None
-        return self._graph.dependencies_of(plugin, self._is_ready)
+        return self._graph.dependencies_of(plugin, lambda needed: readiness(self._objects.get(needed)))
 
     def _declared(self, plugin: PluginId) -> Sequence[str]:
         """Return the dependencies of a plugin; until it is loaded (again), those in its object's status."""
@@ -117,10 +119,6 @@ class Gather:
                 return ()
         seen = self._objects.get(plugin)
         return seen.status.dependencies or () if seen is not None and seen.status is not None else ()
-
-    def _is_ready(self, plugin: PluginId) -> bool:
-        seen = self._objects.get(plugin)
-        return seen is not None and seen.is_ready
 
     def _scrubbed(self, state: LoadState | None) -> LoadState | None:
         if isinstance(state, LoadFault) and state.plugin_text:

@@ -1,9 +1,9 @@
 """Metrics read from the parts of the operator at each scrape: what they know, and what they count themselves.
 
 Only the leader reports on plugins and work, so that sums over replicas count them once. Every plugin is
-counted by type and reason. Only plugins that are not Ready have their own series, so that an alert can name
-the plugin and its reason while the number of series stays small. The label `mirror` marks objects that only
-the operator has written: nobody needs to be woken because they lack a configuration.
+counted by type and reason, and by whether it is in use. Only plugins that are not Ready have their own
+series, so that an alert can name the plugin and its reason while the number of series stays small. Those that
+are not Ready only because nobody asked for them have none: nobody needs to be woken.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from floe_core.host.protocol import ScanResult
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.health import Election, Following, Scanned
 from floe_operator.rules.conditions import READY, TABLE
-from floe_operator.rules.mirror import is_bare
+from floe_operator.rules.in_use import is_idle, is_in_use
 from floe_operator.rules.resource import FloePlugin
 
 _READY = ("True", "False", "Unknown")
+_IN_USE = {True: "true", False: "false"}
 _REASONS = frozenset({READY, *(reason.text for table in TABLE.values() for reason in table)})
 _OTHER = "Other"
 """Stands for a reason that the operator never writes, as in a status that a person has just edited."""
@@ -221,23 +222,31 @@ class OperatorState(Collector):
 
 def plugin_metrics(objects: Iterable[FloePlugin]) -> Iterator[Metric]:
     """Yield the metrics of the FloePlugins."""
-    by_type: dict[tuple[str, ...], int] = {(kind.slug, status): 0 for kind in PluginType for status in _READY}
-    by_reason: collections.Counter[str] = collections.Counter()
+    by_type: dict[tuple[str, ...], int] = {
+        (kind.slug, status, in_use): 0
+        for kind in PluginType
+        for status in _READY
+        for in_use in _IN_USE.values()
+    }
+    by_reason: collections.Counter[tuple[str, ...]] = collections.Counter()
     not_ready = GaugeMetricFamily(
         "floe_operator_plugin_not_ready",
-        "1 for each FloePlugin whose Ready is False, with the reason and whether only the operator wrote it.",
-        labels=["type", "name", "reason", "mirror"],
+        "1 for each FloePlugin whose Ready is False, except those that lack only a configuration that nobody "
+        "asked for.",
+        labels=["type", "name", "reason", "in_use"],
     )
     for seen in objects:
         status, reason = _readiness(seen)
-        by_type[seen.spec.type, status] += 1
-        by_reason[reason] += 1
-        if status == "False":
-            mirror = "true" if is_bare(seen) else "false"
-            not_ready.add_metric([seen.spec.type, seen.spec.name, reason, mirror], 1)
-    yield _labelled("plugins", "FloePlugins by type and Ready.", ["type", "ready"], by_type)
-    reasons: dict[tuple[str, ...], int] = {(reason,): number for reason, number in sorted(by_reason.items())}
-    yield _labelled("plugins_by_reason", "FloePlugins by the reason of Ready.", ["reason"], reasons)
+        in_use = _IN_USE[is_in_use(seen)]
+        by_type[seen.spec.type, status, in_use] += 1
+        by_reason[reason, in_use] += 1
+        if status == "False" and not (seen.status is not None and is_idle(seen.status)):
+            not_ready.add_metric([seen.spec.type, seen.spec.name, reason, in_use], 1)
+    yield _labelled("plugins", "FloePlugins by type, Ready and use.", ["type", "ready", "in_use"], by_type)
+    reasons = dict(sorted(by_reason.items()))
+    yield _labelled(
+        "plugins_by_reason", "FloePlugins by the reason of Ready and use.", ["reason", "in_use"], reasons
+    )
     yield not_ready
 
 

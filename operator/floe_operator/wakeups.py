@@ -13,6 +13,8 @@ from floe_core.plugin_types import PluginId
 from floe_operator.objects import Objects
 from floe_operator.rules.config_merge import SourceObject
 from floe_operator.rules.dependency_graph import Dependents
+from floe_operator.rules.facts import Readiness
+from floe_operator.rules.in_use import readiness
 from floe_operator.rules.resource import parse_object_name
 
 
@@ -23,7 +25,8 @@ class Wakeups:
         self._objects = objects
         self._dependents = dependents
         self._enqueue = enqueue
-        self._ready: set[PluginId] = set()
+        self._readiness: dict[PluginId, Readiness] = {}
+        """All that are not idle."""
 
     def seen(self, event: str | None, raw: Mapping[str, Any], listing: int = -1) -> None:
         """Handle a watch event about an object; an echo of our own write does not enqueue its plugin.
@@ -76,15 +79,16 @@ class Wakeups:
         """Forget all objects, because the CRD does not exist; return the plugins that had one."""
         plugins = list(self._objects)
         self._objects.clear()
-        self._ready.clear()
+        self._readiness.clear()
         return plugins
 
     def _note_readiness(self, plugin: PluginId) -> None:
-        """Enqueue the dependents of a plugin, and only those, if its object became or stopped being Ready."""
-        seen = self._objects.get(plugin)
-        ready = seen is not None and seen.is_ready
-        if ready == (plugin in self._ready):
+        """Enqueue the dependents of a plugin, and only those, if its object's readiness changed."""
+        now = readiness(self._objects.get(plugin))
+        before = self._readiness.pop(plugin, Readiness.IDLE)
+        if now is not Readiness.IDLE:
+            self._readiness[plugin] = now
+        if now is before:
             return
-        (self._ready.add if ready else self._ready.discard)(plugin)
         for dependent in self._dependents.of(plugin):
             self._enqueue(dependent)

@@ -16,6 +16,7 @@ STATUS = {
     Outcome.TRUE: "True",
     Outcome.FALSE: "False, Reconciling",
     Outcome.STALLED: "False, Stalled",
+    Outcome.IDLE: "False",
     Outcome.STALLED_WITHOUT_SOURCES: "False, Stalled without `configFrom`, else Reconciling",
     Outcome.UNKNOWN: "Unknown, Reconciling",
 }

@@ -158,6 +158,7 @@ def test_lists_and_the_config_schema_merge_as_server_side_apply_requires() -> No
         ("Ready", '.status.conditions[?(@.type=="Ready")].status', 0),
         ("Reason", '.status.conditions[?(@.type=="Ready")].reason', 0),
         ("Age", ".metadata.creationTimestamp", 0),
+        ("In-Use", ".status.inUse", 1),
         ("Healthy", '.status.conditions[?(@.type=="Healthy")].status', 1),
         ("Distribution", ".status.distribution.name", 1),
         ("Message", '.status.conditions[?(@.type=="Ready")].message', 1),
@@ -168,8 +169,12 @@ def test_each_printer_column_has_its_path_and_priority(name: str, path: str, pri
     assert (column["jsonPath"], column.get("priority", 0)) == (path, priority)
 
 
-def test_objects_are_selectable_by_type_and_name() -> None:
-    assert VERSION["selectableFields"] == [{"jsonPath": ".spec.type"}, {"jsonPath": ".spec.name"}]
+def test_objects_are_selectable_by_type_name_and_use() -> None:
+    assert [field["jsonPath"] for field in VERSION["selectableFields"]] == [
+        ".spec.type",
+        ".spec.name",
+        ".status.inUse",
+    ]
 
 
 def test_every_rule_has_a_message_and_every_field_has_a_description() -> None:

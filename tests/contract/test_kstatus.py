@@ -19,6 +19,7 @@ from hypothesis import given
 
 from floe_operator.rules.assess import assess
 from floe_operator.rules.facts import Checked, Facts, Probing
+from floe_operator.rules.in_use import is_idle
 from floe_operator.rules.resource import FloePluginStatus
 from tests.support.documents import blocks
 from tests.support.go_programs import go_program
@@ -36,6 +37,7 @@ ARGOCD_KEY = "resource.customizations.health.floe.dev_FloePlugin"
 DONE = ("Current", "Current", "Healthy")
 FAILED = ("Failed", "Failed", "Degraded")
 WAIT = ("InProgress", "InProgress", "Progressing")
+IDLE = ("InProgress", "InProgress", "Suspended")
 GOING = ("Terminating", "InProgress", "Progressing")
 
 
@@ -105,7 +107,8 @@ BESIDE = {None: DONE, "Reconciling": WAIT, "Stalled": FAILED}
 def test_the_tools_take_every_reason_as_done_failed_or_in_progress(
     judges: Judges, beside: str | None, changed: dict[str, Any]
 ) -> None:
-    assert judges.statuses(manifest(after(facts(**changed)))) == BESIDE[beside]
+    status = after(facts(**changed))
+    assert judges.statuses(manifest(status)) == (IDLE if is_idle(status) else BESIDE[beside])
 
 
 @pytest.mark.parametrize("changed", [row[4] for row in TABLE], ids=[f"{row[0]}-{row[2]}" for row in TABLE])
@@ -173,7 +176,7 @@ def test_the_health_definitions_wait_if_the_status_was_emptied(judges: Judges) -
 
 def test_the_table_on_the_page_has_these_rules() -> None:
     rows = re.findall(r"^\| .+ \| (\w+) \| (\w+) \| (\w+) \|$", PAGE.read_text(), re.MULTILINE)
-    assert rows == [DONE, FAILED, GOING, WAIT]
+    assert rows == [DONE, FAILED, GOING, IDLE, WAIT]
 
 
 @given(histories)
@@ -190,6 +193,8 @@ def expectation(status: FloePluginStatus, generation: int) -> tuple[str, ...]:
         return FAILED
     ready = condition(status, "Ready")
     assert ready.observed_generation == generation
+    if is_idle(status):
+        return IDLE
     return DONE if ready.status == "True" and status.condition("Reconciling") is None else WAIT
 
 

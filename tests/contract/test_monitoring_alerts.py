@@ -60,7 +60,9 @@ def test_alerts_fire_when_they_should_and_only_then(promtool_program: Path, fold
 
 
 def test_promtool_detects_a_wrong_rule(promtool_program: Path, folder: Path) -> None:
-    write_rules(folder, RULES.read_text().replace('mirror="true"', 'mirror="false"'))
+    write_rules(
+        folder, RULES.read_text().replace('{reason!="PlaintextSecret"}', '{reason="PlaintextSecret"}')
+    )
     code, said = output_of(promtool_program, "test", "rules", "plugins.yaml", cwd=folder)
     assert code != 0
     assert "FloePluginNotReady" in said

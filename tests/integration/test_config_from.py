@@ -277,6 +277,7 @@ def test_optional_references_may_be_missing(plugins: FloePlugins) -> None:
 
 
 def test_fields_that_an_optional_reference_can_still_provide_are_waited_for(plugins: FloePlugins) -> None:
+    plugins.merge("compute-needy", {"spec": {"config": {}}})
     plugins.until("compute-needy", "Stalled", "ConfigRequired")
     settings = secret("settings", "all", optional=True)
     plugins.merge("compute-needy", {"spec": {"configFrom": [settings]}})

@@ -92,7 +92,7 @@ def running(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> 
     flags = ("--scan-interval", "500ms", "--log-level", "debug")
     arguments = (cluster.kubeconfig, floeplugins.namespace, environment.python, folder / "operator.log")
     with OperatorProcess(*arguments, *flags) as operator:
-        floeplugins.until(NAME, "ConfigValid", "ConfigRequired", within=60)
+        floeplugins.until(NAME, "ConfigValid", "NotConfigured", within=60)
         yield Running(operator, floeplugins, environment)
     assert CANARY not in operator.log.read_text()
 
@@ -247,7 +247,7 @@ def test_deleting_the_object_of_an_installed_plugin_brings_the_bare_mirror_back(
     assert conditions["Ready"]["status"] == "True"
     before = running.floeplugins.get(NAME)
     running.floeplugins.delete(NAME)
-    running.floeplugins.until(NAME, "ConfigValid", "ConfigRequired")
+    running.floeplugins.until(NAME, "ConfigValid", "NotConfigured")
     after = running.floeplugins.get(NAME)
     assert before is not None
     assert after is not None

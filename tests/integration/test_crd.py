@@ -346,8 +346,8 @@ def test_kubectl_get_shows_the_plugin_its_version_and_its_readiness(here: Namesp
     row = ["identity-keycloak", "identity", "keycloak", "0.1.0", "1.0", "True", "Ready"]
     assert columns(here.kubectl("get", "floe")) == (header, row)
     wide = here.kubectl("get", "fp", "-o", "wide").splitlines()
-    assert wide[0].split() == [*header, "HEALTHY", "DISTRIBUTION", "MESSAGE"]
-    assert wide[1].split()[8:10] == ["True", "floe-identity-keycloak"]
+    assert wide[0].split() == [*header, "IN-USE", "HEALTHY", "DISTRIBUTION", "MESSAGE"]
+    assert wide[1].split()[8:11] == ["true", "True", "floe-identity-keycloak"]
     assert wide[1].endswith("The plugin is installed, compatible with the platform, configured and running")
 
 

@@ -51,7 +51,7 @@ def plugins(standing: Standing) -> FloePlugins:
 
 
 def test_readiness_travels_up_the_chain_and_back(plugins: FloePlugins) -> None:
-    plugins.until("compute-base", "Ready", "ConfigRequired")
+    plugins.until("compute-base", "Ready", "NotConfigured")
     plugins.until("compute-middle", "Ready", "DependencyNotReady")
     plugins.until("compute-top", "Ready", "DependencyNotReady")
     plugins.merge("compute-base", {"spec": {"config": {"url": "x"}}})

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -21,14 +21,18 @@ from tests.support.polling import eventually_async
 
 
 def status(reason: str, message: str = "as the message says") -> FloePluginStatus:
-    ready = Condition(
-        type="Ready",
-        status="True" if reason == "Ready" else "False",
-        reason=reason,
-        message=message,
-        last_transition_time=datetime.now(UTC),
-    )
-    return FloePluginStatus(conditions=(ready,))
+    def condition(kind: str, status: Literal["True", "False"]) -> Condition:
+        return Condition(
+            type=kind,
+            status=status,
+            reason=reason,
+            message=message,
+            last_transition_time=datetime.now(UTC),
+        )
+
+    if reason == "Ready":
+        return FloePluginStatus(conditions=(condition("Ready", "True"),))
+    return FloePluginStatus(conditions=(condition("Ready", "False"), condition("Reconciling", "True")))
 
 
 class Story:

@@ -174,10 +174,14 @@ def test_a_scrape_shows_what_the_operator_did_and_the_state_of_the_plugins(
     def told() -> bool:
         seen = scraped(port)
         assert seen["floe_operator_leader", ()] == 1
-        assert seen["floe_operator_plugins", (("ready", "True"), ("type", "compute"))] == 1
-        assert seen["floe_operator_plugins", (("ready", "False"), ("type", "identity"))] == 1
+        assert (
+            seen["floe_operator_plugins", (("in_use", "false"), ("ready", "True"), ("type", "compute"))] == 1
+        )
+        assert (
+            seen["floe_operator_plugins", (("in_use", "true"), ("ready", "False"), ("type", "identity"))] == 1
+        )
         missing = (
-            ("mirror", "false"),
+            ("in_use", "true"),
             ("name", "keycloak"),
             ("reason", "NotInstalled"),
             ("type", "identity"),

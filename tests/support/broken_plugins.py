@@ -167,7 +167,7 @@ BROKEN = (
     _own_version("version-word", "newest"),
     _own_version("version-two-parts", "1.0"),
     # The configuration is required or its schema is broken.
-    _config("config-required", "ConfigRequired", "realm", config="realm: str"),
+    _config("config-required", "NotConfigured", "realm", config="realm: str"),
     _config(
         "schema-raises", "SchemaFailed", "RuntimeError", body=f"def get_config_schema(self):\n    {_RAISES}"
     ),

@@ -19,7 +19,8 @@ import structlog
 
 from floe_operator.api import errors
 from floe_operator.api.connection import Connection
-from floe_operator.rules.conditions import MESSAGE_BYTES, ConfigValid, bounded
+from floe_operator.rules.conditions import MESSAGE_BYTES, bounded
+from floe_operator.rules.in_use import is_idle
 from floe_operator.rules.leases import micro_time
 from floe_operator.rules.resource import API_VERSION, KIND, FloePlugin, FloePluginStatus
 from floe_operator.said import Said
@@ -58,22 +59,21 @@ class Transition(NamedTuple):
 def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | None:
     """Return the transition to report when `status` replaces the status of `seen`, or None if there is none.
 
-    Only a new status or reason of Ready is reported. Unknown means not assessed yet and is not reported.
-    A plugin nobody has configured yet is not worth a warning.
+    Only a new status or reason of Ready is reported. Unknown means not assessed yet and is not reported, nor
+    is a plugin that nobody asked for and that is not Ready for that alone.
     """
     before = seen.status.condition("Ready") if seen.status is not None else None
     now = status.condition("Ready")
-    if now is None or not now.is_judged:
+    if now is None or not now.is_judged or is_idle(status):
         return None
     if before is not None and (before.status, before.reason) == (now.status, now.reason):
         return None
-    is_fine = now.status == "True" or now.reason == ConfigValid.CONFIG_REQUIRED.text
     return Transition(
         plugin=seen.plugin.slug,
         namespace=seen.metadata.namespace,
         name=seen.metadata.name,
         uid=seen.metadata.uid,
-        type="Normal" if is_fine else "Warning",
+        type="Normal" if now.status == "True" else "Warning",
         reason=now.reason,
         note=bounded(now.message, MESSAGE_BYTES),
     )

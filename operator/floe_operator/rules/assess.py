@@ -32,7 +32,7 @@ from floe_operator.rules.conditions import (
     VersionCompatible,
     bounded,
 )
-from floe_operator.rules.config_sentences import config_sentence, schema_failed
+from floe_operator.rules.config_sentences import config_sentence, not_configured, schema_failed
 from floe_operator.rules.facts import (
     Broken,
     Checked,
@@ -43,6 +43,7 @@ from floe_operator.rules.facts import (
     Installed,
     NotInstalled,
     Probing,
+    Readiness,
     StartupFailed,
 )
 from floe_operator.rules.probing import NEEDED_TO_START, may_start
@@ -149,6 +150,8 @@ def config_valid(facts: Facts, shown: Shown) -> Conclusion:
             return Decided(_CONFIG_REASONS[reason], sentence(fault.text, mend))
         case verdict:
             schema = described.config_schema if described is not None else None
+            if not facts.in_use and verdict.reason in _LACKS_A_CONFIGURATION:
+                return Decided(ConfigValid.NOT_CONFIGURED, not_configured(verdict, facts.spec, schema))
             message = config_sentence(verdict, facts.spec, schema, facts.hidden)
             return Decided(_CONFIG_REASONS[verdict.reason], message)
 
@@ -182,7 +185,7 @@ def dependencies_ready(facts: Facts, shown: Shown) -> Conclusion:
         return Decided(
             DependenciesReady.DEPENDENCY_MISSING, sentence(wrong, "install a distribution that provides it")
         )
-    waiting = [one.candidates[0] for one in declared if not one.ready]
+    waiting = [one.candidates[0] for one in declared if one.readiness is not Readiness.READY]
     if waiting:
         wrong = f"The plugin is waiting for {listing(plugin.slug for plugin in waiting)} to become Ready"
         mend = f"see FloePlugin {listing(object_name(plugin) for plugin in waiting)}"
@@ -235,6 +238,8 @@ _LOADING_MENDED_BY = {
 _VALIDATING_MENDED_BY = (
     "the validation will be retried; check what the plugin's validators do and how large the configuration is"
 )
+# What an empty configuration can be: a schema without required fields may still have rules for all of them.
+_LACKS_A_CONFIGURATION = ("ConfigRequired", "ValidationFailed")
 _CONFIG_REASONS = {reason.text: reason for reason in ConfigValid}
 _FEW_FAILED = "The first checks failed; the plugin is Unhealthy after failureThreshold failures in a row"
 _FIRST_CHECK = "The first check has not ended yet"

@@ -25,6 +25,7 @@ class Outcome(Enum):
     FALSE = "False, but may resolve by itself"
     STALLED = "False until the spec, the plugin's code or its packaging changes"
     STALLED_WITHOUT_SOURCES = "like STALLED if spec.configFrom is empty, else like FALSE"
+    IDLE = "False until somebody asks for the plugin; nothing is awaited"
     UNKNOWN = "Unknown"
 
     @property
@@ -91,6 +92,7 @@ class ConfigValid(Reason):
 
     VALID = "Valid", Outcome.TRUE
     NOTHING_TO_CONFIGURE = "NothingToConfigure", Outcome.TRUE
+    NOT_CONFIGURED = "NotConfigured", Outcome.IDLE
     CONFIG_REQUIRED = "ConfigRequired", Outcome.STALLED_WITHOUT_SOURCES
     VALIDATION_FAILED = "ValidationFailed", Outcome.STALLED_WITHOUT_SOURCES
     PLAINTEXT_SECRET = "PlaintextSecret", Outcome.STALLED

@@ -54,6 +54,17 @@ def config_sentence(
             return schema_failed(verdict.faults[0].message if verdict.faults else "")
 
 
+def not_configured(verdict: Verdict, spec: FloePluginSpec, schema: _Schema = None) -> str:
+    """Return the message for a plugin that nobody asked for and that needs a configuration."""
+    nobody = "Nobody has configured the plugin"
+    if verdict.reason != "ConfigRequired":
+        wrong, mend = _validation_failed(verdict.faults, spec, schema, ())
+        return sentence(f"{nobody}, and without a configuration {wrong}", f"to use the plugin, {mend}")
+    missing = [explain(fault, spec) for fault in verdict.faults if fault.field]
+    places = listing(fault.place for fault in missing) or "a configuration"
+    return sentence(f"{nobody}, which requires {places}", f"to use the plugin, {_set_missing(missing)}")
+
+
 def has_no_effect(hidden: Sequence[Hidden]) -> str:
     """Return a clause that says which entries have no effect, and why; empty for none."""
     if len(hidden) == 1:

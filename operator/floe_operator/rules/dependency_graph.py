@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from floe_core.dependencies import resolve
 from floe_core.plugin_types import PluginId
-from floe_operator.rules.facts import Dependencies, Dependency
+from floe_operator.rules.facts import Dependencies, Dependency, Readiness
 
 Declared = Callable[[PluginId], Sequence[str]]
 """Returns the dependencies that a plugin declares; none while it is not loaded."""
@@ -30,12 +30,12 @@ class Graph:
         self._meant_among: Collection[PluginId] = ()
         self._meant: dict[PluginId, _Meant] = {}
 
-    def dependencies_of(self, plugin: PluginId, is_ready: Callable[[PluginId], bool]) -> Dependencies:
-        """Return a plugin's dependencies, whether each is Ready, and the shortest cycle back to it."""
+    def dependencies_of(self, plugin: PluginId, readiness: Callable[[PluginId], Readiness]) -> Dependencies:
+        """Return a plugin's dependencies, how each is doing, and the shortest cycle back to it."""
         meant = self._meant_by(plugin)
         return Dependencies(
             tuple(
-                Dependency(text, candidates, ready=len(candidates) == 1 and is_ready(candidates[0]))
+                Dependency(text, candidates, *map(readiness, candidates if len(candidates) == 1 else ()))
                 for text, candidates in zip(meant.declared, meant.candidates, strict=True)
             ),
             self._cycle_through(plugin),

@@ -6,6 +6,7 @@ Nothing is read here. What a plugin said after it was given a secret is already 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, NewType
 
 from floe_core.host.protocol import BrokenClaim, DistributionRef, FoundPlugin, Verdict
@@ -87,13 +88,21 @@ ConfigDigest = NewType("ConfigDigest", bytes)
 """A digest that differs if the effective configuration differs."""
 
 
+class Readiness(Enum):
+    """How a plugin is doing, for those that depend on it."""
+
+    READY = "Ready"
+    IDLE = "not Ready, but nobody asked for it, or it was not judged yet"
+    NOT_READY = "not Ready"
+
+
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One declared dependency: its text, the plugins it can mean, and whether the only one is Ready."""
+    """One declared dependency: its text, the plugins it can mean, and how the only one is doing."""
 
     declared: str
     candidates: tuple[PluginId, ...]
-    ready: bool = False
+    readiness: Readiness = Readiness.NOT_READY
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,8 @@ class Facts:
     spec: FloePluginSpec
     platform_api_version: str
     discovery: Discovery
+    in_use: bool = True
+    """Whether somebody asked for the plugin."""
     loading: LoadState | None = None
     """None if the plugin was not discovered."""
     config: Verdict | ConfigSourceFault | None = None

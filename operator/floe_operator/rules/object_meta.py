@@ -1,4 +1,8 @@
-"""An object's metadata: which object this is, in which version, and who has written what into it."""
+"""An object's metadata: which object this is, in which version, and who has written what into it.
+
+Of annotations only the names are kept, and of the fields that each manager owns only what a rule asks for:
+both can be as large as the object.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,26 @@ def _labels_in(fields: object) -> list[str]:
     return [name.removeprefix("f:") for name in labels if name.startswith("f:")]
 
 
+def _has_spec(fields: object) -> bool:
+    """Return True if a set of fields, as managedFields writes it, has one below spec."""
+    return any(name.startswith("f:") for name in mapping(mapping(fields).get("f:spec")))
+
+
+def _names(annotations: object) -> list[str]:
+    return list(mapping(annotations))
+
+
 @dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
 class ManagedFieldsEntry:
-    """A field manager that owns fields of the object; of these, only labels are kept."""
+    """A field manager that owns fields of the object."""
 
     manager: Shared = ""
     operation: str = ""
     subresource: str = ""
     labels: Annotated[tuple[Shared, ...], BeforeValidator(_labels_in)] = Field(default=(), alias="fieldsV1")
     """The names of the labels that it owns."""
+    owns_spec: Annotated[bool, BeforeValidator(_has_spec)] = Field(default=False, alias="fieldsV1")
+    """Whether it owns a field below spec."""
 
 
 class ObjectMeta(Model):
@@ -37,5 +52,7 @@ class ObjectMeta(Model):
     resource_version: str = ""
     generation: int = 0
     labels: dict[str, str] = Field(default_factory=dict)
+    annotations: Annotated[tuple[Shared, ...], BeforeValidator(_names)] = ()
+    """The names of its annotations."""
     deletion_timestamp: Time | None = None
     managed_fields: tuple[ManagedFieldsEntry, ...] = ()

@@ -183,6 +183,7 @@ class FloePluginStatus(Model):
     """What the operator found; `conditions` has only the operator's own, in the order of CONDITION_TYPES."""
 
     observed_generation: int | None = Field(default=None, ge=-1)
+    in_use: bool | None = None
     version: str | None = Field(default=None, max_length=128)
     plugin_api_version: str | None = Field(default=None, max_length=64)
     platform_api_version: str | None = Field(default=None, max_length=64)
@@ -253,9 +254,3 @@ class FloePlugin(Model):
     def is_going(self) -> bool:
         """Whether the object is being deleted."""
         return self.metadata.deletion_timestamp is not None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the condition Ready is True."""
-        ready = self.status.condition("Ready") if self.status is not None else None
-        return ready is not None and ready.status == "True"

@@ -33,6 +33,7 @@ def status_with(facts: Facts, occasion: Occasion, shown: Shown, summary: Summary
     conditions = (*shown.values(), *summary.conditions)
     status = FloePluginStatus(
         observed_generation=summary.observed_generation,
+        in_use=facts.in_use,
         platform_api_version=bounded(facts.platform_api_version, 64),
         conditions=conditions,
         **_packaging(facts, occasion, shown),

@@ -1,7 +1,8 @@
 """Ready, Reconciling and Stalled: the summary of the other conditions.
 
 Ready says for which generation the object is assessed as a whole. If a condition that could decide Ready
-is of an older generation, Ready keeps its value and its generation, and Reconciling says what is awaited.
+is of an older generation, Ready keeps its value and its generation, and Reconciling says what is awaited. A
+plugin that nobody asked for and that lacks a configuration is not Ready, but nothing is awaited.
 """
 
 from __future__ import annotations
@@ -10,8 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from floe_operator.rules.conclusions import Occasion, Shown, Undecided
-from floe_operator.rules.conditions import READY, RECONCILING, STALLED, Healthy, reason_of
-from floe_operator.rules.facts import Facts, Probing
+from floe_operator.rules.conditions import (
+    READY,
+    RECONCILING,
+    STALLED,
+    ConfigValid,
+    DependenciesReady,
+    Healthy,
+    reason_of,
+)
+from floe_operator.rules.facts import Facts, Probing, Readiness
+from floe_operator.rules.in_use import is_idle
 from floe_operator.rules.resource import Condition
 
 
@@ -26,18 +36,42 @@ class Summary:
 def summarize(facts: Facts, occasion: Occasion, shown: Shown, awaited: Mapping[str, Undecided]) -> Summary:
     """Summarize the conditions; `awaited` has those that the facts do not decide now."""
     judged = tuple(shown.values())
-    outdated = tuple(one for one in judged if one.observed_generation != facts.generation)
+    outdated = tuple(one for one in judged if _is_outdated(one, facts))
     changing = _is_changing(facts, occasion, awaited)
     decisive = _decisive(judged, outdated)
     if decisive is None and (changing or outdated):
         return _undecided(occasion, _question(outdated, awaited))
     ready = _ready(occasion, decisive, shown)
+    if _is_idle(ready, facts, occasion):
+        return Summary(facts.generation, (ready,))
     stalled = next((one for one in judged if one not in outdated and _stalls(one, facts)), None)
     if stalled is not None:
         return Summary(facts.generation, (ready, _because_of(stalled, STALLED, occasion)))
     if ready.status != "True":
         return Summary(facts.generation, (ready, _because_of(ready, RECONCILING, occasion)))
     return Summary(facts.generation, (ready,))
+
+
+def _is_outdated(condition: Condition, facts: Facts) -> bool:
+    """Return True if a condition is of an older generation, or says that nobody asked for the plugin.
+
+    Applying an object with type and name only asks for it, but changes no generation.
+    """
+    is_asked_for = facts.in_use and condition.reason == ConfigValid.NOT_CONFIGURED.text
+    return condition.observed_generation != facts.generation or is_asked_for
+
+
+def _is_idle(ready: Condition, facts: Facts, occasion: Occasion) -> bool:
+    """Return True if the plugin need not be Ready: nobody asked for it, nor perhaps for one that it needs."""
+    if facts.in_use:
+        return False
+    if ready.reason == ConfigValid.NOT_CONFIGURED.text:
+        return True
+    if ready.reason != DependenciesReady.DEPENDENCY_NOT_READY.text:
+        return False
+    if facts.dependencies is None:  # not known now: what was said before still holds
+        return occasion.previous is not None and is_idle(occasion.previous)
+    return any(one.readiness is Readiness.IDLE for one in facts.dependencies.declared)
 
 
 def _decisive(judged: tuple[Condition, ...], outdated: tuple[Condition, ...]) -> Condition | None:

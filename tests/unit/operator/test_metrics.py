@@ -12,13 +12,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.gauges import plugin_metrics
 from floe_operator.metrics import Metrics
-from floe_operator.rules.facts import NotInstalled
-from floe_operator.rules.object_meta import ManagedFieldsEntry
-from floe_operator.rules.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus
+from floe_operator.rules.facts import Dependencies, Dependency, NotInstalled, Readiness
+from floe_operator.rules.load_states import LoadFault
+from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 from floe_operator.rules.results import DONE, Result, RetryableError, RetryAfter
-from tests.unit.operator.rules.facts_builder import judged
+from tests.unit.operator.rules.facts_builder import judged, verdict
+
+DUCKDB = PluginId(PluginType.COMPUTE, "duckdb")
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -113,10 +116,10 @@ class Plugins(Collector):
         yield from plugin_metrics(self._objects)
 
 
-def plugin(name: str, status: FloePluginStatus | None) -> FloePlugin:
+def plugin(name: str, status: FloePluginStatus | None, **spec: Any) -> FloePlugin:
     raw = {
         "metadata": {"name": f"compute-{name}"},
-        "spec": {"type": "compute", "name": name},
+        "spec": {"type": "compute", "name": name, **spec},
         "status": status.to_json() if status else None,
     }
     return FloePlugin.parse(raw)
@@ -127,13 +130,14 @@ def edited(status: FloePluginStatus) -> FloePluginStatus:
     return status.model_copy(update={"conditions": conditions})
 
 
-def test_plugins_are_counted_by_type_readiness_and_reason() -> None:
+def test_plugins_are_counted_by_type_readiness_reason_and_use() -> None:
     gone = judged(discovery=NotInstalled())
     metrics = Metrics()
     metrics.add(
         Plugins(
             [
                 plugin("ready", judged()),
+                plugin("configured", judged(), config={"word": "x"}),
                 plugin("gone", gone),
                 plugin("edited", edited(gone)),
                 plugin("new", None),
@@ -143,17 +147,21 @@ def test_plugins_are_counted_by_type_readiness_and_reason() -> None:
     seen = samples(metrics)
     counted = {key[1]: value for key, value in seen.items() if key[0] == "floe_operator_plugins" and value}
     assert counted == {
-        (("ready", "True"), ("type", "compute")): 1,
-        (("ready", "False"), ("type", "compute")): 2,
-        (("ready", "Unknown"), ("type", "compute")): 1,
+        (("in_use", "false"), ("ready", "True"), ("type", "compute")): 1,
+        (("in_use", "true"), ("ready", "True"), ("type", "compute")): 1,
+        (("in_use", "false"), ("ready", "False"), ("type", "compute")): 2,
+        (("in_use", "false"), ("ready", "Unknown"), ("type", "compute")): 1,
     }
     assert {
-        key[1][0][1]: value for key, value in seen.items() if key[0] == "floe_operator_plugins_by_reason"
+        tuple(value for _, value in key[1]): value
+        for key, value in seen.items()
+        if key[0] == "floe_operator_plugins_by_reason"
     } == {
-        "Ready": 1,
-        "NotInstalled": 1,
-        "Other": 1,
-        "NotJudged": 1,
+        ("false", "Ready"): 1,
+        ("true", "Ready"): 1,
+        ("false", "NotInstalled"): 1,
+        ("false", "Other"): 1,
+        ("false", "NotJudged"): 1,
     }
 
 
@@ -162,17 +170,28 @@ def test_only_plugins_that_are_not_ready_have_their_own_series() -> None:
     metrics = Metrics()
     metrics.add(Plugins([*objects, plugin("gone", judged(discovery=NotInstalled()))]))
     own = [key[1] for key in samples(metrics) if key[0] == "floe_operator_plugin_not_ready"]
-    assert own == [(("mirror", "false"), ("name", "gone"), ("reason", "NotInstalled"), ("type", "compute"))]
+    assert own == [(("in_use", "false"), ("name", "gone"), ("reason", "NotInstalled"), ("type", "compute"))]
 
 
-@pytest.mark.parametrize(("managers", "mirror"), [((), "true"), (("kubectl",), "false")])
-def test_only_an_object_that_nobody_but_the_operator_wrote_is_labelled_a_mirror(
-    managers: tuple[str, ...], mirror: str
+IDLE = Dependencies((Dependency("duckdb", (DUCKDB,), Readiness.IDLE),))
+BROKEN = Dependencies((Dependency("duckdb", (DUCKDB,)),))
+
+
+@pytest.mark.parametrize(
+    ("known", "spec", "labels"),
+    [
+        ({"config": verdict("ConfigRequired")}, {}, None),
+        ({"dependencies": IDLE}, {}, None),
+        ({"dependencies": BROKEN}, {}, ("false", "DependencyNotReady")),
+        ({"loading": LoadFault("ImportFailed", "m")}, {}, ("false", "ImportFailed")),
+        ({"config": verdict("ConfigRequired")}, {"version": ">=0"}, ("true", "ConfigRequired")),
+        ({"dependencies": IDLE}, {"version": ">=0"}, ("true", "DependencyNotReady")),
+    ],
+)
+def test_what_nobody_asked_for_and_lacks_only_a_configuration_is_not_counted_as_not_ready(
+    known: dict[str, Any], spec: dict[str, Any], labels: tuple[str, str] | None
 ) -> None:
-    gone = plugin("gone", judged(discovery=NotInstalled()))
-    fields = [ManagedFieldsEntry(manager=name, operation="Apply") for name in (FIELD_MANAGER, *managers)]
-    metadata = gone.metadata.model_copy(update={"managed_fields": tuple(fields)})
     metrics = Metrics()
-    metrics.add(Plugins([gone.model_copy(update={"metadata": metadata})]))
-    (own,) = [key[1] for key in samples(metrics) if key[0] == "floe_operator_plugin_not_ready"]
-    assert dict(own)["mirror"] == mirror
+    metrics.add(Plugins([plugin("gone", judged(**known, in_use=bool(spec)), **spec)]))
+    own = [dict(key[1]) for key in samples(metrics) if key[0] == "floe_operator_plugin_not_ready"]
+    assert [(one["in_use"], one["reason"]) for one in own] == ([labels] if labels else [])

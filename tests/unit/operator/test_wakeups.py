@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,15 +15,21 @@ from floe_operator.wakeups import Wakeups
 BASE, MIDDLE, TOP, OTHER = (PluginId(PluginType.COMPUTE, name) for name in ("base", "middle", "top", "other"))
 
 
-def raw(plugin: PluginId, version: int, *, ready: bool | None = None, **spec: Any) -> dict[str, Any]:
+def raw(
+    plugin: PluginId, version: int, *, ready: bool | Literal["idle"] | None = None, **spec: Any
+) -> dict[str, Any]:
     slug = plugin.plugin_type.slug
     found: dict[str, Any] = {
         "metadata": {"name": f"{slug}-{plugin.name}", "uid": plugin.name, "resourceVersion": str(version)},
         "spec": {"type": slug, "name": plugin.name, **spec},
     }
     if ready is not None:
-        condition = {"type": "Ready", "status": str(ready), "reason": "R", "message": ""}
-        found["status"] = {"conditions": [{**condition, "lastTransitionTime": "2030-01-01T00:00:00Z"}]}
+        # What is neither Ready nor Reconciling is idle.
+        given = {"Ready": str(ready is True)} | ({"Reconciling": "True"} if ready is False else {})
+        rest = {"reason": "R", "message": "", "lastTransitionTime": "2030-01-01T00:00:00Z"}
+        found["status"] = {
+            "conditions": [{"type": kind, "status": status, **rest} for kind, status in given.items()]
+        }
     return found
 
 
@@ -78,7 +84,7 @@ def test_an_object_that_stops_matching_the_crd_is_enqueued(world: World) -> None
 
 @pytest.mark.parametrize("by", ["the watch", "a write", "an echo"])
 def test_a_change_of_readiness_wakes_the_dependents_and_nothing_else(world: World, by: str) -> None:
-    def turns(version: int, *, ready: bool) -> set[PluginId]:
+    def turns(version: int, *, ready: bool | Literal["idle"]) -> set[PluginId]:
         if by == "the watch":
             world.wakeups.seen("MODIFIED", raw(BASE, version, ready=ready))
             return world.woken - {BASE}
@@ -89,10 +95,13 @@ def test_a_change_of_readiness_wakes_the_dependents_and_nothing_else(world: Worl
             world.wakeups.seen("MODIFIED", raw(BASE, version, ready=ready))
         return world.woken
 
-    assert turns(1, ready=False) == set()
-    assert turns(2, ready=True) == {MIDDLE}
-    assert turns(3, ready=True) == set()
-    assert turns(4, ready=False) == {MIDDLE}
+    assert turns(1, ready="idle") == set()
+    assert turns(2, ready=False) == {MIDDLE}
+    assert turns(3, ready=True) == {MIDDLE}
+    assert turns(4, ready=True) == set()
+    assert turns(5, ready="idle") == {MIDDLE}
+    assert turns(6, ready=False) == {MIDDLE}
+    assert turns(7, ready=False) == set()
 
 
 def test_an_object_missing_from_a_listing_is_no_longer_ready(world: World) -> None:

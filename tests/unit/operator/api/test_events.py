@@ -12,13 +12,14 @@ from floe_operator.rules.assess import assess
 from floe_operator.rules.conditions import MESSAGE_BYTES
 from floe_operator.rules.facts import ConfigSourceFault
 from floe_operator.rules.load_states import Loading
-from floe_operator.rules.resource import Condition, FloePlugin, FloePluginStatus
+from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 from tests.unit.operator.rules.facts_builder import LATER, facts, judged, verdict
 
 READY = judged()
 INVALID = judged(config=verdict("ValidationFailed", ("realm", "Field required", "missing")))
 ALSO_INVALID = judged(config=verdict("ValidationFailed", ("url", "Field required", "missing")))
-UNCONFIGURED = judged(config=verdict("ConfigRequired", ("realm", "Field required", "missing")))
+NO_CONFIG = verdict("ConfigRequired", ("realm", "Field required", "missing"))
+REQUIRED, UNCONFIGURED = judged(config=NO_CONFIG), judged(config=NO_CONFIG, in_use=False)
 LOADING = judged(loading=Loading())
 
 
@@ -47,7 +48,11 @@ def seen(status: FloePluginStatus | None) -> FloePlugin:
         pytest.param(READY, INVALID, ("Warning", "ValidationFailed"), id="broken"),
         pytest.param(INVALID, READY, ("Normal", "Ready"), id="fixed"),
         pytest.param(INVALID, ALSO_INVALID, None, id="a different message for the same reason"),
-        pytest.param(INVALID, UNCONFIGURED, ("Normal", "ConfigRequired"), id="nobody configured it"),
+        pytest.param(None, REQUIRED, ("Warning", "ConfigRequired"), id="asked for, but not configured"),
+        pytest.param(None, UNCONFIGURED, None, id="installed, and nobody asked for it"),
+        pytest.param(READY, UNCONFIGURED, None, id="nobody asks for it any more"),
+        pytest.param(UNCONFIGURED, REQUIRED, ("Warning", "ConfigRequired"), id="somebody asks for it"),
+        pytest.param(UNCONFIGURED, READY, ("Normal", "Ready"), id="somebody configured it"),
         pytest.param(READY, LOADING, None, id="no longer known"),
     ],
 )
@@ -77,14 +82,8 @@ def test_an_event_reports_the_reason_of_the_current_generation() -> None:
 
 
 def test_a_note_is_never_longer_than_the_api_server_allows() -> None:
-    long = Condition(
-        type="Ready",
-        status="False",
-        reason="ImportFailed",
-        message="ü" * 1_024,
-        last_transition_time=datetime.now(UTC),
-    )
-    transition = events.transition_of(seen(READY), FloePluginStatus(conditions=(long,)))
+    long = ConfigSourceFault("SecretNotFound", "ü" * 1_024)
+    transition = events.transition_of(seen(READY), judged(config=long))
     assert transition is not None
     assert len(transition.note.encode()) <= MESSAGE_BYTES
 

@@ -23,6 +23,7 @@ from floe_operator.rules.facts import (
     NotInstalled,
     Probe,
     Probing,
+    Readiness,
     StartupFailed,
 )
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
@@ -120,7 +121,10 @@ dependencies = st.one_of(
     st.builds(
         Dependencies,
         st.lists(
-            st.builds(Dependency, texts, st.lists(plugins, max_size=8).map(tuple), st.booleans()), max_size=4
+            st.builds(
+                Dependency, texts, st.lists(plugins, max_size=8).map(tuple), st.sampled_from(Readiness)
+            ),
+            max_size=4,
         ).map(tuple),
         st.lists(plugins, max_size=40).map(tuple),
     ),
@@ -163,6 +167,7 @@ any_facts = st.builds(
     spec=mostly(spec(probe={}), specs),
     platform_api_version=st.just("1.0"),
     discovery=mostly(Installed(FOUND), discoveries),
+    in_use=mostly(True, st.just(False)),
     loading=mostly(described(), loadings),
     config=mostly(Verdict(reason="Valid"), verdicts),
     hidden=mostly((), hidden),

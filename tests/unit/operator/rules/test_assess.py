@@ -18,8 +18,10 @@ from floe_operator.rules.facts import (
     DiscoveryUnknown,
     NotInstalled,
     Probing,
+    Readiness,
     StartupFailed,
 )
+from floe_operator.rules.in_use import is_idle
 from floe_operator.rules.load_states import FailedBeside, LoadFault, Loading
 from tests.unit.operator.rules.facts_builder import (
     FOUND,
@@ -86,6 +88,21 @@ TABLE: list[tuple[str, str, str, str | None, dict[str, Any]]] = [
     ("VersionCompatible", "Unknown", "NotLoaded", WAITS, {"loading": Loading()}),
     ("ConfigValid", "True", "Valid", None, {}),
     ("ConfigValid", "True", "NothingToConfigure", None, {"config": verdict("NothingToConfigure")}),
+    (
+        "ConfigValid",
+        "False",
+        "NotConfigured",
+        None,
+        {"config": verdict("ConfigRequired"), "in_use": False},
+    ),
+    # A schema without required fields can have a rule that an empty configuration breaks.
+    (
+        "ConfigValid",
+        "False",
+        "NotConfigured",
+        None,
+        {"config": verdict("ValidationFailed"), "in_use": False},
+    ),
     ("ConfigValid", "False", "ConfigRequired", STALLS, {"config": verdict("ConfigRequired")}),
     (
         "ConfigValid",
@@ -148,7 +165,7 @@ TABLE: list[tuple[str, str, str, str | None, dict[str, Any]]] = [
     ("ConfigValid", "Unknown", "NotLoaded", WAITS, {"loading": Loading()}),
     ("ConfigValid", "Unknown", "NotLoaded", WAITS, {"config": None}),
     ("DependenciesReady", "True", "NoDependencies", None, {}),
-    ("DependenciesReady", "True", "AllReady", None, needs(Dependency("duckdb", (DUCKDB,), ready=True))),
+    ("DependenciesReady", "True", "AllReady", None, needs(Dependency("duckdb", (DUCKDB,), Readiness.READY))),
     ("DependenciesReady", "False", "DependencyMissing", WAITS, needs(Dependency("duckdb", ()))),
     (
         "DependenciesReady",
@@ -195,6 +212,46 @@ def test_every_declared_reason_has_a_row_in_this_table() -> None:
         (kind, reason.outcome.status, reason.text) for kind, table in REASONS.items() for reason in table
     }
     assert {row[:3] for row in TABLE} == declared
+
+
+NOT_CONFIGURED: dict[str, Any] = {"config": verdict("ConfigRequired"), "in_use": False}
+
+
+@pytest.mark.parametrize(
+    ("changed", "ready", "beside"),
+    [
+        (NOT_CONFIGURED, "NotConfigured", None),
+        ({**NOT_CONFIGURED, **needs(Dependency("x", (DUCKDB,), Readiness.IDLE))}, "NotConfigured", None),
+        ({**NOT_CONFIGURED, **needs(Dependency("x", (DUCKDB,)))}, "NotConfigured", None),
+        ({**NOT_CONFIGURED, **needs(Dependency("x", (DUCKDB, LAKE)))}, "NotConfigured", None),
+        ({"in_use": False}, "Ready", None),
+        # What does not fit the platform is broken, whether somebody asked for it or not.
+        ({**NOT_CONFIGURED, "loading": LoadFault("ImportFailed", "m")}, "ImportFailed", STALLS),
+        ({**NOT_CONFIGURED, "loading": described(floe_api_version="2.0")}, "IncompatibleApi", STALLS),
+        ({"in_use": False, "config": verdict("SchemaFailed")}, "SchemaFailed", STALLS),
+        ({"in_use": False, **needs(Dependency("x", ()))}, "DependencyMissing", WAITS),
+        ({"in_use": False, **needs(Dependency("x", (DUCKDB,)))}, "DependencyNotReady", WAITS),
+        ({"in_use": False, **needs(Dependency("x", (DUCKDB,), Readiness.IDLE))}, "DependencyNotReady", None),
+        (
+            {
+                "in_use": False,
+                **needs(Dependency("x", (DUCKDB,)), Dependency("y", (LAKE,), Readiness.IDLE)),
+            },
+            "DependencyNotReady",
+            None,
+        ),
+        ({**needs(Dependency("x", (DUCKDB,), Readiness.IDLE))}, "DependencyNotReady", WAITS),
+    ],
+)
+def test_a_plugin_that_nobody_asked_for_may_lack_a_configuration_or_need_one_that_does(
+    changed: dict[str, Any], ready: str, beside: str | None
+) -> None:
+    status = judged(**changed)
+    found = reasons(status)
+    assert found["Ready"] == ("True" if ready == "Ready" else "False", ready)
+    assert {one for one in (WAITS, STALLS) if one in found} == ({beside} if beside else set())
+    assert status.in_use is changed.get("in_use", True)
+    assert is_idle(status) is (ready != "Ready" and beside is None)
 
 
 def test_without_a_probe_there_is_no_healthy_condition() -> None:

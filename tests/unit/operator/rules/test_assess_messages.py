@@ -244,6 +244,36 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "ConfigValid",
+        {"config": verdict("ConfigRequired", REALM, ("url", "is required", "missing")), "in_use": False},
+        (
+            "Nobody has configured the plugin, which requires spec.config.realm and spec.config.url; "
+            "to use the plugin, set it in spec.config or through spec.configFrom"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": needs_secrets("ConfigRequired"), "in_use": False},
+        (
+            "Nobody has configured the plugin, which requires spec.config.realm, spec.config.auth and token; "
+            "to use the plugin, set realm and auth in spec.config, and put auth.key and token into a Secret "
+            "and refer to it by spec.configFrom, path: auth.key and token"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {
+            "config": verdict(
+                "ValidationFailed", ("", "does not satisfy a rule of the plugin", "value_error")
+            ),
+            "in_use": False,
+        },
+        (
+            "Nobody has configured the plugin, and without a configuration spec.config does not satisfy a "
+            "rule of the plugin; to use the plugin, correct it"
+        ),
+    ),
+    (
+        "ConfigValid",
         {"config": needs_secrets("ConfigRequired")},
         (
             "spec.config.realm, spec.config.auth and token must be set, but nothing is configured; "

@@ -22,6 +22,7 @@ from floe_operator.rules.facts import (
     NotInstalled,
     Probe,
     Probing,
+    Readiness,
     StartupFailed,
 )
 from floe_operator.rules.load_states import LoadFault, Loading
@@ -43,7 +44,8 @@ from tests.unit.operator.rules.facts_builder import (
 PROBED: dict[str, Any] = {"spec": spec(probe={})}
 RUNNING = facts(**PROBED, probe=Checked("healthy"))
 MISSING = Dependencies((Dependency("x", ()),))
-NOT_READY = Dependencies((Dependency("x", (PluginId(PluginType.DBT, "x"),)),))
+OTHER = PluginId(PluginType.DBT, "x")
+NOT_READY = Dependencies((Dependency("x", (OTHER,)),))
 UNKNOWN_FOR_NOW: list[dict[str, Any]] = [
     {"discovery": DiscoveryUnknown("disk"), "loading": None, "config": None, "dependencies": None},
     {"loading": Loading(), "config": None, "dependencies": None},
@@ -109,6 +111,39 @@ def test_a_new_spec_that_cannot_be_assessed_yet_keeps_the_old_assessment(
     assert condition(status, "Ready") == condition(previous, "Ready")
     assert reasons(status)["Reconciling"][0] == "True"
     assert "Stalled" not in reasons(status)
+
+
+QUIET: dict[str, Any] = {"in_use": False, "config": verdict("ConfigRequired")}
+
+
+def test_a_plugin_that_somebody_asks_for_while_no_host_answers_waits_for_its_assessment() -> None:
+    previous = judged(**QUIET)
+    status = later(facts(config=None), previous)
+    assert status.in_use
+    assert reasons(status)["Ready"] == ("Unknown", "NotLoaded")
+    assert reasons(status)["Reconciling"] == ("True", "NotLoaded")
+    assert later(facts(config=None), status) == status
+    assert reasons(later(facts(config=verdict("ConfigRequired")), status))["Stalled"][1] == "ConfigRequired"
+
+
+def test_a_plugin_that_nobody_asks_for_any_more_is_no_longer_broken() -> None:
+    asked_for = judged(config=verdict("ConfigRequired"))
+    status = later(facts(**QUIET), asked_for)
+    assert reasons(status)["Ready"] == ("False", "NotConfigured")
+    assert "Stalled" not in reasons(status)
+    assert condition(status, "Ready").last_transition_time == NOW.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN_FOR_NOW)
+@pytest.mark.parametrize(
+    "before",
+    [QUIET, {"in_use": False, "dependencies": Dependencies((Dependency("x", (OTHER,), Readiness.IDLE),))}],
+)
+def test_a_plugin_that_nobody_asked_for_stays_quiet_while_nothing_is_known(
+    before: dict[str, Any], unknown: dict[str, Any]
+) -> None:
+    previous = judged(**before)
+    assert later(facts(**{**before, **unknown}), previous) == previous
 
 
 def test_a_stall_of_an_old_spec_does_not_apply_to_a_new_spec() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from floe_operator.rules.assess import assess
 from floe_operator.rules.conditions import TABLE, reason_of
 from floe_operator.rules.facts import Facts
+from floe_operator.rules.in_use import is_idle
 from floe_operator.rules.resource import CONDITION_TYPES, FloePlugin, FloePluginStatus
 from tests.unit.operator.rules.facts_builder import LATER, NOW, condition
 from tests.unit.operator.rules.strategies import few_examples, histories
@@ -50,7 +51,24 @@ def test_stalled_and_reconciling_are_never_both_present_and_always_true(history:
     assert len(present) <= 1
     assert all(one.status == "True" for one in present)
     if condition(status, "Ready").status != "True":
-        assert present
+        assert present or not history[-1].in_use
+
+
+@few_examples
+@given(histories)
+def test_a_plugin_in_use_is_never_ready_for_want_of_a_configuration_that_nobody_gave(
+    history: list[Facts],
+) -> None:
+    _, status = judge(history)
+    ready = condition(status, "Ready")
+    assert status.in_use is history[-1].in_use
+    if ready.reason == "NotConfigured":
+        assert ready.status == "False"
+        stays = ready.observed_generation != history[-1].generation
+        assert is_idle(status) or (stays and status.condition("Stalled") is None)
+    if is_idle(status):
+        assert not history[-1].in_use
+        assert ready.reason in ("NotConfigured", "DependencyNotReady")
 
 
 @few_examples

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.rules.dependency_graph import Dependents, Graph
-from floe_operator.rules.facts import Dependency
+from floe_operator.rules.facts import Dependency, Readiness
 
 Declared = Mapping[PluginId, Sequence[str]]
 
@@ -28,13 +28,18 @@ def graph(declared: Declared, known: Collection[PluginId] | None = None) -> Grap
     return Graph(lambda plugin: declared.get(plugin, ()), lambda: plugins)
 
 
+def _all_ready(plugin: PluginId) -> Readiness:
+    del plugin
+    return Readiness.READY
+
+
 @pytest.mark.parametrize(
     ("texts", "found"),
     [
         ((), ()),
-        (("b",), (Dependency("b", (B,), ready=True),)),
+        (("b",), (Dependency("b", (B,), Readiness.READY),)),
         (("c",), (Dependency("c", (C,)),)),
-        (("compute/b", "C"), (Dependency("compute/b", (B,), ready=True), Dependency("C", (C,)))),
+        (("compute/b", "C"), (Dependency("compute/b", (B,), Readiness.READY), Dependency("C", (C,)))),
         (("nothing",), (Dependency("nothing", ()),)),
         (("a",), (Dependency("a", (A,)),)),
     ],
@@ -44,11 +49,12 @@ def test_a_dependency_is_ready_if_the_only_plugin_that_it_can_mean_is_ready(
     texts: Sequence[str], found: tuple[Dependency, ...]
 ) -> None:
     known = graph({A: texts, B: (), C: ()})
-    assert known.dependencies_of(A, lambda plugin: plugin == B).declared == found
+    readiness = {A: Readiness.NOT_READY, B: Readiness.READY, C: Readiness.NOT_READY}
+    assert known.dependencies_of(A, readiness.__getitem__).declared == found
 
 
 def test_an_ambiguous_dependency_is_not_ready_even_if_all_its_candidates_are() -> None:
-    found = graph({A: ("b",), B: (), DBT_B: ()}).dependencies_of(A, lambda _: True)
+    found = graph({A: ("b",), B: (), DBT_B: ()}).dependencies_of(A, _all_ready)
     assert found.declared == (Dependency("b", (B, DBT_B)),)
 
 
@@ -69,25 +75,25 @@ def test_a_cycle_is_named_in_full_on_each_member_and_on_no_other_plugin(
     declared: Declared, cycles: Mapping[PluginId, tuple[PluginId, ...]]
 ) -> None:
     known = graph(declared)
-    found = {plugin: known.dependencies_of(plugin, lambda _: False).cycle for plugin in declared}
+    found = {plugin: known.dependencies_of(plugin, _all_ready).cycle for plugin in declared}
     assert {plugin: cycle for plugin, cycle in found.items() if cycle} == cycles
 
 
 def test_a_chain_of_any_length_is_followed() -> None:
     names = [f"p{number}" for number in range(5_000)]
     declared = {compute(name): (needed,) for name, needed in zip(names, [*names[1:], names[0]], strict=True)}
-    assert len(graph(declared).dependencies_of(compute("p0"), lambda _: False).cycle) == 5_001
+    assert len(graph(declared).dependencies_of(compute("p0"), _all_ready).cycle) == 5_001
 
 
 def test_a_change_in_declared_dependencies_or_known_plugins_counts_immediately() -> None:
     declared: dict[PluginId, tuple[str, ...]] = {A: ("b",), B: ()}
     known: Collection[PluginId] = frozenset({A})
     present = Graph(lambda plugin: declared.get(plugin, ()), lambda: known)
-    assert present.dependencies_of(A, lambda _: True).declared == (Dependency("b", ()),)
+    assert present.dependencies_of(A, _all_ready).declared == (Dependency("b", ()),)
     known = frozenset({A, B})
-    assert present.dependencies_of(A, lambda _: True).declared == (Dependency("b", (B,), ready=True),)
+    assert present.dependencies_of(A, _all_ready).declared == (Dependency("b", (B,), Readiness.READY),)
     declared[B] = ("a",)
-    assert present.dependencies_of(A, lambda _: True).cycle == (A, B, A)
+    assert present.dependencies_of(A, _all_ready).cycle == (A, B, A)
 
 
 _TEXTS = st.lists(st.sampled_from(["a", "b", "c", "d", "compute/a", "dbt/b", "nothing/x"]), max_size=3)
@@ -108,7 +114,7 @@ def test_the_dependents_are_those_others_whose_declared_dependencies_can_mean_th
         expected = {
             plugin
             for plugin in declared
-            if any(needed in one.candidates for one in asked.dependencies_of(plugin, bool).declared)
+            if any(needed in one.candidates for one in asked.dependencies_of(plugin, _all_ready).declared)
         }
         assert set(dependents.of(needed)) - {needed} == expected - {needed}
 
