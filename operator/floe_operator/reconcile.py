@@ -78,7 +78,8 @@ class Reconciler:
         try:
             with self._refusals.attempt(plugin):
                 situation = await self._gather.situation(plugin)
-                decision = decide(situation, datetime.now(UTC), time.monotonic(), self._labels)
+                unserved = self._floeplugins.crd.unserved
+                decision = decide(situation, datetime.now(UTC), time.monotonic(), self._labels, unserved)
                 return await self._carry_out(plugin, situation.seen, decision)
         except (errors.NotFound, errors.NamespaceTerminating) as error:
             _log.debug(
@@ -105,6 +106,8 @@ class Reconciler:
             self._run(plugin, decision)
             raise
         except (*errors.REFUSALS, errors.Conflict) as error:
+            if isinstance(error, errors.NotInSchema) and self._can_do_with_less(decision):
+                return _AGAIN
             kind: Kind = "status" if decision.status is not None else "object"
             is_race = isinstance(error, errors.Conflict)
             if not self._refusals.refused(plugin, kind, str(error), is_race=is_race):
@@ -113,6 +116,11 @@ class Reconciler:
         self._refusals.over(plugin)
         self._run(plugin, decision)
         return result
+
+    def _can_do_with_less(self, decision: Decision) -> bool:
+        """Return True if the refused status has a field that the CRD is known by now not to have."""
+        status, unserved = decision.status, self._floeplugins.crd.unserved
+        return status is not None and status.without(unserved) != status
 
     def _run(self, plugin: PluginId, decision: Decision) -> None:
         if isinstance(decision.run, Run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,24 @@ RENEW = "kubectl apply --server-side -k crds"
 pytestmark = pytest.mark.xdist_group("fragile")
 
 
-def install_older_crd(cluster: LocalCluster) -> None:
+def install_older_crd(cluster: LocalCluster, make_older: Callable[[dict[str, Any]], None]) -> None:
     crd = yaml.safe_load(CRD.read_text())
-    remove_what_is_new(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"])
+    make_older(crd["spec"]["versions"][0])
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=json.dumps(crd))
 
 
-def remove_what_is_new(properties: dict[str, Any]) -> None:
+def without_a_value(version: dict[str, Any]) -> None:
     """Remove a field of status, and a value of an enum, as if this operator were the first to write them."""
+    properties = version["schema"]["openAPIV3Schema"]["properties"]
     del properties["status"]["properties"]["entryPoint"]
     condition = properties["status"]["properties"]["conditions"]["items"]["properties"]
     condition["status"]["enum"].remove("True")
+
+
+def without_in_use(version: dict[str, Any]) -> None:
+    """Remove status.inUse, as in the CRD before it."""
+    del version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["inUse"]
+    version["selectableFields"].remove({"jsonPath": ".status.inUse"})
 
 
 def warnings(operator: OperatorProcess) -> list[str]:
@@ -47,7 +55,7 @@ def test_a_crd_older_than_the_operator_is_named_and_once_it_is_renewed_everythin
     fragile_cluster: LocalCluster, tmp_path: Path
 ) -> None:
     cluster = fragile_cluster
-    install_older_crd(cluster)
+    install_older_crd(cluster, without_a_value)
     many = [plugin_distribution(f"plain-{number}") for number in range(3)]
     port = free_port()
     with ExitStack() as running:
@@ -73,6 +81,54 @@ def test_a_crd_older_than_the_operator_is_named_and_once_it_is_renewed_everythin
         install_crd(cluster)
         for one in range(3):
             standing.plugins.until(f"compute-plain-{one}", "Ready", "Ready", within=60)
+        eventually(lambda: page(port, "readyz")[0] == 200, within=60)
+
+
+def metric(port: int, name: str) -> float:
+    lines = page(port, "metrics")[1].splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(f"floe_operator_{name} "))
+
+
+WRITES, LAST_SCAN = 'writes_total{kind="status"}', "scan_last_success_timestamp_seconds"
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["before the start", "while it runs"])
+def test_a_crd_without_a_field_of_status_gets_the_rest_and_once_it_is_renewed_the_field(
+    fragile_cluster: LocalCluster, tmp_path: Path, running: bool
+) -> None:
+    cluster, port = fragile_cluster, free_port()
+    many = plugin_distribution("needy", config="word: str"), plugin_distribution("plain")
+    with ExitStack() as stack:
+        stack.callback(install_crd, cluster)
+        if not running:
+            install_older_crd(cluster, without_in_use)
+        standing = stack.enter_context(
+            standing_operator(cluster, tmp_path, *many, flags=("--http-port", str(port)))
+        )
+        plugins = standing.plugins
+        if running:
+            plugins.until("compute-needy", "Ready", "NotConfigured")
+            install_older_crd(cluster, without_in_use)
+        plugins.apply("compute", "plain", config={"word": "x"})
+        plugins.until("compute-plain", "Ready", "ConfigNotAccepted", within=60)
+        plugins.until("compute-needy", "Ready", "NotConfigured")
+        for name in ("compute-plain", "compute-needy"):
+            eventually(lambda name=name: "inUse" not in plugins.all()[name]["status"])  # type: ignore[misc]
+        status, text = page(port, "readyz")
+        assert status == 503, text
+        assert f"is older than this operator: it has no status.inUse; renew it: {RENEW}" in text
+        assert len([line for line in warnings(standing.operator) if "status.inUse" in line]) == 1
+
+        writes, scanned = metric(port, WRITES), metric(port, LAST_SCAN)
+        eventually(lambda: metric(port, LAST_SCAN) > scanned + 4)
+        assert metric(port, WRITES) == writes
+
+        install_crd(cluster)
+        in_use = {"compute-plain": True, "compute-needy": False}
+        eventually(
+            lambda: in_use == {name: one["status"].get("inUse") for name, one in plugins.all().items()},
+            within=60,
+        )
         eventually(lambda: page(port, "readyz")[0] == 200, within=60)
 
 

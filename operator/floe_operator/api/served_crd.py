@@ -32,6 +32,8 @@ class ServedCrd:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lacks = ""
+        self.unserved: frozenset[str] = frozenset()
+        """The fields of a status that the CRD does not have, so that a status with one is refused."""
         self._refusal = ""
         self._refused_at = 0.0
         self._compared = False
@@ -60,6 +62,9 @@ class ServedCrd:
         lacks = list(lacking(openapi_schema(), served))
         written = [field for field in lacks if field.startswith(_WRITTEN)]
         self._lacks = _older(written) if written else ""
+        self.unserved = frozenset(
+            name for field in written if (name := field.removeprefix("status.")).isalnum()
+        )
         if not self._said.is_new("lacks", lacks):
             return
         if lacks:

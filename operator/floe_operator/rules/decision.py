@@ -6,7 +6,7 @@ here they are combined. Nothing is carried out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -57,10 +57,17 @@ class Decision:
     """Seconds until the next decision; if above 0, do nothing else now."""
 
 
-def decide(situation: Situation, now: datetime, monotonic: float, labels: Mapping[str, str]) -> Decision:
+def decide(
+    situation: Situation,
+    now: datetime,
+    monotonic: float,
+    labels: Mapping[str, str],
+    unserved: Collection[str] = (),
+) -> Decision:
     """Decide what to do; `now` stamps conditions, `monotonic` (seconds) measures how long loading takes.
 
-    `labels` are those that mirrors have beside the type.
+    `labels` are those that mirrors have beside the type; `unserved` are the fields of a status that the API
+    server's CRD does not have.
     """
     seen, facts = situation.seen, situation.facts
     if seen is None or seen.is_going:
@@ -70,9 +77,10 @@ def decide(situation: Situation, now: datetime, monotonic: float, labels: Mappin
         return Decision()
     if (patience := _patience(facts, seen, monotonic)) > 0:
         return Decision(again_after=patience)
-    status = assess(facts, seen.status, now)
+    status = assess(facts, seen.status, now).without(unserved)
     run = wanted(facts, {condition.type: condition for condition in status.conditions})
-    if status != seen.status:
+    # What was written before the CRD lost the field is still in the object as it was last seen.
+    if seen.status is None or status != seen.status.without(unserved):
         return Decision(status=status, run=run)
     # The label comes after the status: it is worth a separate write, but not a delay of the status.
     is_complete = missing_labels(seen, labels) is None

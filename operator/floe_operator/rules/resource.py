@@ -7,7 +7,7 @@ the CRD in agreement; neither is generated from the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
@@ -213,6 +213,11 @@ class FloePluginStatus(Model):
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of a type, or None if there is none."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def without(self, fields: Collection[str]) -> FloePluginStatus:
+        """Return the status without these fields, given as the CRD spells them."""
+        names = [name for name, field in type(self).model_fields.items() if field.alias in fields]
+        return self.model_copy(update=dict.fromkeys(names)) if names else self
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as the API server takes it; fields that are None are left out."""

@@ -80,6 +80,8 @@ class World:
     """Those of --mirror-labels."""
     mutate: Callable[[dict[str, str]], dict[str, str]] = dict
     """What a mutating policy makes of the labels that the operator applies."""
+    unserved: frozenset[str] = frozenset()
+    """The fields of a status that the CRD does not have."""
     fault: ClusterError | None = None
     """What the API server answers instead of storing a status."""
     tried_again: list[PluginId] = field(default_factory=list)
@@ -114,7 +116,11 @@ class World:
             dependents=Dependents(),
             on_declared=self.declared.append,
         )
-        floeplugins = SimpleNamespace(apply=self._apply, apply_status=self._apply_status)
+        floeplugins = SimpleNamespace(
+            apply=self._apply,
+            apply_status=self._apply_status,
+            crd=SimpleNamespace(unserved=self.unserved),
+        )
         self.reconciler = Reconciler(
             floeplugins=cast("FloePlugins", floeplugins),
             objects=self.objects,

@@ -55,6 +55,18 @@ def test_before_the_first_scan_nothing_is_done() -> None:
     assert decided(an_object(judged())) == Decision()
 
 
+def test_a_field_that_the_crd_does_not_have_is_neither_written_nor_missed() -> None:
+    lacking = {"inUse", "configSchema"}
+    decision = decide(Situation(an_object(), facts()), LATER, FOUND_AT, {}, lacking)
+    assert decision.status is not None
+    assert decision.status.to_json().keys() == judged().to_json().keys() - lacking
+    again = decide(Situation(an_object(decision.status), facts()), LATER, FOUND_AT, {}, lacking)
+    assert again.status is None
+    served = decide(Situation(an_object(decision.status), facts()), LATER, FOUND_AT, {})
+    assert served.status is not None
+    assert served.status.in_use is True
+
+
 def test_a_status_that_differs_is_written_before_the_object_is_completed() -> None:
     assert decided(an_object(labelled=False), facts()).status is not None
     assert decided(an_object(labelled=False), facts()).mirror is Mirror.LEAVE
