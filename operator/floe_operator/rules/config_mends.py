@@ -12,7 +12,6 @@ from floe_operator.rules.conditions import bounded
 from floe_operator.rules.resource import PATH_PATTERN
 from floe_operator.rules.sentences import dotted, listing
 
-SET_IT = "set it in spec.config or through spec.configFrom"
 _MOST_PATHS = 3
 _SHOWN_BYTES = 96
 _INDEX = re.compile(r"[0-9]{1,4}")
@@ -22,7 +21,7 @@ _IS_PATH = re.compile(PATH_PATTERN.removesuffix("$"))
 def set_all(plain: Sequence[str], secrets: Sequence[str]) -> str:
     """Return how to give missing fields and, if there are any, these secret fields at or below them."""
     if not secrets:
-        return SET_IT
+        return f"set {'them' if len(plain) > 1 else 'it'} in spec.config or through spec.configFrom"
     if not plain:
         return by_secret(secrets)
     return f"set {_named(plain)} in spec.config, and {by_secret(secrets, its=True)}"

@@ -239,7 +239,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"config": verdict("ConfigRequired", REALM, ("url", "is required", "missing"))},
         (
             "spec.config.realm and spec.config.url must be set, but nothing is configured; "
-            "set it in spec.config or through spec.configFrom"
+            "set them in spec.config or through spec.configFrom"
         ),
     ),
     (
@@ -247,7 +247,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"config": verdict("ConfigRequired", REALM, ("url", "is required", "missing")), "in_use": False},
         (
             "Nobody has configured the plugin, which requires spec.config.realm and spec.config.url; "
-            "to use the plugin, set it in spec.config or through spec.configFrom"
+            "to use the plugin, set them in spec.config or through spec.configFrom"
         ),
     ),
     (
