@@ -66,7 +66,8 @@ def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | No
     now = status.condition("Ready")
     if now is None or not now.is_judged or is_idle(status):
         return None
-    if before is not None and (before.status, before.reason) == (now.status, now.reason):
+    is_said = seen.status is not None and not is_idle(seen.status)
+    if is_said and before is not None and (before.status, before.reason) == (now.status, now.reason):
         return None
     return Transition(
         plugin=seen.plugin.slug,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.api import events
 from floe_operator.rules.assess import assess
 from floe_operator.rules.conditions import MESSAGE_BYTES
-from floe_operator.rules.facts import ConfigSourceFault
+from floe_operator.rules.facts import ConfigSourceFault, Dependencies, Dependency, Readiness
 from floe_operator.rules.load_states import Loading
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
 from tests.unit.operator.rules.facts_builder import LATER, facts, judged, verdict
@@ -20,6 +22,10 @@ INVALID = judged(config=verdict("ValidationFailed", ("realm", "Field required", 
 ALSO_INVALID = judged(config=verdict("ValidationFailed", ("url", "Field required", "missing")))
 NO_CONFIG = verdict("ConfigRequired", ("realm", "Field required", "missing"))
 REQUIRED, UNCONFIGURED = judged(config=NO_CONFIG), judged(config=NO_CONFIG, in_use=False)
+NOT_READY = Dependency("duckdb", (PluginId(PluginType.COMPUTE, "duckdb"),))
+NEEDS_IDLE = Dependencies((replace(NOT_READY, readiness=Readiness.IDLE),))
+IDLE, WAITS = judged(dependencies=NEEDS_IDLE, in_use=False), judged(dependencies=NEEDS_IDLE)
+BEHIND_BROKEN = judged(dependencies=Dependencies((NOT_READY,)), in_use=False)
 LOADING = judged(loading=Loading())
 
 
@@ -52,6 +58,9 @@ def seen(status: FloePluginStatus | None) -> FloePlugin:
         pytest.param(None, UNCONFIGURED, None, id="installed, and nobody asked for it"),
         pytest.param(READY, UNCONFIGURED, None, id="nobody asks for it any more"),
         pytest.param(UNCONFIGURED, REQUIRED, ("Warning", "ConfigRequired"), id="somebody asks for it"),
+        pytest.param(IDLE, WAITS, ("Warning", "DependencyNotReady"), id="somebody needs what is not Ready"),
+        pytest.param(IDLE, BEHIND_BROKEN, ("Warning", "DependencyNotReady"), id="what it needs breaks"),
+        pytest.param(WAITS, IDLE, None, id="nobody needs what is not Ready any more"),
         pytest.param(UNCONFIGURED, READY, ("Normal", "Ready"), id="somebody configured it"),
         pytest.param(READY, LOADING, None, id="no longer known"),
     ],
