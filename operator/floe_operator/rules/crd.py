@@ -19,6 +19,7 @@ CEL = "x-kubernetes-validations"
 """The keyword for a list of CEL rules."""
 
 _MAP_TYPE = "x-kubernetes-map-type"
+_OPEN = "x-kubernetes-preserve-unknown-fields"
 _METADATA = "metadata"
 """The API server publishes a schema of its own for it."""
 _GRAMMAR = re.compile(r"self == '' \|\| self\.matches\(r'(?P<pattern>[^']*)'\)")
@@ -58,7 +59,7 @@ def lacking(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") 
     """Yield what a schema lacks of ours: fields, as paths such as `status.conditions[].type`, and values.
 
     A value is one of an enum, or the type of a map. The fields of metadata, CEL rules and what the other has
-    besides are not compared.
+    besides are not compared. An object that preserves unknown fields lacks none.
     """
     for value in ours.get("enum", ()):
         if "enum" in theirs and value not in foreign_json.sequence(theirs["enum"]):
@@ -69,7 +70,8 @@ def lacking(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") 
     for name, inner in ours.get("properties", {}).items():
         field = f"{path}.{name}".lstrip(".")
         if name not in their_fields:
-            yield field
+            if not theirs.get(_OPEN):
+                yield field
         elif field != _METADATA:
             yield from lacking(inner, foreign_json.mapping(their_fields[name]), field)
     if "items" in ours:

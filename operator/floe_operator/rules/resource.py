@@ -215,8 +215,12 @@ class FloePluginStatus(Model):
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
     def without(self, fields: Collection[str]) -> FloePluginStatus:
-        """Return the status without these fields, given as the CRD spells them."""
-        names = [name for name, field in type(self).model_fields.items() if field.alias in fields]
+        """Return the status without those of these fields, spelt as in the CRD, that it can do without."""
+        names = [
+            name
+            for name, field in type(self).model_fields.items()
+            if field.alias in fields and field.default is None
+        ]
         return self.model_copy(update=dict.fromkeys(names)) if names else self
 
     def to_json(self) -> dict[str, Any]:

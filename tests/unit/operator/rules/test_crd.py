@@ -42,6 +42,12 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
         lambda schema: schema.update(properties=[5]),
         ["apiVersion", "kind", "metadata", "spec", "status"],
     ),
+    "all fields of status, but it takes any": (
+        lambda schema: parts(schema, "properties").update(
+            status={"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        ),
+        [],
+    ),
     "a field that is nonsense": (
         lambda schema: parts(schema, "properties", "status", "properties").update(conditions="x"),
         [

@@ -56,10 +56,12 @@ def test_before_the_first_scan_nothing_is_done() -> None:
 
 
 def test_a_field_that_the_crd_does_not_have_is_neither_written_nor_missed() -> None:
-    lacking = {"inUse", "configSchema"}
+    lacking = {"inUse", "description"}
     decision = decide(Situation(an_object(), facts()), LATER, FOUND_AT, {}, lacking)
     assert decision.status is not None
     assert decision.status.to_json().keys() == judged().to_json().keys() - lacking
+    everything = judged().to_json().keys()
+    assert decide(Situation(an_object(), facts()), LATER, FOUND_AT, {}, everything).status is not None
     again = decide(Situation(an_object(decision.status), facts()), LATER, FOUND_AT, {}, lacking)
     assert again.status is None
     served = decide(Situation(an_object(decision.status), facts()), LATER, FOUND_AT, {})
