@@ -60,9 +60,7 @@ def test_alerts_fire_when_they_should_and_only_then(promtool_program: Path, fold
 
 
 def test_promtool_detects_a_wrong_rule(promtool_program: Path, folder: Path) -> None:
-    write_rules(
-        folder, RULES.read_text().replace('{reason!="PlaintextSecret"}', '{reason="PlaintextSecret"}')
-    )
+    write_rules(folder, RULES.read_text().replace('in_use="false"', 'in_use="true"'))
     code, said = output_of(promtool_program, "test", "rules", "plugins.yaml", cwd=folder)
     assert code != 0
     assert "FloePluginNotReady" in said
