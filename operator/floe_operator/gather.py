@@ -101,14 +101,18 @@ class Gather:
         self._dependents.note(plugin, ())
 
     def _dependencies(self, plugin: PluginId) -> Dependencies | None:
-        """Return the dependencies, or None while the scan is partial and not all objects are listed.
+        """Return the dependencies, or None while not all objects are listed and one that matters is missing.
 
-        The objects show what a partial scan might hide.
+        The objects also show what a partial scan might hide.
         """
         scan = self._scans.scan
         if scan is None or not (scan.complete or self._objects.complete):
             return None
-        return self._graph.dependencies_of(plugin, lambda needed: readiness(self._objects.get(needed)))
+        found = self._graph.dependencies_of(plugin, lambda needed: readiness(self._objects.get(needed)))
+        needs = (one.candidates[0] for one in found.declared if len(one.candidates) == 1)
+        if not self._objects.complete and not all(map(self._objects.has, needs)):
+            return None
+        return found
 
     def _declared(self, plugin: PluginId) -> Sequence[str]:
         """Return the dependencies of a plugin; until it is loaded (again), those in its object's status."""

@@ -23,6 +23,7 @@ from floe_operator.probes import Prober
 from floe_operator.refusals import Kind, Refusals
 from floe_operator.rules.decision import Decision, Mirror, decide
 from floe_operator.rules.foreign_json import mapping, text
+from floe_operator.rules.in_use import is_in_use
 from floe_operator.rules.mirror import mirror_labels, missing_labels, stored_labels
 from floe_operator.rules.probing import Rest, Run
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
@@ -203,6 +204,8 @@ class Reconciler:
         """
         now = self._objects.get(seen.plugin)
         if now is None or now.metadata.generation != seen.metadata.generation:
+            return _AGAIN
+        if is_in_use(now) != is_in_use(seen):  # asking for a plugin changes no generation
             return _AGAIN
         if now.status != status:
             return _SOON

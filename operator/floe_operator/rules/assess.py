@@ -32,7 +32,12 @@ from floe_operator.rules.conditions import (
     VersionCompatible,
     bounded,
 )
-from floe_operator.rules.config_sentences import config_sentence, not_configured, schema_failed
+from floe_operator.rules.config_sentences import (
+    config_sentence,
+    lacks_a_configuration,
+    not_configured,
+    schema_failed,
+)
 from floe_operator.rules.facts import (
     Broken,
     Checked,
@@ -150,7 +155,7 @@ def config_valid(facts: Facts, shown: Shown) -> Conclusion:
             return Decided(_CONFIG_REASONS[reason], sentence(fault.text, mend))
         case verdict:
             schema = described.config_schema if described is not None else None
-            if not facts.in_use and verdict.reason in _LACKS_A_CONFIGURATION:
+            if not facts.in_use and lacks_a_configuration(verdict):
                 return Decided(ConfigValid.NOT_CONFIGURED, not_configured(verdict, facts.spec, schema))
             message = config_sentence(verdict, facts.spec, schema, facts.hidden)
             return Decided(_CONFIG_REASONS[verdict.reason], message)
@@ -238,8 +243,6 @@ _LOADING_MENDED_BY = {
 _VALIDATING_MENDED_BY = (
     "the validation will be retried; check what the plugin's validators do and how large the configuration is"
 )
-# What an empty configuration can be: a schema without required fields may still have rules for all of them.
-_LACKS_A_CONFIGURATION = ("ConfigRequired", "ValidationFailed")
 _CONFIG_REASONS = {reason.text: reason for reason in ConfigValid}
 _FEW_FAILED = "The first checks failed; the plugin is Unhealthy after failureThreshold failures in a row"
 _FIRST_CHECK = "The first check has not ended yet"

@@ -27,6 +27,7 @@ _SHOWN = 3
 _SHOWN_HIDDEN = 2
 _LONGEST_PLACE = 96
 _MORE = "too_many_errors"
+_RAISED = "validator_error"
 _Schema = Mapping[str, Any] | None
 
 
@@ -54,12 +55,23 @@ def config_sentence(
             return schema_failed(verdict.faults[0].message if verdict.faults else "")
 
 
+def lacks_a_configuration(verdict: Verdict) -> bool:
+    """Return True if the verdict on an empty configuration is that there must be one.
+
+    A schema without required fields may still have rules, such as one of two fields; but a validator that
+    raises anything else than a validation error is the plugin's own fault.
+    """
+    if verdict.reason == "ValidationFailed":
+        return all(fault.type != _RAISED for fault in verdict.faults)
+    return verdict.reason == "ConfigRequired"
+
+
 def not_configured(verdict: Verdict, spec: FloePluginSpec, schema: _Schema = None) -> str:
     """Return the message for a plugin that nobody asked for and that needs a configuration."""
     nobody = "Nobody has configured the plugin"
-    if verdict.reason != "ConfigRequired":
-        wrong, mend = _validation_failed(verdict.faults, spec, schema, ())
-        return sentence(f"{nobody}, and without a configuration {wrong}", f"to use the plugin, {mend}")
+    if verdict.reason != "ConfigRequired" and verdict.faults:
+        wrong, _ = _validation_failed(verdict.faults, spec, schema, ())
+        return sentence(f"{nobody}, and without a configuration {wrong}", "to use the plugin, configure it")
     missing = [explain(fault, spec) for fault in verdict.faults if fault.field]
     places = listing(fault.place for fault in missing) or "a configuration"
     return sentence(f"{nobody}, which requires {places}", f"to use the plugin, {_set_missing(missing)}")

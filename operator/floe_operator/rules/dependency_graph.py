@@ -35,7 +35,9 @@ class Graph:
         meant = self._meant_by(plugin)
         return Dependencies(
             tuple(
-                Dependency(text, candidates, *map(readiness, candidates if len(candidates) == 1 else ()))
+                Dependency(text, candidates, readiness(candidates[0]))
+                if len(candidates) == 1
+                else Dependency(text, candidates)
                 for text, candidates in zip(meant.declared, meant.candidates, strict=True)
             ),
             self._cycle_through(plugin),
@@ -97,7 +99,7 @@ class Dependents:
         return True
 
     def of(self, plugin: PluginId) -> Collection[PluginId]:
-        """Return the plugins to assess again when this plugin becomes or stops being Ready."""
+        """Return the plugins to assess again when the readiness of this plugin changes."""
         return frozenset(self._of.get(plugin, ()))
 
     def behind(self, plugin: PluginId) -> Collection[PluginId]:

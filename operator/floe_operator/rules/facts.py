@@ -92,7 +92,7 @@ class Readiness(Enum):
     """How a plugin is doing, for those that depend on it."""
 
     READY = "Ready"
-    IDLE = "not Ready, but nobody asked for it, or it was not judged yet"
+    IDLE = "not Ready, but nobody asked for it (as far as is known by now)"
     NOT_READY = "not Ready"
 
 

@@ -10,12 +10,7 @@ from floe_operator.rules.conditions import READY, RECONCILING, STALLED
 from floe_operator.rules.facts import Readiness
 from floe_operator.rules.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus
 
-ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/release-name"})
-"""What kubectl's client-side apply and Helm leave on each object that they apply.
-
-They send a patch: of a mirror that already has all of their manifest, they own nothing below spec.
-"""
-_BARE = {"type", "name"}
+_IDENTITY = frozenset({"type", "name"})
 
 
 def is_in_use(seen: FloePlugin) -> bool:
@@ -24,8 +19,8 @@ def is_in_use(seen: FloePlugin) -> bool:
     Labels and other annotations do not count: tools put those on everything.
     """
     return (
-        not seen.spec.model_fields_set <= _BARE
-        or not ANNOTATIONS.isdisjoint(seen.metadata.annotations)
+        not seen.spec.model_fields_set <= _IDENTITY
+        or bool(seen.metadata.applied_by)
         or any(
             entry.owns_spec and (entry.manager, entry.operation) != (FIELD_MANAGER, "Apply")
             for entry in seen.metadata.managed_fields
@@ -43,11 +38,14 @@ def is_idle(status: FloePluginStatus) -> bool:
 def readiness(seen: FloePlugin | None) -> Readiness:
     """Return how a plugin is doing, by its object.
 
-    One that was not judged yet counts as idle, which spares its dependents a status that holds for a moment.
+    One that nobody asked for counts as idle until it is judged, and before it has an object: this spares its
+    dependents a status that holds for a moment.
     """
-    ready = seen.status.condition(READY) if seen is not None and seen.status is not None else None
-    if seen is None or seen.status is None or ready is None or ready.status == "Unknown":
+    if seen is None:
         return Readiness.IDLE
-    if ready.status == "True":
+    ready = seen.status.condition(READY) if seen.status is not None else None
+    if ready is not None and ready.status == "True":
         return Readiness.READY
-    return Readiness.IDLE if is_idle(seen.status) else Readiness.NOT_READY
+    is_judged = ready is not None and ready.is_judged
+    is_quiet = seen.status is not None and is_idle(seen.status) if is_judged else not is_in_use(seen)
+    return Readiness.IDLE if is_quiet else Readiness.NOT_READY

@@ -1,7 +1,7 @@
 """An object's metadata: which object this is, in which version, and who has written what into it.
 
-Of annotations only the names are kept, and of the fields that each manager owns only what a rule asks for:
-both can be as large as the object.
+Of the annotations, and of the fields that each manager owns, only what a rule asks for is kept: both can be
+as large as the object.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ from pydantic.dataclasses import dataclass
 
 from floe_operator.rules.foreign_json import mapping
 from floe_operator.rules.models import CONFIG, Model, Shared, Time
+
+APPLIERS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/release-name"})
+"""The annotations that kubectl's client-side apply and Helm leave on each object that they apply.
+
+They send a patch: of an object that already has all of their manifest, they own nothing below spec.
+"""
 
 
 def _labels_in(fields: object) -> list[str]:
@@ -26,8 +32,8 @@ def _has_spec(fields: object) -> bool:
     return any(name.startswith("f:") for name in mapping(mapping(fields).get("f:spec")))
 
 
-def _names(annotations: object) -> list[str]:
-    return list(mapping(annotations))
+def _of_appliers(annotations: object) -> list[str]:
+    return [name for name in mapping(annotations) if name in APPLIERS]
 
 
 @dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,9 @@ class ObjectMeta(Model):
     resource_version: str = ""
     generation: int = 0
     labels: dict[str, str] = Field(default_factory=dict)
-    annotations: Annotated[tuple[Shared, ...], BeforeValidator(_names)] = ()
-    """The names of its annotations."""
+    applied_by: Annotated[tuple[Shared, ...], BeforeValidator(_of_appliers)] = Field(
+        default=(), alias="annotations"
+    )
+    """The names of those of its annotations that are in `APPLIERS`."""
     deletion_timestamp: Time | None = None
     managed_fields: tuple[ManagedFieldsEntry, ...] = ()

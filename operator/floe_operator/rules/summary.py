@@ -40,9 +40,9 @@ def summarize(facts: Facts, occasion: Occasion, shown: Shown, awaited: Mapping[s
     changing = _is_changing(facts, occasion, awaited)
     decisive = _decisive(judged, outdated)
     if decisive is None and (changing or outdated):
-        return _undecided(occasion, _question(outdated, awaited))
+        return _undecided(facts, occasion, _question(outdated, awaited))
     ready = _ready(occasion, decisive, shown)
-    if _is_idle(ready, facts, occasion):
+    if _concerns_nobody(ready, facts, occasion):
         return Summary(facts.generation, (ready,))
     stalled = next((one for one in judged if one not in outdated and _stalls(one, facts)), None)
     if stalled is not None:
@@ -53,16 +53,20 @@ def summarize(facts: Facts, occasion: Occasion, shown: Shown, awaited: Mapping[s
 
 
 def _is_outdated(condition: Condition, facts: Facts) -> bool:
-    """Return True if a condition is of an older generation, or says that nobody asked for the plugin.
+    """Return True if a condition is of an older generation, or no longer right that nobody asked.
 
-    Applying an object with type and name only asks for it, but changes no generation.
+    Applying an object with type and name only asks for the plugin, but changes no generation.
     """
-    is_asked_for = facts.in_use and condition.reason == ConfigValid.NOT_CONFIGURED.text
-    return condition.observed_generation != facts.generation or is_asked_for
+    return condition.observed_generation != facts.generation or _says_nobody_asked(condition, facts)
 
 
-def _is_idle(ready: Condition, facts: Facts, occasion: Occasion) -> bool:
-    """Return True if the plugin need not be Ready: nobody asked for it, nor perhaps for one that it needs."""
+def _says_nobody_asked(condition: Condition, facts: Facts) -> bool:
+    """Return True if a condition says that nobody asked for the plugin although somebody has by now."""
+    return facts.in_use and condition.reason == ConfigValid.NOT_CONFIGURED.text
+
+
+def _concerns_nobody(ready: Condition, facts: Facts, occasion: Occasion) -> bool:
+    """Return True if nobody asked for the plugin, and that, or an idle dependency, is why it is not Ready."""
     if facts.in_use:
         return False
     if ready.reason == ConfigValid.NOT_CONFIGURED.text:
@@ -105,16 +109,22 @@ def _question(outdated: tuple[Condition, ...], awaited: Mapping[str, Undecided])
     return awaited[kind]
 
 
-def _undecided(occasion: Occasion, question: Undecided) -> Summary:
+def _undecided(facts: Facts, occasion: Occasion, question: Undecided) -> Summary:
     """Keep Ready, but turn False into Unknown if it was False for this very generation.
 
-    What made it False is gone, but what makes it True is still awaited.
+    What made it False is gone, but what makes it True is still awaited. The same holds once somebody asked
+    for a plugin that was False because nobody had.
     """
     reason, message = question.reason.text, question.message
     reconciling = occasion.condition(RECONCILING, "True", reason, message)
     before, previous = occasion.before(READY), occasion.previous
     stays = before is not None and (
-        before.status == "True" or (before.is_judged and before.observed_generation != occasion.generation)
+        before.status == "True"
+        or (
+            before.is_judged
+            and before.observed_generation != occasion.generation
+            and not _says_nobody_asked(before, facts)
+        )
     )
     if before is None or previous is None or not stays:
         return Summary(

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from floe_core.host.protocol import Description, DistributionRef, FoundPlugin, ScanResult, Unreadable, Verdict
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.api.errors import ClusterError
+from floe_operator.api.errors import ClusterError, NotInSchema
 from floe_operator.api.floeplugins import FloePlugins
 from floe_operator.api.sources import Sources
 from floe_operator.configurations import Configurations
@@ -80,8 +80,10 @@ class World:
     """Those of --mirror-labels."""
     mutate: Callable[[dict[str, str]], dict[str, str]] = dict
     """What a mutating policy makes of the labels that the operator applies."""
-    unserved: frozenset[str] = frozenset()
-    """The fields of a status that the CRD does not have."""
+    lacks: frozenset[str] = frozenset()
+    """The fields of a status that the CRD does not have; the operator learns of them by a refusal."""
+    verdicts: dict[PluginId, Verdict] = field(default_factory=dict)
+    """What the host says of each configuration, unless it is valid."""
     fault: ClusterError | None = None
     """What the API server answers instead of storing a status."""
     tried_again: list[PluginId] = field(default_factory=list)
@@ -92,6 +94,7 @@ class World:
 
     def restart(self) -> None:
         """Start a new process: what only memory held is gone."""
+        self.crd = SimpleNamespace(unserved=frozenset())
         self.objects = Objects()
         self.refusals = Refusals(self.tried_again.append)
         self.scans = Scans(self.objects.all)
@@ -119,7 +122,7 @@ class World:
         floeplugins = SimpleNamespace(
             apply=self._apply,
             apply_status=self._apply_status,
-            crd=SimpleNamespace(unserved=self.unserved),
+            crd=self.crd,
         )
         self.reconciler = Reconciler(
             floeplugins=cast("FloePlugins", floeplugins),
@@ -196,10 +199,13 @@ class World:
     async def _apply_status(self, plugin: PluginId, *, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
         if self.fault is not None:
             raise self.fault
+        if not self.lacks.isdisjoint(status):
+            self.crd.unserved = self.lacks
+            raise NotInSchema("field not declared in schema")
         return self._put(plugin, status=dict(status))
 
     async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
-        return Verdict(reason="Valid")
+        return self.verdicts.get(plugin, Verdict(reason="Valid"))
 
     def _fact(self, plugin: PluginId, digest: ConfigDigest | None, generation: int) -> Probe | None:
         return Checked("healthy") if self.wanted else None

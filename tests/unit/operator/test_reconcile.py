@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from floe_core.host.protocol import Verdict
+from floe_core.plugin_types import PluginId
 from floe_operator.api.errors import ClusterUnreachable, Conflict, MissingRight, NotAdmitted
 from floe_operator.rules.load_states import LoadFault, Loading
+from floe_operator.rules.resource import TYPE_LABEL
 from floe_operator.rules.results import DONE, LATER, Result, RetryAfter
 from tests.unit.operator.reconcile_world import BASE, LABELS, TOP, World, loaded, scan
 
@@ -173,6 +176,10 @@ async def test_an_object_that_does_not_match_the_crd_is_never_written(world: Wor
 
 CONDITION = {"type": "Ready", "status": "False", "reason": "Edited", "message": "by hand"}
 EDITED = {"conditions": [{**CONDITION, "lastTransitionTime": "2020-01-01T00:00:00Z"}]}
+# What asks for a plugin need not change the spec.
+APPLIED = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}
+OWNED: dict[str, Any] = {"f:spec": {"f:type": {}, "f:name": {}}}
+APPLIED_SERVER_SIDE = {"managedFields": [{"manager": "kubectl", "operation": "Apply", "fieldsV1": OWNED}]}
 
 
 @pytest.mark.parametrize(
@@ -182,8 +189,10 @@ EDITED = {"conditions": [{**CONDITION, "lastTransitionTime": "2020-01-01T00:00:0
         ({"metadata": {"generation": 2}}, RetryAfter(0)),
         ({"metadata": {"labels": {}}}, LATER),
         ({"status": EDITED}, RetryAfter(1.0)),
+        ({"metadata": APPLIED}, RetryAfter(0)),
+        ({"metadata": APPLIED_SERVER_SIDE}, RetryAfter(0)),
     ],
-    ids=["nobody", "spec", "labels", "status"],
+    ids=["nobody", "spec", "labels", "status", "apply", "server-side apply"],
 )
 async def test_a_change_by_another_client_just_before_our_status_requeues_the_key(
     world: World, interfere: Mapping[str, Any], result: Result
@@ -198,8 +207,13 @@ async def test_a_change_by_another_client_just_before_our_status_requeues_the_ke
 
 @pytest.mark.parametrize(
     ("interfere", "result"),
-    [({}, DONE), ({"metadata": {"generation": 2}}, RetryAfter(0)), ({"status": EDITED}, RetryAfter(1.0))],
-    ids=["nobody", "spec", "status"],
+    [
+        ({}, DONE),
+        ({"metadata": {"generation": 2}}, RetryAfter(0)),
+        ({"status": EDITED}, RetryAfter(1.0)),
+        ({"metadata": APPLIED}, RetryAfter(0)),
+    ],
+    ids=["nobody", "spec", "status", "apply"],
 )
 async def test_a_change_by_another_client_just_before_our_label_requeues_the_key(
     world: World, interfere: Mapping[str, Any], result: Result
@@ -212,6 +226,82 @@ async def test_a_change_by_another_client_just_before_our_label_requeues_the_key
     world.interfere = interfere
     assert await world.reconciler.reconcile(BASE) == result
     assert world.applied == [BASE]
+
+
+CONFIG_REQUIRED = Verdict(reason="ConfigRequired")
+IDLE = {"Ready": "DependencyNotReady"}
+WAITS = {**IDLE, "Reconciling": "DependencyNotReady"}
+
+
+def awaited(world: World, plugin: PluginId) -> dict[str, str]:
+    reasons = world.reasons(plugin)
+    return {kind: reasons[kind] for kind in ("Ready", "Reconciling", "Stalled") if kind in reasons}
+
+
+@pytest.fixture
+async def unasked(world: World) -> World:
+    """Return a world in which nobody asked for top, which needs base, which lacks a configuration."""
+    for plugin in (BASE, TOP):
+        world.there(plugin, labels={TYPE_LABEL: plugin.plugin_type.slug})
+    world.listed()
+    world.scans.succeeded(scan(BASE, TOP))
+    world.states.update({BASE: loaded(), TOP: loaded("base")})
+    world.verdicts[BASE] = CONFIG_REQUIRED
+    await world.settle()
+    world.written.clear()
+    return world
+
+
+async def test_what_is_not_in_use_is_judged_by_the_object_as_it_was_last_seen(unasked: World) -> None:
+    assert awaited(unasked, BASE) == {"Ready": "NotConfigured"}
+    assert awaited(unasked, TOP) == IDLE
+    unasked.there(BASE, labels=LABELS, version=">=0")
+    await unasked.settle()
+    assert awaited(unasked, BASE) == {"Ready": "ConfigRequired", "Stalled": "ConfigRequired"}
+    assert awaited(unasked, TOP) == WAITS
+    unasked.verdicts.clear()
+    unasked.states[BASE] = Loading()
+    await unasked.settle()
+    assert awaited(unasked, TOP) == WAITS
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_a_restart_writes_nothing_while_not_all_objects_are_listed(
+    unasked: World, broken: bool
+) -> None:
+    if broken:
+        unasked.states[BASE] = LoadFault("ImportFailed", "m")
+        await unasked.settle()
+        assert awaited(unasked, TOP) == WAITS
+    unasked.written.clear()
+    unasked.restart()
+    unasked.scans.succeeded(scan(BASE, TOP))
+    for plugin in (TOP, BASE):
+        unasked.objects.put(unasked.served[plugin], listing=0)
+        await unasked.reconciler.reconcile(TOP)
+    unasked.listed()
+    await unasked.settle()
+    assert unasked.written == []
+
+
+async def test_a_status_is_written_without_what_the_crd_turns_out_to_lack(unasked: World) -> None:
+    unasked.lacks = frozenset({"inUse", "entryPoint"})
+    unasked.there(BASE, labels=LABELS, version=">=0")
+    assert await unasked.reconciler.reconcile(BASE) == RetryAfter(0)
+    assert await unasked.reconciler.reconcile(BASE) == DONE
+    assert unasked.reasons(BASE)["Ready"] == "ConfigRequired"
+    assert unasked.lacks.isdisjoint(unasked.served[BASE]["status"])
+    await unasked.settle()
+    assert unasked.written == [BASE, TOP]
+
+
+async def test_a_status_that_is_refused_for_what_it_cannot_do_without_is_left_to_the_refusals(
+    unasked: World,
+) -> None:
+    unasked.lacks = frozenset({"conditions"})
+    unasked.there(BASE, labels=LABELS, version=">=0")
+    assert await unasked.reconciler.reconcile(BASE) == DONE
+    assert unasked.refusals.counts["status"] == 1
 
 
 def infra(labels: dict[str, str]) -> dict[str, str]:

@@ -229,6 +229,14 @@ NOT_CONFIGURED: dict[str, Any] = {"config": verdict("ConfigRequired"), "in_use":
         ({**NOT_CONFIGURED, "loading": LoadFault("ImportFailed", "m")}, "ImportFailed", STALLS),
         ({**NOT_CONFIGURED, "loading": described(floe_api_version="2.0")}, "IncompatibleApi", STALLS),
         ({"in_use": False, "config": verdict("SchemaFailed")}, "SchemaFailed", STALLS),
+        (
+            {
+                "in_use": False,
+                "config": verdict("ValidationFailed", ("", "raised KeyError", "validator_error")),
+            },
+            "ValidationFailed",
+            STALLS,
+        ),
         ({"in_use": False, **needs(Dependency("x", ()))}, "DependencyMissing", WAITS),
         ({"in_use": False, **needs(Dependency("x", (DUCKDB,)))}, "DependencyNotReady", WAITS),
         ({"in_use": False, **needs(Dependency("x", (DUCKDB,), Readiness.IDLE))}, "DependencyNotReady", None),

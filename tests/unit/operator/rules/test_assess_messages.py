@@ -269,7 +269,15 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         },
         (
             "Nobody has configured the plugin, and without a configuration spec.config does not satisfy a "
-            "rule of the plugin; to use the plugin, correct it"
+            "rule of the plugin; to use the plugin, configure it"
+        ),
+    ),
+    (
+        "ConfigValid",
+        {"config": verdict("ValidationFailed"), "in_use": False},
+        (
+            "Nobody has configured the plugin, which requires a configuration; to use the plugin, set it in "
+            "spec.config or through spec.configFrom"
         ),
     ),
     (

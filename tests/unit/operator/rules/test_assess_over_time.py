@@ -126,6 +126,16 @@ def test_a_plugin_that_somebody_asks_for_while_no_host_answers_waits_for_its_ass
     assert reasons(later(facts(config=verdict("ConfigRequired")), status))["Stalled"][1] == "ConfigRequired"
 
 
+@pytest.mark.parametrize("unknown", UNKNOWN_FOR_NOW)
+def test_a_plugin_that_somebody_configures_while_nothing_is_known_is_no_longer_not_configured(
+    unknown: dict[str, Any],
+) -> None:
+    status = later(facts(generation=2, **unknown), judged(**QUIET))
+    assert status.in_use
+    assert reasons(status)["Ready"][0] == "Unknown"
+    assert reasons(status)["Reconciling"] == ("True", reasons(status)["Ready"][1])
+
+
 def test_a_plugin_that_nobody_asks_for_any_more_is_no_longer_broken() -> None:
     asked_for = judged(config=verdict("ConfigRequired"))
     status = later(facts(**QUIET), asked_for)

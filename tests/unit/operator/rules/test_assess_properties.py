@@ -56,14 +56,13 @@ def test_stalled_and_reconciling_are_never_both_present_and_always_true(history:
 
 @few_examples
 @given(histories)
-def test_a_plugin_in_use_is_never_ready_for_want_of_a_configuration_that_nobody_gave(
-    history: list[Facts],
-) -> None:
+def test_only_a_plugin_that_nobody_asked_for_is_idle_or_not_configured(history: list[Facts]) -> None:
     _, status = judge(history)
     ready = condition(status, "Ready")
     assert status.in_use is history[-1].in_use
     if ready.reason == "NotConfigured":
         assert ready.status == "False"
+        assert not history[-1].in_use
         stays = ready.observed_generation != history[-1].generation
         assert is_idle(status) or (stays and status.condition("Stalled") is None)
     if is_idle(status):

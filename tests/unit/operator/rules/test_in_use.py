@@ -108,6 +108,8 @@ NOT_CONFIGURED = judged(in_use=False, config=verdict("ConfigRequired"))
         (an_object(), Readiness.IDLE),
         (an_object(status=FloePluginStatus(observed_generation=-1)), Readiness.IDLE),
         (an_object(status=judged(config=None)), Readiness.IDLE),
+        (an_object(status=judged(config=None), probe={}), Readiness.NOT_READY),
+        (an_object(probe={}), Readiness.NOT_READY),
         (an_object(status=NOT_CONFIGURED), Readiness.IDLE),
         (an_object(status=judged()), Readiness.READY),
         (an_object(status=judged(in_use=False)), Readiness.READY),
@@ -126,3 +128,4 @@ def test_only_what_is_not_ready_can_be_idle() -> None:
     assert not is_idle(judged())
     assert not is_idle(judged(config=None))
     assert not is_idle(FloePluginStatus())
+    assert not is_idle(NOT_CONFIGURED.model_copy(update={"in_use": True}))
