@@ -19,10 +19,10 @@ import structlog
 
 from floe_operator.api import errors
 from floe_operator.api.connection import Connection
-from floe_operator.rules.conditions import MESSAGE_BYTES, bounded
+from floe_operator.rules.conditions import MESSAGE_BYTES, DependenciesReady, bounded
 from floe_operator.rules.in_use import is_idle
 from floe_operator.rules.leases import micro_time
-from floe_operator.rules.resource import API_VERSION, KIND, FloePlugin, FloePluginStatus
+from floe_operator.rules.resource import API_VERSION, KIND, Condition, FloePlugin, FloePluginStatus
 from floe_operator.said import Said
 
 CONTROLLER = "floe.dev/floe-operator"
@@ -59,15 +59,10 @@ class Transition(NamedTuple):
 def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | None:
     """Return the transition to report when `status` replaces the status of `seen`, or None if there is none.
 
-    Only a new status or reason of Ready is reported. Unknown means not assessed yet and is not reported, nor
-    is a plugin that nobody asked for and that is not Ready for that alone.
+    Only a new status or reason of Ready is reported, and only if it concerns somebody.
     """
-    before = seen.status.condition("Ready") if seen.status is not None else None
-    now = status.condition("Ready")
-    if now is None or not now.is_judged or is_idle(status):
-        return None
-    is_said = seen.status is not None and not is_idle(seen.status)
-    if is_said and before is not None and (before.status, before.reason) == (now.status, now.reason):
+    before, now = _of_concern(seen.status), _of_concern(status)
+    if now is None or (before is not None and (before.status, before.reason) == (now.status, now.reason)):
         return None
     return Transition(
         plugin=seen.plugin.slug,
@@ -78,6 +73,19 @@ def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | No
         reason=now.reason,
         note=bounded(now.message, MESSAGE_BYTES),
     )
+
+
+def _of_concern(status: FloePluginStatus | None) -> Condition | None:
+    """Return Ready, unless it is Unknown, which means not assessed yet, or concerns nobody.
+
+    A plugin that nobody asked for concerns nobody while it is idle or only waits for another, which has an
+    Event of its own.
+    """
+    ready = status.condition("Ready") if status is not None else None
+    if status is None or ready is None or not ready.is_judged or is_idle(status):
+        return None
+    waits = ready.reason == DependenciesReady.DEPENDENCY_NOT_READY.text
+    return None if waits and status.in_use is False else ready
 
 
 @dataclass(slots=True)
