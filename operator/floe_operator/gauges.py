@@ -231,8 +231,8 @@ def plugin_metrics(objects: Iterable[FloePlugin]) -> Iterator[Metric]:
     by_reason: collections.Counter[tuple[str, ...]] = collections.Counter()
     not_ready = GaugeMetricFamily(
         "floe_operator_plugin_not_ready",
-        "1 for each FloePlugin whose Ready is False, except those that lack only a configuration that nobody "
-        "asked for.",
+        "1 for each FloePlugin whose Ready is False, except plugins that nobody asked for while they only "
+        "lack a configuration, or need a plugin that does.",
         labels=["type", "name", "reason", "in_use"],
     )
     for seen in objects:
@@ -242,10 +242,18 @@ def plugin_metrics(objects: Iterable[FloePlugin]) -> Iterator[Metric]:
         by_reason[reason, in_use] += 1
         if status == "False" and not (seen.status is not None and is_idle(seen.status)):
             not_ready.add_metric([seen.spec.type, seen.spec.name, reason, in_use], 1)
-    yield _labelled("plugins", "FloePlugins by type, Ready and use.", ["type", "ready", "in_use"], by_type)
+    yield _labelled(
+        "plugins",
+        "FloePlugins by type, the status of Ready, and whether somebody asked for them.",
+        ["type", "ready", "in_use"],
+        by_type,
+    )
     reasons = dict(sorted(by_reason.items()))
     yield _labelled(
-        "plugins_by_reason", "FloePlugins by the reason of Ready and use.", ["reason", "in_use"], reasons
+        "plugins_by_reason",
+        "FloePlugins by the reason of Ready, and whether somebody asked for them.",
+        ["reason", "in_use"],
+        reasons,
     )
     yield not_ready
 

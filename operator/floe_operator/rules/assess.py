@@ -192,7 +192,8 @@ def dependencies_ready(facts: Facts, shown: Shown) -> Conclusion:
         )
     waiting = [one.candidates[0] for one in declared if one.readiness is not Readiness.READY]
     if waiting:
-        wrong = f"The plugin is waiting for {listing(plugin.slug for plugin in waiting)} to become Ready"
+        are = "which is" if len(waiting) == 1 else "which are"
+        wrong = f"The plugin needs {listing(plugin.slug for plugin in waiting)}, {are} not Ready"
         mend = f"see FloePlugin {listing(object_name(plugin) for plugin in waiting)}"
         return Decided(DependenciesReady.DEPENDENCY_NOT_READY, sentence(wrong, mend))
     if not declared:

@@ -164,6 +164,7 @@ The operator is running. In another terminal:
 
   kubectl get floeplugins -o wide
   kubectl describe floeplugin compute-duckdb
+  kubectl delete floeplugin storage-s3   # it comes back, and nobody asks for it any more: NotConfigured
   kubectl patch floeplugin compute-duckdb --type merge -p '{{"spec":{{"config":{{"threads":0}}}}}}'"""
 
 

@@ -370,7 +370,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "DependenciesReady",
         {"dependencies": Dependencies(tuple(Dependency(one.slug, (one,)) for one in (LOCAL, VAULT)))},
         (
-            "The plugin is waiting for storage/local and secrets/vault to become Ready; "
+            "The plugin needs storage/local and secrets/vault, which are not Ready; "
             "see FloePlugin storage-local and secrets-vault"
         ),
     ),
