@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ _WRITTEN = ("status", "spec.type")
 _REFUSAL_SECONDS = 180.0
 """Seconds for which a refusal counts if it does not recur; a write that is still needed is retried sooner."""
 
+_UNDECLARED = re.compile(r"\.status\.(\w+): field not declared in schema")
+"""https://github.com/kubernetes-sigs/structured-merge-diff/blob/master/typed/validate.go"""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -32,8 +36,8 @@ class ServedCrd:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lacks = ""
-        self.unserved: frozenset[str] = frozenset()
-        """The fields of a status that the CRD does not have, so that a status with one is refused."""
+        self._unserved: frozenset[str] = frozenset()
+        self._refused_fields: frozenset[str] = frozenset()
         self._refusal = ""
         self._refused_at = 0.0
         self._compared = False
@@ -45,6 +49,12 @@ class ServedCrd:
         if self._refusal and time.monotonic() - self._refused_at > _REFUSAL_SECONDS:
             self._refusal = ""
         return self._lacks or self._refusal
+
+    @property
+    def unserved(self) -> frozenset[str]:
+        """The fields of a status that the CRD does not have, so that a status with one is refused."""
+        is_recent = time.monotonic() - self._refused_at <= _REFUSAL_SECONDS
+        return self._unserved | (self._refused_fields if is_recent else frozenset())
 
     async def compare(self) -> None:
         """Compare the schemas.
@@ -62,7 +72,8 @@ class ServedCrd:
         lacks = list(lacking(openapi_schema(), served))
         written = [field for field in lacks if field.startswith(_WRITTEN)]
         self._lacks = _older(written) if written else ""
-        self.unserved = frozenset(
+        self._refused_fields = frozenset()
+        self._unserved = frozenset(
             name for field in written if (name := field.removeprefix("status.")).isalnum()
         )
         if not self._said.is_new("lacks", lacks):
@@ -81,6 +92,7 @@ class ServedCrd:
         if not self._lacks and self._said.is_new("refusal"):
             _log.warning("cannot write the status of FloePlugins", reason=reason)
         self._refusal, self._refused_at = reason, time.monotonic()
+        self._refused_fields |= frozenset(_UNDECLARED.findall(str(error)))
 
     def accepted(self) -> None:
         """Note that the API server accepted a status."""
