@@ -73,12 +73,12 @@ class Hands:
             GROUP, VERSION, self.plugins.namespace, PLURAL, NAME, found, field_manager="a-controller"
         )
 
-    def apply(self, manager: str, **metadata: Any) -> None:
+    def apply(self, manager: str, **metadata: Any) -> str:
         """Apply type and name only, or with `metadata` that alone, server-side."""
         body = {**BARE, "metadata": {"name": NAME, **metadata}}
         if metadata:
             del body["spec"]
-        self.kubectl("apply", "--server-side", f"--field-manager={manager}", "-f", "-", document=body)
+        return self.kubectl("apply", "--server-side", f"--field-manager={manager}", "-f", "-", document=body)
 
 
 @pytest.fixture
@@ -185,6 +185,15 @@ WAYS: dict[str, tuple[Act, str, Act]] = {
         lambda hands: hands.update(label),
         "NotConfigured",
         lambda hands: hands.update(lambda found: found["metadata"]["labels"].pop("team")),
+    ),
+    # The API server then calls the owner of all that was there before-first-apply.
+    "a labelling controller after managedFields were cleared": (
+        lambda hands: (
+            hands.on("patch", "--type=merge", '--patch={"metadata": {"managedFields": [{}]}}'),
+            hands.apply("labeller", labels={"team": "data"}),
+        ),
+        "NotConfigured",
+        lambda hands: None,
     ),
     "a controller that configures": (
         lambda hands: hands.update(configure),

@@ -11,6 +11,9 @@ from floe_operator.rules.facts import Readiness
 from floe_operator.rules.resource import FIELD_MANAGER, FloePlugin, FloePluginStatus
 
 _IDENTITY = frozenset({"type", "name"})
+_NOT_ASKING = frozenset({(FIELD_MANAGER, "Apply"), ("before-first-apply", "Update")})
+"""The operator, and what the API server makes the owner of all that is there when managedFields were cleared:
+https://github.com/kubernetes/apimachinery/blob/master/pkg/util/managedfields/internal/skipnonapplied.go"""
 
 
 def is_in_use(seen: FloePlugin) -> bool:
@@ -22,7 +25,7 @@ def is_in_use(seen: FloePlugin) -> bool:
         not seen.spec.model_fields_set <= _IDENTITY
         or bool(seen.metadata.applied_by)
         or any(
-            entry.owns_spec and (entry.manager, entry.operation) != (FIELD_MANAGER, "Apply")
+            entry.owns_spec and (entry.manager, entry.operation) not in _NOT_ASKING
             for entry in seen.metadata.managed_fields
         )
     )

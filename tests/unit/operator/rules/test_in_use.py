@@ -78,6 +78,7 @@ def test_a_plugin_is_in_use_once_its_spec_or_an_annotation_of_an_apply_says_so(
         # Not the operator's: it only applies.
         (by("floe-operator", spec=IDENTITY), True),
         (by("labeller", "Apply", **LABELLED), False),
+        (by("before-first-apply", spec={".": {}, **IDENTITY}), False),
         (by("kubectl-annotate", metadata={"f:annotations": {"f:note": {}}}), False),
         (by("an-applier", "Apply", spec={}), False),
         (by("an-updater", spec={".": {}}), False),
