@@ -23,9 +23,9 @@ def is_in_use(seen: FloePlugin) -> bool:
     """
     return (
         not seen.spec.model_fields_set <= _IDENTITY
-        or bool(seen.metadata.applied_by)
+        or bool(seen.metadata.annotations)
         or any(
-            entry.owns_spec and (entry.manager, entry.operation) not in _NOT_ASKING
+            entry.fields_v1.spec and (entry.manager, entry.operation) not in _NOT_ASKING
             for entry in seen.metadata.managed_fields
         )
     )

@@ -113,7 +113,7 @@ def missing_labels(seen: FloePlugin, more: Mapping[str, str]) -> dict[str, str] 
         label
         for entry in seen.metadata.managed_fields
         if (entry.manager, entry.operation) == (FIELD_MANAGER, "Apply")
-        for label in entry.labels
+        for label in entry.fields_v1.labels
     }
     applied = {
         name: value for name, value in wanted.items() if name in own or present.get(name, value) == value

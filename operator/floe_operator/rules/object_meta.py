@@ -21,15 +21,23 @@ They send a patch: of an object that already has all of their manifest, they own
 """
 
 
-def _labels_in(fields: object) -> list[str]:
-    """Return the names of the labels in a set of fields, as managedFields writes it."""
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
+class OwnedFields:
+    """The fields of an object that a manager owns."""
+
+    labels: tuple[Shared, ...] = ()
+    """The names of its labels."""
+    spec: bool = False
+    """Whether it owns a field below spec."""
+
+
+def _owned(fields: object) -> OwnedFields:
+    """Return a set of fields, as managedFields writes it."""
     labels = mapping(mapping(mapping(fields).get("f:metadata")).get("f:labels"))
-    return [name.removeprefix("f:") for name in labels if name.startswith("f:")]
-
-
-def _has_spec(fields: object) -> bool:
-    """Return True if a set of fields, as managedFields writes it, has one below spec."""
-    return any(name.startswith("f:") for name in mapping(mapping(fields).get("f:spec")))
+    return OwnedFields(
+        labels=tuple(name.removeprefix("f:") for name in labels if name.startswith("f:")),
+        spec=any(name.startswith("f:") for name in mapping(mapping(fields).get("f:spec"))),
+    )
 
 
 def _of_appliers(annotations: object) -> list[str]:
@@ -43,10 +51,8 @@ class ManagedFieldsEntry:
     manager: Shared = ""
     operation: str = ""
     subresource: str = ""
-    labels: Annotated[tuple[Shared, ...], BeforeValidator(_labels_in)] = Field(default=(), alias="fieldsV1")
-    """The names of the labels that it owns."""
-    owns_spec: Annotated[bool, BeforeValidator(_has_spec)] = Field(default=False, alias="fieldsV1")
-    """Whether it owns a field below spec."""
+    # Not under another name: dataclasses of old pydantic ignore an alias.
+    fields_v1: Annotated[OwnedFields, BeforeValidator(_owned)] = OwnedFields()
 
 
 class ObjectMeta(Model):
@@ -58,9 +64,7 @@ class ObjectMeta(Model):
     resource_version: str = ""
     generation: int = 0
     labels: dict[str, str] = Field(default_factory=dict)
-    applied_by: Annotated[tuple[Shared, ...], BeforeValidator(_of_appliers)] = Field(
-        default=(), alias="annotations"
-    )
-    """The names of those of its annotations that are in `APPLIERS`."""
+    annotations: Annotated[tuple[Shared, ...], BeforeValidator(_of_appliers)] = ()
+    """The names of those that are in `APPLIERS`."""
     deletion_timestamp: Time | None = None
     managed_fields: tuple[ManagedFieldsEntry, ...] = ()
