@@ -80,6 +80,11 @@ class NamespaceTerminating(ClusterError):
 class NotInSchema(ClusterError):
     """The schema that the API server has for the kind does not allow the status."""
 
+    @property
+    def unserved(self) -> frozenset[str]:
+        """The fields of the status that the schema does not have, as far as the API server names them."""
+        return frozenset(_UNDECLARED_FIELD.findall(str(self)))
+
 
 class NotLeading(ClusterError):
     """Only the leader may write."""
@@ -96,6 +101,7 @@ _KIND_TERMINATES = "not allowed while custom resource definition is terminating"
 """https://github.com/kubernetes/apiextensions-apiserver/blob/master/pkg/apiserver/customresource_handler.go"""
 
 _NOT_DECLARED = "field not declared in schema"
+_UNDECLARED_FIELD = re.compile(rf"\.status\.(\w+): {_NOT_DECLARED}")
 """https://github.com/kubernetes-sigs/structured-merge-diff/blob/master/typed/validate.go"""
 
 _WE_WROTE = re.compile(r" is invalid: .*\b(status\.|spec\.type: Unsupported value)", re.DOTALL)

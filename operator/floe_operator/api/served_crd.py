@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import structlog
 
@@ -24,10 +24,14 @@ _WRITTEN = ("status", "spec.type")
 _REFUSAL_SECONDS = 180.0
 """Seconds for which a refusal counts if it does not recur; a write that is still needed is retried sooner."""
 
-_UNDECLARED = re.compile(r"\.status\.(\w+): field not declared in schema")
-"""https://github.com/kubernetes-sigs/structured-merge-diff/blob/master/typed/validate.go"""
-
 _log = structlog.get_logger(__name__)
+
+
+class _Refusal(NamedTuple):
+    reason: str
+    at: float
+    """Seconds of the monotonic clock."""
+    unserved: frozenset[str]
 
 
 class ServedCrd:
@@ -37,24 +41,25 @@ class ServedCrd:
         self._connection = connection
         self._lacks = ""
         self._unserved: frozenset[str] = frozenset()
-        self._refused_fields: frozenset[str] = frozenset()
-        self._refusal = ""
-        self._refused_at = 0.0
+        self._last_refusal: _Refusal | None = None
         self._compared = False
         self._said: Said[str] = Said()
 
     @property
     def fault(self) -> str:
         """Why the CRD does not suit this operator, and what to do; empty if it does, as far as known."""
-        if self._refusal and time.monotonic() - self._refused_at > _REFUSAL_SECONDS:
-            self._refusal = ""
-        return self._lacks or self._refusal
+        return self._lacks or (self._refusal.reason if self._refusal is not None else "")
 
     @property
     def unserved(self) -> frozenset[str]:
         """The fields of a status that the CRD does not have, so that a status with one is refused."""
-        is_recent = time.monotonic() - self._refused_at <= _REFUSAL_SECONDS
-        return self._unserved | (self._refused_fields if is_recent else frozenset())
+        return self._unserved | (self._refusal.unserved if self._refusal is not None else frozenset())
+
+    @property
+    def _refusal(self) -> _Refusal | None:
+        """The last refusal, unless it was long ago: since then, the CRD may have been renewed."""
+        last = self._last_refusal
+        return last if last is not None and time.monotonic() - last.at <= _REFUSAL_SECONDS else None
 
     async def compare(self) -> None:
         """Compare the schemas.
@@ -71,8 +76,9 @@ class ServedCrd:
             return
         lacks = list(lacking(openapi_schema(), served))
         written = [field for field in lacks if field.startswith(_WRITTEN)]
+        if self._refusal is not None and self._refusal.unserved:  # what is published tells more
+            self._forget_refusal()
         self._lacks = _older(written) if written else ""
-        self._refused_fields = frozenset()
         self._unserved = frozenset(
             name for field in written if (name := field.removeprefix("status.")).isalnum()
         )
@@ -88,18 +94,23 @@ class ServedCrd:
         """Note that the API server refused a write because of the schema, and find out what that lacks."""
         if not self.fault:
             await self.compare()
+        unserved = error.unserved | (self._refusal.unserved if self._refusal is not None else frozenset())
         reason = f"the CRD {CRD} does not suit this operator: {error}; if it is older, renew it: {INSTALL}"
-        if not self._lacks and self._said.is_new("refusal"):
-            _log.warning("cannot write the status of FloePlugins", reason=reason)
-        self._refusal, self._refused_at = reason, time.monotonic()
-        self._refused_fields |= frozenset(_UNDECLARED.findall(str(error)))
+        if unserved:
+            reason = _older(f"status.{name}" for name in sorted(unserved))
+        if not self._lacks and self._said.is_new("refusal", reason):
+            _log.warning("the status of FloePlugins was refused", reason=reason)
+        self._last_refusal = _Refusal(reason, time.monotonic(), unserved)
 
     def accepted(self) -> None:
-        """Note that the API server accepted a status."""
-        if self._refusal:
-            self._refusal = ""
-            self._said.is_over("refusal")
+        """Note that the API server accepted a status, perhaps without the fields that it had refused."""
+        if self._refusal is not None and not self._refusal.unserved:
+            self._forget_refusal()
+
+    def _forget_refusal(self) -> None:
+        self._last_refusal = None
+        self._said.is_over("refusal")
 
 
-def _older(lacks: Sequence[str]) -> str:
+def _older(lacks: Iterable[str]) -> str:
     return f"the CRD {CRD} is older than this operator: it has no {listing(lacks)}; renew it: {INSTALL}"

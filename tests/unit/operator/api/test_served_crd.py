@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
-from floe_operator.api import served_crd
+import pytest
+
 from floe_operator.api.connection import Connection
 from floe_operator.api.errors import MissingRight, NotInSchema
 from floe_operator.api.served_crd import ServedCrd
@@ -49,19 +51,33 @@ async def test_the_fields_of_a_status_that_the_schema_lacks_are_unserved() -> No
     assert all(lack in served.fault for lack in ("status.inUse", "status.distribution.version", "=True"))
 
 
-async def test_where_the_schema_is_not_published_a_refusal_tells_for_a_while_what_is_unserved() -> None:
+async def test_where_the_schema_is_not_published_a_refusal_tells_for_a_while_what_is_unserved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     served = crd(None)
     await served.refused(REFUSAL)
-    served.accepted()
+    served.accepted()  # without the field
     assert served.unserved == {"inUse"}
-    # As if it was long ago: by then the CRD may have been renewed.
-    served._refused_at -= served_crd._REFUSAL_SECONDS + 1
-    assert served.unserved == frozenset()
+    assert "is older than this operator: it has no status.inUse; renew it" in served.fault
+    later = time.monotonic() + 1_000
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    # By then the CRD may have been renewed.
+    assert (served.unserved, served.fault) == (frozenset(), "")
+    await served.refused(NotInSchema(".status.entryPoint: field not declared in schema"))
+    assert served.unserved == {"entryPoint"}
 
 
-async def test_a_published_schema_is_believed_over_an_earlier_refusal() -> None:
+async def test_what_is_published_is_believed_over_an_earlier_refusal() -> None:
     served = crd(copy.deepcopy(dict(openapi_schema())))
     await served.refused(REFUSAL)
     assert served.unserved == {"inUse"}
     await served.compare()
-    assert served.unserved == frozenset()
+    assert (served.unserved, served.fault) == (frozenset(), "")
+
+
+async def test_a_refusal_of_something_else_ends_with_the_next_accepted_status() -> None:
+    served = crd(None)
+    await served.refused(NotInSchema('status.conditions[0].status: Unsupported value: "True"'))
+    assert "Unsupported value" in served.fault
+    served.accepted()
+    assert (served.unserved, served.fault) == (frozenset(), "")
