@@ -101,9 +101,9 @@ class Gather:
         self._dependents.note(plugin, ())
 
     def _dependencies(self, plugin: PluginId) -> Dependencies | None:
-        """Return the dependencies, or None while not all objects are listed and one that matters is missing.
+        """Return the dependencies, or None before the first scan, or if an object may not be listed yet.
 
-        The objects also show what a partial scan might hide.
+        Only a listing tells that it does not exist. The objects also show what a partial scan might hide.
         """
         scan = self._scans.scan
         if scan is None or not (scan.complete or self._objects.complete):

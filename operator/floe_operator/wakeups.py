@@ -26,7 +26,6 @@ class Wakeups:
         self._dependents = dependents
         self._enqueue = enqueue
         self._readiness: dict[PluginId, Readiness] = {}
-        """All that are not idle."""
 
     def seen(self, event: str | None, raw: Mapping[str, Any], listing: int = -1) -> None:
         """Handle a watch event about an object; an echo of our own write does not enqueue its plugin.
@@ -83,12 +82,12 @@ class Wakeups:
         return plugins
 
     def _note_readiness(self, plugin: PluginId) -> None:
-        """Enqueue the dependents of a plugin, and only those, if its object's readiness changed."""
-        now = readiness(self._objects.get(plugin))
-        before = self._readiness.pop(plugin, Readiness.IDLE)
-        if now is not Readiness.IDLE:
+        """Enqueue the dependents of a plugin, and only those, if its readiness changed or is now known."""
+        seen = self._objects.get(plugin)
+        now, before = readiness(seen), self._readiness.pop(plugin, None)
+        if seen is not None:
             self._readiness[plugin] = now
-        if now is before:
+        if now is before or (seen is None and before is None):
             return
         for dependent in self._dependents.of(plugin):
             self._enqueue(dependent)

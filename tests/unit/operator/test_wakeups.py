@@ -95,6 +95,7 @@ def test_a_change_of_readiness_wakes_the_dependents_and_nothing_else(world: Worl
             world.wakeups.seen("MODIFIED", raw(BASE, version, ready=ready))
         return world.woken
 
+    assert turns(1, ready="idle") == {MIDDLE}
     assert turns(1, ready="idle") == set()
     assert turns(2, ready=False) == {MIDDLE}
     assert turns(3, ready=True) == {MIDDLE}
