@@ -1,4 +1,4 @@
-"""Events about FloePlugins: one for each transition of an object's Ready condition.
+"""Events about FloePlugins: one for each transition of an object's Ready condition that concerns somebody.
 
 Recording never waits; Events are written in the background, and a failure does no harm. As in client-go's
 recorder, a repetition increases a count on the existing Event (a series). Messages are those of the
@@ -20,7 +20,7 @@ import structlog
 from floe_operator.api import errors
 from floe_operator.api.connection import Connection
 from floe_operator.rules.conditions import MESSAGE_BYTES, DependenciesReady, bounded
-from floe_operator.rules.in_use import is_idle
+from floe_operator.rules.in_use import is_idle, is_in_use
 from floe_operator.rules.leases import micro_time
 from floe_operator.rules.resource import API_VERSION, KIND, Condition, FloePlugin, FloePluginStatus
 from floe_operator.said import Said
@@ -61,7 +61,8 @@ def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | No
 
     Only a new status or reason of Ready is reported, and only if it concerns somebody.
     """
-    before, now = _of_concern(seen.status), _of_concern(status)
+    before = _of_concern(seen.status, in_use=seen.status is None or seen.status.in_use is not False)
+    now = _of_concern(status, in_use=is_in_use(seen))
     if now is None or (before is not None and (before.status, before.reason) == (now.status, now.reason)):
         return None
     return Transition(
@@ -75,17 +76,19 @@ def transition_of(seen: FloePlugin, status: FloePluginStatus) -> Transition | No
     )
 
 
-def _of_concern(status: FloePluginStatus | None) -> Condition | None:
+def _of_concern(status: FloePluginStatus | None, *, in_use: bool) -> Condition | None:
     """Return Ready, unless it is Unknown, which means not assessed yet, or concerns nobody.
 
     A plugin that nobody asked for concerns nobody while it is idle or only waits for another, which has an
     Event of its own.
     """
-    ready = status.condition("Ready") if status is not None else None
-    if status is None or ready is None or not ready.is_judged or is_idle(status):
+    if status is None or is_idle(status):
+        return None
+    ready = status.condition("Ready")
+    if ready is None or not ready.is_judged:
         return None
     waits = ready.reason == DependenciesReady.DEPENDENCY_NOT_READY.text
-    return None if waits and status.in_use is False else ready
+    return ready if in_use or not waits else None
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ BEHIND_BROKEN = judged(dependencies=Dependencies((NOT_READY,)), in_use=False)
 LOADING = judged(loading=Loading())
 
 
-def seen(status: FloePluginStatus | None) -> FloePlugin:
+def seen(status: FloePluginStatus | None, *, in_use: bool = True) -> FloePlugin:
     return FloePlugin.parse(
         {
             "metadata": {
@@ -38,7 +38,7 @@ def seen(status: FloePluginStatus | None) -> FloePlugin:
                 "uid": "u-1",
                 "resourceVersion": "12",
             },
-            "spec": {"type": "identity", "name": "keycloak"},
+            "spec": {"type": "identity", "name": "keycloak", **({"version": ">=0"} if in_use else {})},
             "status": status.to_json() if status else None,
         }
     )
@@ -75,7 +75,7 @@ def seen(status: FloePluginStatus | None) -> FloePlugin:
 def test_an_event_reports_each_change_of_ready(
     before: FloePluginStatus | None, after: FloePluginStatus, told: tuple[str, str] | None
 ) -> None:
-    transition = events.transition_of(seen(before), after)
+    transition = events.transition_of(seen(before, in_use=after.in_use is True), after)
     assert (None if transition is None else (transition.type, transition.reason)) == told
 
 
