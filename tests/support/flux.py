@@ -24,7 +24,6 @@ from localcluster import LocalCluster
 from tests.support.go_programs import go_module, go_program
 from tests.support.manifests import REPOSITORY
 from tests.support.polling import eventually
-from tests.support.ports import free_port
 
 _TOOLS = REPOSITORY / "tools" / "gitops"
 _CONTROLLER = "github.com/fluxcd/kustomize-controller"
@@ -38,10 +37,20 @@ _WITHIN = 60.0
 class Flux:
     """A running kustomize-controller, with one Git repository, in one namespace."""
 
-    def __init__(self, cluster: LocalCluster, namespace: str, server: _Archives) -> None:
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        namespace: str,
+        server: _Archives,
+        process: subprocess.Popen[bytes],
+        log: Path,
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._server = server
+        self._process = process
+        self._log = log
+        self._pushed = ("", 0)
 
     def push(self, *manifests: Mapping[str, Any]) -> None:
         """Make these manifests the whole content of the repository."""
@@ -89,6 +98,8 @@ class Flux:
         """Wait until a Kustomization has applied what was pushed last."""
 
         def applied() -> bool:
+            if self._process.poll() is not None:
+                pytest.fail(f"kustomize-controller has ended:\n{self._log.read_text()[-4_000:]}")
             status = json.loads(self._kubectl("get", "kustomization", name, "-o", "json")).get("status", {})
             inventory = (status.get("inventory") or {}).get("entries") or ()
             assert (status.get("lastAppliedRevision"), len(inventory)) == self._pushed, json.dumps(status)
@@ -117,9 +128,10 @@ def running_flux(
     program = go_program(_TOOLS, config, _CONTROLLER)
     with _crds(cluster), _archives() as server:
         command = [str(program), "--watch-all-namespaces=false", "--concurrent=1"]
-        command += [f"--{page}-addr=127.0.0.1:{free_port()}" for page in ("health", "metrics")]
+        command += ["--health-addr=0", "--metrics-addr=0"]
         variables = {"KUBECONFIG": str(cluster.kubeconfig), "RUNTIME_NAMESPACE": namespace}
-        with (folder / "kustomize-controller.log").open("wb") as log:
+        said = folder / "kustomize-controller.log"
+        with said.open("wb") as log:
             process = subprocess.Popen(
                 command,
                 env={**os.environ, **variables, "TMPDIR": str(folder)},
@@ -127,7 +139,7 @@ def running_flux(
                 stdout=log,
                 stderr=log,
             )
-        flux = Flux(cluster, namespace, server)
+        flux = Flux(cluster, namespace, server, process, said)
         try:
             yield flux
             flux.remove()
