@@ -2,8 +2,8 @@
 
 Only the leader reports on plugins and work, so that sums over replicas count them once. Every plugin is
 counted by type and reason, and by whether it is in use. Only plugins that are not Ready have their own
-series, so that an alert can name the plugin and its reason while the number of series stays small. Those that
-are not Ready only because nobody asked for them have none: nobody needs to be woken.
+series, so that an alert can name the plugin and its reason while the number of series stays small. Those
+that nobody asked for and that only lack a configuration, or need a plugin that does, have none.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ def config_sentence(
 def lacks_a_configuration(verdict: Verdict) -> bool:
     """Return True if the verdict on an empty configuration is that there must be one.
 
-    A schema without required fields may still have rules, such as one of two fields; but a validator that
-    raises anything else than a validation error is the plugin's own fault.
+    A schema without required fields may still have rules, such as that one of two fields must be set. But a
+    validator that raises anything other than a validation error is the plugin's own fault.
     """
     if verdict.reason == "ValidationFailed":
         return all(fault.type != _RAISED for fault in verdict.faults)

@@ -12,7 +12,7 @@ from floe_operator.rules.resource import FIELD_MANAGER, FloePlugin, FloePluginSt
 
 _IDENTITY = frozenset({"type", "name"})
 _NOT_ASKING = frozenset({(FIELD_MANAGER, "Apply"), ("before-first-apply", "Update")})
-"""The operator, and what the API server makes the owner of all that is there when managedFields were cleared:
+"""The operator, and the manager to which the API server gives all fields after managedFields were cleared:
 https://github.com/kubernetes/apimachinery/blob/master/pkg/util/managedfields/internal/skipnonapplied.go"""
 
 
@@ -41,14 +41,14 @@ def is_idle(status: FloePluginStatus) -> bool:
 def readiness(seen: FloePlugin | None) -> Readiness:
     """Return how a plugin is doing, by its object.
 
-    One that nobody asked for counts as idle until it is judged, and before it has an object: this spares its
-    dependents a status that holds for a moment.
+    Until it is judged, and before it has an object, a plugin that nobody asked for counts as idle: this
+    spares its dependents a status that holds for a moment.
     """
     if seen is None:
         return Readiness.IDLE
     ready = seen.status.condition(READY) if seen.status is not None else None
-    if ready is not None and ready.status == "True":
+    if seen.status is None or ready is None or not ready.is_judged:
+        return Readiness.NOT_READY if is_in_use(seen) else Readiness.IDLE
+    if ready.status == "True":
         return Readiness.READY
-    is_judged = ready is not None and ready.is_judged
-    is_quiet = seen.status is not None and is_idle(seen.status) if is_judged else not is_in_use(seen)
-    return Readiness.IDLE if is_quiet else Readiness.NOT_READY
+    return Readiness.IDLE if is_idle(seen.status) else Readiness.NOT_READY

@@ -42,7 +42,7 @@ def summarize(facts: Facts, occasion: Occasion, shown: Shown, awaited: Mapping[s
     if decisive is None and (changing or outdated):
         return _undecided(facts, occasion, _question(outdated, awaited))
     ready = _ready(occasion, decisive, shown)
-    if _concerns_nobody(ready, facts, occasion):
+    if _need_not_be_ready(ready, facts, occasion):
         return Summary(facts.generation, (ready,))
     stalled = next((one for one in judged if one not in outdated and _stalls(one, facts)), None)
     if stalled is not None:
@@ -65,7 +65,7 @@ def _says_nobody_asked(condition: Condition, facts: Facts) -> bool:
     return facts.in_use and condition.reason == ConfigValid.NOT_CONFIGURED.text
 
 
-def _concerns_nobody(ready: Condition, facts: Facts, occasion: Occasion) -> bool:
+def _need_not_be_ready(ready: Condition, facts: Facts, occasion: Occasion) -> bool:
     """Return True if nobody asked for the plugin, and that, or an idle dependency, is why it is not Ready."""
     if facts.in_use:
         return False
