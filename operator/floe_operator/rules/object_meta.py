@@ -6,9 +6,10 @@ as large as the object.
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from floe_operator.rules.foreign_json import mapping
@@ -21,11 +22,10 @@ They send a patch: of an object that already has all of their manifest, they own
 """
 
 
-@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
-class OwnedFields:
+class OwnedFields(NamedTuple):
     """The fields of an object that a manager owns."""
 
-    labels: tuple[Shared, ...] = ()
+    labels: tuple[str, ...] = ()
     """The names of its labels."""
     spec: bool = False
     """Whether it owns a field below spec."""
@@ -35,7 +35,7 @@ def _owned(fields: object) -> OwnedFields:
     """Return a set of fields, as managedFields writes it."""
     labels = mapping(mapping(mapping(fields).get("f:metadata")).get("f:labels"))
     return OwnedFields(
-        labels=tuple(name.removeprefix("f:") for name in labels if name.startswith("f:")),
+        labels=tuple(sys.intern(name.removeprefix("f:")) for name in labels if name.startswith("f:")),
         spec=any(name.startswith("f:") for name in mapping(mapping(fields).get("f:spec"))),
     )
 
@@ -52,7 +52,7 @@ class ManagedFieldsEntry:
     operation: str = ""
     subresource: str = ""
     # Not under another name: dataclasses of old pydantic ignore an alias.
-    fields_v1: Annotated[OwnedFields, BeforeValidator(_owned)] = OwnedFields()
+    fields_v1: Annotated[OwnedFields, PlainValidator(_owned)] = OwnedFields()
 
 
 class ObjectMeta(Model):
