@@ -28,10 +28,13 @@ _log = structlog.get_logger(__name__)
 
 
 class _Refusal(NamedTuple):
-    reason: str
-    at: float
+    reason: str = ""
+    at: float = 0.0
     """Seconds of the monotonic clock."""
-    unserved: frozenset[str]
+    unserved: frozenset[str] = frozenset()
+
+
+_NONE = _Refusal()
 
 
 class ServedCrd:
@@ -41,25 +44,25 @@ class ServedCrd:
         self._connection = connection
         self._lacks = ""
         self._unserved: frozenset[str] = frozenset()
-        self._last_refusal: _Refusal | None = None
+        self._last_refusal = _NONE
         self._compared = False
         self._said: Said[str] = Said()
 
     @property
     def fault(self) -> str:
         """Why the CRD does not suit this operator, and what to do; empty if it does, as far as known."""
-        return self._lacks or (self._refusal.reason if self._refusal is not None else "")
+        return self._lacks or self._refusal.reason
 
     @property
     def unserved(self) -> frozenset[str]:
         """The fields of a status that the CRD does not have, so that a status with one is refused."""
-        return self._unserved | (self._refusal.unserved if self._refusal is not None else frozenset())
+        return self._unserved | self._refusal.unserved
 
     @property
-    def _refusal(self) -> _Refusal | None:
+    def _refusal(self) -> _Refusal:
         """The last refusal, unless it was long ago: since then, the CRD may have been renewed."""
         last = self._last_refusal
-        return last if last is not None and time.monotonic() - last.at <= _REFUSAL_SECONDS else None
+        return last if time.monotonic() - last.at <= _REFUSAL_SECONDS else _NONE
 
     async def compare(self) -> None:
         """Compare the schemas.
@@ -76,7 +79,7 @@ class ServedCrd:
             return
         lacks = list(lacking(openapi_schema(), served))
         written = [field for field in lacks if field.startswith(_WRITTEN)]
-        if self._refusal is not None and self._refusal.unserved:  # what is published tells more
+        if self._refusal.unserved:  # what is published tells more
             self._forget_refusal()
         self._lacks = _older(written) if written else ""
         self._unserved = frozenset(
@@ -94,7 +97,7 @@ class ServedCrd:
         """Note that the API server refused a write because of the schema, and find out what that lacks."""
         if not self.fault:
             await self.compare()
-        unserved = error.unserved | (self._refusal.unserved if self._refusal is not None else frozenset())
+        unserved = error.unserved | self._refusal.unserved
         reason = f"the CRD {CRD} does not suit this operator: {error}; if it is older, renew it: {INSTALL}"
         if unserved:
             reason = _older(f"status.{name}" for name in sorted(unserved))
@@ -104,11 +107,11 @@ class ServedCrd:
 
     def accepted(self) -> None:
         """Note that the API server accepted a status, perhaps without the fields that it had refused."""
-        if self._refusal is not None and not self._refusal.unserved:
+        if self._refusal.reason and not self._refusal.unserved:
             self._forget_refusal()
 
     def _forget_refusal(self) -> None:
-        self._last_refusal = None
+        self._last_refusal = _NONE
         self._said.is_over("refusal")
 
 
