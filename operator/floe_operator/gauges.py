@@ -20,7 +20,8 @@ from floe_core.host.protocol import ScanResult
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.health import Election, Following, Scanned
 from floe_operator.rules.conditions import READY, TABLE
-from floe_operator.rules.in_use import is_idle, is_in_use
+from floe_operator.rules.facts import Readiness
+from floe_operator.rules.in_use import is_in_use, readiness
 from floe_operator.rules.resource import FloePlugin
 
 _READY = ("True", "False", "Unknown")
@@ -240,7 +241,7 @@ def plugin_metrics(objects: Iterable[FloePlugin]) -> Iterator[Metric]:
         in_use = _IN_USE[is_in_use(seen)]
         by_type[seen.spec.type, status, in_use] += 1
         by_reason[reason, in_use] += 1
-        if status == "False" and not (seen.status is not None and is_idle(seen.status)):
+        if status == "False" and readiness(seen) is not Readiness.IDLE:
             not_ready.add_metric([seen.spec.type, seen.spec.name, reason, in_use], 1)
     yield _labelled(
         "plugins",

@@ -216,12 +216,14 @@ class FloePluginStatus(Model):
 
     def without(self, fields: Collection[str]) -> FloePluginStatus:
         """Return the status without those of these fields, spelt as in the CRD, that it can do without."""
+        if not fields:
+            return self
         names = [
             name
             for name, field in type(self).model_fields.items()
             if field.alias in fields and field.default is None
         ]
-        return self.model_copy(update=dict.fromkeys(names)) if names else self
+        return self.model_copy(update=dict.fromkeys(names))
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as the API server takes it; fields that are None are left out."""
