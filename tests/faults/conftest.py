@@ -16,7 +16,7 @@ from localcluster.binaries import DEFAULT_VERSION
 from tests.support.control_planes import install_crd
 from tests.support.distributions import plugin_distribution
 from tests.support.fault_proxy import FaultProxy
-from tests.support.http_pages import page
+from tests.support.http_pages import metric, page
 from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.ports import free_port
 from tests.support.standing import standing_operator
@@ -68,9 +68,7 @@ class Faulty:
 
     def sees(self, resource: str) -> bool:
         """Return what the metrics say about the watch on a resource."""
-        lines = page(self.port, "metrics")[1].splitlines()
-        metric = f'floe_operator_watch_established{{resource="{resource}"}}'
-        return next(float(line.split()[-1]) for line in lines if line.startswith(metric)) == 1
+        return metric(self.port, f'floe_operator_watch_established{{resource="{resource}"}}') == 1
 
 
 StartFaulty = Callable[..., Faulty]

@@ -15,7 +15,7 @@ import yaml
 from localcluster import LocalCluster
 from tests.support.control_planes import CRD, install_crd
 from tests.support.distributions import plugin_distribution
-from tests.support.http_pages import page
+from tests.support.http_pages import metric, page
 from tests.support.operator import OperatorProcess
 from tests.support.polling import eventually
 from tests.support.ports import free_port
@@ -85,12 +85,8 @@ def test_a_crd_older_than_the_operator_is_named_and_once_it_is_renewed_everythin
         eventually(lambda: page(port, "readyz")[0] == 200, within=60)
 
 
-def metric(port: int, name: str) -> float:
-    lines = page(port, "metrics")[1].splitlines()
-    return next(float(line.split()[-1]) for line in lines if line.startswith(f"floe_operator_{name} "))
-
-
-WRITES, LAST_SCAN = 'writes_total{kind="status"}', "scan_last_success_timestamp_seconds"
+WRITES = 'floe_operator_writes_total{kind="status"}'
+LAST_SCAN = "floe_operator_scan_last_success_timestamp_seconds"
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["before the start", "while it runs"])

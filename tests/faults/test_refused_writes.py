@@ -7,7 +7,7 @@ import time
 
 from tests.faults.conftest import RARELY, Faulty, StartFaulty
 from tests.support.fault_proxy import Asked, Fault, answers
-from tests.support.http_pages import page
+from tests.support.http_pages import metric
 from tests.support.polling import eventually
 
 SOON = 5.0
@@ -31,11 +31,6 @@ REFUSALS: dict[str, tuple[Fault, str]] = {
 }
 
 
-def metric(faulty: Faulty, name: str) -> float:
-    lines = page(faulty.port, "metrics")[1].splitlines()
-    return next(float(line.split()[-1]) for line in lines if line.startswith(name))
-
-
 def warnings(faulty: Faulty) -> list[str]:
     return [json.dumps(line) for line in faulty.operator.lines() if line.get("level") in ("warning", "error")]
 
@@ -55,10 +50,10 @@ def refuse_status(faulty: Faulty, fault: Fault, words: str) -> None:
         return fault if asked.path.endswith("/compute-plain/status") else None
 
     refused = 'floe_operator_refused_writes_total{kind="status"}'
-    before, asked_before = metric(faulty, refused), len(faulty.proxy.asked)
+    before, asked_before = metric(faulty.port, refused), len(faulty.proxy.asked)
     faulty.proxy.intervene = intervene
     faulty.plugins.merge("compute-plain", {"spec": {"config": {"word": 7}}})
-    eventually(lambda: metric(faulty, refused) >= before + 3)
+    eventually(lambda: metric(faulty.port, refused) >= before + 3)
     assert faulty.ready()[0], "what people must change is no reason to be unready"
     tried = [asked for asked in faulty.proxy.asked[asked_before:] if intervene(asked)]
     faulty.proxy.intervene = lambda asked: None
@@ -79,8 +74,8 @@ def test_a_mirror_that_is_refused_is_an_error_counted_and_there_soon_after(start
 
     faulty.proxy.intervene = intervene
     faulty.plugins.delete("compute-plain")
-    eventually(lambda: metric(faulty, 'floe_operator_refused_writes_total{kind="object"}') >= 2)
-    assert metric(faulty, "floe_operator_plugins_without_object") == 1
+    eventually(lambda: metric(faulty.port, 'floe_operator_refused_writes_total{kind="object"}') >= 2)
+    assert metric(faulty.port, "floe_operator_plugins_without_object") == 1
     errors = [json.dumps(line) for line in faulty.operator.lines() if line.get("level") == "error"]
     assert len(errors) == 1, errors
     assert words in errors[0]
@@ -90,4 +85,4 @@ def test_a_mirror_that_is_refused_is_an_error_counted_and_there_soon_after(start
     ended = time.monotonic()
     faulty.plugins.until("compute-plain", "Ready", "Ready")
     assert time.monotonic() - ended < SOON
-    assert metric(faulty, "floe_operator_plugins_without_object") == 0
+    assert metric(faulty.port, "floe_operator_plugins_without_object") == 0

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from floe_core.plugin_types import PluginType
 from tests.integration.conftest import StartOperator
 from tests.support.audit import Audit, now
 from tests.support.distributions import Distribution, Environment, plugin_distribution
+from tests.support.http_pages import metric
 from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.polling import eventually
 from tests.support.ports import free_port
@@ -38,13 +37,6 @@ def operator(
     for name in NAMES:
         floeplugins.until(name, "Ready", "Ready", within=90)
     return operator
-
-
-def metric(name: str) -> float:
-    """Return the value of a metric without labels."""
-    with urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=30) as answer:
-        families = text_string_to_metric_families(answer.read().decode())
-    return next(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
 @pytest.fixture
@@ -82,13 +74,13 @@ def test_a_leftover_that_hides_a_plugin_is_named_and_deletes_nothing(
     floeplugins: FloePlugins,
     scans: Callable[[int], None],
 ) -> None:
-    assert metric("floe_operator_unreadable_distributions") == 0
+    assert metric(PORT, "floe_operator_unreadable_distributions") == 0
     Distribution("floe-compute-alpha", "0.2.0").unpack(environment.site_packages)
     _without_record(environment.site_packages)
     eventually(lambda: operator.logged("cannot read a distribution", "floe-compute-alpha-0.1.0.dist-info"))
     scans(5)
     assert floeplugins.condition("compute-alpha", "Ready") == floeplugins.condition("storage-beta", "Ready")
-    assert metric("floe_operator_unreadable_distributions") == 1
+    assert metric(PORT, "floe_operator_unreadable_distributions") == 1
 
 
 def _without_record(site_packages: Path) -> None:
@@ -103,5 +95,5 @@ def test_an_unknown_group_is_said_once_and_counted(
     said = [line for line in operator.lines() if line.get("message") == "unknown group of entry points"]
     assert [(line["about"], line["level"]) for line in said] == [("floe-typo [floe.compute]", "warning")]
     assert "if [floe.computes] is meant, its author must correct it" in said[0]["reason"]
-    assert metric("floe_operator_unknown_entry_point_groups") == 1
-    assert metric("floe_operator_unreadable_distributions") == 0
+    assert metric(PORT, "floe_operator_unknown_entry_point_groups") == 1
+    assert metric(PORT, "floe_operator_unreadable_distributions") == 0

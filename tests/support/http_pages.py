@@ -20,3 +20,9 @@ def page(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
     except OSError as error:
         raise AssertionError(str(error)) from None
+
+
+def metric(port: int, sample: str) -> float:
+    """Return the value of a sample on the page of metrics, given its name with its labels, if it has any."""
+    lines = page(port, "metrics")[1].splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(f"{sample} "))
