@@ -16,6 +16,7 @@ from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.support.audit import Audit, now
 from tests.support.distributions import Environment, plugin_distribution
+from tests.support.in_use import until_told
 from tests.support.operator import GROUP, PLURAL, VERSION, FloePlugins, manifest
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
@@ -88,23 +89,6 @@ def hands(
     cluster: LocalCluster, plugins: FloePlugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Hands:
     return Hands(cluster, plugins, tmp_path, monkeypatch)
-
-
-def until_in_use(plugins: FloePlugins, in_use: bool, reason: str) -> None:
-    """Wait until the mirror is (not) in use and says so with this reason of ConfigValid and Ready."""
-
-    def look() -> bool:
-        found = plugins.get(NAME)
-        assert found is not None
-        conditions = {one["type"]: one for one in found["status"].get("conditions", ())}
-        told = {kind: conditions[kind]["reason"] for kind in ("ConfigValid", "Ready") if kind in conditions}
-        assert found["status"].get("inUse") is in_use, found
-        assert told == {"ConfigValid": reason, "Ready": "Ready" if reason == "Valid" else reason}, told
-        waits = {"Reconciling", "Stalled"} & conditions.keys()
-        assert waits == ({"Stalled"} if reason == "ConfigRequired" else set()), conditions
-        return True
-
-    eventually(look)
 
 
 def label(found: dict[str, Any]) -> None:
@@ -222,17 +206,17 @@ def test_who_configures_or_applies_asks_for_the_plugin_until_it_is_undone_and_no
     hands: Hands, touch: Act, reason: str, undo: Act
 ) -> None:
     plugins = hands.plugins
-    until_in_use(plugins, False, "NotConfigured")
+    until_told(plugins, NAME, "NotConfigured")
     try:
         touch(hands)
         # Without waiting for the operator, which may have nothing to write.
         touched = plugins.get(NAME)
         assert touched is not None
         assert is_in_use(FloePlugin.parse(touched)) is (reason != "NotConfigured")
-        until_in_use(plugins, reason != "NotConfigured", reason)
+        until_told(plugins, NAME, reason)
     finally:
         undo(hands)
-    until_in_use(plugins, False, "NotConfigured")
+    until_told(plugins, NAME, "NotConfigured")
 
 
 def told(plugins: FloePlugins) -> dict[str, tuple[str, str]]:
@@ -245,7 +229,7 @@ def told(plugins: FloePlugins) -> dict[str, tuple[str, str]]:
     return found
 
 
-def until_told(plugins: FloePlugins, **expected: tuple[str, str]) -> None:
+def until_all_told(plugins: FloePlugins, **expected: tuple[str, str]) -> None:
     def look() -> bool:
         found = told(plugins)
         assert found == expected, found
@@ -260,24 +244,24 @@ IDLE, WAITS, READY = ("DependencyNotReady", ""), ("DependencyNotReady", "Reconci
 def test_what_needs_a_plugin_that_nobody_configured_waits_only_once_somebody_asks_for_it(
     plugins: FloePlugins,
 ) -> None:
-    until_told(plugins, quiet=("NotConfigured", ""), free=READY, middle=IDLE, top=IDLE)
+    until_all_told(plugins, quiet=("NotConfigured", ""), free=READY, middle=IDLE, top=IDLE)
     plugins.apply("compute", "top")
-    until_told(plugins, quiet=("NotConfigured", ""), free=READY, middle=IDLE, top=WAITS)
+    until_all_told(plugins, quiet=("NotConfigured", ""), free=READY, middle=IDLE, top=WAITS)
     plugins.apply("compute", "quiet", config={"word": "x"})
-    until_told(plugins, quiet=READY, free=READY, middle=READY, top=READY)
+    until_all_told(plugins, quiet=READY, free=READY, middle=READY, top=READY)
     plugins.apply("compute", "quiet", config={"word": 1})
     broken = ("ValidationFailed", "Stalled")
-    until_told(plugins, quiet=broken, free=READY, middle=WAITS, top=WAITS)
+    until_all_told(plugins, quiet=broken, free=READY, middle=WAITS, top=WAITS)
     plugins.merge("compute-quiet", {"spec": {"config": None}})
     # Its manifest still asks for it.
-    until_told(plugins, quiet=("ConfigRequired", "Stalled"), free=READY, middle=WAITS, top=WAITS)
+    until_all_told(plugins, quiet=("ConfigRequired", "Stalled"), free=READY, middle=WAITS, top=WAITS)
     plugins.delete("compute-quiet")
-    until_told(plugins, quiet=("NotConfigured", ""), free=READY, middle=IDLE, top=WAITS)
+    until_all_told(plugins, quiet=("NotConfigured", ""), free=READY, middle=IDLE, top=WAITS)
 
 
 def test_the_plugins_in_use_are_selectable_and_can_be_waited_for(hands: Hands) -> None:
     hands.plugins.apply("compute", "quiet", config={"word": "x"})
-    until_in_use(hands.plugins, True, "Valid")
+    until_told(hands.plugins, NAME, "Valid")
     selected = ("floeplugins", "--field-selector", "status.inUse=true")
     assert hands.kubectl("get", *selected, "-o", "name") == f"floeplugin.floe.dev/{NAME}\n"
     assert (
@@ -309,7 +293,7 @@ def test_an_object_is_in_use_if_it_was_created_before_its_plugin_was_installed(
     floeplugins.until(NAME, "Ready", "NotInstalled")
     environment.install(QUIET)
     floeplugins.until(NAME, "Ready", "ConfigRequired")
-    until_in_use(floeplugins, True, "ConfigRequired")
+    until_told(floeplugins, NAME, "ConfigRequired")
 
 
 def test_a_fresh_cluster_has_no_warnings_and_a_restart_writes_nothing(
@@ -325,11 +309,11 @@ def test_a_fresh_cluster_has_no_warnings_and_a_restart_writes_nothing(
     hands = Hands(cluster, floeplugins, tmp_path, monkeypatch)
     operator = start_operator()
     fresh: Any = {"quiet": ("NotConfigured", ""), "free": READY, "middle": IDLE, "top": IDLE}
-    until_told(floeplugins, **fresh)
+    until_all_told(floeplugins, **fresh)
     # Events are written in order, so whatever came before this one was written before it.
     eventually(lambda: ("Normal", "Ready", "compute-free") in noted(hands))
     floeplugins.apply("compute", "quiet")
-    until_told(floeplugins, quiet=("ConfigRequired", "Stalled"), free=READY, middle=WAITS, top=WAITS)
+    until_all_told(floeplugins, quiet=("ConfigRequired", "Stalled"), free=READY, middle=WAITS, top=WAITS)
     floeplugins.merge("compute-free", {"spec": {"config": {"word": "x"}}})
     eventually(lambda: ("Warning", "ConfigNotAccepted", "compute-free") in noted(hands))
     assert sorted(noted(hands)) == [
@@ -339,7 +323,7 @@ def test_a_fresh_cluster_has_no_warnings_and_a_restart_writes_nothing(
     ]
     for name in (NAME, "compute-free"):
         floeplugins.delete(name)
-    until_told(floeplugins, **fresh)
+    until_all_told(floeplugins, **fresh)
 
     assert operator.stop() == 0
     since = now()
@@ -354,7 +338,7 @@ def test_an_object_of_an_older_operator_gets_the_field_by_one_write(
     environment.install(QUIET, FREE)
     operator = start_operator()
     fresh: Any = {"quiet": ("NotConfigured", ""), "free": READY}
-    until_told(floeplugins, **fresh)
+    until_all_told(floeplugins, **fresh)
     assert operator.stop() == 0
     for name in floeplugins.all():
         floeplugins.merge(name, {"status": {"inUse": None}}, subresource="status")

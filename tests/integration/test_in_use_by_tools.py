@@ -12,6 +12,7 @@ from localcluster import LocalCluster
 from tests.support.distributions import plugin_distribution
 from tests.support.flux import Flux, running_flux
 from tests.support.helm import Helm, helm_program
+from tests.support.in_use import until_told
 from tests.support.operator import FloePlugins, manifest
 from tests.support.polling import eventually
 from tests.support.standing import Standing, standing_operator
@@ -77,23 +78,9 @@ def owners_of_spec(found: dict[str, Any]) -> set[str]:
 
 def judged(plugins: FloePlugins, *, in_use: bool) -> dict[str, Any]:
     """Wait until the mirror is (not) in use and its conditions say so; return it."""
-    reason = "ConfigRequired" if in_use else "NotConfigured"
-    expected = {
-        "ConfigValid": reason,
-        "Ready": reason,
-        "Reconciling": "",
-        "Stalled": reason if in_use else "",
-    }
-
-    def look() -> dict[str, Any]:
-        found = present(plugins)
-        reasons = {one["type"]: one["reason"] for one in found.get("status", {}).get("conditions", ())}
-        told = {kind: reasons.get(kind, "") for kind in expected}
-        assert (found["status"].get("inUse"), told) == (in_use, expected), found
-        assert found["spec"] == MANIFEST["spec"]
-        return found
-
-    return eventually(look)
+    found = until_told(plugins, NAME, "ConfigRequired" if in_use else "NotConfigured")
+    assert found["spec"] == MANIFEST["spec"]
+    return found
 
 
 def until_made_anew(plugins: FloePlugins, before: dict[str, Any]) -> None:
@@ -150,36 +137,35 @@ def in_use_by_flux(plugins: FloePlugins) -> dict[str, Any]:
     return found
 
 
+def applied_by_flux(plugins: FloePlugins, flux: Flux, *, prune: bool) -> dict[str, Any]:
+    """Have a Kustomization apply the mirror's manifest, beside another object; return the mirror."""
+    flux.push(MANIFEST, OTHER)
+    flux.kustomize("plugins", prune=prune)
+    flux.until_applied("plugins")
+    return in_use_by_flux(plugins)
+
+
 def test_a_mirror_that_flux_applies_is_in_use_until_its_kustomization_prunes_it(
     plugins: FloePlugins, flux: Flux
 ) -> None:
-    flux.push(MANIFEST)
-    flux.kustomize("pruning", prune=True)
-    flux.until_applied("pruning")
-    before = in_use_by_flux(plugins)
-    flux.remove("pruning")
+    before = applied_by_flux(plugins, flux, prune=True)
+    flux.remove("plugins")
     until_made_anew(plugins, before)
 
 
 def test_a_mirror_that_flux_applies_is_in_use_until_it_leaves_the_repository(
     plugins: FloePlugins, flux: Flux
 ) -> None:
-    flux.push(MANIFEST, OTHER)
-    flux.kustomize("pruning", prune=True)
-    flux.until_applied("pruning")
-    before = in_use_by_flux(plugins)
+    before = applied_by_flux(plugins, flux, prune=True)
     flux.push(OTHER)
-    flux.until_applied("pruning")
+    flux.until_applied("plugins")
     until_made_anew(plugins, before)
 
 
 def test_what_flux_does_not_prune_stays_in_use(plugins: FloePlugins, flux: Flux) -> None:
-    flux.push(MANIFEST, OTHER)
-    flux.kustomize("keeping", prune=False)
-    flux.until_applied("keeping")
-    before = in_use_by_flux(plugins)
+    before = applied_by_flux(plugins, flux, prune=False)
     flux.push(OTHER)
-    flux.until_applied("keeping")
-    flux.remove("keeping")
+    flux.until_applied("plugins")
+    flux.remove("plugins")
     after = in_use_by_flux(plugins)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]

@@ -14,7 +14,9 @@ import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -34,30 +36,26 @@ _LONG_AGO = "2020-01-01T00:00:00Z"
 _WITHIN = 60.0
 
 
+@dataclass
 class Flux:
     """A running kustomize-controller, with one Git repository, in one namespace."""
 
-    def __init__(
-        self,
-        cluster: LocalCluster,
-        namespace: str,
-        server: _Archives,
-        process: subprocess.Popen[bytes],
-        log: Path,
-    ) -> None:
-        self._cluster = cluster
-        self._namespace = namespace
-        self._server = server
-        self._process = process
-        self._log = log
-        self._pushed = ("", 0)
+    _cluster: LocalCluster
+    _namespace: str
+    _repository: Path
+    """The folder of the archives, which are served at a port."""
+    _port: int
+    _process: subprocess.Popen[bytes]
+    _log: Path
+    _pushed: tuple[str, int] = ("", 0)
+    """The revision of the last archive, and how many manifests it has."""
 
     def push(self, *manifests: Mapping[str, Any]) -> None:
         """Make these manifests the whole content of the repository."""
         archive = _archive({f"{number}.yaml": json.dumps(one) for number, one in enumerate(manifests)})
         digest = hashlib.sha256(archive).hexdigest()
         self._pushed = (f"main@sha256:{digest}", len(manifests))
-        self._server.archives[f"/{digest}.tar.gz"] = archive
+        (self._repository / f"{digest}.tar.gz").write_bytes(archive)
         self._apply("source.toolkit.fluxcd.io/v1", "GitRepository", "repository", url="https://git.invalid/x")
         status = {
             "observedGeneration": 1,
@@ -66,7 +64,7 @@ class Flux:
                 "lastUpdateTime": _LONG_AGO,
                 "path": f"{digest}.tar.gz",
                 "revision": f"main@sha256:{digest}",
-                "url": f"http://127.0.0.1:{self._server.server_port}/{digest}.tar.gz",
+                "url": f"http://127.0.0.1:{self._port}/{digest}.tar.gz",
             },
             "conditions": [
                 {
@@ -126,7 +124,9 @@ def running_flux(
 ) -> Iterator[Flux]:
     """Install the CRDs and run the controller, which logs into `folder`; remove both at the end."""
     program = go_program(_TOOLS, config, _CONTROLLER)
-    with _crds(cluster), _archives() as server:
+    repository = folder / "repository"
+    repository.mkdir()
+    with _crds(cluster), _served(repository) as port:
         command = [str(program), "--watch-all-namespaces=false", "--concurrent=1"]
         command += ["--health-addr=0", "--metrics-addr=0"]
         variables = {"KUBECONFIG": str(cluster.kubeconfig), "RUNTIME_NAMESPACE": namespace}
@@ -139,7 +139,7 @@ def running_flux(
                 stdout=log,
                 stderr=log,
             )
-        flux = Flux(cluster, namespace, server, process, said)
+        flux = Flux(cluster, namespace, repository, port, process, said)
         try:
             yield flux
             flux.remove()
@@ -153,34 +153,18 @@ def running_flux(
                 raise
 
 
-class _Archives(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.archives: dict[str, bytes] = {}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Archives
-
-    def do_GET(self) -> None:
-        archive = self.server.archives.get(self.path)
-        self.send_response(200 if archive else 404)
-        self.send_header("Content-Length", str(len(archive or b"")))
-        self.end_headers()
-        self.wfile.write(archive or b"")
-
+class _Silent(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Stay silent."""
 
 
 @contextmanager
-def _archives() -> Iterator[_Archives]:
-    with _Archives(("127.0.0.1", 0), _Handler) as server:
+def _served(folder: Path) -> Iterator[int]:
+    """Serve the files of a folder; yield the port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield server
+            yield server.server_port
         finally:
             server.shutdown()
 
