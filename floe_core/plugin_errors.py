@@ -29,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+from floe_core._class_names import error_name
+
 if TYPE_CHECKING:
     from floe_core.plugin_types import PluginType
 
@@ -324,7 +326,7 @@ def exception_text(error: BaseException, *, after: str = "") -> str:
 
     The type is left out if the message has it already, as the last word before this text (`after`).
     """
-    name = type(error).__name__
+    name = error_name(error)
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001  (plugin code)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from floe_core import _logs
+from floe_core._class_names import class_name, error_name
 from floe_core._finding.discovery import scan
 from floe_core._loading.description import describe_instance
 from floe_core._loading.type_bases import types_of_class
@@ -60,7 +61,7 @@ class PluginRegistry:
         try:
             found = scan()
         except Exception as error:  # noqa: BLE001  (a failed scan must not end the program)
-            self._log.warning("Cannot discover plugins", error=type(error).__name__)
+            self._log.warning("Cannot discover plugins", error=error_name(error))
             return
         self._known.take(found)
 
@@ -75,7 +76,7 @@ class PluginRegistry:
         kind = PluginType(plugin_type)
         given: object = plugin
         if not isinstance(given, PluginMetadata):
-            reason = f"an object of type {type(plugin).__name__} is not a PluginMetadata"
+            reason = f"an object of type {class_name(type(plugin))} is not a PluginMetadata"
             raise NotAPluginError(kind, type(plugin).__name__, reason)
         description = describe_instance(plugin, PluginName(kind, type(plugin).__name__))
         name = PluginName(kind, description.declared_name)

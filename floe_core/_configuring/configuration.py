@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from floe_core._class_names import class_name, error_name
 from floe_core._configuring.faults import Fault, configuration_error
 from floe_core._configuring.given_values import only_given
 from floe_core._loading.description import schema_fault
@@ -91,11 +92,13 @@ def _assessed(
         if is_users_interrupt(error):
             raise
         if json_mode and not _is_json(config):
-            return [Fault("", f"Validation raised {type(error).__name__}", "not_json")]
-        summary = f"A validator raised {type(error).__name__}"
+            return [Fault("", f"Validation raised {error_name(error)}", "not_json")]
+        summary = f"A validator raised {error_name(error)}"
         return [Fault("", summary, "validator_error", own_text(exception_text(error, after=summary)))]
     if not isinstance(validated, BaseModel):
-        return schema_fault(plugin, f"a validator returned {type(validated).__name__}, which is not a model")
+        return schema_fault(
+            plugin, f"a validator returned {class_name(type(validated))}, which is not a model"
+        )
     return validated
 
 
@@ -129,7 +132,7 @@ def json_schema(schema: type[BaseModel], *, of_all_accepted: bool = False) -> di
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        message = f"the schema cannot be converted to JSON Schema ({type(error).__name__})"
+        message = f"the schema cannot be converted to JSON Schema ({error_name(error)})"
     raise PluginSchemaError(schema.__name__, [FieldError(field="", message=message, type="schema_error")])
 
 

@@ -8,6 +8,8 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from floe_core._class_names import error_name
+
 
 def evaluated(annotation: Any, function: Callable[..., Any], owner: type) -> Any:
     """Return an annotation of a function in the body of `owner`, evaluated if it is text.
@@ -26,7 +28,7 @@ def evaluated(annotation: Any, function: Callable[..., Any], owner: type) -> Any
     except (Exception, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001  (an annotation is plugin code)
-        raise ValueError(f"the annotation raised {type(error).__name__}") from None
+        raise ValueError(f"the annotation raised {error_name(error)}") from None
 
 
 def alternatives(annotation: Any) -> list[Any]:

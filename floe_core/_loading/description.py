@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from floe_core._class_names import class_name, error_name
 from floe_core._loading.config_parameter import config_parameter
 from floe_core._loading.loading import is_users_interrupt
 from floe_core._loading.signatures import signature_warnings
@@ -79,7 +80,7 @@ def _bare_instance(plugin_class: type[PluginMetadata], plugin: PluginName) -> Pl
     if error is not None:  # a subclass of a built-in type must be created by that type
         instance, error = _attempt(lambda: plugin_class.__new__(plugin_class))
     if not isinstance(instance, plugin_class):
-        reason = f"no instance of {plugin_class.__name__} can be created without its constructor"
+        reason = f"no instance of {class_name(plugin_class)} can be created without its constructor"
         raise NotAPluginError(*plugin, reason, cause=error)
     return instance
 
@@ -89,7 +90,7 @@ def _text(instance: PluginMetadata, attribute: str, plugin: PluginName) -> str:
     if error is not None:
         raise NotAPluginError(*plugin, _unreadable(attribute, error), cause=error)
     if not isinstance(value, str):
-        raise NotAPluginError(*plugin, f"its {attribute} is of type {type(value).__name__}, not str")
+        raise NotAPluginError(*plugin, f"its {attribute} is of type {class_name(type(value))}, not str")
     return printable(value)
 
 
@@ -115,7 +116,7 @@ def _schema(
 ) -> tuple[type[BaseModel] | None, PluginSchemaError | None]:
     schema, error = _attempt(instance.get_config_schema)
     if error is not None:
-        return None, schema_fault(plugin, f"get_config_schema() raised {type(error).__name__}", error)
+        return None, schema_fault(plugin, f"get_config_schema() raised {error_name(error)}", error)
     if schema is None:
         parameter = config_parameter(plugin_class)
         if parameter is None or not parameter.required:
@@ -136,7 +137,7 @@ def _usable(schema: Any, plugin: PluginName) -> tuple[type[BaseModel] | None, Pl
         return None, schema_fault(plugin, "get_config_schema() did not return a pydantic model")
     _, error = _attempt(schema.model_rebuild)  # does nothing for a model that is complete
     if error is not None:
-        return None, schema_fault(plugin, f"building the schema raised {type(error).__name__}", error)
+        return None, schema_fault(plugin, f"building the schema raised {error_name(error)}", error)
     return schema, None
 
 
@@ -163,5 +164,5 @@ def _attempt(read: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 def _unreadable(attribute: str, error: BaseException) -> str:
     return (
         f"its {attribute} cannot be read before the constructor runs "
-        f"(the attempt raised {type(error).__name__}): the value must not depend on the constructor"
+        f"(the attempt raised {error_name(error)}): the value must not depend on the constructor"
     )

@@ -9,6 +9,7 @@ import importlib
 import threading
 from types import ModuleType
 
+from floe_core._class_names import class_name
 from floe_core._finding.discovery import EntryPointClaim
 from floe_core._finding.entry_points_file import split_reference
 from floe_core._loading.import_faults import is_within, not_imported, not_provided
@@ -77,7 +78,7 @@ def _import(name: str) -> ModuleType:
 
 def _plugin_class(claim: EntryPointClaim, found: object) -> type[PluginMetadata] | PluginLoadError:
     if not isinstance(found, type):
-        fault = f"{claim.value} is an object of type {type(found).__name__}, not a class"
+        fault = f"{claim.value} is an object of type {class_name(type(found))}, not a class"
     elif PluginMetadata not in found.__mro__:
         fault = f"{claim.value} is a class that does not inherit from floe_core.PluginMetadata"
     elif (derived := wrong_base(found, claim.plugin_type)) and (

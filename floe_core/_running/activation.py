@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from time import monotonic
 
 from floe_core import _logs
+from floe_core._class_names import error_name
 from floe_core._loading.loading import is_users_interrupt
 from floe_core._running.construction import call_hook
 from floe_core._running.delivery import alone_with, check_configured, inside, made
@@ -180,7 +181,7 @@ def _call_shutdown(instance: PluginMetadata) -> None:
     except BaseException as error:
         if is_users_interrupt(error):
             raise
-        failure = PluginError(f"shutdown raised {type(error).__name__}")
+        failure = PluginError(f"shutdown raised {error_name(error)}")
         failure.__cause__ = error
     else:
         return
@@ -208,4 +209,4 @@ def safe_text(error: PluginError) -> str:
         return str(error)
     if isinstance(error.cause, PluginTimeoutError):
         return str(error)
-    return f"{error.hook} failed: {type(error.cause).__name__}" if error.cause else f"{error.hook} failed"
+    return f"{error.hook} failed: {error_name(error.cause)}" if error.cause else f"{error.hook} failed"

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from floe_core._class_names import class_name
 from floe_core._loading.config_parameter import config_parameter
 from floe_core._loading.loading import is_users_interrupt
 from floe_core.plugin_errors import ConfigurationRequiredError, PluginError, PluginStartupError
@@ -53,7 +54,7 @@ def _constructed_with(plugin_class: type[PluginMetadata], config: BaseModel) -> 
 def _checked(instance: object, plugin_class: type[PluginMetadata]) -> PluginMetadata:
     if not isinstance(instance, PluginMetadata):  # a class can have any __new__
         raise TypeError(
-            f"{plugin_class.__name__}() returned {type(instance).__name__}, which is not a plugin"
+            f"{class_name(plugin_class)}() returned {class_name(type(instance))}, which is not a plugin"
         )
     return instance
 

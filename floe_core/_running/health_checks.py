@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from time import monotonic
 
+from floe_core._class_names import class_name
 from floe_core._running.construction import reject_coroutine
 from floe_core._running.plugin_records import PluginObject, PluginRecord
 from floe_core._running.plugin_thread import Job, outcome
@@ -43,7 +44,7 @@ def call_health_check(plugin: PluginMetadata, timeout: float | None) -> HealthSt
     status: object = check(timeout=timeout) if takes_timeout else check()  # type: ignore[call-arg]
     reject_coroutine("health_check", status)
     if not isinstance(status, HealthStatus) or not isinstance(status.state, HealthState):
-        raise TypeError(f"health_check() returned {type(status).__name__}, which is not a HealthStatus")
+        raise TypeError(f"health_check() returned {class_name(type(status))}, which is not a HealthStatus")
     return status
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from floe_core._class_names import error_name
 from floe_core._configuring.configuration import assess
 from floe_core._configuring.faults import configuration_error
 from floe_core._running.construction import construct, reject_coroutine
@@ -193,7 +194,7 @@ def _call(hook: Hook, code: Callable[[], T]) -> T:
 
 def _raised(hook: Hook, error: BaseException) -> CallError:
     name = "the constructor" if hook == "constructor" else f"{hook}()"
-    return _failed(hook, f"{name} raised {type(error).__name__}", error)
+    return _failed(hook, f"{name} raised {error_name(error)}", error)
 
 
 def _failed(hook: Hook, summary: str, error: BaseException | None) -> CallError:

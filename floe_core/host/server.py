@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from floe_core._class_names import error_name
 from floe_core.host import protocol
 from floe_core.host.channel import Channel, end
 from floe_core.host.errors import CallError
@@ -60,7 +61,7 @@ class Server:
         except OSError as error:
             end(f"the pipe from the operator is gone: {error.strerror}")
         except BaseException as error:  # noqa: BLE001 - without this thread, no call would be answered
-            end(f"calls can no longer be read: {type(error).__name__}")
+            end(f"calls can no longer be read: {error_name(error)}")
         end()
 
     def _take(self, line: bytes) -> None:
@@ -89,7 +90,7 @@ class Server:
         try:
             work.start()
         except BaseException as error:  # noqa: BLE001 - plugins replace what a thread is started with
-            said = f"the host cannot start a thread: {type(error).__name__}"
+            said = f"the host cannot start a thread: {error_name(error)}"
             self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, said))
 
     def _post_check(self, call_id: int, params: Any) -> bool:
@@ -107,7 +108,7 @@ class Server:
         except CallError as error:
             self._send_error(call_id, error)
         except BaseException as error:  # noqa: BLE001 - every call is answered
-            said = f"{method} raised {type(error).__name__}"
+            said = f"{method} raised {error_name(error)}"
             self._send_error(call_id, CallError(protocol.INTERNAL_ERROR, said))
         if method == "shutdown":
             self._channel.flush(_FLUSH_LIMIT)
@@ -121,7 +122,7 @@ class Server:
         try:
             line = _line(call_id, "result", "null" if result is None else result.model_dump_json())
         except Exception as error:  # noqa: BLE001 - plugin text that is no valid Unicode, for example
-            said = f"the answer to {method} cannot be serialized: {type(error).__name__}"
+            said = f"the answer to {method} cannot be serialized: {error_name(error)}"
             raise CallError(protocol.INTERNAL_ERROR, said) from None
         if len(line) > protocol.MAX_LINE_BYTES:
             said = f"the answer has {len(line)} bytes; a message can have at most {protocol.MAX_LINE_BYTES}"

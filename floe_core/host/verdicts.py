@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from floe_core._class_names import error_name
 from floe_core._configuring.config_errors import missing
 from floe_core._configuring.configuration import assess, required_paths
 from floe_core._configuring.faults import Fault, first_faults
@@ -33,7 +34,7 @@ def verdict_on(
             return _verdict("ConfigRequired", missing(schema, required))
         assessed = assess(schema, config, plugin=PluginName(*plugin), json_mode=True, plain=plain)
     except BaseException as error:  # noqa: BLE001 - the schema is plugin code, too
-        said = f"Assessing the configuration raised {type(error).__name__}"
+        said = f"Assessing the configuration raised {error_name(error)}"
         return _verdict("ValidationFailed", [Fault("", said, "validator_error")])
     if isinstance(assessed, PluginSchemaError):
         return _schema_failed(sentence_of(assessed))
