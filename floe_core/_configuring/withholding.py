@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from floe_core._configuring.faults import Fault
-from floe_core._configuring.secret_texts import holding_secrets, quoting_secrets
+from floe_core._configuring.secret_texts import holding_secrets
 from floe_core._configuring.secret_values import secret_values
 from floe_core._loading.loading import is_users_interrupt
 
@@ -24,8 +24,7 @@ def without_secrets(
         return list(faults)
     try:
         secrets = secret_values(schema, config)
-        # Short secrets are like bounds and words of an enumeration, which the schema shows anyway.
-        holding = holding_secrets(said, secrets) | quoting_secrets(quoted, secrets)
+        holding = holding_secrets(said, secrets, quoted)
     except BaseException as error:
         if is_users_interrupt(error):
             raise

@@ -11,6 +11,7 @@ import traceback
 from types import ModuleType
 from typing import NamedTuple
 
+from floe_core._class_names import error_name
 from floe_core._version import __version__
 
 _OURS = "floe_core"
@@ -65,15 +66,15 @@ def is_within(missing: str, module: str) -> bool:
 
 
 def _fault(subject: str, doing: str, module: str, error: BaseException) -> ImportFault:
-    lacking = _lacking(error)
+    lacking = lacking_name(error)
     library = lacking.partition(".")[0]
     if library == _OURS:
         reason = f"it is written for a {_OURS} that has {lacking}, but this is {__version__}"
         return ImportFault(reason, _FIX_CORE)
     if _patches(error) and not isinstance(error, ModuleNotFoundError):
-        return ImportFault(f"{doing} raised {type(error).__name__} after patching the process", _FIX_PATCH)
+        return ImportFault(f"{doing} raised {error_name(error)} after patching the process", _FIX_PATCH)
     if not lacking or _is_own(lacking, module):
-        return ImportFault(f"{doing} raised {type(error).__name__}", FIX_OTHER)
+        return ImportFault(f"{doing} raised {error_name(error)}", FIX_OTHER)
     if library in _STANDARD_LIBRARY:
         python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
         return ImportFault(f"{subject} needs {lacking}, which {python} does not have here", _FIX_PYTHON)
@@ -82,7 +83,7 @@ def _fault(subject: str, doing: str, module: str, error: BaseException) -> Impor
     return ImportFault(f"{subject} needs {lacking}, which the installed {library} does not have", _FIX_MISFIT)
 
 
-def _lacking(error: BaseException) -> str:
+def lacking_name(error: BaseException | None) -> str:
     """Return the dotted name of what is missing, or an empty text if the exception does not tell."""
     match error:
         case ModuleNotFoundError(name=str(name)):

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from floe_core._class_names import error_name
 from floe_core._configuring.configuration import json_schema, required_fields
 from floe_core._finding import discovery
 from floe_core._finding.discovery import EntryPointClaim, InstalledDistribution, Scan
 from floe_core._loading.description import PluginDescription, describe
-from floe_core._loading.import_faults import FIX_OTHER
+from floe_core._loading.import_faults import FIX_OTHER, lacking_name
 from floe_core._loading.loading import load_class
 from floe_core._printable import printable
 from floe_core.host import protocol
@@ -116,13 +117,20 @@ def _attempt(claim: EntryPointClaim) -> LoadedPlugin | CallError:
             error.fix if isinstance(error, PluginImportError) else "",
         )
     except BaseException as error:  # noqa: BLE001 - plugin code can raise anything
-        said = f"Loading {claim.id.slug} raised {type(error).__name__}"
+        said = f"Loading {claim.id.slug} raised {error_name(error)}"
         return _load_failed("ImportFailed", said, error, FIX_OTHER)
 
 
 def _load_failed(reason: Any, summary: str, cause: BaseException | None, fix: str = "") -> CallError:
     text = plugin_text(cause, summary)
-    failure = protocol.LoadFailure(reason=reason, summary=summary, plugin_text=text, fix=fix)
+    name = printable(lacking_name(cause))
+    failure = protocol.LoadFailure(
+        reason=reason,
+        summary=summary,
+        plugin_text=text,
+        fix=fix,
+        quoted=name if name in summary else "",
+    )
     return CallError(protocol.LOAD_FAILED, summary, failure)
 
 
@@ -152,7 +160,7 @@ def _written(schema: type[BaseModel], *, of_all_accepted: bool) -> dict[str, Any
     except PluginConfigurationError as error:
         return {"schema_error": sentence_of(error)}
     except BaseException as error:  # noqa: BLE001 - a schema has hooks, which are plugin code
-        return {"schema_error": f"writing the JSON schema raised {type(error).__name__}"}
+        return {"schema_error": f"writing the JSON schema raised {error_name(error)}"}
 
 
 def _if_it_fits(schema: dict[str, Any]) -> dict[str, Any] | None:

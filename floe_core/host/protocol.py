@@ -16,9 +16,10 @@ The host speaks first, with a `ready` notification that carries a `Handshake`. T
 In a call the id comes before the method and the parameters, so that a call that cannot be read can still be
 answered. Answers come in any order.
 
-Plugin text that might contain configuration values is sent only in the fields named `plugin_text` and in
-HealthReport.message, and what a message quotes of it is repeated in `quoted`, so that the operator knows what
-it must scrub. A Description is read before the plugin receives any configuration.
+Plugin text that might contain configuration values is sent only in the fields named `plugin_text`, in
+HealthReport.message and in a Description, and what a message quotes of it is repeated in `quoted`, so that
+the operator knows what it must scrub. A Description is read before the plugin receives any configuration, but
+other plugins of the process may have received theirs.
 """
 
 from __future__ import annotations
@@ -169,6 +170,8 @@ class LoadFailure(Message):
     plugin_text: str = ""
     fix: str = ""
     """How to fix it, in the host's words; empty if only the reason tells. Older hosts do not send it."""
+    quoted: str = ""
+    """What the summary repeats of the plugin's exception. Older hosts do not send it."""
 
 
 class ValidateParams(PluginRef):

@@ -69,13 +69,13 @@ class _Kept:
 class Configurations:
     """Resolves and validates configurations."""
 
-    def __init__(self, host: PluginHost, sources: Sources, objects: Objects) -> None:
+    def __init__(self, host: PluginHost, sources: Sources, objects: Objects, scrubbers: Scrubbers) -> None:
         self._host = host
         self._sources = sources
         self._objects = objects
         self._salt = os.urandom(32)
         self._kept: dict[PluginId, _Kept] = {}
-        self.scrubbers = Scrubbers(lambda: host.generation)
+        self._scrubbers = scrubbers
 
     async def look_up(self, found: FoundPlugin, seen: FloePlugin) -> KnownConfig:
         """Return what is known about an object's current configuration.
@@ -114,7 +114,7 @@ class Configurations:
             # A quarter of a megabyte of YAML takes a second to parse.
             resolved = await asyncio.to_thread(resolve, seen.spec, contents)
         if isinstance(resolved, ResolvedConfig):
-            await self.scrubbers.remember(seen.plugin, resolved.secrets)
+            await self._scrubbers.remember(seen.plugin, resolved.secrets)
         return resolved
 
     async def effective(self, plugin: PluginId) -> dict[str, Any] | None:
@@ -128,13 +128,13 @@ class Configurations:
     def forget(self, plugin: PluginId) -> None:
         """Forget a plugin whose object is gone."""
         self._kept.pop(plugin, None)
-        self.scrubbers.forget(plugin)
+        self._scrubbers.forget(plugin)
 
     async def _resolve_and_validate(self, found: FoundPlugin, seen: FloePlugin) -> KnownConfig:
         resolved = await self.resolve(seen)
         if isinstance(resolved, ConfigSourceFault):
             return KnownConfig(resolved, None)
-        scrubber = self.scrubbers.of(seen.plugin)
+        scrubber = self._scrubbers.of(seen.plugin)
         digest = ConfigDigest(self._digest(found.fingerprint, resolved.config, resolved.plain))
         kept = self._kept.get(seen.plugin)
         if kept is not None and kept.config.digest == digest and time.monotonic() - kept.at < _LIFETIME:

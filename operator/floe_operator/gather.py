@@ -18,7 +18,7 @@ from floe_operator.rules.decision import Situation
 from floe_operator.rules.dependency_graph import Dependents, Graph
 from floe_operator.rules.facts import Dependencies, Facts, Installed
 from floe_operator.rules.in_use import is_in_use, readiness
-from floe_operator.rules.load_states import Described, LoadFault, LoadState
+from floe_operator.rules.load_states import Described, LoadFault
 from floe_operator.rules.resource import FloePlugin
 from floe_operator.scans import Scans
 
@@ -82,7 +82,7 @@ class Gather:
         plugin = facts.plugin
         loading = self._host.load_state(plugin)
         if not isinstance(loading, Described):
-            return dataclasses.replace(facts, loading=self._scrubbed(loading))
+            return dataclasses.replace(facts, loading=loading)
         if self._dependents.note(plugin, loading.description.dependencies):
             self._on_declared(plugin)
         config = await self._configurations.look_up(discovery.found, seen)
@@ -123,9 +123,3 @@ class Gather:
                 return ()
         seen = self._objects.get(plugin)
         return seen.status.dependencies or () if seen is not None and seen.status is not None else ()
-
-    def _scrubbed(self, state: LoadState | None) -> LoadState | None:
-        if isinstance(state, LoadFault) and state.plugin_text:
-            text = self._configurations.scrubbers.common().scrub(state.plugin_text)
-            return dataclasses.replace(state, plugin_text=text)
-        return state

@@ -228,7 +228,7 @@ class Prober:
             if started:
                 _log.info("plugin stopped", plugin=plugin.slug)
         except (HookError, HostUnavailable, PluginGone) as error:
-            reason = _words(error, self._scrubbers.common())  # its object may be gone or replaced
+            reason = _words(error, self._scrubbers.of_stopped(plugin))
             _log.warning("plugin did not stop cleanly", plugin=plugin.slug, reason=reason)
 
     def _stopped(self, plugin: PluginId, task: asyncio.Task[None]) -> None:

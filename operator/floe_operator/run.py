@@ -37,8 +37,11 @@ from floe_operator.reconcile import Reconciler
 from floe_operator.refusals import Refusals
 from floe_operator.rules.dependency_graph import Dependents
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
+from floe_operator.rules.scrub import NO_SHORT, Scrubber
 from floe_operator.scanner import Scanner
 from floe_operator.scans import Scans
+from floe_operator.scrubbers import Scrubbers
+from floe_operator.secret_index import SecretIndex
 from floe_operator.settings import RunSettings
 from floe_operator.wakeups import Wakeups
 
@@ -111,18 +114,19 @@ class Operator:
         self.scans = Scans(self.objects.all)
         dependents = Dependents()
         self.wakeups = Wakeups(self.objects, dependents, self._enqueue)
+        secrets = SecretIndex()
         self.host = PluginHost(
             python=str(settings.plugin_python),
             load_timeout=settings.load_timeout,
             memory_limit=settings.host_memory,
             on_change=self.wakeups.plugins_changed,
             on_output=self._plugin_printed,
+            scrubber=Scrubber(secrets, NO_SHORT),
         )
         self.sources = Sources(connection, namespace, self.wakeups.source_changed)
-        self.configurations = Configurations(self.host, self.sources, self.objects)
-        self.prober = Prober(
-            self.host, self.configurations.effective, self.configurations.scrubbers, self._enqueue
-        )
+        self.scrubbers = Scrubbers(self.host, secrets)
+        self.configurations = Configurations(self.host, self.sources, self.objects, self.scrubbers)
+        self.prober = Prober(self.host, self.configurations.effective, self.scrubbers, self._enqueue)
         self.gather = Gather(
             scans=self.scans,
             host=self.host,
@@ -260,7 +264,7 @@ class Operator:
 
     def _plugin_printed(self, line: str) -> None:
         """Log a line that a plugin (unknown which) wrote to its standard output or error."""
-        _log.info("plugin output", text=self.configurations.scrubbers.common().scrub(line))
+        _log.info("plugin output", text=self.scrubbers.of_printed(()).scrub(line))
 
     def _history_lost(self) -> None:
         """Believe no version known so far: the watches begin with new listings."""

@@ -1,109 +1,180 @@
-"""A scrubber for each plugin and one for all of them: which secrets can be in text that a plugin wrote.
+"""Which secrets plugin text is scrubbed of, and for how long.
 
-Secrets are remembered as long as the plugin host might have them: it stops a plugin only after its object is
-gone, and the plugin can still print something until then.
+Plugins of one host share a process, so the text of each is scrubbed of the secrets of all. What is shorter
+than 8 characters is searched for only in text of the plugin that it was given to; if it is too short for
+that, too, that text is withheld. Secrets are remembered as long as a plugin host might have them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import collections
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
+from typing import Protocol
 
 from floe_core.plugin_types import PluginId
-from floe_operator.rules.scrub import NOTHING, Scrubber
+from floe_operator.rules.scrub import NO_SHORT, Scrubber, Short
+from floe_operator.secret_index import SecretIndex
 
 _FORMER = 4 * 1024
-"""How many characters of former secrets are still scrubbed; twice the length of the present ones if more."""
+"""Characters of secrets that are still scrubbed although they were replaced more than once."""
 
 
-_DEPARTED = 4
-"""How many deleted objects of each plugin have their secrets remembered; the oldest are forgotten first."""
+class Hosts(Protocol):
+    """What is read from the plugin hosts, which are numbered as they are started."""
+
+    @property
+    def newest(self) -> int: ...
+
+    @property
+    def oldest(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    secrets: tuple[str, ...]
-    scrubber: Scrubber
+class _Secrets:
+    """Secrets that a plugin was given together."""
+
+    texts: frozenset[str] = frozenset()
+    short: Short = NO_SHORT
+    replaced: int = 0
+    """The newest host when they were replaced, or their object was deleted."""
 
 
-_NONE = _Known((), NOTHING)
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a plugin was given for one object: now, and before (the latest last)."""
 
+    present: _Secrets = _Secrets()
+    former: tuple[_Secrets, ...] = ()
 
-@dataclass(slots=True)
-class _Departed:
-    scrubbers: collections.deque[Scrubber]
-    generation: int
-    """The plugin host's generation when the last of the objects was deleted."""
+    @property
+    def short(self) -> Short:
+        return _union((self.present, *self.former))
 
 
 class Scrubbers:
-    """What must be scrubbed from each plugin's text; `generation` counts the plugin hosts."""
+    """What must be scrubbed from each plugin's text."""
 
-    def __init__(self, generation: Callable[[], int]) -> None:
-        self._generation = generation
-        self._known: dict[PluginId, _Known] = {}
-        self._departed: dict[PluginId, _Departed] = {}
-        self._common: Scrubber | None = NOTHING
+    def __init__(self, hosts: Hosts, index: SecretIndex) -> None:
+        self._hosts = hosts
+        self._oldest = hosts.oldest
+        self._given: dict[PluginId, _Given] = {}
+        self._departed: dict[PluginId, tuple[_Secrets, ...]] = {}
+        self._printed: Short | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.index = index
+        self.withheld = 0
+        """How many texts were withheld."""
 
-    async def remember(self, plugin: PluginId, secrets: tuple[str, ...]) -> None:
-        """Scrub these secrets, and recently replaced ones, from the plugin's text from now on."""
-        while True:
-            known = self._known.get(plugin, _NONE)
-            former = tuple(_former(known.secrets, secrets))
-            if {*secrets, *former} == set(known.secrets):
-                return
-            scrubber = await asyncio.to_thread(_scrubber, secrets, former)
-            if self._known.get(plugin, _NONE) is known:
-                break
-        self._known[plugin] = _Known((*secrets, *former), scrubber)
-        self._common = None
+    async def remember(self, plugin: PluginId, secrets: Iterable[str]) -> None:
+        """Scrub these secrets, and recently replaced ones, from all text from now on."""
+        texts = frozenset(filter(None, secrets))
+        if texts != self._of(plugin).present.texts:
+            # Whoever waits may be cancelled; what is held must be known here, to be released.
+            task = asyncio.create_task(self._remember(plugin, texts))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            await asyncio.shield(task)
+
+    async def _remember(self, plugin: PluginId, texts: frozenset[str]) -> None:
+        present = _Secrets(texts, await asyncio.to_thread(Short.of, texts))
+        await self.index.hold(texts)
+        before = self._of(plugin)
+        former = before.former
+        if before.present.texts <= texts:
+            self.index.release(before.present.texts)
+        else:
+            former = self._latest((*former, replace(before.present, replaced=self._hosts.newest)))
+        self._given[plugin] = _Given(present, former)
+        self._printed = None
+        if self.index.is_full:
+            self._drop_unused()
 
     def of(self, plugin: PluginId) -> Scrubber:
-        """Return the scrubber of one plugin's secrets, for what the plugin says about itself."""
-        return self._known.get(plugin, _NONE).scrubber
+        """Return the scrubber for what a plugin says about itself."""
+        return self._scrubber(self._of(plugin).short)
 
-    def common(self) -> Scrubber:
-        """Return the scrubber of all secrets the host might know, for text from any plugin."""
+    def of_stopped(self, plugin: PluginId) -> Scrubber:
+        """Return the scrubber for what a plugin says that may have been started for an earlier object."""
+        return self._scrubber(self._ever(plugin))
+
+    def of_printed(self, plugins: Collection[PluginId]) -> Scrubber:
+        """Return the scrubber for what one of these plugins printed, or any if none is given."""
         self._let_go()
-        if self._common is None:
-            known = [each.scrubber for each in self._known.values()]
-            departed = [scrubber for each in self._departed.values() for scrubber in each.scrubbers]
-            self._common = Scrubber.of_all([*known, *departed])
-        return self._common
+        every = self._printed
+        if every is None:
+            everyone = {*self._given, *self._departed}
+            every = self._printed = reduce(or_, map(self._ever, everyone), NO_SHORT)
+        if not every.too_short or not plugins:
+            return self._scrubber(every)
+        return self._scrubber(Short(every.needles, reduce(or_, map(self._ever, plugins)).too_short))
 
     def forget(self, plugin: PluginId) -> None:
-        """Forget a plugin whose object is gone; only text the host still prints can hold its secrets."""
-        known = self._known.pop(plugin, None)
-        if known is not None:
-            scrubbers = collections.deque[Scrubber](maxlen=_DEPARTED)
-            departed = self._departed.setdefault(plugin, _Departed(scrubbers, 0))
-            departed.scrubbers.append(known.scrubber)
-            departed.generation = self._generation()
+        """Note that a plugin's object is gone: only the hosts can still have its secrets."""
+        given = self._given.pop(plugin, None)
+        if given is not None and given.present.texts:
+            last = replace(given.present, replaced=self._hosts.newest)
+            departed = (*self._departed.get(plugin, ()), *given.former, last)
+            self._departed[plugin] = self._latest(departed)
+        self._printed = None
+
+    def _of(self, plugin: PluginId) -> _Given:
         self._let_go()
+        return self._given.get(plugin, _NOTHING)
+
+    def _ever(self, plugin: PluginId) -> Short:
+        return self._of(plugin).short | _union(self._departed.get(plugin, ()))
+
+    def _scrubber(self, short: Short) -> Scrubber:
+        return Scrubber(self.index, short, self._count)
+
+    def _count(self) -> None:
+        self.withheld += 1
+
+    def _latest(self, unused: Sequence[_Secrets]) -> tuple[_Secrets, ...]:
+        """Return the latest of these, and earlier ones as long as they are not large; release the others."""
+        room = _FORMER
+        kept = [unused[-1]]
+        for each in reversed(unused[:-1]):
+            room -= sum(map(len, each.texts))
+            if room < 0:
+                self.index.release(each.texts)
+            else:
+                kept.append(each)
+        return tuple(reversed(kept))
 
     def _let_go(self) -> None:
-        """Drop the secrets that no remaining host can print.
+        """Drop the secrets that no host can print any more.
 
-        A replaced host stops its plugins while its successor runs; it is gone once the successor is replaced.
+        A replaced host stops its plugins while its successor runs, which may still be given what was read
+        before; so that one has to be gone, too.
         """
-        now = self._generation()
-        for plugin in [each for each, departed in self._departed.items() if now > departed.generation + 1]:
-            del self._departed[plugin]
-            self._common = None
+        if self._hosts.oldest != self._oldest:
+            self._oldest = self._hosts.oldest
+            self._drop_unused(before=self._oldest - 1)
+
+    def _drop_unused(self, before: float = math.inf) -> None:
+        """Drop the secrets that were replaced before this host was started."""
+
+        def still_used(unused: Sequence[_Secrets]) -> tuple[_Secrets, ...]:
+            for each in unused:
+                if each.replaced < before:
+                    self.index.release(each.texts)
+            return tuple(each for each in unused if each.replaced >= before)
+
+        self._given = {
+            plugin: replace(given, former=still_used(given.former)) for plugin, given in self._given.items()
+        }
+        departed = {plugin: still_used(unused) for plugin, unused in self._departed.items()}
+        self._departed = {plugin: unused for plugin, unused in departed.items() if unused}
+        self._printed = None
 
 
-def _scrubber(secrets: tuple[str, ...], former: tuple[str, ...]) -> Scrubber:
-    # Two scrubbers, so that former secrets do not make pieces of present ones harder to find.
-    return Scrubber.of_all([Scrubber(secrets), Scrubber(former)]) if former else Scrubber(secrets)
+_NOTHING = _Given()
 
 
-def _former(known: Iterable[str], secrets: tuple[str, ...]) -> Iterator[str]:
-    present, room = set(secrets), max(_FORMER, 2 * sum(map(len, secrets)))
-    for secret in known:
-        if secret not in present:
-            room -= len(secret)
-            if room < 0:
-                return
-            yield secret
+def _union(secrets: Iterable[_Secrets]) -> Short:
+    return reduce(or_, (each.short for each in secrets), NO_SHORT)

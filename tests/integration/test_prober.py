@@ -17,10 +17,10 @@ from floe_operator.rules import steady_words
 from floe_operator.rules.facts import Checked, ConfigDigest, CrashedWhileRunning, Probe, StartupFailed
 from floe_operator.rules.probing import Run
 from floe_operator.rules.resource import ProbeSpec
-from floe_operator.scrubbers import Scrubbers
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.plugin_hosts import all_loaded, compute, running
 from tests.support.polling import eventually_async
+from tests.support.scrubbing import no_scrubbers
 
 PLUGIN = compute("diarist")
 OFTEN = ProbeSpec(period_seconds=1, timeout_seconds=5, failure_threshold=1)
@@ -82,7 +82,7 @@ class Probed:
         self._diary = diary
         self.changes: list[tuple[float, Probe | None]] = []
         """When what is known changed, and to what."""
-        self.prober = Prober(host, self._configure, Scrubbers(lambda: 1), self._changed)
+        self.prober = Prober(host, self._configure, no_scrubbers(), self._changed)
 
     def _changed(self, plugin: PluginId) -> None:
         now = asyncio.get_running_loop().time()
@@ -219,7 +219,7 @@ async def test_a_plugin_that_crashes_waits_for_a_place_and_gets_that_of_one_that
                 await host.start_plugin(plugin, {**config, "check": "exit"}, 10)
                 with pytest.raises(HookCrashed):
                     await host.check(plugin, 5)
-        prober = Prober(host, configured, Scrubbers(lambda: 1), lambda _: None)
+        prober = Prober(host, configured, no_scrubbers(), lambda _: None)
         prober.want(fifth, Run(OFTEN, ConfigDigest(b"1")))
 
         async def known(kind: type[object], says: str = "") -> None:

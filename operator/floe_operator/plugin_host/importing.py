@@ -34,6 +34,8 @@ from floe_operator.plugin_host.supervisor import Supervisor
 from floe_operator.plugin_host.triage import Blame, Diagnosis, triage
 from floe_operator.plugin_host.trials import Order, Trials
 from floe_operator.rules.load_states import LoadFault
+from floe_operator.rules.load_texts import scrubbed
+from floe_operator.rules.scrub import Scrubber
 
 FIRST_PASS_LIMIT = 3.0
 
@@ -61,6 +63,7 @@ class Importing:
         on_change: Callable[[Collection[PluginId]], None],
         *,
         accepted_schemas: bool,
+        scrubber: Scrubber,
     ) -> None:
         self._supervisor = supervisor
         self._trials = trials
@@ -68,6 +71,7 @@ class Importing:
         self._load_timeout = load_timeout
         self._on_change = on_change
         self._accepted_schemas = accepted_schemas
+        self._scrubber = scrubber
         self._more = asyncio.Event()
         self._slow: dict[PluginId, None] = {}
         self._confirming = Confirming(trials, knowledge, self._into_to_settle)
@@ -201,14 +205,14 @@ class Importing:
             try:
                 params = {**json_params(plugin), "accepted_schema": self._accepted_schemas}
                 answer = await host.call("describe", plugin, json.dumps(params), limit)
-                outcome = outcome_of(plugin, answer)
+                outcome = await self._scrubbed(outcome_of(plugin, answer))
             except CallTimedOut:
                 timed_out = True
             except HostLost as lost:
                 self._on_lost(plugin, lost, limit, fingerprint, before, final=final)
                 raise HostUnavailable(str(lost)) from None
             except RpcError as error:
-                outcome, timed_out = fault_of(plugin, error), False
+                outcome, timed_out = await self._scrubbed(fault_of(plugin, error)), False
             else:
                 timed_out = False
         if timed_out:
@@ -239,6 +243,12 @@ class Importing:
         if before and believed.beside is not None:
             raise LoadsOnlyAlone(plugin)
         host.imported.add(plugin)
+
+    async def _scrubbed(self, outcome: Outcome) -> Outcome:
+        """Return the outcome without secrets that other plugins may have left in the process."""
+        if self._scrubber.is_idle:
+            return outcome
+        return await asyncio.to_thread(scrubbed, outcome, self._scrubber.scrub)
 
     async def _on_time_out(
         self, host: Host, plugin: PluginId, limit: float, fingerprint: str | None, *, final: bool

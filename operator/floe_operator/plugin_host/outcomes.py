@@ -67,7 +67,7 @@ def fault_of(plugin: PluginId, error: RpcError) -> LoadFault:
             failure = LoadFailure.model_validate(error.data)
         except ValidationError:
             return LoadFault("ImportFailed", f"{plugin.slug} does not load, and the reason cannot be read")
-        return LoadFault(failure.reason, failure.summary, failure.plugin_text, failure.fix)
+        return LoadFault(failure.reason, failure.summary, failure.plugin_text, failure.fix, failure.quoted)
     if error.code == ANSWER_TOO_LARGE:
         return LoadFault("NotAPlugin", f"The description of {plugin.slug} is too large for a message")
     return LoadFault("NotAPlugin", f"{plugin.slug} cannot be described: {error}")

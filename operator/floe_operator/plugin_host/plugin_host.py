@@ -29,6 +29,7 @@ from floe_operator.plugin_host.triage import Blame
 from floe_operator.plugin_host.trials import Trials
 from floe_operator.plugin_host.validation import Validation
 from floe_operator.rules.load_states import LoadState
+from floe_operator.rules.scrub import NOTHING, Scrubber
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ class PluginHost:
     is that of all that validation accepts, not the one that the model writes. `on_change` gets the plugins
     whose load state changed, those started by a host that is gone, and those whose validation crashed before
     and now works; `on_output` gets each line that plugins print. Both are called on the event loop and must
-    not raise.
+    not raise. `scrubber` is for what descriptions and import errors say.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class PluginHost:
         accepted_schemas: bool = False,
         on_change: Callable[[Collection[PluginId]], None] = lambda _: None,
         on_output: Callable[[str], None] = log_line,
+        scrubber: Scrubber = NOTHING,
     ) -> None:
         self._python = python
         self._on_output = on_output
@@ -76,6 +78,7 @@ class PluginHost:
             load_timeout,
             self._on_change,
             accepted_schemas=accepted_schemas,
+            scrubber=scrubber,
         )
         self._validation = Validation(
             self._supervisor, self._trials, self._importing, self._knowledge, gate, load_timeout, on_change
@@ -83,12 +86,20 @@ class PluginHost:
         self._hooks = Hooks(self._supervisor, self._own_hosts, self._importing, gate)
         self._scanning = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
-        self._lives: set[asyncio.Task[None]] = set()
+        self._lives: dict[asyncio.Task[None], int] = {}
+        """Of each host that is not gone yet, its number."""
+        self.newest = 0
+        """The number of the host that was started last."""
 
     @property
     def generation(self) -> int:
         """The number of shared hosts so far; what an earlier one had started is gone."""
         return self._supervisor.generation
+
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest host that is not gone yet, or that the next one will have."""
+        return min(self._lives.values(), default=self.newest + 1)
 
     def resident_bytes(self) -> int | None:
         """Return the current host's resident memory in bytes, or None if no host runs or it is unknown."""
@@ -212,8 +223,9 @@ class PluginHost:
 
     async def _start_host(self) -> Host:
         host = await Host.start(self._python, on_line=self._on_output, on_left_out=_log_left_out)
-        self._lives.add(host.life)
-        host.life.add_done_callback(self._lives.discard)
+        self.newest += 1
+        self._lives[host.life] = self.newest
+        host.life.add_done_callback(self._lives.pop)
         return host
 
     def _on_new_host(self, forgotten: Collection[PluginId]) -> None:

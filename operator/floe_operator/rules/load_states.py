@@ -38,6 +38,8 @@ class LoadFault:
     plugin_text: str = ""
     fix: str = ""
     """How to fix it, in our own words; empty if only the reason tells."""
+    quoted: str = ""
+    """What the message repeats of what the plugin said, such as the name of a missing module."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
 """Scrubs text that a plugin wrote of everything that came from Secrets.
 
-A secret is searched for as it is, line by line, and in the forms in which programs print values: repr, JSON,
-base64 at any alignment, percent encoding and more. Pieces of it are removed too, since messages cut values
-short.
+A secret is searched for in every way that the text can be read in, regardless of case, white space and
+punctuation. Pieces of it are removed, too, since messages cut values short.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
-from floe_core.printed_forms import PIECE, lines_of, printed_forms, quoted_forms
+from floe_core.pieces import PIECE, needles_of, secret_lines, windows
+from floe_core.readings import condensed, readings
 
 SHORTEST = 6
 """The shortest secret that is searched for, in characters. A shorter one cannot be told from other text, so
@@ -19,89 +19,107 @@ all text of the plugin is withheld."""
 REDACTED = "[redacted]"
 WITHHELD = "(the plugin's own text is withheld, because it might contain a secret)"
 """It does not say that a secret is short."""
-
-_STRIDES = ((8 * 1024, 1), (64 * 1024, 8))
-"""(characters, n) pairs: for secrets of up to that many characters in all, every n-th piece is kept, to bound
-memory and time."""
-_WIDEST_STRIDE = 64
-"""The n for larger secrets."""
-_IS_PLAIN = re.compile(r"[ !#-&(-\[\]-~]*")
-"""A text that looks the same in quotes."""
 _LARGEST_TEXT = 64 * 1024
 """Characters of plugin text that are searched; the rest is cut off."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
-    """Texts of one length to search for; up to `reach` more characters on each side may belong to a match."""
+class Pieces(Protocol):
+    """The pieces of many secrets."""
 
-    length: int
-    reach: int
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no secret."""
+
+    @property
+    def withheld(self) -> str:
+        """What is said instead of any text, or nothing if all secrets are found."""
+
+    def find(self, content: bytes) -> Iterable[tuple[int, int]]:
+        """Return where in the content pieces of secrets begin and end."""
+
+
+class NoPieces:
+    """The pieces of no secret."""
+
+    is_empty = True
+    withheld = ""
+
+    def find(self, content: bytes) -> Iterable[tuple[int, int]]:
+        """Find nothing."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """What of a plugin's secrets is too short to be looked for in pieces."""
+
+    needles: frozenset[bytes] = frozenset()
+    """What is searched for as a whole."""
+    too_short: frozenset[str] = frozenset()
+    """What is too short to be searched for at all, in lower case."""
+
+    @classmethod
+    def of(cls, secrets: Iterable[str]) -> Short:
+        """Return what is short in these secrets, or in a line of them."""
+        known = [secret for secret in secrets if secret]
+        lines = {line for secret in known for line in (secret, *secret_lines(secret))}
+        needles = {needle for line in lines for needle in _needles(line)}
+        return cls(frozenset(needles), frozenset(short for secret in known for short in _too_short(secret)))
+
+    def __or__(self, other: Short) -> Short:
+        return Short(self.needles | other.needles, self.too_short | other.too_short)
+
+
+NO_SHORT = Short()
 
 
 class Scrubber:
-    """Removes a set of secrets from text.
+    """Removes secrets from text: the pieces of those that are long enough, and what of others is short."""
 
-    If the secrets have up to 8,192 characters in total, no piece of 8 characters stays; up to 65,536, none of
-    15; above that, none of 71.
-    """
+    def __init__(self, pieces: Pieces, short: Short, on_withheld: Callable[[], None] | None = None) -> None:
+        self._pieces = pieces
+        self._short = short
+        self._on_withheld = on_withheld
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if secret}
-        self.withholds = any(_is_too_short(secret) for secret in known)
-        """Whether all text is withheld."""
-        size = sum(map(len, known))
-        stride = next((stride for most, stride in _STRIDES if size <= most), _WIDEST_STRIDE)
-        found: dict[_Pieces, set[str]] = {}
-        seen: set[int] = set()  # hashes: the forms of a large secret need more memory than all its pieces
-        for form in (form for secret in known for form in printed_forms(secret)):
-            if hash(form) in seen:
-                continue
-            seen.add(hash(form))
-            if len(form) >= PIECE:
-                pieces = found.setdefault(_Pieces(PIECE, stride - 1), set())
-                pieces.update(form[at : at + PIECE] for at in range(0, len(form) - PIECE + 1, stride))
-                pieces.add(form[-PIECE:])
-            elif len(form) >= SHORTEST:
-                found.setdefault(_Pieces(len(form), 0), set()).add(form)
-        self.pieces: Mapping[_Pieces, frozenset[str]] = {
-            kind: frozenset(pieces) for kind, pieces in found.items()
-        }
-        """What to search for."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to remove from any text."""
+        return self._pieces.is_empty and self._short == NO_SHORT
 
-    @classmethod
-    def of_all(cls, scrubbers: Iterable[Scrubber]) -> Scrubber:
-        """Return a scrubber that removes what any of these removes, without looking at the secrets again."""
-        every = list(scrubbers)
-        union = cls(())
-        union.withholds = any(one.withholds for one in every)
-        kinds = {kind for one in every for kind in one.pieces}
-        union.pieces = {
-            kind: frozenset().union(*(one.pieces.get(kind, frozenset()) for one in every)) for kind in kinds
-        }
-        return union
+    @property
+    def withheld(self) -> str:
+        """What is said instead of any text, or nothing if text is scrubbed."""
+        return WITHHELD if self._short.too_short else self._pieces.withheld
 
     def scrub(self, text: str) -> str:
         """Return the text without any secret, or the sentence that says why it is withheld."""
         text = text[:_LARGEST_TEXT]
         if not text.strip():
             return ""
-        if self.withholds:
-            return WITHHELD
-        hidden = bytearray(len(text))
-        for start, end in self._matches(text):
-            _hide(hidden, start, end)
-        return _without(text, hidden) if any(hidden) else text
+        if withheld := self.withheld:
+            if self._on_withheld is not None:
+                self._on_withheld()
+            return withheld
+        return _without(text, self._matches(text))
 
     def finds_any(self, text: str) -> bool:
-        """Return True if there is a secret in the text, apart from those that are too short to be found."""
-        return any(self._matches(text[:_LARGEST_TEXT]))
+        """Return True if there is, or might be, a secret in the text.
+
+        One that is too short to be searched for counts if it is one of the text's words.
+        """
+        if self._pieces.withheld or not self._short.too_short.isdisjoint(text.lower().split()):
+            return bool(text)
+        return any(True for _ in self._matches(text[:_LARGEST_TEXT]))
 
     def _matches(self, text: str) -> Iterator[tuple[int, int]]:
-        for kind, pieces in self.pieces.items():
-            for at in range(len(text) - kind.length + 1):
-                if text[at : at + kind.length] in pieces:
-                    yield at - kind.reach, at + kind.length + kind.reach
+        for reading in () if self.is_idle else readings(text):
+            found = [*self._pieces.find(reading.content), *_occurrences(reading.content, self._short.needles)]
+            for start, end in _merged(found, least=1):
+                yield reading.span(max(start, 0), min(end, len(reading.content)))
+
+
+NOTHING = Scrubber(NoPieces(), NO_SHORT)
+"""The scrubber for plugins that no Secret configures."""
 
 
 def without_values(texts: Iterable[str], values: Iterable[str]) -> list[str]:
@@ -109,49 +127,70 @@ def without_values(texts: Iterable[str], values: Iterable[str]) -> list[str]:
 
     Only whole values are found. Shorter ones, such as `true` and a port's number, are words like any other.
     """
-    told = list(texts)
-    longest = max(map(len, told), default=0)
-    begins = {text[at : at + PIECE] for text in told for at in range(len(text) - PIECE + 1)}
-    forms = (form for value in values if len(value) >= PIECE for form in _whole_forms(value, longest))
-    for form in sorted({form for form in forms if form[:PIECE] in begins}, key=len, reverse=True):
-        told = [text.replace(form, REDACTED) for text in told]
-    return told
+    begins: dict[int, set[bytes]] = {}
+    for value in values:
+        content, _ = condensed(value.encode("utf-8", "surrogatepass"))
+        if len(value) >= PIECE and len(content) >= PIECE:
+            begins.setdefault(windows(content[:PIECE])[0], set()).add(content)
+    return [_without(text, _values_in(text, begins)) for text in texts]
 
 
-def _whole_forms(value: str, longest: int) -> Iterator[str]:
-    """Yield a value as it can stand in a text, in which white space is collapsed."""
-    text = " ".join(value.split())
-    if PIECE <= len(text) <= longest:
-        yield text
-        if not _IS_PLAIN.fullmatch(text):
-            for quoted in quoted_forms(text):
-                yield quoted[1:-1]
+def _values_in(text: str, begins: dict[int, set[bytes]]) -> Iterator[tuple[int, int]]:
+    for reading in readings(text) if begins else ():
+        for at, piece in enumerate(windows(reading.content)):
+            for value in begins.get(piece, ()):
+                if reading.content.startswith(value, at):
+                    yield reading.span(at, at + len(value))
 
 
-def _hide(hidden: bytearray, start: int, end: int) -> None:
-    start, end = max(start, 0), min(end, len(hidden))
-    hidden[start:end] = b"\1" * (end - start)
+def _occurrences(content: bytes, needles: Collection[bytes]) -> Iterator[tuple[int, int]]:
+    for needle in needles:
+        at = content.find(needle)
+        while at >= 0:
+            yield at, at + len(needle)
+            at = content.find(needle, at + 1)
 
 
-def _without(text: str, hidden: bytearray) -> str:
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return the text with a word in place of these parts."""
     parts: list[str] = []
-    for at, char in enumerate(text):
-        if not hidden[at]:
-            parts.append(char)
-        elif at == 0 or not hidden[at - 1]:
-            parts.append(REDACTED)
-    return "".join(parts)
+    done = 0
+    for start, end in _merged(spans, least=0):
+        parts += text[done:start], REDACTED
+        done = end
+    return "".join((*parts, text[done:]))
 
 
-NOTHING = Scrubber(())
-"""The scrubber for plugins that no Secret configures."""
+def _merged(spans: Iterable[tuple[int, int]], *, least: int) -> Iterator[tuple[int, int]]:
+    """Yield the same parts in their order, as one if they have at least so many places in common."""
+    begin = done = -1
+    for start, end in sorted(spans):
+        if begin < 0 or start + least > done:
+            if begin >= 0:
+                yield begin, done
+            begin = start
+        done = max(done, end)
+    if begin >= 0:
+        yield begin, done
 
 
-def _is_too_short(secret: str) -> bool:
-    """Return True if a secret, or one of its lines, is too short to be found.
+def characters_in(secret: str) -> int:
+    """Return how many characters a secret has apart from white space."""
+    return len("".join(secret.split()))
+
+
+def _needles(line: str) -> Iterator[bytes]:
+    """Yield what of a line has no piece that many secrets are searched for by, but is not too short."""
+    if SHORTEST <= characters_in(line) < PIECE:
+        yield condensed(line.encode("utf-8", "surrogatepass"))[0]
+    yield from (needle for needle in needles_of(line) if len(needle) >= SHORTEST)
+
+
+def _too_short(secret: str) -> list[str]:
+    """Return the lines of a secret that are too short to be found.
 
     Lines of punctuation in a longer secret, such as braces, do not count: they reveal nothing.
     """
-    lines = lines_of(secret)
-    short = [line for line in lines if len(line) < SHORTEST]
-    return any(map(str.isalnum, "".join(short))) or (len(short) == len(lines) > 0)
+    lines = secret_lines(secret)
+    short = [line.lower() for line in lines if characters_in(line) < SHORTEST]
+    return short if len(short) == len(lines) or any(map(str.isalnum, "".join(short))) else []

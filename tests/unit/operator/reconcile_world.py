@@ -25,6 +25,7 @@ from floe_operator.rules.load_states import Described, LoadState
 from floe_operator.rules.probing import Run
 from floe_operator.rules.resource import FIELD_MANAGER
 from floe_operator.scans import Scans
+from tests.support.scrubbing import no_scrubbers
 
 BASE, TOP = PluginId(PluginType.STORAGE, "base"), PluginId(PluginType.CATALOG, "top")
 LABELS = {"floe.dev/plugin-type": "storage"}
@@ -114,7 +115,7 @@ class World:
             scans=self.scans,
             host=host,
             objects=self.objects,
-            configurations=Configurations(host, sources, self.objects),
+            configurations=Configurations(host, sources, self.objects, no_scrubbers()),
             prober=prober,
             dependents=Dependents(),
             on_declared=self.declared.append,

@@ -20,6 +20,7 @@ from floe_operator.rules.config_merge import Contents, Denied, SourceObject
 from floe_operator.rules.facts import ConfigSourceFault, Hidden
 from floe_operator.rules.resource import FloePlugin
 from floe_operator.rules.scrub import REDACTED, WITHHELD
+from tests.support.scrubbing import no_scrubbers
 
 FOUND = FoundPlugin(
     type="compute",
@@ -51,8 +52,9 @@ class World:
     def __post_init__(self) -> None:
         self.objects = Objects()
         sources = SimpleNamespace(version=lambda _: self.version, read=self._read)
-        host = SimpleNamespace(validate=self._validate, generation=1)
-        self.configurations = Configurations(cast("PluginHost", host), cast("Sources", sources), self.objects)
+        host = cast("PluginHost", SimpleNamespace(validate=self._validate))
+        self.scrubbers = no_scrubbers()
+        self.configurations = Configurations(host, cast("Sources", sources), self.objects, self.scrubbers)
 
     async def _read(self, source: SourceObject) -> Contents:
         self.reads += 1
@@ -177,7 +179,7 @@ async def test_a_configuration_nested_too_deeply_is_refused_before_anything_is_a
 
 async def test_the_scrubber_knows_the_secrets_before_the_host_sees_them(world: World) -> None:
     said: list[str] = []
-    world.heard = lambda: said.append(world.configurations.scrubbers.common().scrub("it is first-token"))
+    world.heard = lambda: said.append(world.scrubbers.of_printed(()).scrub("it is first-token"))
     known = await world.look_up()
     assert said == [f"it is {REDACTED}"]
     assert known.digest is not None
@@ -208,7 +210,7 @@ async def test_what_a_validator_says_is_scrubbed_of_the_secret_it_was_given_even
 ) -> None:
     world.content = b"first-token " * 1_000
     world.says = "first-token is no token of this realm"
-    world.during = lambda: world.configurations.scrubbers.remember(PLUGIN, ("another secret",))
+    world.during = lambda: world.scrubbers.remember(PLUGIN, ("another secret",))
     outcome = (await world.look_up()).outcome
     assert isinstance(outcome, Verdict)
     [text] = [fault.plugin_text for fault in outcome.faults]

@@ -38,6 +38,7 @@ from floe_operator.scans import Scans
 from tests.support.connections import connected_to
 from tests.support.plugin_hosts import compute
 from tests.support.polling import eventually_async
+from tests.support.scrubbing import no_scrubbers
 from tests.unit.operator.rules.facts_builder import judged
 
 ASKED = 3
@@ -100,8 +101,9 @@ async def prober(connection: Connection) -> None:
     objects.put(OBJECT)
     host = cast("PluginHost", SimpleNamespace(is_started=lambda _: False, load_state=lambda _: None))
     sources = Sources(connection, "default", lambda _: None)
-    configurations = Configurations(host, sources, objects)
-    made = Prober(host, configurations.effective, configurations.scrubbers, lambda _: None)
+    scrubbers = no_scrubbers()
+    configurations = Configurations(host, sources, objects, scrubbers)
+    made = Prober(host, configurations.effective, scrubbers, lambda _: None)
     made.want(PLUGIN, Run(ProbeSpec(), ConfigDigest(b"1")))
     try:
         await asyncio.Event().wait()

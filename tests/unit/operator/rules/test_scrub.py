@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from floe_core.printed_forms import PIECE
-from floe_operator.rules.scrub import NOTHING, REDACTED, SHORTEST, WITHHELD, Scrubber
+from floe_core.pieces import PIECE
+from floe_operator.rules.scrub import NOTHING, REDACTED, SHORTEST, WITHHELD
+from tests.support.scrubbing import scrubber_of
 
 # Each adds fewer characters before or after the secret than a piece has.
 FORMS: dict[str, Callable[[str], str]] = {
@@ -60,7 +61,9 @@ def _bytes(text: str) -> bytes:
 _CHARACTERS = st.one_of(
     st.sampled_from("aZ09 \t\n\r\\\"'<>&/%+=~$§é€😀\u2028\x00\x7f"), st.characters(max_codepoint=0x2FFF)
 )
-SECRETS = st.text(_CHARACTERS, min_size=SHORTEST, max_size=60)
+# What is neither white space nor a control character.
+_VISIBLE = st.sampled_from("aZ09\"'<>&/%+=~$§é€😀")
+SECRETS = st.tuples(_VISIBLE, st.text(_CHARACTERS, min_size=SHORTEST, max_size=58), _VISIBLE).map("".join)
 
 
 @settings(max_examples=500)
@@ -68,8 +71,9 @@ SECRETS = st.text(_CHARACTERS, min_size=SHORTEST, max_size=60)
 @example(secret='it\'s/a "secret" <&> 100%', form="shell")
 @example(secret="hunter", form="basic")
 @example(secret="0" * 57 + "four", form="mime")
+@example(secret="a\u2028b\u2028c\u2028d\u2028e\u2028f", form="white space collapsed")
 def test_no_form_leaves_a_piece_of_a_secret(secret: str, form: str) -> None:
-    scrubbed = Scrubber([secret]).scrub(FORMS[form](secret))
+    scrubbed = scrubber_of(secret).scrub(FORMS[form](secret))
     if scrubbed == WITHHELD:
         return
     left = [line.strip() for part in scrubbed.split(REDACTED) for line in part.splitlines()]
@@ -80,33 +84,18 @@ def test_no_form_leaves_a_piece_of_a_secret(secret: str, form: str) -> None:
 def test_a_piece_of_eight_characters_is_removed_wherever_it_is(secret: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(secret) - PIECE))
     end = data.draw(st.integers(start + PIECE, len(secret)))
-    assert Scrubber([secret]).scrub(f"<{secret[start:end]}>") == f"<{REDACTED}>"
-
-
-@pytest.mark.parametrize(("size", "shown"), [(8 * 1024, 8), (60 * 1024, 15), (2**20, 71)])
-def test_only_larger_pieces_of_larger_secrets_are_sure_to_be_removed(size: int, shown: int) -> None:
-    secret = "".join(f"{number:08x}" for number in range(size // 8))
-    scrubber = Scrubber([secret])
-    for start in range(size // 2, size // 2 + 100):
-        piece = secret[start : start + shown]
-        assert scrubber.scrub(f"a message with {piece}").count(REDACTED) == 1
-        assert piece not in scrubber.scrub(f"a message with {piece}")
-
-
-def test_a_secret_of_a_megabyte_is_removed_entirely() -> None:
-    secret = "é\x01" * 2**19
-    assert Scrubber([secret]).scrub(f"{secret[:9000]}") == REDACTED
+    assert scrubber_of(secret).scrub(f"<{secret[start:end]}>") == f"<{REDACTED}>"
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=300))
 def test_text_without_a_secret_stays_unchanged(text: str) -> None:
-    scrubbed = Scrubber(["\ue000" * 12]).scrub(text)
+    scrubbed = scrubber_of("\ue000" * 12).scrub(text)
     assert scrubbed == (text if text.strip() else "")
     assert NOTHING.scrub(text) == scrubbed
 
 
 def test_the_words_around_a_secret_stay() -> None:
-    scrubber = Scrubber(["hunter2-hunter2", "sesame"])
+    scrubber = scrubber_of("hunter2-hunter2", "sesame")
     assert scrubber.scrub("login me:hunter2-hunter2@db failed, sesame?") == (
         f"login me:{REDACTED}@db failed, {REDACTED}?"
     )
@@ -116,19 +105,11 @@ def test_the_words_around_a_secret_stay() -> None:
     "secret", ["12345", "7", "#!$%&", " *****\n", "€", "#!$\n%&*+", "a long line\nabc\nanother long line"]
 )
 def test_a_secret_too_short_to_be_found_withholds_the_whole_text(secret: str) -> None:
-    scrubber = Scrubber(["long-enough-to-be-found", secret])
+    scrubber = scrubber_of("long-enough-to-be-found", secret)
     assert scrubber.scrub("anything") == WITHHELD
     assert scrubber.scrub(" ") == ""
 
 
 @pytest.mark.parametrize("secret", ["key: long-enough\n---\n}\n", "\n", "   "])
 def test_a_secret_line_that_reveals_nothing_withholds_nothing(secret: str) -> None:
-    assert Scrubber([secret]).scrub("all is well") == "all is well"
-
-
-def test_a_combined_scrubber_removes_what_any_of_its_parts_removes() -> None:
-    secrets = ["first-secret", "second-secret", "sixsix", "x" * 100]
-    of_all = Scrubber.of_all([NOTHING, *(Scrubber([secret]) for secret in secrets)])
-    assert of_all.scrub(" and ".join(secrets)) == " and ".join([REDACTED] * len(secrets))
-    assert Scrubber.of_all([of_all, Scrubber(["abc"])]).scrub("text") == WITHHELD
-    assert Scrubber.of_all([]).scrub("text") == "text"
+    assert scrubber_of(secret).scrub("all is well") == "all is well"

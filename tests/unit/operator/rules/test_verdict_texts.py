@@ -10,6 +10,7 @@ import pytest
 from floe_core.host.protocol import ConfigFault, Verdict
 from floe_operator.rules.scrub import NOTHING, REDACTED, Scrubber, without_values
 from floe_operator.rules.verdict_texts import scrubbed
+from tests.support.scrubbing import scrubber_of
 
 SECRET = "hunter2canary"
 
@@ -24,18 +25,18 @@ def told(given: ConfigFault, secrets: Scrubber, values: tuple[str, ...] = ()) ->
 
 
 def test_what_a_validator_said_is_scrubbed_of_secrets_and_of_values_from_config_maps() -> None:
-    done = told(fault(plugin_text=f"no {SECRET} at jdbc:internal"), Scrubber([SECRET]), ("jdbc:internal",))
+    done = told(fault(plugin_text=f"no {SECRET} at jdbc:internal"), scrubber_of(SECRET), ("jdbc:internal",))
     assert done.plugin_text == f"no {REDACTED} at {REDACTED}"
 
 
 def test_a_message_that_quotes_a_secret_gives_way_to_one_that_quotes_nothing() -> None:
-    done = told(fault(message=f"Input should be {SECRET}", quoted=SECRET), Scrubber([SECRET]))
+    done = told(fault(message=f"Input should be {SECRET}", quoted=SECRET), scrubber_of(SECRET))
     assert SECRET not in done.model_dump_json()
     assert done.message == "Input does not satisfy a rule of the plugin"
     assert done.type == "value_error"
 
 
-@pytest.mark.parametrize("secrets", [NOTHING, Scrubber(["another secret"]), Scrubber(["pin"])])
+@pytest.mark.parametrize("secrets", [NOTHING, scrubber_of("another secret"), scrubber_of("pin")])
 def test_a_message_that_quotes_the_schema_stays(secrets: Scrubber) -> None:
     done = told(fault(quoted="'production' or 'development'"), secrets, ("production",))
     assert done.message == "Input should be 'x'"

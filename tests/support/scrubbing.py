@@ -1,0 +1,45 @@
+"""Scrubbers for tests: of some secrets, without an event loop, and for plugin hosts that are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from floe_core.pieces import PIECE, pieces_of, windows
+from floe_operator.rules.scrub import Scrubber, Short, characters_in
+from floe_operator.scrubbers import Scrubbers
+from floe_operator.secret_index import SecretIndex
+
+
+class KnownPieces:
+    """The pieces of some secrets."""
+
+    withheld = ""
+
+    def __init__(self, *secrets: str) -> None:
+        known = [secret for secret in secrets if characters_in(secret) >= PIECE]
+        self._pieces = {piece for secret in known for piece in pieces_of(secret)}
+        self.is_empty = not known
+
+    def find(self, content: bytes) -> Iterator[tuple[int, int]]:
+        for at, piece in enumerate(windows(content)):
+            if piece in self._pieces:
+                yield at, at + PIECE
+
+
+@dataclass
+class HostNumbers:
+    """The numbers of the first and the last plugin host that is alive."""
+
+    oldest: int = 1
+    newest: int = 1
+
+
+def scrubber_of(*secrets: str) -> Scrubber:
+    """Return the scrubber for a plugin that these secrets were given to."""
+    return Scrubber(KnownPieces(*secrets), Short.of(secrets))
+
+
+def no_scrubbers() -> Scrubbers:
+    """Return scrubbers that know no secrets yet."""
+    return Scrubbers(HostNumbers(), SecretIndex())
