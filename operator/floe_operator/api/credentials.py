@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from floe_operator.api.errors import why
@@ -144,9 +145,9 @@ def tls_context(transport: Transport) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if transport.certificate:
         try:
-            with _as_file(transport.certificate + b"\n" + transport.key) as path:
+            with _as_file(transport.certificate) as certificate, _as_file(transport.key) as key:
                 # An encrypted key would otherwise be asked for at the terminal.
-                context.load_cert_chain(path, password="")
+                context.load_cert_chain(certificate, key, password="")
         except (ssl.SSLError, ValueError) as error:
             raise KubeconfigError(
                 "client-certificate and client-key cannot be used: they must be a PEM certificate and its "
@@ -157,18 +158,21 @@ def tls_context(transport: Transport) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
-    """Yield the path of a file with this content; where possible it is in memory only."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
-        try:
-            os.write(descriptor, content)
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-        return
-    with tempfile.NamedTemporaryFile(buffering=0) as file:
+    """Yield a path at which this content can be read; it is never in a folder, whenever this process ends."""
+    with _nameless_file() as file:
         file.write(content)
-        yield file.name
+        file.seek(0)
+        # This works in a process that may not be dumped, too: /proc/self/fd belongs to root there, but the
+        # kernel lets a process's own threads in, whoever owns it.
+        yield f"/dev/fd/{file.fileno()}"
+
+
+def _nameless_file() -> IO[bytes]:
+    """Open an empty file in memory; if the system has or allows none, on disk, without its name."""
+    try:
+        return os.fdopen(os.memfd_create("client-certificate", os.MFD_CLOEXEC), "w+b")
+    except (AttributeError, OSError):
+        return tempfile.TemporaryFile()
 
 
 def _content(field_name: str, path: str | None, data: str | None) -> bytes:

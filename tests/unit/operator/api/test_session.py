@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
+import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -385,14 +387,31 @@ async def test_data_in_the_kubeconfig_that_is_not_base64_is_refused(rotating: Ro
         await login()
 
 
-async def test_no_key_is_left_in_a_folder_for_temporary_files(
-    rotating: Rotating, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("in_memory", ["always", "refused", "unknown to the system"])
+async def test_no_key_ever_has_a_name_in_a_folder_for_temporary_files(
+    rotating: Rotating, monkeypatch: pytest.MonkeyPatch, in_memory: str
 ) -> None:
     folder = rotating.folder / "tmp"
     folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    if in_memory == "unknown to the system":
+        monkeypatch.delattr(os, "memfd_create")
+    elif in_memory == "refused":
+        monkeypatch.setattr(os, "memfd_create", _refused)
+    present: list[list[Path]] = []
+    load = ssl.SSLContext.load_cert_chain
+
+    def watched(context: ssl.SSLContext, *arguments: Any, **more: Any) -> None:
+        present.append([*folder.iterdir()])
+        load(context, *arguments, **more)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watched)
     rotating.names(user=rotating.client("jane"))
     made = await login()
     assert isinstance(made.current.tls, ssl.SSLContext)
-    assert list(folder.iterdir()) == []
+    assert present == [[]]
+    assert [*folder.iterdir()] == []
+
+
+def _refused(*_: object) -> int:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
