@@ -27,7 +27,7 @@ from tests.support.control_planes import new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_source
 from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.polling import eventually
-from tests.support.processes import plugin_hosts
+from tests.support.processes import Openable, plugin_hosts
 
 MINUTES = 5.0
 PLUGINS = 1_000
@@ -102,8 +102,10 @@ def _idle(audited: AuditedCluster, python: Path, plugins: int, seconds: float) -
     namespace, user = new_namespace(audited.cluster), f"idle-{plugins}"
     kubeconfig = audited.cluster.kubeconfig_for(user, groups=["system:masters"])
     log = audited.folder / f"{user}.log"
+    openable = Openable(audited.folder / f"{user}-openable")
+    variables = {**_IMAGE_ENVIRONMENT, **openable.variables}
     with OperatorProcess(
-        kubeconfig, namespace, environment.python, log, environment=_IMAGE_ENVIRONMENT, python=python
+        kubeconfig, namespace, environment.python, log, environment=variables, python=python
     ) as operator:
         objects = FloePlugins(audited.cluster.kubeconfig, namespace)
         objects.until_judged(plugins, within=300)
@@ -115,9 +117,12 @@ def _idle(audited: AuditedCluster, python: Path, plugins: int, seconds: float) -
         began = time.time()
         time.sleep(seconds)
         requests = [request for request in audited.requests(user) if request.at > began]
+        idle = time.time() - began
+        for process in (pid, host):
+            openable.open(process)  # only then has its own user its smaps_rollup
         return Idle(
             plugins=plugins,
-            seconds=time.time() - began,
+            seconds=idle,
             requests=dict(Counter(f"{request.verb} {request.resource}".strip() for request in requests)),
             writes=sum(request.is_write for request in requests),
             operator=memory_of(pid),

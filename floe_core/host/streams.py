@@ -16,16 +16,18 @@ import signal
 import sys
 from pathlib import Path
 
+from floe_core.host.core_dumps import forbid_core_dumps
+
 _HIGHEST_DESCRIPTOR = 65_536
 _PR_SET_PDEATHSIG = 1
 
 
 def isolate() -> tuple[int, int]:
     """Prepare the process; return the descriptors to read calls from and to write answers to."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         _end_with_parent()
         _be_the_first_to_go()
+    forbid_core_dumps()  # afterwards, only root could make it the first to go
     return _take_standard_streams()
 
 

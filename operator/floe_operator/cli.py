@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliSettingsSource
 
+from floe_core.host.core_dumps import forbid_core_dumps
 from floe_operator._version import __version__
 from floe_operator.commands.list_plugins import ListSettings, list_plugins
 from floe_operator.commands.schema import SchemaSettings, schema
@@ -38,6 +39,7 @@ class _Command:
 
 
 async def _run(settings: RunSettings) -> int:
+    forbid_core_dumps()  # it will hold credentials and the contents of Secrets; the other commands hold none
     # kopf and the Kubernetes client take most of a second to import; only `run` needs a cluster.
     from floe_operator.run import run
 

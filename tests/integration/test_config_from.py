@@ -6,6 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.audit import Audit, now
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
-from tests.support.processes import memory_of
+from tests.support.processes import Openable, memory_of
 from tests.support.standing import Standing, standing_operator
 
 ECHO = plugin_distribution(
@@ -321,12 +322,13 @@ def test_objects_that_nobody_refers_to_are_never_read(plugins: FloePlugins, audi
 
 
 def test_the_contents_of_a_secret_that_nobody_refers_to_never_reach_the_operator(
-    environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
+    environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins, tmp_path: Path
 ) -> None:
+    openable = Openable(tmp_path / "openable")
     environment.install(ECHO)
     mark = uuid.uuid4().hex
     floeplugins.secret("stranger", password=mark)
-    operator = start_operator()
+    operator = start_operator(environment=openable.variables)
     floeplugins.until("compute-echo", "Ready", "Ready")
     floeplugins.secret("stranger", password=f"{mark}-changed")
     floeplugins.secret("referred", password="word-word")
@@ -334,6 +336,7 @@ def test_the_contents_of_a_secret_that_nobody_refers_to_never_reach_the_operator
         "compute-echo", {"spec": {"configFrom": [secret("referred", "password", "password")], "probe": {}}}
     )
     floeplugins.until("compute-echo", "Healthy", "Degraded")
+    openable.open(operator.process.pid)
     memory = memory_of(operator.process.pid)
     assert b"compute-echo" in memory
     assert mark.encode() not in memory

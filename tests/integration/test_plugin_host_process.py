@@ -24,8 +24,10 @@ from tests.support.polling import eventually, eventually_async
 REPOSITORY = Path(__file__).parents[2]
 
 TELLER = """
-import os, resource, sys
+import ctypes, os, resource, sys
 print("cores", resource.getrlimit(resource.RLIMIT_CORE))
+print("dumpable", ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+print("score", open("/proc/self/oom_score_adj").read().strip())
 print("session", os.getsid(0) == os.getpid())
 print("stdin", os.readlink("/proc/self/fd/0"))
 print("same", os.readlink("/proc/self/fd/1") == os.readlink("/proc/self/fd/2"))
@@ -104,6 +106,8 @@ async def test_a_plugin_runs_in_its_own_process_without_variables_that_lead_to_t
         assert isinstance(await outcome(host, compute("teller")), Described)
     told = dict(line.split(" ", 1) for line in reports.lines if " " in line)
     assert told["cores"] == "(0, 0)"
+    assert told["dumpable"] == "0"
+    assert told["score"] == "1000"
     assert told["session"] == "True"
     assert told["stdin"] == "/dev/null"
     assert told["same"] == "True"

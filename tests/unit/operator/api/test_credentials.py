@@ -13,6 +13,7 @@ from floe_operator.api.credential_plugin import issue
 from floe_operator.api.credentials import Credentials, credentials
 from floe_operator.rules.kubeconfig import Chosen, KubeconfigError, chosen
 from localcluster.certificates import CertificateAuthority
+from tests.support.unprivileged import run_unprivileged
 
 AUTHORITY = CertificateAuthority()
 PAIR = AUTHORITY.issue_client("jane", [])
@@ -156,3 +157,15 @@ def test_a_pair_of_user_and_password_is_sent_as_utf_8(folder: Path) -> None:
     headers = dict(credentials(choose(folder, CLUSTER, {"username": "jané", "password": "ü:"})).headers)
     assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")).decode() == "jané:ü:"
     assert json.dumps(headers).isascii()
+
+
+def test_client_certificates_can_be_used_in_a_process_that_may_not_be_dumped() -> None:
+    said = run_unprivileged(
+        "from floe_core.host.core_dumps import forbid_core_dumps\n"
+        "from floe_operator.api.credentials import Transport, tls_context",
+        "forbid_core_dumps()\n"
+        f"transport = Transport('https://api.example', certificate={PAIR.certificate!r}, key={PAIR.key!r})\n"
+        "os.environ['TMPDIR'] = '/nowhere'\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), tls_context(transport))",
+    )
+    assert said.startswith("0 <ssl.SSLContext")
