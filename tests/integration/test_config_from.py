@@ -409,6 +409,41 @@ def test_a_permission_granted_later_takes_effect_without_a_change_of_object_or_s
     floeplugins.until("compute-echo", "Ready", "Ready")
 
 
+def test_without_list_the_secrets_that_get_names_are_read_and_followed_and_no_others(
+    cluster: LocalCluster, environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
+) -> None:
+    environment.install(ECHO, NEEDY)
+    user = f"named-only-{floeplugins.namespace}"
+    rules: list[dict[str, Any]] = [
+        {"apiGroups": ["floe.dev"], "resources": ["floeplugins", "floeplugins/status"], "verbs": ["*"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["named"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
+    ]
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "named-only", "namespace": floeplugins.namespace},
+        "rules": rules,
+    }
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
+    cluster.kubectl(
+        *("-n", floeplugins.namespace, "create", "rolebinding", "named-only"),
+        *("--role=named-only", f"--user={user}"),
+    )
+    for name in ("named", "other"):
+        floeplugins.secret(name, password="first-word")
+    start_operator(kubeconfig=cluster.kubeconfig_for(user, namespace=floeplugins.namespace))
+    floeplugins.until("compute-echo", "Ready", "Ready")
+    floeplugins.merge(
+        "compute-echo", {"spec": {"configFrom": [secret("named", "password", "password")], "probe": {}}}
+    )
+    floeplugins.merge("compute-needy", {"spec": {"configFrom": [secret("other", "password", "password")]}})
+    eventually(lambda: "drow-tsrif" in floeplugins.condition("compute-echo", "Healthy")[2])
+    floeplugins.until("compute-needy", "ConfigValid", "Forbidden")
+    floeplugins.secret("named", password="other-word")
+    eventually(lambda: "drow-rehto" in floeplugins.condition("compute-echo", "Healthy")[2])
+
+
 BOMB = "a: &a [x]\n" + "".join(f"b{n}: [*a, *a]\n" for n in range(5))
 
 
