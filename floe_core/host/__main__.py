@@ -1,4 +1,4 @@
-"""Runs a plugin host on its standard streams: `python -m floe_core.host`."""
+"""Runs a plugin host on its standard streams: `python -m floe_core.host`, perhaps with the nonce of marks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from floe_core.host.streams import isolate
 
 def main() -> None:
     """Answer calls until the end of input."""
-    calls, answers = isolate()
+    calls, answers, log = isolate()
+    nonce = sys.argv.pop(1) if len(sys.argv) > 1 else ""  # plugins might read arguments as their own
 
     # Imported only now that the streams are safe, because any of these modules might print.
     import os
@@ -21,11 +22,14 @@ def main() -> None:
 
     from floe_core._version import __version__
     from floe_core.host.channel import Channel
+    from floe_core.host.marks import Marks
     from floe_core.host.protocol import PROTOCOL_VERSION, Handshake
     from floe_core.host.server import Server
     from floe_core.version_compat import FLOE_PLUGIN_API_VERSION
 
-    Server(Channel(calls, answers)).serve(
+    marks = Marks(nonce, log)
+    marks.name_printed()
+    Server(Channel(calls, answers), marks).serve(
         Handshake(
             protocol=PROTOCOL_VERSION,
             floe_core=__version__,

@@ -20,6 +20,7 @@ from floe_core._running.shutdown import call_shutdown, shut_down
 from floe_core._running.waiting import OutOfTimeError, StillRunningError, locked
 from floe_core.host.errors import LONGEST_TEXT, CallError, plugin_text, sentence_of, whole_or
 from floe_core.host.inventory import LoadedPlugin
+from floe_core.host.marks import Marks
 from floe_core.host.protocol import HOOK_FAILED, NOT_STARTED, HealthReport, HookFailure
 from floe_core.plugin_errors import PluginConfigurationError, PluginSchemaError, PluginStartupError
 from floe_core.plugin_metadata import HealthStatus, PluginMetadata
@@ -46,7 +47,8 @@ class _Instance:
 class Instances:
     """The wanted instances, at most one of each plugin."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
         self._wanted: dict[PluginId, _Instance] = {}
 
     def start(self, plugin: PluginId, loaded: LoadedPlugin, config: Mapping[str, Any]) -> None:
@@ -66,10 +68,11 @@ class Instances:
     def _start(
         self, plugin: PluginId, instance: _Instance, loaded: LoadedPlugin, config: Mapping[str, Any]
     ) -> None:
-        instance.plugin = _constructed(plugin, loaded, config)
-        if self._wanted.get(plugin) is not instance:
-            return
-        _call("startup", instance.plugin.startup)
+        with self._marks.around(plugin):
+            instance.plugin = _constructed(plugin, loaded, config)
+            if self._wanted.get(plugin) is not instance:
+                return
+            _call("startup", instance.plugin.startup)
         with locked():
             instance.started = True
             late = self._wanted.get(plugin) is not instance
@@ -77,8 +80,7 @@ class Instances:
                 del self._wanted[plugin]
                 self._wanted[plugin] = instance
         if late:
-            running = instance.plugin
-            _call("shutdown", lambda: call_shutdown(running))
+            _call("shutdown", partial(self._shut_down, plugin, instance.plugin))
 
     def post_check(self, plugin: PluginId, timeout: float | None, work: Callable[[], None]) -> bool:
         """Have the plugin's thread do `work`, which calls check(); return False if it cannot."""
@@ -104,8 +106,9 @@ class Instances:
             return call_health_check(running, timeout)
 
         call = hook if thread.is_here else lambda: thread.run("health_check", hook, timeout)
-        status = _call("health_check", call)
-        return _call("health_check", lambda: _report(status))
+        with self._marks.around(plugin):
+            status = _call("health_check", call)
+            return _call("health_check", lambda: _report(status))
 
     def stop(self, plugin: PluginId, timeout: float | None = None, *, at_last: bool = False) -> None:
         """Stop the plugin, within `timeout` seconds; it is forgotten even if its shutdown fails.
@@ -114,8 +117,8 @@ class Instances:
         """
         instance = self._forget(plugin)
         if instance is not None and instance.plugin is not None and instance.started:
-            running, thread = instance.plugin, instance.thread
-            shutdown = partial(call_shutdown, running)
+            thread = instance.thread
+            shutdown = partial(self._shut_down, plugin, instance.plugin)
 
             def stop() -> None:
                 try:
@@ -126,6 +129,10 @@ class Instances:
                     PluginThread(thread.name).submit(Job("shutdown", shutdown, None))
 
             _call("shutdown", stop)
+
+    def _shut_down(self, plugin: PluginId, running: PluginMetadata) -> None:
+        with self._marks.around(plugin):
+            call_shutdown(running)
 
     def stop_all(self, timeout: float) -> None:
         """Stop all plugins in reverse start order, within `timeout` seconds; continue after an error."""

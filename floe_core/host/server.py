@@ -21,6 +21,7 @@ from floe_core.host.errors import CallError
 from floe_core.host.instances import Instances
 from floe_core.host.inventory import Inventory, LoadedPlugin, with_accepted_schema
 from floe_core.host.main_thread import MainThread
+from floe_core.host.marks import Marks
 from floe_core.host.protocol import Message
 from floe_core.host.verdicts import verdict_on
 from floe_core.plugin_types import PluginId
@@ -32,11 +33,12 @@ _FLUSH_LIMIT = 5.0
 class Server:
     """The host's side of the protocol."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, marks: Marks) -> None:
         self._channel = channel
+        self._marks = marks
         self._main = MainThread()
         self._inventory = Inventory()
-        self._instances = Instances()
+        self._instances = Instances(marks)
         self._methods: dict[str, Callable[[Any], Message | None]] = {
             "scan": lambda _: self._inventory.scan(),
             "describe": self._describe,
@@ -131,13 +133,17 @@ class Server:
 
     def _describe(self, params: Any) -> Message:
         given = protocol.DescribeParams.model_validate(params)
-        loaded = self._inventory.load(_plugin(given))
-        return with_accepted_schema(loaded) if given.accepted_schema else loaded.message
+        plugin = _plugin(given)
+        with self._marks.around(plugin):
+            loaded = self._inventory.load(plugin)
+            return with_accepted_schema(loaded) if given.accepted_schema else loaded.message
 
     def _validate(self, params: Any) -> Message:
         given = protocol.ValidateParams.model_validate(params)
         plugin = _plugin(given)
-        return verdict_on(plugin, self._loaded(plugin), given.config, given.plain)
+        loaded = self._loaded(plugin)
+        with self._marks.around(plugin):
+            return verdict_on(plugin, loaded, given.config, given.plain)
 
     def _start(self, params: Any) -> None:
         given = protocol.StartParams.model_validate(params)
@@ -158,7 +164,11 @@ class Server:
         loaded = self._inventory.loaded(plugin)
         if isinstance(loaded, LoadedPlugin):
             return loaded
-        return self._main.run(lambda: self._inventory.load(plugin))
+        return self._main.run(lambda: self._load(plugin))
+
+    def _load(self, plugin: PluginId) -> LoadedPlugin:
+        with self._marks.around(plugin):
+            return self._inventory.load(plugin)
 
     def _send_error(self, call_id: int, error: CallError) -> None:
         written: dict[str, Any] = {"code": error.code, "message": error.message}

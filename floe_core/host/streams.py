@@ -1,7 +1,7 @@
 """Prepares the process and the descriptors of a plugin host before any plugin code runs.
 
-After `isolate()` plugins find /dev/null on descriptor 0 and the log pipe on 1 and 2; the protocol uses copies
-of 0 and 1 with numbers far above the descriptors that plugins might close.
+After `isolate()` plugins find /dev/null on descriptor 0 and the log pipe on 1 and 2; the host itself uses
+copies of 0, 1 and 2 with numbers far above the descriptors that plugins might close.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _HIGHEST_DESCRIPTOR = 65_536
 _PR_SET_PDEATHSIG = 1
 
 
-def isolate() -> tuple[int, int]:
-    """Prepare the process; return the descriptors to read calls from and to write answers to."""
+def isolate() -> tuple[int, int, int]:
+    """Prepare the process; return the descriptors to read calls from, to write answers to, and of the log."""
     if sys.platform == "linux":
         _end_with_parent()
         _be_the_first_to_go()
@@ -42,12 +42,13 @@ def _be_the_first_to_go() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def _take_standard_streams() -> tuple[int, int]:
+def _take_standard_streams() -> tuple[int, int, int]:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = _HIGHEST_DESCRIPTOR if soft == resource.RLIM_INFINITY else min(soft, _HIGHEST_DESCRIPTOR)
     floor = max(limit - 16, 3)
     calls = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, floor)
     answers = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, floor)
+    log = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, floor)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -55,4 +56,4 @@ def _take_standard_streams() -> tuple[int, int]:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a plugin printed must not be lost if it ends the process without a flush.
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    return calls, answers
+    return calls, answers, log

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 from typing import Literal
 
 import structlog
 import structlog.tracebacks
+
+from floe_core.plugin_types import PluginId
 
 
 class _NotOurEnd(logging.Filter):
@@ -33,6 +36,14 @@ _tracebacks = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 """Renders tracebacks without local variables, which hold configurations."""
+
+
+def naming(plugins: Collection[PluginId]) -> dict[str, str | list[str]]:
+    """Return the field that names the plugins of a line: `plugin` if there is one, `plugins` if several."""
+    slugs = sorted(plugin.slug for plugin in plugins)
+    if not slugs:
+        return {}
+    return {"plugin": slugs[0]} if len(slugs) == 1 else {"plugins": slugs}
 
 
 def configure_logging(level: str, log_format: Literal["auto", "json", "text"]) -> None:

@@ -28,6 +28,7 @@ from floe_operator.configurations import Configurations
 from floe_operator.gather import Gather
 from floe_operator.gauges import OperatorState
 from floe_operator.http_server import Page, PortTaken, report_page, serve
+from floe_operator.logs import naming
 from floe_operator.metrics import Metrics
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
@@ -262,9 +263,9 @@ class Operator:
         self.events.record(seen, status)
         self.wakeups.written(seen.plugin)
 
-    def _plugin_printed(self, line: str) -> None:
-        """Log a line that a plugin (unknown which) wrote to its standard output or error."""
-        _log.info("plugin output", text=self.scrubbers.of_printed(()).scrub(line))
+    def _plugin_printed(self, line: str, plugins: tuple[PluginId, ...]) -> None:
+        """Log a line that one of these plugins wrote to its standard output or error."""
+        _log.info("plugin output", **naming(plugins), text=self.scrubbers.of_printed(plugins).scrub(line))
 
     def _history_lost(self) -> None:
         """Believe no version known so far: the watches begin with new listings."""

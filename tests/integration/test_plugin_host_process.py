@@ -68,7 +68,7 @@ _PARENT = textwrap.dedent(
     from floe_operator.plugin_host import PluginHost
 
     async def main():
-        host = PluginHost(python=sys.argv[1], on_output=lambda line: None)
+        host = PluginHost(python=sys.argv[1], on_output=lambda line, plugins: None)
         background = asyncio.create_task(host.run())
         await host.scan()
         plugin = PluginId(PluginType.COMPUTE, sys.argv[2])
@@ -190,7 +190,7 @@ async def test_a_host_killed_while_idle_comes_back(environment: Environment) -> 
 
 
 async def test_a_start_that_is_given_up_at_any_moment_leaves_no_pipe_open(environment: Environment) -> None:
-    def nothing(_: object) -> None: ...
+    def nothing(*_: object) -> None: ...
 
     open_before = _open_files()
     for rounds in range(12):

@@ -20,7 +20,13 @@ class Reports:
     """What a plugin host reported without being asked."""
 
     lines: list[str] = field(default_factory=list)
+    printed: list[tuple[str, list[str]]] = field(default_factory=list)
+    """The lines, each with the slugs of the plugins that may have printed it."""
     changed: list[PluginId] = field(default_factory=list)
+
+    def on_output(self, line: str, plugins: tuple[PluginId, ...]) -> None:
+        self.lines.append(line)
+        self.printed.append((line, [plugin.slug for plugin in plugins]))
 
     def on_change(self, plugins: Collection[PluginId]) -> None:
         self.changed.extend(plugins)
@@ -41,7 +47,7 @@ async def running(
         load_timeout=load_timeout,
         memory_limit=memory_limit,
         on_change=reports.on_change,
-        on_output=reports.lines.append,
+        on_output=reports.on_output,
     )
     background = asyncio.create_task(host.run())
     try:

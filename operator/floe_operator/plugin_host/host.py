@@ -6,6 +6,7 @@ When to start or replace a host, and when to call it, is left to others.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from floe_operator.plugin_host.handshake import (
     why_not_ready,
     why_not_usable,
 )
+from floe_operator.plugin_host.output import OnLeftOut, OnLine
 from floe_operator.plugin_host.process import HostProcess, host_command
 from floe_operator.plugin_host.rpc import MalformedLineError, RpcConnection, RpcError
 from floe_operator.plugin_host.survey import find_core_of
@@ -100,16 +102,17 @@ class Host:
         """Ends shortly after `lost` is set, when nothing of the host is left."""
 
     @classmethod
-    async def start(
-        cls, python: str, *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
-    ) -> Host:
+    async def start(cls, python: str, *, on_line: OnLine, on_left_out: OnLeftOut) -> Host:
         """Start a host and scan what is installed.
 
         Raises:
             HostStartError: No host could be started, or its environment could not be scanned.
         """
+        nonce = secrets.token_hex(8)
         try:
-            process = await HostProcess.start(host_command(python), on_line=on_line, on_left_out=on_left_out)
+            process = await HostProcess.start(
+                host_command(python, nonce), on_line=on_line, on_left_out=on_left_out, nonce=nonce
+            )
         except OSError as error:
             raise HostStartError(why_not_executed(python, error)) from None
         try:

@@ -15,6 +15,7 @@ import structlog
 
 from floe_core.host.protocol import HealthReport, ScanResult, Verdict
 from floe_core.plugin_types import PluginId
+from floe_operator.logs import naming
 from floe_operator.plugin_host.errors import HostUnavailable, ScanFailed
 from floe_operator.plugin_host.gate import Gate
 from floe_operator.plugin_host.handshake import HostStartError
@@ -22,6 +23,7 @@ from floe_operator.plugin_host.hooks import Hooks
 from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing
 from floe_operator.plugin_host.knowledge import Knowledge, needs_new_host
+from floe_operator.plugin_host.output import OnLine
 from floe_operator.plugin_host.own_hosts import OwnHosts
 from floe_operator.plugin_host.rpc import RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
@@ -35,9 +37,9 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
-def log_line(line: str) -> None:
-    """Log a line that a plugin printed, unchanged."""
-    _log.info("plugin output", text=line)
+def log_line(line: str, plugins: tuple[PluginId, ...]) -> None:
+    """Log a line that one of these plugins printed, unchanged."""
+    _log.info("plugin output", **naming(plugins), text=line)
 
 
 class PluginHost:
@@ -46,8 +48,8 @@ class PluginHost:
     `memory_limit` (bytes) is that of each process. With `accepted_schemas`, the JSON schema in a description
     is that of all that validation accepts, not the one that the model writes. `on_change` gets the plugins
     whose load state changed, those started by a host that is gone, and those whose validation crashed before
-    and now works; `on_output` gets each line that plugins print. Both are called on the event loop and must
-    not raise. `scrubber` is for what descriptions and import errors say.
+    and now works; `on_output` gets each line that plugins print, and who may have printed it. Both are called
+    on the event loop and must not raise. `scrubber` is for what descriptions and import errors say.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class PluginHost:
         memory_limit: int = 1024**3,
         accepted_schemas: bool = False,
         on_change: Callable[[Collection[PluginId]], None] = lambda _: None,
-        on_output: Callable[[str], None] = log_line,
+        on_output: OnLine = log_line,
         scrubber: Scrubber = NOTHING,
     ) -> None:
         self._python = python
@@ -251,5 +253,5 @@ class PluginHost:
             task.exception()
 
 
-def _log_left_out(lines: int) -> None:
-    _log.warning("plugin output truncated", lines=lines)
+def _log_left_out(lines: int, plugins: tuple[PluginId, ...]) -> None:
+    _log.warning("plugin output truncated", **naming(plugins), lines=lines)

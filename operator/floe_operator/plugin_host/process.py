@@ -17,7 +17,7 @@ from typing import IO
 
 from floe_core.host.protocol import MAX_LINE_BYTES
 from floe_operator.plugin_host.environment import plugin_environment
-from floe_operator.plugin_host.output import Output
+from floe_operator.plugin_host.output import OnLeftOut, OnLine, Output
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # floe_core and plugins must not come from the working directory. Python 3.10 has no -P, and processes that
@@ -26,10 +26,13 @@ WITHOUT_WORKING_DIRECTORY = "import sys; getattr(sys.flags, 'safe_path', False) 
 """The first statements of a program for `python -c`."""
 
 
-def host_command(python: str) -> list[str]:
-    """Return the command that does what `python -m floe_core.host` does, without the working directory."""
+def host_command(python: str, nonce: str) -> list[str]:
+    """Return the command that does what `python -m floe_core.host` does, without the working directory.
+
+    A host that writes marks into its log uses the nonce; one of an older release ignores it.
+    """
     program = f"{WITHOUT_WORKING_DIRECTORY}from floe_core.host.__main__ import main; main()"
-    return [python, "-X", "faulthandler", "-c", program]
+    return [python, "-X", "faulthandler", "-c", program, nonce]
 
 
 class HostProcess:
@@ -48,9 +51,9 @@ class HostProcess:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], *, on_line: Callable[[str], None], on_left_out: Callable[[int], None]
+        cls, command: Sequence[str], *, on_line: OnLine, on_left_out: OnLeftOut, nonce: str = ""
     ) -> HostProcess:
-        """Start a process.
+        """Start a process, which may write marks with the nonce into its log.
 
         Raises:
             OSError: The program cannot be run.
@@ -64,7 +67,7 @@ class HostProcess:
             env=plugin_environment(os.environ),
             start_new_session=True,
         )
-        process = cls(popen, Output(on_line, on_left_out))
+        process = cls(popen, Output(on_line, on_left_out, nonce))
         loop = asyncio.get_running_loop()
         threading.Thread(
             target=_await, args=(popen, loop, process._on_end), name="plugin-host-waiter", daemon=True

@@ -46,5 +46,5 @@ def _understood(line: bytes) -> InstalledCore | None:
         return None
 
 
-def _ignore(_: object) -> None:
+def _ignore(*_: object) -> None:
     pass

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from floe_core.plugin_types import PluginId, PluginType
+from floe_operator.logs import naming
+
 PROGRAM = """
 import logging, sys
 import structlog
@@ -41,6 +44,20 @@ def test_a_traceback_shows_where_and_why_but_no_local_variable(log_format: str) 
     assert text.count("a bug") == 2
     assert "reads" in text
     assert "MARKED-VALUE" not in text
+
+
+@pytest.mark.parametrize(
+    ("names", "field"),
+    [
+        ([], {}),
+        (["one"], {"plugin": "compute/one"}),
+        (["two", "one"], {"plugins": ["compute/one", "compute/two"]}),
+    ],
+)
+def test_a_line_about_one_plugin_names_it_as_all_lines_do_and_one_about_several_lists_them(
+    names: list[str], field: dict[str, object]
+) -> None:
+    assert naming([PluginId(PluginType.COMPUTE, name) for name in names]) == field
 
 
 def test_every_line_is_json_with_the_same_fields_whoever_wrote_it() -> None:
