@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Callable
 
 import structlog
@@ -44,6 +43,7 @@ from floe_operator.scans import Scans
 from floe_operator.scrubbers import Scrubbers
 from floe_operator.secret_index import SecretIndex
 from floe_operator.settings import RunSettings
+from floe_operator.stop_signals import StopSignals
 from floe_operator.wakeups import Wakeups
 
 _WORKERS = 16
@@ -55,16 +55,15 @@ _log = structlog.get_logger(__name__)
 
 async def run(settings: RunSettings) -> int:
     """Run the operator and return its exit code."""
-    stop = asyncio.Event()
+    signals = StopSignals()
     try:
         async with connected(settings) as operator:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            await operator.run(stop)
+            signals.heed(operator.host.suspects_of)
+            await operator.run(signals.stop)
     except (errors.ClusterConfigError, PortTaken) as error:
         _log.error("cannot start", reason=str(error))
         return 1
-    return 0
+    return signals.exit_code
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ from floe_operator.api.errors import why
 from floe_operator.rules import foreign_json
 from floe_operator.rules.kubeconfig import KubeconfigError
 from floe_operator.rules.kubeconfig_fields import Cluster, Exec
+from floe_operator.stop_signals import unblocked
 
 _SECONDS = 30.0
 """Seconds that a program gets."""
@@ -46,16 +47,17 @@ async def issue(program: Exec, cluster: Cluster, *, seconds: float = _SECONDS) -
     # Reading the authority may fail, in words of its own.
     variables = {**os.environ, **{each.name: each.value for each in program.env}, **_info(program, cluster)}
     try:
-        transport, run = await asyncio.get_running_loop().subprocess_exec(
-            _Run,
-            program.command,
-            *program.args,
-            env=variables,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        with unblocked():
+            transport, run = await asyncio.get_running_loop().subprocess_exec(
+                _Run,
+                program.command,
+                *program.args,
+                env=variables,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
     except (OSError, ValueError) as error:
         hint = f"; {' '.join(program.install_hint.split())}" if program.install_hint else ""
         raise KubeconfigError(f"exec.command {program.command} cannot be run: {why(error)}{hint}") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,8 @@ _PING_LIMIT = 1.0
 """The last second of a call's time, in which the host must show that it answers at all."""
 _KILL_LIMIT = 10.0
 _LAST_ANSWERS_LIMIT = 0.5
+_JUST_PAST = 0.02
+"""Seconds by which the operator may notice late what a call did; the call may have returned meanwhile."""
 
 
 class HostLost(Exception):
@@ -95,6 +98,9 @@ class Host:
         """Called if it ends by itself, before those who wait for an answer know; gets the calls' blame."""
         self._connection = RpcConnection(process.writer.write)
         self._at_work: dict[asyncio.Future[Any], PluginId] = {}
+        self._sent_at: dict[asyncio.Future[Any], float] = {}
+        self._returned: deque[tuple[PluginId, float, float]] = deque(maxlen=64)
+        """The plugins whose calls returned last, and when each call was sent and returned."""
         self._abandoned: set[asyncio.Future[Any]] = set()
         """The calls among these that nobody waits for; they may never return."""
         self._end: _End | None = None
@@ -176,6 +182,7 @@ class Host:
         """Send the call without waiting for its answer."""
         answer = self._connection_call(method, params)
         self._at_work[answer] = plugin
+        self._sent_at[answer] = _now()
         answer.add_done_callback(self._forget)
         return answer
 
@@ -185,8 +192,22 @@ class Host:
             self._abandoned.add(call)
 
     def _forget(self, call: asyncio.Future[Any]) -> None:
-        self._at_work.pop(call, None)
+        plugin = self._at_work.pop(call)
+        self._returned.append((plugin, self._sent_at.pop(call), _now()))
         self._abandoned.discard(call)
+
+    def suspects(self, at: float) -> tuple[set[PluginId], str]:
+        """Return the plugins that did what the host did at a moment just past, if they are known, and why."""
+        called = {plugin for call, plugin in self._at_work.items() if self._sent_at[call] <= at}
+        for plugin, sent, returned in self._returned:
+            if sent <= at and returned >= at - _JUST_PAST:
+                called.add(plugin)
+        if called:
+            return called, "called at that time"
+        if self.started:
+            return set(self.started), "started; no plugin was called at that time"
+        alone = set(self._attempted) if len(self._attempted) == 1 else set()
+        return alone, "no plugin was called at that time, and none is started"
 
     async def answer_to(self, call: asyncio.Future[Any], limit: float) -> Any:
         """Wait for the answer to a call that was sent, as `call` does."""
@@ -290,6 +311,10 @@ class Host:
         if len(at_work) != 1 or self.started - at_work or self.was_killed_from_outside:
             return Blame.SUSPECT
         return Blame.CAUSE
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _fault_of(reading: asyncio.Task[None]) -> str:

@@ -32,6 +32,7 @@ from floe_operator.plugin_host.trials import Trials
 from floe_operator.plugin_host.validation import Validation
 from floe_operator.rules.load_states import LoadState
 from floe_operator.rules.scrub import NOTHING, Scrubber
+from floe_operator.stop_signals import Arrival, Suspects
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -88,8 +89,8 @@ class PluginHost:
         self._hooks = Hooks(self._supervisor, self._own_hosts, self._importing, gate)
         self._scanning = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
-        self._lives: dict[asyncio.Task[None], int] = {}
-        """Of each host that is not gone yet, its number."""
+        self._lives: dict[int, Host] = {}
+        """The hosts that are not gone yet, by their numbers."""
         self.newest = 0
         """The number of the host that was started last."""
 
@@ -101,7 +102,7 @@ class PluginHost:
     @property
     def oldest(self) -> int:
         """The number of the oldest host that is not gone yet, or that the next one will have."""
-        return min(self._lives.values(), default=self.newest + 1)
+        return min(self._lives, default=self.newest + 1)
 
     def resident_bytes(self) -> int | None:
         """Return the current host's resident memory in bytes, or None if no host runs or it is unknown."""
@@ -125,7 +126,7 @@ class PluginHost:
         await self._trials.close()
         await asyncio.gather(self._supervisor.close(timeout), self._own_hosts.close(timeout))
         if self._lives:
-            await asyncio.wait(self._lives)
+            await asyncio.wait([host.life for host in self._lives.values()])
 
     async def scan(self) -> ScanResult:
         """Return what is installed now; if it changed, a new host takes over.
@@ -165,6 +166,14 @@ class PluginHost:
         host.condemn("its work is done", Blame.INNOCENT)
         await host.lost.wait()
         return host.installed
+
+    def suspects_of(self, arrival: Arrival) -> Suspects | None:
+        """Return the plugins that may have sent a signal, or None if it is from no process of theirs."""
+        for host in self._lives.values():
+            if arrival.sender is not None and host.process.pid in (arrival.sender, arrival.session):
+                plugins, reason = host.suspects(arrival.at)
+                return Suspects(host.process.pid, plugins, reason)
+        return None
 
     def load_state(self, plugin: PluginId) -> LoadState | None:
         """Return the load state from memory, or None if the last scan found no such plugin."""
@@ -226,8 +235,9 @@ class PluginHost:
     async def _start_host(self) -> Host:
         host = await Host.start(self._python, on_line=self._on_output, on_left_out=_log_left_out)
         self.newest += 1
-        self._lives[host.life] = self.newest
-        host.life.add_done_callback(self._lives.pop)
+        number = self.newest
+        self._lives[number] = host
+        host.life.add_done_callback(lambda _: self._lives.pop(number))
         return host
 
     def _on_new_host(self, forgotten: Collection[PluginId]) -> None:

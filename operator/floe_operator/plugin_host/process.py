@@ -18,6 +18,7 @@ from typing import IO
 from floe_core.host.protocol import MAX_LINE_BYTES
 from floe_operator.plugin_host.environment import plugin_environment
 from floe_operator.plugin_host.output import OnLeftOut, OnLine, Output
+from floe_operator.stop_signals import unblocked
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # floe_core and plugins must not come from the working directory. Python 3.10 has no -P, and processes that
@@ -58,15 +59,16 @@ class HostProcess:
         Raises:
             OSError: The program cannot be run.
         """
-        popen = subprocess.Popen(  # noqa: ASYNC220 - returns once the interpreter is executed
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=plugin_environment(os.environ),
-            start_new_session=True,
-        )
+        with unblocked():
+            popen = subprocess.Popen(  # noqa: ASYNC220 - returns once the interpreter is executed
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=plugin_environment(os.environ),
+                start_new_session=True,
+            )
         process = cls(popen, Output(on_line, on_left_out, nonce))
         loop = asyncio.get_running_loop()
         threading.Thread(
