@@ -34,6 +34,7 @@ _ESCAPES = re.compile(
 )
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"v": b"\v", b"a": b"\a"}
 _HIGH_ESCAPE = re.compile(rb"\\x[89a-fA-F]")
+_SHELL_QUOTES = re.compile(rb"""'(?:\\'|"'")'""")
 _PERCENTS = re.compile(rb"%([0-9a-fA-F]{2})|\+")
 _ENTITIES = re.compile(rb"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LATIN_1 = re.compile(rb"\xc2([\x80-\xbf])|\xc3([\x80-\xbf])")
@@ -120,6 +121,8 @@ def _within(reading: Reading) -> Iterator[Reading]:
         yield _replaced(reading, _ESCAPES, _unescaped)
         if _HIGH_ESCAPE.search(content):  # those of text, and not of bytes
             yield _replaced(reading, _ESCAPES, partial(_unescaped, is_text=True))
+    if b"'\\''" in content or b"'\"'\"'" in content:
+        yield _replaced(reading, _SHELL_QUOTES, lambda _: b"'")
     if b"%" in content:
         yield _replaced(reading, _PERCENTS, _byte)
     if b"&" in content:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from floe_core.pieces import PIECE, needles_of, pieces_of, windows
 from floe_core.readings import readings
+from floe_core.secret_pieces import PIECE, needles_of, pieces_of, windows
 
 _MOST_SECRETS = 32 * 1024
 """How many characters of secrets are searched for; with more, every text counts as holding one."""

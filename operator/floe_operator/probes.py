@@ -42,7 +42,7 @@ from floe_operator.rules.probing import Run
 from floe_operator.rules.scrub import Scrubber
 from floe_operator.rules.sentences import with_detail
 from floe_operator.rules.steady_words import Heard, Known, Shown, steady
-from floe_operator.scrubbers import Scrubbers
+from floe_operator.scrubbers import Scrubbers, scrubbed
 
 STARTUP_LIMIT = 30.0
 """Seconds that a plugin's constructor, configure() and startup() may take together."""
@@ -184,13 +184,14 @@ class Prober:
             async with self._slots:
                 report = await self._host.check(plugin, wanted.probe.timeout_seconds)
         except (HookFailed, HookTimedOut) as error:
-            self._checked(plugin, runner, wanted, "unhealthy", self._words(plugin, error), _ours(error))
+            self._checked(plugin, runner, wanted, "unhealthy", await self._words(plugin, error), _ours(error))
         except HookCrashed as error:
             runner.started = None  # so that no reconcile restarts it before the pause is over
-            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)), _ours(error))
+            crashed = CrashedWhileRunning(await self._words(plugin, error))
+            self._note(plugin, runner, wanted, crashed, _ours(error))
             return None
         else:
-            message = self._scrubbers.of(plugin).scrub(report.message)
+            message = await scrubbed(self._scrubbers.of(plugin), report.message)
             self._checked(plugin, runner, wanted, report.state, message)
         # A little early or late, so that a hundred plugins are not checked at the same moment.
         return wanted.probe.period_seconds * random.uniform(0.95, 1.05)  # noqa: S311
@@ -206,10 +207,11 @@ class Prober:
                 runner.starting = asyncio.create_task(start, name=f"start {plugin.slug}")
                 await asyncio.shield(runner.starting)
         except (HookFailed, HookTimedOut, HookCrashed, NoPlace) as error:
-            self._note(plugin, runner, wanted, StartupFailed(self._words(plugin, error)), _ours(error))
+            self._note(plugin, runner, wanted, StartupFailed(await self._words(plugin, error)), _ours(error))
             return False
         except CrashedBefore as error:
-            self._note(plugin, runner, wanted, CrashedWhileRunning(self._words(plugin, error)), _ours(error))
+            crashed = CrashedWhileRunning(await self._words(plugin, error))
+            self._note(plugin, runner, wanted, crashed, _ours(error))
             return False
         runner.started = wanted.digest
         _log.info("plugin started", plugin=plugin.slug)
@@ -228,7 +230,7 @@ class Prober:
             if started:
                 _log.info("plugin stopped", plugin=plugin.slug)
         except (HookError, HostUnavailable, PluginGone) as error:
-            reason = _words(error, self._scrubbers.of_stopped(plugin))
+            reason = await _words(error, self._scrubbers.of_stopped(plugin))
             _log.warning("plugin did not stop cleanly", plugin=plugin.slug, reason=reason)
 
     def _stopped(self, plugin: PluginId, task: asyncio.Task[None]) -> None:
@@ -255,8 +257,8 @@ class Prober:
         runner.setbacks += 1
         return _BACKOFF.after(runner.setbacks)
 
-    def _words(self, plugin: PluginId, error: Exception) -> str:
-        return _words(error, self._scrubbers.of(plugin))
+    async def _words(self, plugin: PluginId, error: Exception) -> str:
+        return await _words(error, self._scrubbers.of(plugin))
 
 
 def _show(runner: _Runner) -> None:
@@ -271,7 +273,7 @@ def _ours(error: Exception) -> str:
     return str(error).partition(" raised ")[0] if isinstance(error, HookFailed) else str(error)
 
 
-def _words(error: Exception, scrubber: Scrubber) -> str:
+async def _words(error: Exception, scrubber: Scrubber) -> str:
     """Return our own sentence, followed by the plugin's scrubbed text if there is any."""
-    text = scrubber.scrub(error.failure.plugin_text) if isinstance(error, HookFailed) else ""
+    text = await scrubbed(scrubber, error.failure.plugin_text) if isinstance(error, HookFailed) else ""
     return with_detail(str(error), text)

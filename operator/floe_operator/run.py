@@ -27,10 +27,10 @@ from floe_operator.configurations import Configurations
 from floe_operator.gather import Gather
 from floe_operator.gauges import OperatorState
 from floe_operator.http_server import Page, PortTaken, report_page, serve
-from floe_operator.logs import naming
 from floe_operator.metrics import Metrics
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost
+from floe_operator.printed_lines import PrintedLines
 from floe_operator.probes import Prober
 from floe_operator.queue import WorkQueue
 from floe_operator.reconcile import Reconciler
@@ -120,11 +120,12 @@ class Operator:
             load_timeout=settings.load_timeout,
             memory_limit=settings.host_memory,
             on_change=self.wakeups.plugins_changed,
-            on_output=self._plugin_printed,
+            on_output=lambda printed: self.printed.add(printed),
             scrubber=Scrubber(secrets, NO_SHORT),
         )
         self.sources = Sources(connection, namespace, self.wakeups.source_changed)
         self.scrubbers = Scrubbers(self.host, secrets)
+        self.printed = PrintedLines(self.scrubbers)
         self.configurations = Configurations(self.host, self.sources, self.objects, self.scrubbers)
         self.prober = Prober(self.host, self.configurations.effective, self.scrubbers, self._enqueue)
         self.gather = Gather(
@@ -206,6 +207,7 @@ class Operator:
             asyncio.create_task(part, name=name)
             for name, part in {
                 "plugin host": self.host.run(),
+                "printed lines": self.printed.run(),
                 "scanner": self.scanner.run(),
                 "watch": self.watch.run(),
                 "sources": self.sources.run(),
@@ -225,6 +227,7 @@ class Operator:
                 await asyncio.gather(*parts, return_exceptions=True)
             await self.prober.close()
             await self.host.close(timeout=_SHUTDOWN_SECONDS)
+            await self.printed.log_all()
             await self.elector.release()
 
     async def _lead(self) -> None:
@@ -261,10 +264,6 @@ class Operator:
     def _written(self, seen: FloePlugin, status: FloePluginStatus) -> None:
         self.events.record(seen, status)
         self.wakeups.written(seen.plugin)
-
-    def _plugin_printed(self, line: str, plugins: tuple[PluginId, ...]) -> None:
-        """Log a line that one of these plugins wrote to its standard output or error."""
-        _log.info("plugin output", **naming(plugins), text=self.scrubbers.of_printed(plugins).scrub(line))
 
     def _history_lost(self) -> None:
         """Believe no version known so far: the watches begin with new listings."""

@@ -21,6 +21,8 @@ from floe_operator.secret_index import SecretIndex
 
 _FORMER = 4 * 1024
 """Characters of secrets that are still scrubbed although they were replaced more than once."""
+_LONG = 1024
+"""Characters of a text above which it takes longer than a millisecond or two."""
 
 
 class Hosts(Protocol):
@@ -53,6 +55,13 @@ class _Given:
     @property
     def short(self) -> Short:
         return _union((self.present, *self.former))
+
+
+async def scrubbed(scrubber: Scrubber, text: str) -> str:
+    """Return a text scrubbed; a long one without keeping others waiting."""
+    if len(text) <= _LONG:
+        return scrubber.scrub(text)
+    return await asyncio.to_thread(scrubber.scrub, text)
 
 
 class Scrubbers:

@@ -13,7 +13,7 @@ from itertools import islice
 
 import structlog
 
-from floe_core.pieces import PIECE, pieces_of, windows
+from floe_core.secret_pieces import PIECE, pieces_of, windows
 from floe_operator.rules.piece_set import PieceSet
 from floe_operator.rules.scrub import characters_in
 

@@ -68,7 +68,7 @@ _PARENT = textwrap.dedent(
     from floe_operator.plugin_host import PluginHost
 
     async def main():
-        host = PluginHost(python=sys.argv[1], on_output=lambda line, plugins: None)
+        host = PluginHost(python=sys.argv[1], on_output=lambda printed: None)
         background = asyncio.create_task(host.run())
         await host.scan()
         plugin = PluginId(PluginType.COMPUTE, sys.argv[2])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.plugin_host import Described, LoadFault, PluginHost
+from floe_operator.plugin_host import Described, LoadFault, PluginHost, Printed
 from tests.support.polling import eventually_async
 
 MIB = 1024 * 1024
@@ -24,9 +24,9 @@ class Reports:
     """The lines, each with the slugs of the plugins that may have printed it."""
     changed: list[PluginId] = field(default_factory=list)
 
-    def on_output(self, line: str, plugins: tuple[PluginId, ...]) -> None:
-        self.lines.append(line)
-        self.printed.append((line, [plugin.slug for plugin in plugins]))
+    def on_output(self, printed: Printed) -> None:
+        self.lines.append(printed.text)
+        self.printed.append((printed.text, [plugin.slug for plugin in printed.plugins]))
 
     def on_change(self, plugins: Collection[PluginId]) -> None:
         self.changed.extend(plugins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from floe_core.pieces import PIECE, pieces_of, windows
+from floe_core.secret_pieces import PIECE, pieces_of, windows
 from floe_operator.rules.scrub import Scrubber, Short, characters_in
 from floe_operator.scrubbers import Scrubbers
 from floe_operator.secret_index import SecretIndex

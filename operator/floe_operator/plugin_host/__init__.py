@@ -20,6 +20,7 @@ from floe_operator.plugin_host.errors import (
     ScanFailed,
     ValidationCrashed,
 )
+from floe_operator.plugin_host.output import Printed
 from floe_operator.plugin_host.plugin_host import PluginHost
 from floe_operator.rules.load_states import Described, LoadFault, Loading, LoadState
 
@@ -39,6 +40,7 @@ __all__ = [
     "PluginGone",
     "PluginHost",
     "PluginHostError",
+    "Printed",
     "ScanFailed",
     "ValidationCrashed",
 ]

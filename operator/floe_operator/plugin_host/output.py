@@ -20,8 +20,18 @@ _CHUNK = 64 * 1024
 _MOST_BEGUN = 256
 """The most lines that are assembled at the same time."""
 
-OnLine = Callable[[str, tuple[PluginId, ...]], None]
-"""Gets a line, and the plugins that may have printed it: exactly one where that is known."""
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A line, and the plugins that may have printed it: exactly one where that is known."""
+
+    text: str
+    plugins: tuple[PluginId, ...]
+    is_certain: bool
+    """Whether it was one of these. Else it can be from another one's thread or child process."""
+
+
+OnLine = Callable[[Printed], None]
 OnLeftOut = Callable[[int, tuple[PluginId, ...]], None]
 """Gets the number of lines left out, and the plugins that may have printed them."""
 
@@ -32,12 +42,14 @@ class _Line:
 
     text: bytearray = field(default_factory=bytearray)
     plugins: set[PluginId] = field(default_factory=set)
+    is_certain: bool = True
     skipping: bool = False
 
-    def extend(self, piece: bytes, plugins: frozenset[PluginId]) -> None:
+    def extend(self, piece: bytes, writer: PluginId | None, suspects: frozenset[PluginId]) -> None:
         if not piece:
             return
-        self.plugins |= plugins
+        self.plugins |= suspects if writer is None else {writer}
+        self.is_certain &= writer is not None
         if not self.skipping:
             self.text += piece
             if len(self.text) > MAX_LINE_BYTES:
@@ -92,14 +104,13 @@ class Output:
     def _add(self, piece: Piece, now: float) -> None:
         is_known = piece.writer in self._begun or len(self._begun) < _MOST_BEGUN
         writer = piece.writer if is_known else None
-        plugins = piece.suspects if piece.writer is None else frozenset((piece.writer,))
         first, *others = piece.text.split(b"\n")
         line = self._begun.setdefault(writer, _Line())
-        line.extend(first, plugins)
+        line.extend(first, piece.writer, piece.suspects)
         for each in others:
             self._emit(line, now)
             line = self._begun[writer] = _Line()
-            line.extend(each, plugins)
+            line.extend(each, piece.writer, piece.suspects)
         if not line.text and not line.skipping:
             del self._begun[writer]
 
@@ -124,7 +135,7 @@ class Output:
         self._report_left_out()
         text = line.text.decode("utf-8", "backslashreplace").rstrip()
         self._last.append(text)
-        self._on_line(text, _in_order(line.plugins))
+        self._on_line(Printed(text, _in_order(line.plugins), line.is_certain))
 
     def _leave_out(self, line: _Line) -> None:
         self._left_out += 1

@@ -23,7 +23,7 @@ from floe_operator.plugin_host.hooks import Hooks
 from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
 from floe_operator.plugin_host.importing import Importing
 from floe_operator.plugin_host.knowledge import Knowledge, needs_new_host
-from floe_operator.plugin_host.output import OnLine
+from floe_operator.plugin_host.output import OnLine, Printed
 from floe_operator.plugin_host.own_hosts import OwnHosts
 from floe_operator.plugin_host.rpc import RpcError
 from floe_operator.plugin_host.supervisor import Supervisor
@@ -38,9 +38,9 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
-def log_line(line: str, plugins: tuple[PluginId, ...]) -> None:
-    """Log a line that one of these plugins printed, unchanged."""
-    _log.info("plugin output", **naming(plugins), text=line)
+def log_line(printed: Printed) -> None:
+    """Log a line that a plugin printed, unchanged."""
+    _log.info("plugin output", **naming(printed.plugins), text=printed.text)
 
 
 class PluginHost:
@@ -49,8 +49,8 @@ class PluginHost:
     `memory_limit` (bytes) is that of each process. With `accepted_schemas`, the JSON schema in a description
     is that of all that validation accepts, not the one that the model writes. `on_change` gets the plugins
     whose load state changed, those started by a host that is gone, and those whose validation crashed before
-    and now works; `on_output` gets each line that plugins print, and who may have printed it. Both are called
-    on the event loop and must not raise. `scrubber` is for what descriptions and import errors say.
+    and now works; `on_output` gets each line that plugins print. Both are called on the event loop and must
+    not raise. `scrubber` is for what descriptions and import errors say.
     """
 
     def __init__(

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from floe_core.pieces import PIECE, needles_of, secret_lines, windows
 from floe_core.readings import condensed, readings
+from floe_core.secret_pieces import PIECE, needles_of, secret_lines, windows
 
 SHORTEST = 6
 """The shortest secret that is searched for, in characters. A shorter one cannot be told from other text, so
@@ -175,8 +175,8 @@ def _merged(spans: Iterable[tuple[int, int]], *, least: int) -> Iterator[tuple[i
 
 
 def characters_in(secret: str) -> int:
-    """Return how many characters a secret has apart from white space."""
-    return len("".join(secret.split()))
+    """Return how many characters a secret has apart from white space and control characters."""
+    return sum(" " < each != "\x7f" and not each.isspace() for each in secret)
 
 
 def _needles(line: str) -> Iterator[bytes]:

@@ -54,7 +54,7 @@ class Log:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.left_out = 0
-        self.output = Output(lambda line, _: self.lines.append(line), self._leave_out)
+        self.output = Output(lambda printed: self.lines.append(printed.text), self._leave_out)
 
     def _leave_out(self, count: int, _: object) -> None:
         self.left_out += count

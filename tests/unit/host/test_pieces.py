@@ -29,7 +29,7 @@ class Log:
         self.lines: list[tuple[str, str]] = []
         self.left_out: list[tuple[int, str]] = []
         self.output = Output(
-            lambda line, plugins: self.lines.append((line, _names(plugins))),
+            lambda printed: self.lines.append((printed.text, _names(printed.plugins))),
             lambda count, plugins: self.left_out.append((count, _names(plugins))),
             NONCE,
         )

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from floe_core.pieces import PIECE
+from floe_core.secret_pieces import PIECE
 from floe_operator.rules.scrub import NOTHING, REDACTED, SHORTEST, WITHHELD
 from tests.support.scrubbing import scrubber_of
 
