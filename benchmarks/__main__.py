@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("discovery", "health", "storm")
+BENCHMARKS = ("discovery", "health", "storm", "secrets")
 LONG = ("idle", "kills")
 """Run only by name, because each takes about ten minutes."""
 RESULTS = Path("bench-results")
