@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import html
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, compress
+
+from floe_core._spans import OfCharacters, OfKept, OfPacked, OfReplaced, OfUnpacked, Span, same
 
 _DEEPEST = 3
 """How many encodings around each other are undone: JSON in base64 in JSON."""
@@ -30,14 +30,22 @@ _WIDE_SPACE = re.compile(
 
 _ESCAPES = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|([0-7]{1,3})|([\s\S]))"
+    rb"|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[ux]\{([0-9a-fA-F]{1,6})\}"
+    rb"|x([0-9a-fA-F]{2})|([0-7]{1,3})|([\s\S]))"
 )
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"v": b"\v", b"a": b"\a"}
 _HIGH_ESCAPE = re.compile(rb"\\x[89a-fA-F]")
 _SHELL_QUOTES = re.compile(rb"""'(?:\\'|"'")'""")
 _PERCENTS = re.compile(rb"%([0-9a-fA-F]{2})|\+")
 _ENTITIES = re.compile(rb"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_LATIN_1 = re.compile(rb"\xc2([\x80-\xbf])|\xc3([\x80-\xbf])")
+_ONE_BYTE = {
+    char.encode(): bytes([code])
+    for encoding in ("latin-1", "cp1252")
+    for code in range(0x80, 0x100)
+    for char in bytes([code]).decode(encoding, "ignore")
+}
+"""The characters as which bytes show that were decoded one by one, in UTF-8, and these bytes."""
+_MOJIBAKE = re.compile(b"|".join(_ONE_BYTE))
 # Lines of base64 have at least 60 characters, but for the last.
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/_-]{60,}\s+)*[A-Za-z0-9+/_-]{2,}")
 _LEAST_BASE64 = 8
@@ -45,11 +53,11 @@ _LEAST_BASE64 = 8
 _BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _NO_BASE64 = bytes(set(range(256)) - set(_BASE64_CHARACTERS))
 _STANDARD = bytes.maketrans(b"-_", b"+/")
+_LEAST_BINARY = 8
+"""Escapes of bytes outside ASCII from which on a text might show data that is no text."""
 _HEX = re.compile(rb"(?:(?:0x|\\x)?[0-9a-fA-F]{2}[\s:,;_-]{0,2}){6,}")
 _HEX_PREFIX = re.compile(rb"0x|\\x")
 _NO_HEX = bytes(set(range(256)) - set(b"0123456789abcdefABCDEF"))
-
-Span = Callable[[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Reading:
     """Returns where in the text, in characters, a part of the content comes from."""
     is_binary: bool = False
     """Whether it is no text, as nearly all that is decoded although it was never encoded."""
+    is_final: bool = False
+    """Whether nothing is encoded in it that is not read otherwise."""
 
 
 def readings(text: str) -> Iterator[Reading]:
@@ -76,7 +86,7 @@ def readings(text: str) -> Iterator[Reading]:
             content = spaced.translate(_LOWER, dropped)
             if content not in seen:
                 seen.add(content)
-                yield Reading(content, _Kept(reading, spaced, dropped))
+                yield Reading(content, OfKept(reading.span, spaced, dropped))
 
 
 def condensed(content: bytes) -> tuple[bytes, bytes]:
@@ -102,7 +112,8 @@ def _decoded(text: str) -> Iterator[Reading]:
     seen = {todo[0][0].content}
     for reading, depth in todo:  # grows meanwhile
         yield reading
-        for inner in () if reading.is_binary or depth == _DEEPEST else _within(reading):
+        is_final = reading.is_final or reading.is_binary or depth == _DEEPEST
+        for inner in () if is_final else _within(reading):
             if inner.content not in seen and room >= len(inner.content):
                 room -= len(inner.content)
                 seen.add(inner.content)
@@ -111,24 +122,20 @@ def _decoded(text: str) -> Iterator[Reading]:
 
 def _raw(text: str) -> Reading:
     content = text.encode("utf-8", "surrogatepass")
-    return Reading(content, _whole if len(content) == len(text) else _Characters(text))
+    return Reading(content, same if len(content) == len(text) else OfCharacters(text))
 
 
 def _within(reading: Reading) -> Iterator[Reading]:
     """Yield what a reading says if it is encoded in one way or another."""
     content = reading.content
-    if b"\\" in content:
-        yield _replaced(reading, _ESCAPES, _unescaped)
-        if _HIGH_ESCAPE.search(content):  # those of text, and not of bytes
-            yield _replaced(reading, _ESCAPES, partial(_unescaped, is_text=True))
-    if b"'\\''" in content or b"'\"'\"'" in content:
-        yield _replaced(reading, _SHELL_QUOTES, lambda _: b"'")
+    if b"\\" in content or b"'" in content:
+        yield from _unquoted(reading)
     if b"%" in content:
         yield _replaced(reading, _PERCENTS, _byte)
     if b"&" in content:
         yield _replaced(reading, _ENTITIES, _entity)
     if not content.isascii():
-        yield _replaced(reading, _LATIN_1, _latin_1)
+        yield _replaced(reading, _MOJIBAKE, lambda found: _ONE_BYTE[found[0]])
     for run in _BASE64.finditer(content):
         if len(run[0]) >= _LEAST_BASE64:
             yield from _from_base64(reading, run)
@@ -136,9 +143,22 @@ def _within(reading: Reading) -> Iterator[Reading]:
         yield from _from_hex(reading, run)
 
 
+def _unquoted(reading: Reading) -> Iterator[Reading]:
+    """Yield a reading without the escapes of quoted text, and without the quotes of a shell."""
+    content = reading.content
+    if b"\\" in content:
+        yield (plain := _replaced(reading, _ESCAPES, _unescaped))
+        if high := len(_HIGH_ESCAPE.findall(content)):  # of bytes, or of characters
+            if high >= _LEAST_BINARY:
+                yield from _as_base64(plain)
+            yield _replaced(reading, _ESCAPES, partial(_unescaped, is_text=True))
+    if b"'\\''" in content or b"'\"'\"'" in content:
+        yield _replaced(reading, _SHELL_QUOTES, lambda _: b"'")
+
+
 def _unescaped(found: re.Match[bytes], *, is_text: bool = False) -> bytes:
     """Return what an escape of Python, JSON, C or a shell stands for."""
-    high, low, four, eight, two, octal, letter = found.groups()
+    high, low, four, eight, braced, two, octal, letter = found.groups()
     if high:
         pair = bytes.fromhex((high + low).decode()).decode("utf-16-be")
         return pair.encode()
@@ -149,7 +169,7 @@ def _unescaped(found: re.Match[bytes], *, is_text: bool = False) -> bytes:
         return bytes([int(octal, 8) & 0xFF])
     if letter:
         return _LETTERS.get(letter, letter)
-    return _encoded(int(four or eight, 16))
+    return _encoded(int(four or eight or braced, 16))
 
 
 def _encoded(code: int) -> bytes:
@@ -164,32 +184,36 @@ def _entity(found: re.Match[bytes]) -> bytes:
     return html.unescape(found[0].decode()).encode("utf-8", "surrogatepass")
 
 
-def _latin_1(found: re.Match[bytes]) -> bytes:
-    """Return the byte that a character below U+0100 stands for, where bytes were decoded one by one."""
-    return found[1] or bytes([found[2][0] | 0x40])
-
-
 def _from_base64(reading: Reading, run: re.Match[bytes]) -> Iterator[Reading]:
     """Yield what a run of base64 says, wherever in the run it begins: at any of four alignments."""
     letters = run[0].translate(_STANDARD, _NO_BASE64)
+    span = OfKept(reading.span, run[0], _NO_BASE64, run.start())
     for first in range(min(4, len(letters))):
         length = len(letters) - first
         length -= length % 4 == 1  # a single character is no byte
         aligned = letters[first : first + length]
         content = base64.b64decode(aligned + b"=" * (-length % 4))
-        place = _Packed(reading, run, _NO_BASE64, first, per_byte=(4, 3))
-        yield Reading(content, place, is_binary=_is_binary(content))
+        yield Reading(content, OfPacked(span, 4, 3, first), is_binary=_is_binary(content))
 
 
 def _from_hex(reading: Reading, run: re.Match[bytes]) -> Iterator[Reading]:
     """Yield what a run of hexadecimal digits says, from its first digit on and from its second."""
     plain = _HEX_PREFIX.sub(lambda prefix: b" " * len(prefix[0]), run[0])
     digits = plain.translate(None, _NO_HEX)
+    span = OfKept(reading.span, plain, _NO_HEX, run.start())
     for first in (0, 1):
         length = (len(digits) - first) // 2 * 2
         content = bytes.fromhex(digits[first : first + length].decode())
-        place = _Packed(reading, run, _NO_HEX, first, per_byte=(2, 1), plain=plain)
-        yield Reading(content, place, is_binary=_is_binary(content))
+        yield (inner := Reading(content, OfPacked(span, 2, 1, first), is_binary=_is_binary(content)))
+        if inner.is_binary:
+            yield from _as_base64(inner)
+
+
+def _as_base64(reading: Reading) -> Iterator[Reading]:
+    """Yield bytes in base64, at any alignment: what is no text, such as a key, is written so in a secret."""
+    for before in range(3):
+        content = base64.b64encode(bytes(before) + reading.content)
+        yield Reading(content, OfUnpacked(reading.span, len(reading.content), before), is_final=True)
 
 
 def _is_binary(content: bytes) -> bool:
@@ -208,118 +232,6 @@ def _is_utf_8(content: bytes) -> bool:
 def _replaced(
     reading: Reading, pattern: re.Pattern[bytes], value: Callable[[re.Match[bytes]], bytes]
 ) -> Reading:
-    return Reading(pattern.sub(value, reading.content), _Replaced(reading, pattern, value))
-
-
-# Ways back, worked out only for readings in which something was found.
-
-
-def _whole(start: int, end: int) -> tuple[int, int]:
-    return start, end
-
-
-class _Characters:
-    """From the bytes of a text to its characters."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._ends: list[int] = []
-
-    def __call__(self, start: int, end: int) -> tuple[int, int]:
-        if not self._ends:
-            sizes = (len(each.encode("utf-8", "surrogatepass")) for each in self._text)
-            self._ends = list(accumulate(sizes))
-        return bisect_right(self._ends, start), bisect_right(self._ends, end - 1) + 1
-
-
-class _Kept:
-    """From what is left of a reading's content to the reading."""
-
-    def __init__(self, source: Reading, spaced: bytes, dropped: bytes) -> None:
-        self._source = source
-        self._spaced = spaced
-        self._dropped = dropped
-        self._places: Sequence[int] = ()
-
-    def __call__(self, start: int, end: int) -> tuple[int, int]:
-        if not self._places:
-            self._places = _places(self._spaced, self._dropped)
-        return self._source.span(self._places[start], self._places[end - 1] + 1)
-
-
-class _Packed:
-    """From bytes that were decoded from a run of characters to the reading of the run."""
-
-    def __init__(
-        self,
-        source: Reading,
-        run: re.Match[bytes],
-        dropped: bytes,
-        first: int,
-        *,
-        per_byte: tuple[int, int],
-        plain: bytes = b"",
-    ) -> None:
-        self._source = source
-        self._begin = run.start()
-        self._run = plain or run[0]
-        self._dropped = dropped
-        self._first = first
-        self._per_byte = per_byte
-        self._places: Sequence[int] = ()
-
-    def __call__(self, start: int, end: int) -> tuple[int, int]:
-        if not self._places:
-            self._places = _places(self._run, self._dropped)
-        characters, size = self._per_byte
-        first = self._first + start * characters // size
-        last = self._first + -(-end * characters // size) - 1
-        return self._source.span(self._begin + self._places[first], self._begin + self._places[last] + 1)
-
-
-class _Replaced:
-    """From a content in which parts were replaced to the reading that it was made from."""
-
-    def __init__(
-        self, source: Reading, pattern: re.Pattern[bytes], value: Callable[[re.Match[bytes]], bytes]
-    ) -> None:
-        self._source = source
-        self._pattern = pattern
-        self._value = value
-        self._begins: list[int] = []
-        self._pieces: list[tuple[int, int, bool]] = []
-
-    def __call__(self, start: int, end: int) -> tuple[int, int]:
-        if not self._begins:
-            self._work_out()
-        return self._source.span(self._at(start)[0], self._at(end - 1)[1])
-
-    def _work_out(self) -> None:
-        """Note where in the content each piece begins, and its place in the source: as it is, or replaced."""
-        at = done = 0
-        for found in self._pattern.finditer(self._source.content):
-            for piece, size in (
-                ((done, found.start(), True), found.start() - done),
-                ((found.start(), found.end(), False), len(self._value(found))),
-            ):
-                if size:
-                    self._begins.append(at)
-                    self._pieces.append(piece)
-                    at += size
-            done = found.end()
-        self._begins.append(at)
-        self._pieces.append((done, len(self._source.content), True))
-
-    def _at(self, place: int) -> tuple[int, int]:
-        index = bisect_right(self._begins, place) - 1
-        first, end, is_same = self._pieces[index]
-        if not is_same:
-            return first, end
-        first += place - self._begins[index]
-        return first, first + 1
-
-
-def _places(content: bytes, dropped: bytes) -> list[int]:
-    """Return where the bytes are that stay when some values are dropped."""
-    stays = bytes(0 if code in dropped else 1 for code in range(256))
-    return list(compress(range(len(content)), content.translate(stays)))
+    return Reading(
+        pattern.sub(value, reading.content), OfReplaced(reading.span, reading.content, pattern, value)
+    )

@@ -387,7 +387,7 @@ BY_DESIGN_NOT = tuple(
         (
             "pieces of seven",
             mixed,
-            lambda text: " is ".join(sevens(text)),
+            lambda text: " § ".join(sevens(text)),
             "as short as many harmless words",
         ),
         ("sha256", mixed, lambda text: hashlib.sha256(text.encode()).hexdigest(), _ONE_WAY),

