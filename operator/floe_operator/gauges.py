@@ -98,6 +98,26 @@ class Listed(Protocol):
     def all(self) -> Sequence[FloePlugin]: ...
 
 
+class Index(Protocol):
+    """What is read from the index of secrets."""
+
+    @property
+    def is_full(self) -> bool: ...
+
+    @property
+    def bytes_used(self) -> int: ...
+
+
+class Scrubbing(Protocol):
+    """What is read about what plugin text is scrubbed of."""
+
+    @property
+    def index(self) -> Index: ...
+
+    @property
+    def withheld(self) -> int: ...
+
+
 class WatchState(Following, Protocol):
     """What is read from the watch on FloePlugins."""
 
@@ -118,6 +138,7 @@ class OperatorState(Collector):
     objects: Listed
     watch: WatchState
     refusals: Refusing
+    scrubbers: Scrubbing
 
     def describe(self) -> Iterator[Metric]:
         """Return nothing: the names are known only when metrics are collected."""
@@ -138,6 +159,7 @@ class OperatorState(Collector):
         yield from self._scans()
         yield from self._watches()
         yield from self._plugin_host()
+        yield from self._scrubbing()
         yield CounterMetricFamily(
             "floe_operator_events_dropped",
             "Changes of Ready for which no Event was written.",
@@ -218,6 +240,23 @@ class OperatorState(Collector):
         )
         yield _gauge(
             "plugins_loading", "Plugins whose import has not finished yet.", len(self.host.loading())
+        )
+
+    def _scrubbing(self) -> Iterator[Metric]:
+        yield _gauge(
+            "secret_index_bytes",
+            "Memory of the index of all secrets that text of plugins is searched for.",
+            self.scrubbers.index.bytes_used,
+        )
+        yield _gauge(
+            "secret_index_full",
+            "Whether that index has no room for a secret, so that all text of plugins is withheld.",
+            self.scrubbers.index.is_full,
+        )
+        yield CounterMetricFamily(
+            "floe_operator_withheld_texts",
+            "Texts of plugins withheld, because they might hold a secret that cannot be searched for.",
+            value=self.scrubbers.withheld,
         )
 
 

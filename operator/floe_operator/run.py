@@ -184,6 +184,7 @@ class Operator:
                 objects=self.objects,
                 watch=self.watch,
                 refusals=self.refusals,
+                scrubbers=self.scrubbers,
             )
         )
 
