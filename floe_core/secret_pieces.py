@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from floe_core.readings import condensed, unescaped
@@ -17,25 +18,49 @@ from floe_core.readings import condensed, unescaped
 PIECE = 8
 """How many consecutive characters of a secret count as a piece of it."""
 
-_ARMOR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]{1,64}-----")
-"""The lines around the data of a PEM file: the same in all of them."""
+SPARSE = 16
+"""Of what is long, the index of an operator holds every so many-th piece."""
+_LONG_SECRET = 16 * 1024
+_LONG_LINE = 512
+
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----(.*?)-----END \1-----", re.DOTALL)
+_DATA = re.compile(r"[A-Za-z0-9+/=_.-]+")
 _ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}[\s:_-]?){6,}")
 
 
-def lines_of(text: str) -> list[str]:
-    """Return the lines of a text that are not empty, without the white space around them."""
-    return [line for line in map(str.strip, text.splitlines()) if line]
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of a secret: all of what is not long, and every 16th of what is.
+
+    So no piece of 8 characters is without one; or none of 23, of a secret of more than 16,384 characters, and
+    of data in base64 of more than 512.
+    """
+
+    dense: frozenset[int]
+    sparse: frozenset[int]
+
+    @classmethod
+    def of(cls, secret: str) -> Pieces:
+        """Return the pieces of a secret, and of what it is the encoding of."""
+        lines = secret_lines(secret)
+        is_long = len(secret) > _LONG_SECRET
+        long = [line for line in lines if is_long or (len(line) > _LONG_LINE and _DATA.fullmatch(line))]
+        short = "\n".join(line for line in lines if line not in long) if long else secret
+        contents = {*contents_of(short), *(content for line in long for content in _decoded(line))}
+        return cls(
+            _windows(contents),
+            _windows({_raw("\n".join(long) if is_long else line) for line in long}, SPARSE),
+        )
 
 
 def secret_lines(secret: str) -> list[str]:
-    """Return the lines of a secret; the data between the armor of a PEM file is one line."""
-    parts = _ARMOR.split(secret)
-    if len(parts) == 1:
-        return lines_of(secret)
-    # Every second part is between BEGIN and END.
-    found = ["".join(lines_of(part)) if index % 2 else part for index, part in enumerate(parts)]
-    return [line for part in found for line in lines_of(part)]
+    """Return the lines of a secret that are not empty, without the white space around them.
+
+    The data of a PEM file is one line, and what is around it is none: it is the same in all PEM files.
+    """
+    unfolded = _PEM.sub(lambda found: f"\n{''.join(found[2].split())}\n", secret)
+    return [line for line in map(str.strip, unfolded.splitlines()) if line]
 
 
 def windows(content: bytes, step: int = 1) -> list[int]:
@@ -57,10 +82,14 @@ def windows(content: bytes, step: int = 1) -> list[int]:
     return found
 
 
-def pieces_of(secret: str, step: int = 1) -> set[int]:
-    """Return the pieces of a secret, and of what it is the encoding of, as `windows` does."""
-    every = {content for raw in contents_of(secret) for content in condensed(raw)}
-    return {piece for content in every for piece in windows(content, step)}
+def pieces_of(secret: str) -> frozenset[int]:
+    """Return all pieces of a secret, and of what it is the encoding of."""
+    return _windows(contents_of(secret))
+
+
+def _windows(contents: Iterable[bytes], step: int = 1) -> frozenset[int]:
+    every = {content for raw in contents for content in condensed(raw)}
+    return frozenset(piece for content in every for piece in windows(content, step))
 
 
 def needles_of(secret: str) -> set[bytes]:
@@ -78,11 +107,15 @@ def needles_of(secret: str) -> set[bytes]:
 def contents_of(secret: str) -> Iterator[bytes]:
     """Yield a secret and, where it is the encoding of something, that: programs decode it and print that.
 
-    A part that is base64 counts if it is the base64 of a text, or all of a secret that is no PEM file.
+    A part that is base64 counts if it is the base64 of a text, or all of a secret that is not long.
     """
-    is_pem = bool(_ARMOR.search(secret))
-    raw = "\n".join(secret_lines(secret)).encode("utf-8", "surrogatepass")
-    yield raw
+    text = "\n".join(secret_lines(secret))
+    yield _raw(text)
+    yield from _decoded(text)
+
+
+def _decoded(text: str) -> Iterator[bytes]:
+    raw = _raw(text)
     if b"%" in raw:
         yield unquote_to_bytes(raw)
     if b"\\" in raw:
@@ -91,8 +124,12 @@ def contents_of(secret: str) -> Iterator[bytes]:
         yield bytes.fromhex(re.sub(rb"[\s:_-]", b"", raw).decode())
     for run in _ENCODED.finditer(raw):
         decoded = _from_base64(run[0])
-        if decoded and ((run[0] == raw and not is_pem) or _is_text(decoded)):
+        if decoded and ((run[0] == raw and len(raw) <= _LONG_LINE) or _is_text(decoded)):
             yield decoded
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _from_base64(encoded: bytes) -> bytes:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import structlog
 
-from floe_core.secret_pieces import PIECE, pieces_of, windows
+from floe_core.secret_pieces import PIECE, SPARSE, Pieces, windows
 from floe_operator.rules.piece_set import PieceSet
 from floe_operator.rules.scrub import characters_in
 
 MOST_PIECES = 2**24
-"""The most pieces that the index holds, 8 bytes each: those of 1,000 TLS Secrets are 8 million."""
-_LONG = 16 * 1024
-"""Characters above which a secret has only every 16th piece in the index."""
-_STEP = 16
+"""The most pieces that the index holds, 8 bytes each: those of 1,000 TLS Secrets are a million."""
 _BATCH = 512
 """How many pieces are looked up or changed at once."""
 
@@ -31,10 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SecretIndex:
-    """Finds the pieces of secrets of 8 characters and more.
-
-    No piece of 8 characters stays unfound, and none of 23 of a secret of more than 16,384 characters.
-    """
+    """Finds the pieces of secrets of 8 characters and more; of what is long, those of 23 characters."""
 
     def __init__(self, most: int = MOST_PIECES) -> None:
         self._most = most
@@ -44,7 +38,7 @@ class SecretIndex:
         """Held, but not in the index yet."""
         self._unused: dict[str, None] = {}
         """In the index, but not held any more."""
-        self._sets = {1: PieceSet(), _STEP: PieceSet()}
+        self._sets = {1: PieceSet(), SPARSE: PieceSet()}
         self._lock = threading.Lock()
         self._changing = asyncio.Lock()
         self._sweeping: asyncio.Task[None] | None = None
@@ -103,6 +97,7 @@ class SecretIndex:
         pieces = windows(content)
         for step, known in self._sets.items():
             for first in range(0, len(pieces) if known else 0, _BATCH):
+                _let_others_run()
                 with self._lock:
                     found = [*known.found_in(pieces[first : first + _BATCH])]
                 for at in found:
@@ -141,28 +136,32 @@ class SecretIndex:
             _log.info("text of plugins is shown again: there is room for all secrets to search it for")
 
     def _add(self, secret: str) -> bool:
-        step, pieces = _pieces(secret)
-        if sum(map(len, self._sets.values())) + len(pieces) > self._most:
+        pieces = _pieces(secret)
+        if sum(map(len, self._sets.values())) + sum(map(len, pieces.values())) > self._most:
             return False
-        for batch in _batches(pieces):
+        for known, batch in self._batches(pieces):
             with self._lock:
-                self._sets[step].add(batch)
+                known.add(batch)
         return True
 
     def _remove(self, secret: str) -> None:
-        step, pieces = _pieces(secret)
-        for batch in _batches(pieces):
+        for known, batch in self._batches(_pieces(secret)):
             with self._lock:
-                self._sets[step].remove(batch)
+                known.remove(batch)
+
+    def _batches(self, pieces: Mapping[int, Collection[int]]) -> Iterator[tuple[PieceSet, list[int]]]:
+        for step, every in pieces.items():
+            ordered = sorted(every)
+            for first in range(0, len(ordered), _BATCH):
+                yield self._sets[step], ordered[first : first + _BATCH]
+                _let_others_run()
 
 
-def _pieces(secret: str) -> tuple[int, Sequence[int]]:
-    """Return how many pieces are between those in the index, and those in the index."""
-    step = 1 if len(secret) <= _LONG else _STEP
-    return step, list(pieces_of(secret, step))
+def _let_others_run() -> None:
+    """Release the interpreter's lock, for which the event loop would otherwise wait for 5 ms each time."""
+    time.sleep(0)
 
 
-def _batches(pieces: Iterable[int]) -> Iterator[list[int]]:
-    rest = iter(pieces)
-    while batch := list(islice(rest, _BATCH)):
-        yield batch
+def _pieces(secret: str) -> dict[int, Collection[int]]:
+    found = Pieces.of(secret)
+    return {1: found.dense, SPARSE: found.sparse}

@@ -6,21 +6,24 @@ from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 
-_BUCKETS = 1021
+_LONGEST = 512
+"""Integers in a part, above which it is split."""
 _SLOTS = 1_048_573
-"""A prime, as the number of buckets: the integers are text, whose bits are not random."""
+"""A prime, because the integers are text, whose bits are not random."""
 _FULL = 255
 
 
 class PieceSet:
-    """Sorted arrays, and in front of them a filter with a counter for each of a million remainders.
+    """A sorted sequence in parts, and in front of it a filter: a counter for each of a million remainders.
 
     A look-up costs little while the filter can tell that an integer is not there. A counter that is full
     stays so.
     """
 
     def __init__(self) -> None:
-        self._buckets: list[array[int]] = []
+        self._parts: list[array[int]] = []
+        self._lasts = array("Q")
+        """The last integer of each part."""
         self._filter = bytearray()
         self._size = 0
 
@@ -30,40 +33,60 @@ class PieceSet:
     @property
     def bytes_used(self) -> int:
         """The memory in use, in bytes."""
-        return len(self._filter) + sum(each.itemsize * len(each) + 80 for each in self._buckets)
+        return len(self._filter) + 8 * self._size + 128 * len(self._parts)
 
     def add(self, pieces: Iterable[int]) -> None:
         """Add integers, each once more than it was added before."""
-        if not self._buckets:
-            self._buckets = [array("Q") for _ in range(_BUCKETS)]
+        if not self._filter:
             self._filter = bytearray(_SLOTS)
+        parts, lasts, table = self._parts, self._lasts, self._filter
         for piece in pieces:
-            insort(self._buckets[piece % _BUCKETS], piece)
+            if not parts:
+                parts.append(array("Q"))
+                lasts.append(piece)
+            at = bisect_left(lasts, piece)
+            if at == len(lasts):
+                at -= 1
+                lasts[at] = piece
+            part = parts[at]
+            insort(part, piece)
+            if len(part) > _LONGEST:
+                middle = _LONGEST // 2
+                parts[at : at + 1] = part[:middle], part[middle:]
+                lasts.insert(at, part[middle - 1])
             slot = piece % _SLOTS
-            if self._filter[slot] < _FULL:
-                self._filter[slot] += 1
+            if table[slot] < _FULL:
+                table[slot] += 1
             self._size += 1
 
     def remove(self, pieces: Iterable[int]) -> None:
         """Remove integers that were added, each once."""
+        parts, lasts, table = self._parts, self._lasts, self._filter
         for piece in pieces:
-            bucket = self._buckets[piece % _BUCKETS]
-            del bucket[bisect_left(bucket, piece)]
+            at = bisect_left(lasts, piece)
+            part = parts[at]
+            del part[bisect_left(part, piece)]
+            if part:
+                lasts[at] = part[-1]
+            else:
+                del parts[at], lasts[at]
             slot = piece % _SLOTS
-            if self._filter[slot] < _FULL:
-                self._filter[slot] -= 1
+            if table[slot] < _FULL:
+                table[slot] -= 1
             self._size -= 1
         if not self._size:
-            self._buckets, self._filter = [], bytearray()
+            self._filter = bytearray()
 
     def found_in(self, pieces: Sequence[int]) -> Iterator[int]:
         """Yield the indices of those that are in the set."""
         if not self._size:
             return
-        table = self._filter
+        parts, lasts, table = self._parts, self._lasts, self._filter
         for index in [index for index, piece in enumerate(pieces) if table[piece % _SLOTS]]:
             piece = pieces[index]
-            bucket = self._buckets[piece % _BUCKETS]
-            at = bisect_left(bucket, piece)
-            if at < len(bucket) and bucket[at] == piece:
-                yield index
+            at = bisect_left(lasts, piece)
+            if at < len(lasts):
+                part = parts[at]
+                place = bisect_left(part, piece)
+                if part[place] == piece:
+                    yield index

@@ -163,15 +163,16 @@ def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 def _merged(spans: Iterable[tuple[int, int]], *, least: int) -> Iterator[tuple[int, int]]:
     """Yield the same parts in their order, as one if they have at least so many places in common."""
-    begin = done = -1
+    merged: list[int] = []
     for start, end in sorted(spans):
-        if begin < 0 or start + least > done:
-            if begin >= 0:
-                yield begin, done
-            begin = start
-        done = max(done, end)
-    if begin >= 0:
-        yield begin, done
+        if merged and start + least <= merged[1]:
+            merged[1] = max(merged[1], end)
+            continue
+        if merged:
+            yield merged[0], merged[1]
+        merged = [start, end]
+    if merged:
+        yield merged[0], merged[1]
 
 
 def characters_in(secret: str) -> int:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from floe_operator.rules.piece_set import PieceSet
 
-PIECES = st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1))
+# Also some that share a counter of the filter.
+PIECES = st.one_of(st.integers(0, 3), st.sampled_from([1_048_573, 1_048_574]), st.integers(0, 2**64 - 1))
 
 
 @given(added=st.lists(PIECES), asked=st.lists(PIECES), data=st.data())
@@ -38,3 +39,14 @@ def test_one_that_is_added_very_often_is_found_until_it_is_removed_as_often() ->
     known.remove([7])
     known.add([8])
     assert [*known.found_in([7, 8])] == [1]
+
+
+def test_millions_of_integers_take_about_eight_bytes_each() -> None:
+    known = PieceSet()
+    pieces = [(number * 2**40 + number * 7919) % 2**64 for number in range(100_000)]
+    known.add(pieces)
+    assert [*known.found_in(pieces[::997])] == [*range(len(pieces[::997]))]
+    assert not [*known.found_in([piece + 1 for piece in pieces[::997]])]
+    assert known.bytes_used < 2**20 + 10 * len(pieces)
+    known.remove(pieces)
+    assert not known
