@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 
 from floe_core.host.protocol import Handshake, ScanResult
 from floe_core.plugin_types import PluginId
+from floe_operator.plugin_host.calls import Calls
 from floe_operator.plugin_host.handshake import (
     HostStartError,
     handshake,
@@ -38,8 +38,6 @@ _PING_LIMIT = 1.0
 """The last second of a call's time, in which the host must show that it answers at all."""
 _KILL_LIMIT = 10.0
 _LAST_ANSWERS_LIMIT = 0.5
-_JUST_PAST = 0.02
-"""Seconds by which the operator may notice late what a call did; the call may have returned meanwhile."""
 
 
 class HostLost(Exception):
@@ -97,12 +95,7 @@ class Host:
         self.on_lost: Callable[[Blame], None] | None = None
         """Called if it ends by itself, before those who wait for an answer know; gets the calls' blame."""
         self._connection = RpcConnection(process.writer.write)
-        self._at_work: dict[asyncio.Future[Any], PluginId] = {}
-        self._sent_at: dict[asyncio.Future[Any], float] = {}
-        self._returned: deque[tuple[PluginId, float, float]] = deque(maxlen=64)
-        """The plugins whose calls returned last, and when each call was sent and returned."""
-        self._abandoned: set[asyncio.Future[Any]] = set()
-        """The calls among these that nobody waits for; they may never return."""
+        self._calls = Calls()
         self._end: _End | None = None
         self.life = asyncio.create_task(self._live(), name=f"plugin-host-{process.pid}")
         """Ends shortly after `lost` is set, when nothing of the host is left."""
@@ -181,28 +174,16 @@ class Host:
     def send(self, method: str, plugin: PluginId, params: str) -> asyncio.Future[Any]:
         """Send the call without waiting for its answer."""
         answer = self._connection_call(method, params)
-        self._at_work[answer] = plugin
-        self._sent_at[answer] = _now()
-        answer.add_done_callback(self._forget)
+        self._calls.add(answer, plugin)
         return answer
 
     def abandon(self, call: asyncio.Future[Any]) -> None:
         """Note that nobody waits for the answer to a call."""
-        if not call.done():
-            self._abandoned.add(call)
-
-    def _forget(self, call: asyncio.Future[Any]) -> None:
-        plugin = self._at_work.pop(call)
-        self._returned.append((plugin, self._sent_at.pop(call), _now()))
-        self._abandoned.discard(call)
+        self._calls.abandon(call)
 
     def suspects(self, at: float) -> tuple[set[PluginId], str]:
         """Return the plugins that did what the host did at a moment just past, if they are known, and why."""
-        called = {plugin for call, plugin in self._at_work.items() if self._sent_at[call] <= at}
-        for plugin, sent, returned in self._returned:
-            if sent <= at and returned >= at - _JUST_PAST:
-                called.add(plugin)
-        if called:
+        if called := self._calls.plugins_at(at):
             return called, "called at that time"
         if self.started:
             return set(self.started), "started; no plugin was called at that time"
@@ -247,7 +228,7 @@ class Host:
         return self._connection.call(method, params)
 
     async def _wait(self, call: asyncio.Future[Any], limit: float) -> Any:
-        self._abandoned.discard(call)
+        self._calls.await_again(call)
         # Not wait_for, which would cancel the call: it stays under way whether or not anybody waits.
         await asyncio.wait([call], timeout=max(0.0, limit - _PING_LIMIT))
         if not call.done() and await self._answers_beside(call) and not call.done():
@@ -292,11 +273,10 @@ class Host:
 
     def _bury(self) -> None:
         self.process.kill()
-        at_work = {call: plugin for call, plugin in self._at_work.items() if not call.done()}
-        self.under_way = {plugin for call, plugin in at_work.items() if call not in self._abandoned}
+        self.under_way = self._calls.plugins(abandoned=False)
         self.ended_idle = self._end is None and not self.under_way
         self.was_killed_from_outside = self._end is None and self.process.was_killed
-        blame = self._end.blame if self._end and self._end.blame else self._blame({*at_work.values()})
+        blame = self._end.blame if self._end and self._end.blame else self._blame(self._calls.plugins())
         end = self._end = _End(self.how_it_ended, blame, self._end is not None and self._end.hung)
         if blame is not Blame.INNOCENT and self.on_lost is not None:
             self.on_lost(blame)
@@ -311,10 +291,6 @@ class Host:
         if len(at_work) != 1 or self.started - at_work or self.was_killed_from_outside:
             return Blame.SUSPECT
         return Blame.CAUSE
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _fault_of(reading: asyncio.Task[None]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from floe_core.plugin_types import PluginId
-from floe_operator.plugin_host.pieces import CallEnded, Piece, Pieces
+from floe_operator.plugin_host.marked_output import CallEnded, MarkedOutput, Piece
 
 MAX_LINE_BYTES = 16 * 1024
 LINES_PER_SECOND = 50
@@ -67,7 +67,7 @@ class Output:
     def __init__(self, on_line: OnLine, on_left_out: OnLeftOut, nonce: str = "") -> None:
         self._on_line = on_line
         self._on_left_out = on_left_out
-        self._pieces = Pieces(nonce)
+        self._pieces = MarkedOutput(nonce)
         self._allowance = float(BURST)
         self._filled_at: float | None = None
         self._left_out = 0

@@ -33,7 +33,7 @@ class CallEnded:
     plugin: PluginId
 
 
-class Pieces:
+class MarkedOutput:
     """Cuts the bytes of one pipe, as they are read, into pieces with a known origin."""
 
     def __init__(self, nonce: str) -> None:
