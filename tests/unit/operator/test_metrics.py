@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from floe_core.plugin_types import PluginId, PluginType
-from floe_operator.gauges import plugin_metrics
 from floe_operator.metrics import Metrics
+from floe_operator.plugin_gauges import plugin_metrics
 from floe_operator.rules.facts import Dependencies, Dependency, NotInstalled, Readiness
 from floe_operator.rules.load_states import LoadFault
 from floe_operator.rules.resource import FloePlugin, FloePluginStatus
