@@ -24,6 +24,7 @@ _LONG_SECRET = 16 * 1024
 _LONG_LINE = 512
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----(.*?)-----END \1-----", re.DOTALL)
+_SCHEME = re.compile(r"(?m)^\s*(?:jdbc:)?[a-z][a-z0-9+.-]{1,31}://")
 _DATA = re.compile(r"[A-Za-z0-9+/=_.-]+")
 _ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}[\s:_-]?){6,}")
@@ -57,9 +58,10 @@ class Pieces:
 def secret_lines(secret: str) -> list[str]:
     """Return the lines of a secret that are not empty, without the white space around them.
 
-    The data of a PEM file is one line, and what is around it is none: it is the same in all PEM files.
+    The data of a PEM file is one line. What is the same everywhere is left out: what is around that data, and
+    the scheme of a URL.
     """
-    unfolded = _PEM.sub(lambda found: f"\n{''.join(found[2].split())}\n", secret)
+    unfolded = _PEM.sub(lambda found: f"\n{''.join(found[2].split())}\n", _SCHEME.sub("", secret))
     return [line for line in map(str.strip, unfolded.splitlines()) if line]
 
 

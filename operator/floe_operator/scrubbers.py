@@ -15,12 +15,16 @@ from functools import reduce
 from operator import or_
 from typing import Protocol
 
+import structlog
+
 from floe_core.plugin_types import PluginId
-from floe_operator.rules.scrub import NO_SHORT, Scrubber, Short
+from floe_operator.rules.scrub import NO_SHORT, WITHHELD_AS_ANOTHERS, Scrubber, Short
 from floe_operator.secret_index import SecretIndex
 
 _FORMER = 4 * 1024
 """Characters of secrets that are still scrubbed although they were replaced more than once."""
+_log = structlog.get_logger(__name__)
+
 _LONG = 1024
 """Characters of a text above which it takes longer than a millisecond or two."""
 
@@ -92,6 +96,12 @@ class Scrubbers:
         present = _Secrets(texts, await asyncio.to_thread(Short.of, texts))
         await self.index.hold(texts)
         before = self._of(plugin)
+        if present.short.too_short and not before.present.short.too_short:
+            _log.warning(
+                "text of a plugin is withheld, because a value of its Secrets cannot be searched for",
+                plugin=plugin.slug,
+                mend="see What plugins say in docs/security.md",
+            )
         former = before.former
         if before.present.texts <= texts:
             self.index.release(before.present.texts)
@@ -111,13 +121,15 @@ class Scrubbers:
         return self._scrubber(self._ever(plugin))
 
     def of_printed(self, plugins: Collection[PluginId]) -> Scrubber:
-        """Return the scrubber for what one of these plugins printed, or any if none is given."""
+        """Return the scrubber for what one of these plugins printed, or anybody if none is given."""
         self._let_go()
         every = self._printed
         if every is None:
             everyone = {*self._given, *self._departed}
             every = self._printed = reduce(or_, map(self._ever, everyone), NO_SHORT)
-        if not every.too_short or not plugins:
+        if not plugins:
+            return Scrubber(self.index, every, self._count, instead=WITHHELD_AS_ANOTHERS)
+        if not every.too_short:
             return self._scrubber(every)
         return self._scrubber(Short(every.needles, reduce(or_, map(self._ever, plugins)).too_short))
 

@@ -22,7 +22,9 @@ MOST_PIECES = 2**24
 _BATCH = 512
 """How many pieces are looked up or changed at once."""
 
-_TOO_MANY = "(the plugin's own text is withheld, because there are too many secrets to search it for)"
+_TOO_MANY = (
+    "(the plugin's own text is withheld, because plugins have more secrets than it can be searched for)"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -129,11 +131,11 @@ class SecretIndex:
         self.is_full = is_full
         if is_full:
             _log.error(
-                "all text of plugins is withheld, because there are too many secrets to search it for",
+                "all text of plugins is withheld, because they have more secrets than it can be searched for",
                 mend="give plugins fewer or smaller Secrets, or run them in several namespaces",
             )
         else:
-            _log.info("text of plugins is shown again: there is room for all secrets to search it for")
+            _log.info("text of plugins is shown again: it can be searched for all their secrets")
 
     def _add(self, secret: str) -> bool:
         pieces = _pieces(secret)

@@ -19,6 +19,7 @@ all text of the plugin is withheld."""
 REDACTED = "[redacted]"
 WITHHELD = "(the plugin's own text is withheld, because it might contain a secret)"
 """It does not say that a secret is short."""
+WITHHELD_AS_ANOTHERS = "(withheld: this may be from another plugin, and might contain a secret of it)"
 _LARGEST_TEXT = 64 * 1024
 """Characters of plugin text that are searched; the rest is cut off."""
 
@@ -76,9 +77,17 @@ NO_SHORT = Short()
 class Scrubber:
     """Removes secrets from text: the pieces of those that are long enough, and what of others is short."""
 
-    def __init__(self, pieces: Pieces, short: Short, on_withheld: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        pieces: Pieces,
+        short: Short,
+        on_withheld: Callable[[], None] | None = None,
+        *,
+        instead: str = WITHHELD,
+    ) -> None:
         self._pieces = pieces
         self._short = short
+        self._instead = instead
         self._on_withheld = on_withheld
 
     @property
@@ -89,7 +98,7 @@ class Scrubber:
     @property
     def withheld(self) -> str:
         """What is said instead of any text, or nothing if text is scrubbed."""
-        return WITHHELD if self._short.too_short else self._pieces.withheld
+        return self._instead if self._short.too_short else self._pieces.withheld
 
     def scrub(self, text: str) -> str:
         """Return the text without any secret, or the sentence that says why it is withheld."""
