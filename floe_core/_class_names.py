@@ -39,10 +39,14 @@ def _stands_in_code(kind: type, modules: Mapping[Any, Mapping[str, Any]]) -> boo
     if not kind.__flags__ & _MADE_AT_RUN_TIME:
         return True
     path = str(_QUALNAME.__get__(kind))
-    around, _, _ = path.rpartition(".")
+    around, _, name = path.rpartition(".")
+    if name != _NAME.__get__(kind):
+        return False
     if around.endswith("<locals>"):
         return True  # only the statement `class` gives such a name
     module = _MODULE.__get__(kind)
+    if not isinstance(module, str):
+        return False
     home = sys.modules.get(module)
     members = vars(home) if isinstance(home, ModuleType) else modules.get(module, {})
     found: Any = None

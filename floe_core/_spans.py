@@ -78,8 +78,10 @@ class OfUnpacked:
 
     def __call__(self, start: int, end: int) -> tuple[int, int]:
         """Return where the part comes from."""
-        first, last = start * 3 // 4 - self._before, -(-end * 3 // 4) - self._before
-        return self._outer(max(first, 0), min(last, self._length))
+        # The padding at the end stands for no byte.
+        first = min(max(start * 3 // 4 - self._before, 0), self._length - 1)
+        last = min(max(-(-end * 3 // 4) - self._before, first + 1), self._length)
+        return self._outer(first, last)
 
 
 class OfReplaced:

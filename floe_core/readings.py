@@ -16,17 +16,20 @@ from floe_core._spans import OfCharacters, OfKept, OfPacked, OfReplaced, OfUnpac
 
 _DEEPEST = 3
 """How many encodings around each other are undone: JSON in base64 in JSON."""
-_MOST_BYTES = 16
-"""How many times as long as the text all that is decoded may be: texts can nest without end."""
+_MOST_TIMES, _MOST_BYTES = 16, 256 * 1024
+"""How many times as long as the text all that is decoded may be, and how much longer."""
 
 _CONTROLS = bytes((*range(0x21), 0x7F))
 _SEPARATORS = bytes(code for code in range(0x80) if not chr(code).isalnum())
 _ASCII = bytes(range(0x80))
 _LOWER = bytes(range(256)).lower()
 _WIDE_SPACE = re.compile(
-    rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
+    rb"\xc2[\x85\xa0\xad]|\xe1\x9a\x80|\xe2\x80[\x80-\xbf]|\xe2\x81[\x80-\xaf]|\xe2[\x94\x95][\x80-\xbf]"
+    rb"|\xe3\x80\x80|\xef\xbb\xbf|\xef\xbf\xbd"
 )
-"""The white space of Unicode that is not of ASCII, in UTF-8."""
+"""White space, punctuation and box drawing of Unicode, and what is not shown, in UTF-8."""
+_COLOURS = re.compile(rb"\x1b\[[0-9;:]*[A-Za-z]")
+"""What tells a terminal to colour text or to move the cursor."""
 
 _ESCAPES = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
@@ -46,10 +49,10 @@ _ONE_BYTE = {
 }
 """The characters as which bytes show that were decoded one by one, in UTF-8, and these bytes."""
 _MOJIBAKE = re.compile(b"|".join(_ONE_BYTE))
-# Lines of base64 have at least 60 characters, but for the last.
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/_-]{60,}\s+)*[A-Za-z0-9+/_-]{2,}")
-_LEAST_BASE64 = 8
-"""Characters that could be the base64 of the shortest text that anybody searches for."""
+# The base64 of the shortest text that anybody searches for has 8 characters.
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{8,}")
+_BASE64_LINES = re.compile(rb"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{60,}\s+)+[A-Za-z0-9+/_-]{2,}")
+"""Lines of base64 have at least 60 characters, but for the last."""
 _BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _NO_BASE64 = bytes(set(range(256)) - set(_BASE64_CHARACTERS))
 _STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -71,21 +74,35 @@ class Reading:
     """Whether it is no text, as nearly all that is decoded although it was never encoded."""
     is_final: bool = False
     """Whether nothing is encoded in it that is not read otherwise."""
+    origin: tuple[int, ...] = ()
+    """Where the parts begin that were decoded, one within another."""
+
+    @property
+    def key(self) -> tuple[tuple[int, ...], bytes]:
+        """What tells it from the others: what is decoded from several parts of a text can be the same."""
+        return self.origin, self.content
+
+
+class TooMuchToRead(Exception):
+    """There is more encoded in a text than anybody would print."""
 
 
 def readings(text: str) -> Iterator[Reading]:
     """Yield the ways to read a text, lower-cased: each without white space, and without any punctuation.
 
-    White space includes control characters: so UTF-16 is read, too. Punctuation is that of ASCII. No content
-    is yielded twice.
+    White space includes control characters (so UTF-16 is read, too) and what only draws or colours text.
+    Punctuation is that of ASCII. What is the same in all is yielded once.
+
+    Raises:
+        TooMuchToRead: There is too much encoded in the text, one within another.
     """
-    seen: set[bytes] = set()
+    seen: set[object] = set()
     for reading in _decoded(text):
         spaced = _with_ascii_space(reading.content)
         for dropped in (_CONTROLS,) if reading.is_binary else (_CONTROLS, _SEPARATORS):
             content = spaced.translate(_LOWER, dropped)
-            if content not in seen:
-                seen.add(content)
+            if (key := (reading.origin, content)) not in seen:
+                seen.add(key)
                 yield Reading(content, OfKept(reading.span, spaced, dropped))
 
 
@@ -108,15 +125,17 @@ def _with_ascii_space(content: bytes) -> bytes:
 def _decoded(text: str) -> Iterator[Reading]:
     """Yield a text as it is and, up to a depth and an overall size, decoded in every way that changes it."""
     todo = [(_raw(text), 0)]
-    room = _MOST_BYTES * (len(todo[0][0].content) + 64)
-    seen = {todo[0][0].content}
+    room = _MOST_TIMES * len(todo[0][0].content) + _MOST_BYTES
+    seen = {todo[0][0].key}
     for reading, depth in todo:  # grows meanwhile
         yield reading
         is_final = reading.is_final or reading.is_binary or depth == _DEEPEST
         for inner in () if is_final else _within(reading):
-            if inner.content not in seen and room >= len(inner.content):
+            if inner.key not in seen:
                 room -= len(inner.content)
-                seen.add(inner.content)
+                if room < 0:
+                    raise TooMuchToRead
+                seen.add(inner.key)
                 todo.append((inner, depth + 1))
 
 
@@ -130,14 +149,16 @@ def _within(reading: Reading) -> Iterator[Reading]:
     content = reading.content
     if b"\\" in content or b"'" in content:
         yield from _unquoted(reading)
+    if b"\x1b" in content:
+        yield _replaced(reading, _COLOURS, lambda _: b"")
     if b"%" in content:
         yield _replaced(reading, _PERCENTS, _byte)
     if b"&" in content:
         yield _replaced(reading, _ENTITIES, _entity)
     if not content.isascii():
         yield _replaced(reading, _MOJIBAKE, lambda found: _ONE_BYTE[found[0]])
-    for run in _BASE64.finditer(content):
-        if len(run[0]) >= _LEAST_BASE64:
+    for runs in (_BASE64, _BASE64_LINES):
+        for run in runs.finditer(content):
             yield from _from_base64(reading, run)
     for run in _HEX.finditer(content):
         yield from _from_hex(reading, run)
@@ -193,7 +214,8 @@ def _from_base64(reading: Reading, run: re.Match[bytes]) -> Iterator[Reading]:
         length -= length % 4 == 1  # a single character is no byte
         aligned = letters[first : first + length]
         content = base64.b64decode(aligned + b"=" * (-length % 4))
-        yield Reading(content, OfPacked(span, 4, 3, first), is_binary=_is_binary(content))
+        origin = (*reading.origin, run.start())
+        yield Reading(content, OfPacked(span, 4, 3, first), is_binary=_is_binary(content), origin=origin)
 
 
 def _from_hex(reading: Reading, run: re.Match[bytes]) -> Iterator[Reading]:
@@ -204,7 +226,9 @@ def _from_hex(reading: Reading, run: re.Match[bytes]) -> Iterator[Reading]:
     for first in (0, 1):
         length = (len(digits) - first) // 2 * 2
         content = bytes.fromhex(digits[first : first + length].decode())
-        yield (inner := Reading(content, OfPacked(span, 2, 1, first), is_binary=_is_binary(content)))
+        origin = (*reading.origin, run.start())
+        place = OfPacked(span, 2, 1, first)
+        yield (inner := Reading(content, place, is_binary=_is_binary(content), origin=origin))
         if inner.is_binary:
             yield from _as_base64(inner)
 
@@ -213,7 +237,12 @@ def _as_base64(reading: Reading) -> Iterator[Reading]:
     """Yield bytes in base64, at any alignment: what is no text, such as a key, is written so in a secret."""
     for before in range(3):
         content = base64.b64encode(bytes(before) + reading.content)
-        yield Reading(content, OfUnpacked(reading.span, len(reading.content), before), is_final=True)
+        yield Reading(
+            content,
+            OfUnpacked(reading.span, len(reading.content), before),
+            is_final=True,
+            origin=reading.origin,
+        )
 
 
 def _is_binary(content: bytes) -> bool:
@@ -232,6 +261,6 @@ def _is_utf_8(content: bytes) -> bool:
 def _replaced(
     reading: Reading, pattern: re.Pattern[bytes], value: Callable[[re.Match[bytes]], bytes]
 ) -> Reading:
-    return Reading(
-        pattern.sub(value, reading.content), OfReplaced(reading.span, reading.content, pattern, value)
-    )
+    content = pattern.sub(value, reading.content)
+    span = OfReplaced(reading.span, reading.content, pattern, value)
+    return Reading(content, span, origin=reading.origin)

@@ -23,7 +23,7 @@ SPARSE = 16
 _LONG_SECRET = 16 * 1024
 _LONG_LINE = 512
 
-_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----(.*?)-----END \1-----", re.DOTALL)
+_ARMOR = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{1,64}-----")
 _SCHEME = re.compile(r"(?m)^\s*(?:jdbc:)?[a-z][a-z0-9+.-]{1,31}://")
 _DATA = re.compile(r"[A-Za-z0-9+/=_.-]+")
 _ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
@@ -46,13 +46,13 @@ class Pieces:
         """Return the pieces of a secret, and of what it is the encoding of."""
         lines = secret_lines(secret)
         is_long = len(secret) > _LONG_SECRET
-        long = [line for line in lines if is_long or (len(line) > _LONG_LINE and _DATA.fullmatch(line))]
-        short = "\n".join(line for line in lines if line not in long) if long else secret
+        long = {line for line in lines if len(line) > _LONG_LINE and _DATA.fullmatch(line)}
+        if is_long:
+            text = "\n".join(lines)
+            return cls(frozenset(), _windows({_raw(text), *_decoded(text)}, SPARSE))
+        short = "\n".join(line for line in lines if line not in long)
         contents = {*contents_of(short), *(content for line in long for content in _decoded(line))}
-        return cls(
-            _windows(contents),
-            _windows({_raw("\n".join(long) if is_long else line) for line in long}, SPARSE),
-        )
+        return cls(_windows(contents), _windows(map(_raw, long), SPARSE))
 
 
 def secret_lines(secret: str) -> list[str]:
@@ -61,8 +61,22 @@ def secret_lines(secret: str) -> list[str]:
     The data of a PEM file is one line. What is the same everywhere is left out: what is around that data, and
     the scheme of a URL.
     """
-    unfolded = _PEM.sub(lambda found: f"\n{''.join(found[2].split())}\n", _SCHEME.sub("", secret))
-    return [line for line in map(str.strip, unfolded.splitlines()) if line]
+    found: list[str] = []
+    data: list[str] | None = None
+    """The lines since the beginning of such data."""
+    for line in map(str.strip, _SCHEME.sub("", secret).splitlines()):
+        if armor := [*_ARMOR.finditer(line)]:
+            found.append("".join(data or ()))
+            data = [] if armor[-1][1] == "BEGIN" else None
+            rest = _ARMOR.sub("", line)
+            if len(rest) >= PIECE:  # else it is the beginning or the end of a quoted text
+                found.append(rest)
+        elif data is not None and _DATA.fullmatch(line):
+            data.append(line)
+        else:
+            found.append(line)
+    found.append("".join(data or ()))
+    return list(filter(None, found))
 
 
 def windows(content: bytes, step: int = 1) -> list[int]:

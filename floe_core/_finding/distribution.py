@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
+from floe_core._class_names import error_name
 from floe_core.plugin_types import normalize_name
 
 _STEM = re.compile(r"(.+?)-(\d[^-]*)(?:-py\d.*)?")
@@ -83,4 +84,4 @@ def named_by(stem: str) -> Identity:
 
 def why(error: BaseException) -> str:
     """Return the message of an error, without the path that the text of an OSError can contain."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or error_name(error)

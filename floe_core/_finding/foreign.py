@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from floe_core._class_names import error_name
 from floe_core._finding.distribution import FoundDistribution, Identity, UnreadableDistribution, why
 from floe_core._finding.files import is_damage
 from floe_core.plugin_types import normalize_name
@@ -68,7 +69,7 @@ def _foreign(
                 detail = "the metadata of a distribution cannot be read"
                 unreadable.append(UnreadableDistribution(location, detail, plugins_unknown=True))
     except Exception as error:  # noqa: BLE001  (a foreign finder can raise anything)
-        detail = f"find_distributions() raised {type(error).__name__}"
+        detail = f"find_distributions() raised {error_name(error)}"
         unreadable.append(UnreadableDistribution(location, detail, plugins_unknown=True))
     return found
 
@@ -103,7 +104,7 @@ class _Foreign:
         try:
             text = self._distribution.read_text("entry_points.txt")
         except Exception as error:
-            raise ValueError(type(error).__name__) from error
+            raise ValueError(error_name(error)) from error
         return text.encode() if text else None
 
     def identity(self) -> Identity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 
 from floe_core import _logs
+from floe_core._class_names import error_name
 
 _lock = threading.RLock()  # a pydantic plugin might ask the registry for a plugin
 _looked = False
@@ -28,4 +29,4 @@ def look_for_pydantic_plugins() -> None:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            _logs.warning("pydantic cannot look for its plugins", error=f"{type(error).__name__}: {error}")
+            _logs.warning("pydantic cannot look for its plugins", error=f"{error_name(error)}: {error}")

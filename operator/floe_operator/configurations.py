@@ -25,6 +25,7 @@ from floe_operator.rules.config_merge import ResolvedConfig, nests_deeper, refer
 from floe_operator.rules.facts import ConfigDigest, ConfigSourceFault, Hidden
 from floe_operator.rules.plain_yaml import DEEPEST
 from floe_operator.rules.resource import FloePlugin
+from floe_operator.rules.scrub import Scrubber
 from floe_operator.rules.verdict_texts import scrubbed
 from floe_operator.scrubbers import Scrubbers
 
@@ -134,21 +135,26 @@ class Configurations:
         resolved = await self.resolve(seen)
         if isinstance(resolved, ConfigSourceFault):
             return KnownConfig(resolved, None)
+        # Taken now: others may be remembered in place of these before the host answers.
         scrubber = self._scrubbers.of(seen.plugin)
         digest = ConfigDigest(self._digest(found.fingerprint, resolved.config, resolved.plain))
         kept = self._kept.get(seen.plugin)
         if kept is not None and kept.config.digest == digest and time.monotonic() - kept.at < _LIFETIME:
             return dataclasses.replace(kept.config, hidden=resolved.hidden)
-        try:
-            verdict = await self._host.validate(seen.plugin, resolved.config, resolved.plain)
-        except ValidationCrashed as error:
-            outcome: Verdict | ConfigSourceFault = ConfigSourceFault("ValidationCrashed", error.detail)
-        else:
-            outcome = verdict
-            if verdict.faults:
-                # Other sources may have been read meanwhile, and their secrets be known in place of these.
-                outcome = await asyncio.to_thread(scrubbed, verdict, scrubber, resolved.from_config_maps)
+        with self._scrubbers.holding(resolved.secrets):
+            outcome = await self._validated(seen.plugin, resolved, scrubber)
         return KnownConfig(outcome, digest, resolved.hidden)
+
+    async def _validated(
+        self, plugin: PluginId, resolved: ResolvedConfig, scrubber: Scrubber
+    ) -> Verdict | ConfigSourceFault:
+        try:
+            verdict = await self._host.validate(plugin, resolved.config, resolved.plain)
+        except ValidationCrashed as error:
+            return ConfigSourceFault("ValidationCrashed", error.detail)
+        if not verdict.faults:
+            return verdict
+        return await asyncio.to_thread(scrubbed, verdict, scrubber, resolved.from_config_maps)
 
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -50,6 +50,8 @@ _WORKERS = 16
 _SHUTDOWN_SECONDS = 20.0
 """Seconds that started plugins get to stop; below a pod's usual grace period of 30 s."""
 
+_LAST_WORDS_SECONDS = 2.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -228,7 +230,9 @@ class Operator:
                 await asyncio.gather(*parts, return_exceptions=True)
             await self.prober.close()
             await self.host.close(timeout=_SHUTDOWN_SECONDS)
-            await self.printed.log_all()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                    await self.printed.log_all()
             await self.elector.release()
 
     async def _lead(self) -> None:

@@ -8,11 +8,10 @@ that, too, that text is withheld. Secrets are remembered as long as a plugin hos
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Collection, Iterable, Sequence
+import contextlib
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_
 from typing import Protocol
 
 import structlog
@@ -21,12 +20,12 @@ from floe_core.plugin_types import PluginId
 from floe_operator.rules.scrub import NO_SHORT, WITHHELD_AS_ANOTHERS, Scrubber, Short
 from floe_operator.secret_index import SecretIndex
 
-_FORMER = 4 * 1024
-"""Characters of secrets that are still scrubbed although they were replaced more than once."""
+_FORMER = 16 * 1024
+"""Characters of a plugin's secrets that are still scrubbed although they were replaced more than once."""
 _log = structlog.get_logger(__name__)
 
-_LONG = 1024
-"""Characters of a text above which it takes longer than a millisecond or two."""
+_LONG = 256
+"""Characters of a text above which it can take longer than some milliseconds."""
 
 
 class Hosts(Protocol):
@@ -77,6 +76,9 @@ class Scrubbers:
         self._given: dict[PluginId, _Given] = {}
         self._departed: dict[PluginId, tuple[_Secrets, ...]] = {}
         self._printed: Short | None = None
+        self._numbers = itertools.count(1)
+        self._asked: dict[PluginId, int] = {}
+        """Of each plugin, the number of the last call that had something remembered."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.index = index
         self.withheld = 0
@@ -85,17 +87,31 @@ class Scrubbers:
     async def remember(self, plugin: PluginId, secrets: Iterable[str]) -> None:
         """Scrub these secrets, and recently replaced ones, from all text from now on."""
         texts = frozenset(filter(None, secrets))
+        asked = self._asked[plugin] = next(self._numbers)
         if texts != self._of(plugin).present.texts:
             # Whoever waits may be cancelled; what is held must be known here, to be released.
-            task = asyncio.create_task(self._remember(plugin, texts))
+            task = asyncio.create_task(self._remember(plugin, texts, asked))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             await asyncio.shield(task)
 
-    async def _remember(self, plugin: PluginId, texts: frozenset[str]) -> None:
+    @contextlib.contextmanager
+    def holding(self, secrets: Iterable[str]) -> Iterator[None]:
+        """Scrub secrets that are remembered as long as the block takes, however often they are replaced."""
+        held = self.index.hold_on(secrets)
+        try:
+            yield
+        finally:
+            self.index.release(held)
+
+    async def _remember(self, plugin: PluginId, texts: frozenset[str], asked: int) -> None:
         present = _Secrets(texts, await asyncio.to_thread(Short.of, texts))
         await self.index.hold(texts)
+        self._printed = None
         before = self._of(plugin)
+        if self._asked.get(plugin) != asked:  # others were remembered meanwhile, or the object is gone
+            self._put_away(plugin, present)
+            return
         if present.short.too_short and not before.present.short.too_short:
             _log.warning(
                 "text of a plugin is withheld, because a value of its Secrets cannot be searched for",
@@ -108,9 +124,14 @@ class Scrubbers:
         else:
             former = self._latest((*former, replace(before.present, replaced=self._hosts.newest)))
         self._given[plugin] = _Given(present, former)
-        self._printed = None
-        if self.index.is_full:
-            self._drop_unused()
+
+    def _put_away(self, plugin: PluginId, late: _Secrets) -> None:
+        """Note secrets that were replaced before they were remembered."""
+        late = replace(late, replaced=self._hosts.newest)
+        if given := self._given.get(plugin):
+            self._given[plugin] = replace(given, former=self._latest((*given.former, late)))
+        else:
+            self._departed[plugin] = self._latest((*self._departed.get(plugin, ()), late))
 
     def of(self, plugin: PluginId) -> Scrubber:
         """Return the scrubber for what a plugin says about itself."""
@@ -126,19 +147,20 @@ class Scrubbers:
         every = self._printed
         if every is None:
             everyone = {*self._given, *self._departed}
-            every = self._printed = reduce(or_, map(self._ever, everyone), NO_SHORT)
+            every = self._printed = _all(map(self._ever, everyone))
         if not plugins:
             return Scrubber(self.index, every, self._count, instead=WITHHELD_AS_ANOTHERS)
         if not every.too_short:
             return self._scrubber(every)
-        return self._scrubber(Short(every.needles, reduce(or_, map(self._ever, plugins)).too_short))
+        return self._scrubber(Short(every.needles, _all(map(self._ever, plugins)).too_short))
 
     def forget(self, plugin: PluginId) -> None:
         """Note that a plugin's object is gone: only the hosts can still have its secrets."""
-        given = self._given.pop(plugin, None)
-        if given is not None and given.present.texts:
-            last = replace(given.present, replaced=self._hosts.newest)
-            departed = (*self._departed.get(plugin, ()), *given.former, last)
+        self._asked.pop(plugin, None)
+        given = self._given.pop(plugin, _NOTHING)
+        last = replace(given.present, replaced=self._hosts.newest)
+        departed = (*self._departed.get(plugin, ()), *given.former, *([last] if last.texts else ()))
+        if departed:
             self._departed[plugin] = self._latest(departed)
         self._printed = None
 
@@ -147,7 +169,7 @@ class Scrubbers:
         return self._given.get(plugin, _NOTHING)
 
     def _ever(self, plugin: PluginId) -> Short:
-        return self._of(plugin).short | _union(self._departed.get(plugin, ()))
+        return _all((self._of(plugin).short, _union(self._departed.get(plugin, ()))))
 
     def _scrubber(self, short: Short) -> Scrubber:
         return Scrubber(self.index, short, self._count)
@@ -156,15 +178,18 @@ class Scrubbers:
         self.withheld += 1
 
     def _latest(self, unused: Sequence[_Secrets]) -> tuple[_Secrets, ...]:
-        """Return the latest of these, and earlier ones as long as they are not large; release the others."""
+        """Return the latest of these, and of earlier ones the short texts as far as there is room."""
         room = _FORMER
         kept = [unused[-1]]
         for each in reversed(unused[:-1]):
-            room -= sum(map(len, each.texts))
-            if room < 0:
-                self.index.release(each.texts)
-            else:
-                kept.append(each)
+            texts: set[str] = set()
+            for text in sorted(each.texts, key=len):
+                room -= len(text)
+                if room >= 0:
+                    texts.add(text)
+            self.index.release(each.texts - texts)
+            if texts:
+                kept.append(replace(each, texts=frozenset(texts)))
         return tuple(reversed(kept))
 
     def _let_go(self) -> None:
@@ -175,9 +200,9 @@ class Scrubbers:
         """
         if self._hosts.oldest != self._oldest:
             self._oldest = self._hosts.oldest
-            self._drop_unused(before=self._oldest - 1)
+            self._drop_unused(self._oldest - 1)
 
-    def _drop_unused(self, before: float = math.inf) -> None:
+    def _drop_unused(self, before: int) -> None:
         """Drop the secrets that were replaced before this host was started."""
 
         def still_used(unused: Sequence[_Secrets]) -> tuple[_Secrets, ...]:
@@ -198,4 +223,12 @@ _NOTHING = _Given()
 
 
 def _union(secrets: Iterable[_Secrets]) -> Short:
-    return reduce(or_, (each.short for each in secrets), NO_SHORT)
+    return _all(each.short for each in secrets)
+
+
+def _all(shorts: Iterable[Short]) -> Short:
+    every = list(shorts)
+    return Short(
+        frozenset().union(*(each.needles for each in every)),
+        frozenset().union(*(each.too_short for each in every)),
+    )

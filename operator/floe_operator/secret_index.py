@@ -75,6 +75,13 @@ class SecretIndex:
                     self._missing[secret] = None
         await self._bring_up_to_date()
 
+    def hold_on(self, secrets: Iterable[str]) -> Collection[str]:
+        """Hold secrets once more that are held already, and return these."""
+        held = {secret for secret in secrets if secret in self._users}
+        for secret in held:
+            self._users[secret] += 1
+        return held
+
     def release(self, secrets: Iterable[str]) -> None:
         """Find these secrets no longer, unless somebody else holds them."""
         for secret in secrets:
@@ -94,8 +101,8 @@ class SecretIndex:
         if self._sweeping is not None:
             await self._sweeping
 
-    def find(self, content: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where in the content pieces of secrets begin and end."""
+    def find(self, content: bytes) -> Iterator[tuple[int, int, int]]:
+        """Yield where pieces of secrets begin and end, and how many bytes beside each may belong to it."""
         pieces = windows(content)
         for step, known in self._sets.items():
             for first in range(0, len(pieces) if known else 0, _BATCH):
@@ -103,8 +110,7 @@ class SecretIndex:
                 with self._lock:
                     found = [*known.found_in(pieces[first : first + _BATCH])]
                 for at in found:
-                    # What is between two pieces in the index belongs to the secret, too.
-                    yield first + at - step + 1, first + at + PIECE + step - 1
+                    yield first + at, first + at + PIECE, step - 1
 
     async def _sweep(self) -> None:
         await self._bring_up_to_date()

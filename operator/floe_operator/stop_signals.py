@@ -92,8 +92,10 @@ class StopSignals:
             arrival = Arrival(number, time.monotonic(), sender, _session_of(sender))
             if self._loop is None:
                 os._exit(128 + number)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the process is about to end
+            try:
                 self._loop.call_soon_threadsafe(self._arrived, arrival)
+            except RuntimeError:  # the loop is closed, and something keeps the process from ending
+                os._exit(128 + number)
 
     def _arrived_from_unknown(self, number: signal.Signals) -> None:
         self._arrived(Arrival(number, time.monotonic()))

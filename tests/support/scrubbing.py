@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from floe_core.secret_pieces import PIECE, pieces_of, windows
+from floe_core.secret_pieces import PIECE, SPARSE, Pieces, windows
 from floe_operator.rules.scrub import Scrubber, Short, characters_in
 from floe_operator.scrubbers import Scrubbers
 from floe_operator.secret_index import SecretIndex
@@ -18,13 +18,17 @@ class KnownPieces:
 
     def __init__(self, *secrets: str) -> None:
         known = [secret for secret in secrets if characters_in(secret) >= PIECE]
-        self._pieces = {piece for secret in known for piece in pieces_of(secret)}
+        found = [Pieces.of(secret) for secret in known]
+        self._dense = frozenset().union(*(each.dense for each in found))
+        self._sparse = frozenset().union(*(each.sparse for each in found))
         self.is_empty = not known
 
-    def find(self, content: bytes) -> Iterator[tuple[int, int]]:
+    def find(self, content: bytes) -> Iterator[tuple[int, int, int]]:
         for at, piece in enumerate(windows(content)):
-            if piece in self._pieces:
-                yield at, at + PIECE
+            if piece in self._dense:
+                yield at, at + PIECE, 0
+            elif piece in self._sparse:
+                yield at, at + PIECE, SPARSE - 1
 
 
 @dataclass

@@ -10,10 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from select import PIPE_BUF
 
 from floe_core.host.marks import LONGEST, opening
 from floe_core.plugin_types import PluginId, PluginType
 
+_MOST_UNDER_WAY = 256
+"""The most plugins that are taken to be called at the same time: what a plugin prints can look like marks."""
 _REST_OF_MARK = re.compile(rb"([-+=])(\d{1,6}):([^\x1f]+)\x1f")
 
 
@@ -44,7 +47,9 @@ class MarkedOutput:
         self._due = 0
         """The number of bytes that are still to come from the writer."""
         self._under_way: Counter[PluginId] = Counter()
-        self._met: set[PluginId] = set()
+        self._only: PluginId | None = None
+        """The plugin that was named, if only one ever was."""
+        self._has_met_several = False
         self._suspects: frozenset[PluginId] = frozenset()
 
     def feed(self, chunk: bytes) -> Iterator[Piece | CallEnded]:
@@ -88,15 +93,22 @@ class MarkedOutput:
 
     def _take(self, kind: bytes, length: int, plugin: PluginId) -> Iterator[CallEnded]:
         if kind == b"=":
-            self._writer, self._due = plugin, length
+            self._writer, self._due = plugin, min(length, PIPE_BUF)
             return
-        was_under_way = plugin in self._under_way
-        self._under_way[plugin] += 1 if kind == b"+" else -1
-        self._under_way = +self._under_way
-        self._met.add(plugin)
-        # A process whose only plugin is this one prints nothing else, whether or not a call is under way.
-        self._suspects = frozenset(self._under_way) or frozenset(self._met if len(self._met) == 1 else ())
-        if was_under_way and plugin not in self._under_way:
+        before = self._under_way[plugin]
+        after = before + 1 if kind == b"+" else max(before - 1, 0)
+        if after and (before or len(self._under_way) <= _MOST_UNDER_WAY):
+            self._under_way[plugin] = after
+        else:
+            del self._under_way[plugin]
+        if plugin != self._only:
+            self._has_met_several = self._only is not None
+            self._only = self._only or plugin
+        if bool(before) != (plugin in self._under_way):
+            # A process whose only plugin is this one prints nothing else, whether or not a call is under way.
+            alone = () if self._has_met_several else (plugin,)
+            self._suspects = frozenset(self._under_way) or frozenset(alone)
+        if before and not after:
             yield CallEnded(plugin)
 
     def _possible_beginning(self, data: bytes, at: int) -> int:
@@ -110,6 +122,8 @@ class MarkedOutput:
 @functools.lru_cache(maxsize=4096)
 def _plugin(slug: bytes) -> PluginId | None:
     kind, _, name = slug.decode("utf-8", "replace").partition("/")
+    if not name.isprintable():
+        return None
     try:
         return PluginId(PluginType.from_slug(kind), name)
     except ValueError:

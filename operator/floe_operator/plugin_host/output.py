@@ -16,6 +16,8 @@ from floe_operator.plugin_host.marked_output import CallEnded, MarkedOutput, Pie
 MAX_LINE_BYTES = 16 * 1024
 LINES_PER_SECOND = 50
 BURST = 500
+_BYTES_OF_ONE = 512
+"""A line of so many bytes counts as two, and so on: each is searched for secrets."""
 _CHUNK = 64 * 1024
 _MOST_BEGUN = 256
 """The most lines that are assembled at the same time."""
@@ -131,7 +133,7 @@ class Output:
         if self._allowance < (LINES_PER_SECOND if self._left_out else 1):
             self._leave_out(line)
             return
-        self._allowance -= 1
+        self._allowance -= 1 + len(line.text) // _BYTES_OF_ONE
         self._report_left_out()
         text = line.text.decode("utf-8", "backslashreplace").rstrip()
         self._last.append(text)

@@ -13,13 +13,19 @@ from typing import Any
 from floe_core.host.protocol import Description
 from floe_core.plugin_types import normalize_name
 from floe_operator.rules.load_states import Described, LoadFault
+from floe_operator.rules.scrub import REDACTED
 
 Scrub = Callable[[str], str]
 
 _NAME = re.compile(r"([a-z]+(-[a-z]+)*/)?[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION = re.compile(r"\d+(\.\d+){0,3}((a|b|rc|\.?dev|\.?post)\d+)?(\+[a-z0-9.]{1,16})?")
-_TEXTS = ("title", "description", "default", "examples", "const", "enum", "pattern")
-"""The keywords of a JSON schema that can hold text made at run time."""
+_STRUCTURE = ("$ref", "type", "required", "propertyName")
+"""The keywords of a JSON schema whose values name parts of it."""
+_NAMED = ("properties", "$defs")
+"""The keywords whose members have names of fields and classes."""
+_DATA = ("default", "const", "enum", "examples")
+"""The keywords whose values are like those of a configuration."""
+_KEYWORD = re.compile(r"[A-Za-z$][A-Za-z0-9_$-]{0,40}")
 
 
 def scrubbed(outcome: Described | LoadFault, scrub: Scrub) -> Described | LoadFault:
@@ -27,8 +33,9 @@ def scrubbed(outcome: Described | LoadFault, scrub: Scrub) -> Described | LoadFa
     if isinstance(outcome, Described):
         return dataclasses.replace(outcome, description=_description(outcome.description, scrub))
     message = outcome.message
-    if outcome.quoted:
-        message = message.replace(outcome.quoted, scrub(outcome.quoted))
+    if outcome.quoted and (told := scrub(outcome.quoted)) != outcome.quoted:
+        before, _, after = message.rpartition(outcome.quoted)
+        message = f"{before}{told}{after}"
     return dataclasses.replace(outcome, message=message, quoted="", plugin_text=scrub(outcome.plugin_text))
 
 
@@ -52,26 +59,35 @@ def _unless(form: re.Pattern[str], text: str, scrub: Scrub) -> str:
 
 
 def _schema(schema: Any, scrub: Scrub) -> Any:
-    """Return a JSON schema with its texts scrubbed; a property that has the name of a keyword is a schema."""
-    if isinstance(schema, list):
-        return [_schema(each, scrub) for each in schema]
+    """Return a JSON schema with all of it scrubbed but its keywords, names and references."""
     if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _value(value, scrub)
-        if key in _TEXTS
-        else {name: _schema(inner, scrub) for name, inner in value.items()}
-        if key in ("properties", "$defs") and isinstance(value, dict)
-        else _schema(value, scrub)
-        for key, value in schema.items()
-    }
+        return _value(schema, scrub)
+    told: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in _STRUCTURE:
+            told[key] = value
+        elif key in _DATA:
+            told[key] = _data(value, scrub)
+        elif key in _NAMED and isinstance(value, dict):
+            told[key] = {name: _schema(inner, scrub) for name, inner in value.items()}
+        else:
+            told[key if _KEYWORD.fullmatch(key) else scrub(key)] = _schema(value, scrub)
+    return told
 
 
 def _value(value: Any, scrub: Scrub) -> Any:
+    if isinstance(value, list):
+        return [_schema(each, scrub) for each in value]
+    return _data(value, scrub)
+
+
+def _data(value: Any, scrub: Scrub) -> Any:
+    if isinstance(value, dict):
+        return {scrub(key): _data(each, scrub) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_data(each, scrub) for each in value]
     if isinstance(value, str):
         return scrub(value)
-    if isinstance(value, list):
-        return [_value(each, scrub) for each in value]
-    if isinstance(value, dict):
-        return {scrub(key): _value(each, scrub) for key, each in value.items()}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if scrub(str(value)) == str(value) else REDACTED
     return value

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from floe_core.readings import condensed, readings
+from floe_core.readings import Reading, TooMuchToRead, condensed, readings
 from floe_core.secret_pieces import PIECE, needles_of, secret_lines, windows
 
 SHORTEST = 6
@@ -20,12 +20,13 @@ REDACTED = "[redacted]"
 WITHHELD = "(the plugin's own text is withheld, because it might contain a secret)"
 """It does not say that a secret is short."""
 WITHHELD_AS_ANOTHERS = "(withheld: this may be from another plugin, and might contain a secret of it)"
+_ENOUGH = 4096
 _LARGEST_TEXT = 64 * 1024
 """Characters of plugin text that are searched; the rest is cut off."""
 
 
-class Pieces(Protocol):
-    """The pieces of many secrets."""
+class SecretFinder(Protocol):
+    """Finds many secrets by their pieces."""
 
     @property
     def is_empty(self) -> bool:
@@ -35,17 +36,17 @@ class Pieces(Protocol):
     def withheld(self) -> str:
         """What is said instead of any text, or nothing if all secrets are found."""
 
-    def find(self, content: bytes) -> Iterable[tuple[int, int]]:
-        """Return where in the content pieces of secrets begin and end."""
+    def find(self, content: bytes) -> Iterable[tuple[int, int, int]]:
+        """Return where pieces of secrets begin and end, and how many bytes beside each may belong to it."""
 
 
-class NoPieces:
-    """The pieces of no secret."""
+class NoSecrets:
+    """Finds no secret."""
 
     is_empty = True
     withheld = ""
 
-    def find(self, content: bytes) -> Iterable[tuple[int, int]]:
+    def find(self, content: bytes) -> Iterable[tuple[int, int, int]]:
         """Find nothing."""
         return ()
 
@@ -67,9 +68,6 @@ class Short:
         needles = {needle for line in lines for needle in _needles(line)}
         return cls(frozenset(needles), frozenset(short for secret in known for short in _too_short(secret)))
 
-    def __or__(self, other: Short) -> Short:
-        return Short(self.needles | other.needles, self.too_short | other.too_short)
-
 
 NO_SHORT = Short()
 
@@ -79,13 +77,13 @@ class Scrubber:
 
     def __init__(
         self,
-        pieces: Pieces,
+        finder: SecretFinder,
         short: Short,
         on_withheld: Callable[[], None] | None = None,
         *,
         instead: str = WITHHELD,
     ) -> None:
-        self._pieces = pieces
+        self._finder = finder
         self._short = short
         self._instead = instead
         self._on_withheld = on_withheld
@@ -93,12 +91,12 @@ class Scrubber:
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to remove from any text."""
-        return self._pieces.is_empty and self._short == NO_SHORT
+        return self._finder.is_empty and self._short == NO_SHORT
 
     @property
     def withheld(self) -> str:
         """What is said instead of any text, or nothing if text is scrubbed."""
-        return self._instead if self._short.too_short else self._pieces.withheld
+        return self._instead if self._short.too_short else self._finder.withheld
 
     def scrub(self, text: str) -> str:
         """Return the text without any secret, or the sentence that says why it is withheld."""
@@ -109,25 +107,32 @@ class Scrubber:
             if self._on_withheld is not None:
                 self._on_withheld()
             return withheld
-        return _without(text, self._matches(text))
+        try:
+            return _without(text, self._matches(text))
+        except TooMuchToRead:
+            return WITHHELD
 
     def finds_any(self, text: str) -> bool:
         """Return True if there is, or might be, a secret in the text.
 
         One that is too short to be searched for counts if it is one of the text's words.
         """
-        if self._pieces.withheld or not self._short.too_short.isdisjoint(text.lower().split()):
+        if self._finder.withheld or not self._short.too_short.isdisjoint(text.lower().split()):
             return bool(text)
-        return any(True for _ in self._matches(text[:_LARGEST_TEXT]))
+        try:
+            return any(True for _ in self._matches(text[:_LARGEST_TEXT]))
+        except TooMuchToRead:
+            return True
 
     def _matches(self, text: str) -> Iterator[tuple[int, int]]:
         for reading in () if self.is_idle else readings(text):
-            found = [*self._pieces.find(reading.content), *_occurrences(reading.content, self._short.needles)]
-            for start, end in _merged(found, least=1):
-                yield reading.span(max(start, 0), min(end, len(reading.content)))
+            for start, end, before, after in _grouped(self._finder.find(reading.content)):
+                yield _with_neighbours(reading, text, start, end, before, after)
+            for start, end in _merged(_occurrences(reading.content, self._short.needles), least=1):
+                yield reading.span(start, end)
 
 
-NOTHING = Scrubber(NoPieces(), NO_SHORT)
+NOTHING = Scrubber(NoSecrets(), NO_SHORT)
 """The scrubber for plugins that no Secret configures."""
 
 
@@ -145,11 +150,55 @@ def without_values(texts: Iterable[str], values: Iterable[str]) -> list[str]:
 
 
 def _values_in(text: str, begins: dict[int, set[bytes]]) -> Iterator[tuple[int, int]]:
-    for reading in readings(text) if begins else ():
+    for reading in _readable(text) if begins else ():
         for at, piece in enumerate(windows(reading.content)):
             for value in begins.get(piece, ()):
                 if reading.content.startswith(value, at):
                     yield reading.span(at, at + len(value))
+
+
+def _readable(text: str) -> list[Reading]:
+    """Return the readings of a text that is not secret; of one with too much in it, none."""
+    try:
+        return list(readings(text))
+    except TooMuchToRead:
+        return []
+
+
+def _grouped(pieces: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield where pieces that belong together begin and end, and how much may belong to them on each side.
+
+    What is between two pieces of a long secret belongs to it; what is beside them may.
+    """
+    group: list[int] = []
+    for start, end, reach in sorted(pieces):
+        if group and start - reach < group[1] + group[3]:
+            if end > group[1]:
+                group[1], group[3] = end, reach
+            continue
+        if group:
+            yield group[0], group[1], group[2], group[3]
+        group = [start, end, reach, reach]
+    if group:
+        yield group[0], group[1], group[2], group[3]
+
+
+def _with_neighbours(
+    reading: Reading, text: str, start: int, end: int, before: int, after: int
+) -> tuple[int, int]:
+    """Return where a part of a reading is in the text, with what adjoins it without white space."""
+    begin, done = reading.span(start, end)
+    for at in range(start - 1, max(start - before, 0) - 1, -1):
+        here, _ = reading.span(at, at + 1)
+        if any(map(str.isspace, text[here:begin])):
+            break
+        begin = min(begin, here)
+    for at in range(end, min(end + after, len(reading.content))):
+        _, there = reading.span(at, at + 1)
+        if any(map(str.isspace, text[done:there])):
+            break
+        done = max(done, there)
+    return begin, done
 
 
 def _occurrences(content: bytes, needles: Collection[bytes]) -> Iterator[tuple[int, int]]:
@@ -185,8 +234,9 @@ def _merged(spans: Iterable[tuple[int, int]], *, least: int) -> Iterator[tuple[i
 
 
 def characters_in(secret: str) -> int:
-    """Return how many characters a secret has apart from white space and control characters."""
-    return sum(" " < each != "\x7f" and not each.isspace() for each in secret)
+    """Return how many characters a secret has that are looked at, up to a number that is enough."""
+    tight, _ = condensed(secret[:_ENOUGH].encode("utf-8", "surrogatepass"))
+    return len(tight.decode("utf-8", "replace"))
 
 
 def _needles(line: str) -> Iterator[bytes]:

@@ -21,7 +21,8 @@ def end(plugin: PluginId) -> bytes:
 
 
 def by(plugin: PluginId, text: bytes) -> bytes:
-    return mark(NONCE, "=", plugin, len(text)) + text
+    pieces = (text[at : at + 1024] for at in range(0, len(text), 1024))
+    return b"".join(mark(NONCE, "=", plugin, len(piece)) + piece for piece in pieces)
 
 
 class Log:
@@ -127,3 +128,14 @@ def test_a_line_that_is_too_long_costs_no_other_plugin_a_line() -> None:
 def test_a_name_that_is_no_printable_text_or_too_long_has_no_mark() -> None:
     for name in ("a\x1fb", "line\nbreak", "\udcff", "x" * 300):
         assert mark(NONCE, "+", PluginId(PluginType.COMPUTE, name)) == b""
+
+
+def test_what_looks_like_marks_of_many_plugins_costs_little_and_names_few() -> None:
+    log = Log()
+    forged = b"".join(
+        mark(NONCE, "+", PluginId(PluginType.COMPUTE, f"p{number}")) for number in range(20_000)
+    )
+    log.output.feed(forged + b"x\n" + mark(NONCE, "+", A).replace(b"/", b"/\n\x1b[31m") + b"y\n", 0.0)
+    assert log.lines[0][0] == "x"
+    assert all(len(names.split()) <= 300 for _, names in log.lines)
+    assert not any("\n" in names or "\x1b" in names for _, names in log.lines)

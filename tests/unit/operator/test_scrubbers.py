@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
@@ -10,6 +11,7 @@ from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.rules.scrub import REDACTED, WITHHELD, WITHHELD_AS_ANOTHERS
 from floe_operator.scrubbers import Scrubbers
 from floe_operator.secret_index import SecretIndex
+from tests.support.polling import eventually_async
 from tests.support.scrubbing import HostNumbers
 
 ONE = PluginId(PluginType.COMPUTE, "one")
@@ -131,7 +133,7 @@ async def test_only_the_latest_secrets_of_a_repeatedly_recreated_object_are_reme
     known: Scrubbers,
 ) -> None:
     for number in range(10):
-        await known.remember(ONE, (f"{number}-" * 3000,))
+        await known.remember(ONE, (f"{number}-" * 9000,))
         known.forget(ONE)
     await known.index.settled()
     assert known.of_printed(()).scrub("9-" * 20) == REDACTED
@@ -155,14 +157,6 @@ async def test_nothing_is_left_in_the_index_of_what_nobody_can_print(
     assert known.index.bytes_used == 0
 
 
-async def test_secrets_that_nobody_uses_make_room_for_others(hosts: HostNumbers) -> None:
-    known = Scrubbers(hosts, SecretIndex(most=50))
-    await known.remember(ONE, ("abcdefghijklmnopqrstuvwxyz0123456789",))
-    await known.remember(ONE, ("9876543210zyxwvutsrqponmlkjihgfedcba",))
-    await known.index.settled()
-    assert known.of(ONE).scrub("mlkjihgfedcba") == REDACTED
-
-
 async def test_all_text_is_withheld_while_there_is_no_room_for_a_secret(hosts: HostNumbers) -> None:
     known = Scrubbers(hosts, SecretIndex(most=50))
     await known.remember(ONE, ("abcdefghijklmnopqrstuvwxyz0123456789",))
@@ -176,4 +170,104 @@ async def test_all_text_is_withheld_while_there_is_no_room_for_a_secret(hosts: H
     assert known.withheld == 2
     await known.remember(ONE, ("another one",))
     await known.index.settled()
+    assert known.of(TWO).withheld  # a host still has the first
+    hosts.newest = hosts.oldest = 3
+    assert known.of(TWO).scrub("text")
+    await known.index.settled()
     assert known.of(TWO).scrub("abcdefghijklm and mlkjihgfedcba") == f"abcdefghijklm and {REDACTED}"
+
+
+async def test_what_an_object_had_before_is_scrubbed_after_its_end_although_it_had_nothing_at_last(
+    known: Scrubbers, hosts: HostNumbers
+) -> None:
+    await known.remember(ONE, ("the-secret", "sesame"))
+    await known.remember(ONE, ())
+    known.forget(ONE)
+    assert known.of_stopped(ONE).scrub("sesame the-secret") == f"{REDACTED} {REDACTED}"
+    hosts.newest = hosts.oldest = 3
+    assert not known.of(ONE).withheld
+    await known.index.settled()
+    assert known.index.is_empty
+
+
+async def test_secrets_that_come_late_do_not_replace_newer_ones(known: Scrubbers, hosts: HostNumbers) -> None:
+    early = asyncio.create_task(known.remember(ONE, ("early-secret " * 5000,)))
+    await asyncio.sleep(0)
+    await known.remember(ONE, ("newer-secret",))
+    await early
+    assert known.of(TWO).scrub("early-secret early-secret") == REDACTED
+    hosts.newest = hosts.oldest = 3
+    assert not known.of(ONE).withheld
+    await known.index.settled()
+    assert known.of(ONE).scrub("newer-secret") == REDACTED
+    assert known.of(ONE).scrub("early-secret early-secret") == "early-secret early-secret"
+
+
+async def test_secrets_that_come_after_their_object_is_gone_are_forgotten_with_the_hosts(
+    known: Scrubbers, hosts: HostNumbers
+) -> None:
+    late = asyncio.create_task(known.remember(ONE, ("late-secret", "1234")))
+    await asyncio.sleep(0)
+    known.forget(ONE)
+    await late
+    assert known.of(TWO).scrub("late-secret") == REDACTED
+    assert known.of(ONE).scrub("text") == "text"
+    assert known.of_stopped(ONE).scrub("text") == WITHHELD
+    hosts.newest = hosts.oldest = 3
+    assert known.of_stopped(ONE).scrub("text") == "text"
+    await known.index.settled()
+    assert known.index.is_empty
+
+
+async def test_secrets_of_a_call_are_scrubbed_until_it_ends(known: Scrubbers, hosts: HostNumbers) -> None:
+    large = ("a-large-secret-" * 2000, "another-one")
+    await known.remember(ONE, large)
+    with known.holding(large):
+        for number in range(3):
+            await known.remember(ONE, (f"{number}-large-secret-" * 2000,))
+            hosts.newest = hosts.oldest = hosts.newest + 1
+        await known.index.settled()
+        assert known.of(ONE).scrub("another-one") == REDACTED
+    hosts.newest = hosts.oldest = hosts.newest + 5
+    assert not known.of(ONE).withheld
+    await known.index.settled()
+    assert known.of(ONE).scrub("another-one") == "another-one"
+
+
+async def test_a_short_secret_beside_a_large_one_is_remembered_longer(known: Scrubbers) -> None:
+    for number in range(4):
+        await known.remember(ONE, (f"{number}-large-secret-" * 2000, f"password-{number}-x"))
+    await known.index.settled()
+    assert known.of(ONE).scrub("password-0-x") == REDACTED
+
+
+async def test_any_order_of_changes_leaves_the_index_empty_when_all_is_over(
+    known: Scrubbers, hosts: HostNumbers
+) -> None:
+    chance = random.Random(5)
+    texts = [f"secret-number-{number}-{'x' * number * 50}" for number in range(12)]
+    for _ in range(150):
+        plugin = chance.choice((ONE, TWO))
+        action = chance.random()
+        if action < 0.6:
+            call = asyncio.create_task(known.remember(plugin, chance.sample(texts, chance.randint(0, 4))))
+            if chance.random() < 0.5:
+                await asyncio.sleep(0)
+                call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        elif action < 0.8:
+            known.forget(plugin)
+        else:
+            hosts.newest += 1
+            hosts.oldest = chance.randint(hosts.oldest, hosts.newest)
+    for plugin in (ONE, TWO):
+        known.forget(plugin)
+
+    async def empty() -> bool:
+        hosts.newest = hosts.oldest = hosts.newest + 3
+        assert not known.of(ONE).withheld
+        await known.index.settled()
+        assert known.index.is_empty
+        return known.index.bytes_used == 0
+
+    await eventually_async(empty)

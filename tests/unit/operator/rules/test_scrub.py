@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import shlex
+import sys
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -113,3 +114,65 @@ def test_a_secret_too_short_to_be_found_withholds_the_whole_text(secret: str) ->
 @pytest.mark.parametrize("secret", ["key: long-enough\n---\n}\n", "\n", "   "])
 def test_a_secret_line_that_reveals_nothing_withholds_nothing(secret: str) -> None:
     assert scrubber_of(secret).scrub("all is well") == "all is well"
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n".format(
+    "\n".join(f"{n:064x}" for n in range(20))
+)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        json.dumps({"type": "service_account", "certificate": PEM}, indent=2),
+        f'KEY="{PEM}"',
+        f"KEY={json.dumps(PEM)}\nUSER=floe-loader\n",
+        PEM + PEM,
+    ],
+)
+def test_what_is_left_of_the_lines_around_a_key_withholds_nothing(secret: str) -> None:
+    scrubber = scrubber_of(secret)
+    assert scrubber.scrub("connection refused, BEGIN PRIVATE KEY") == "connection refused, BEGIN PRIVATE KEY"
+    assert scrubber.scrub(f"it is {15:064x}") == f"it is {REDACTED}"
+
+
+def test_of_a_long_secret_the_words_beside_what_was_printed_of_it_stay() -> None:
+    key = base64.b64encode(bytes(range(256)) * 4).decode()
+    scrubber = scrubber_of(key)
+    assert (
+        scrubber.scrub(f"cannot parse key: {key[100:160]} at line 3")
+        == f"cannot parse key: {REDACTED} at line 3"
+    )
+    for length in range(23, 40):
+        for start in range(100, 120):
+            assert key[start : start + length] not in scrubber.scrub(f"a {key[start : start + length]} b")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "-----BEGIN A-----\n" * 20_000,
+        "\n".join(f"user-{n}:{n * n:x}" for n in range(20_000)),
+        "a b " * 100_000,
+    ],
+)
+def test_a_large_secret_takes_little_work_for_each_of_its_lines(secret: str) -> None:
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        scrubber_of(secret)
+    finally:
+        sys.setprofile(None)
+    assert calls < 3_000_000
+
+
+def test_a_text_with_more_in_it_than_anybody_prints_is_withheld() -> None:
+    text = "x"
+    while len(text) < 60_000:
+        text = base64.b64encode(f"{text}%41&amp;\\x41{text}".encode()).decode()
+    assert scrubber_of("hunter2-hunter2").scrub(text[:60_000]) in (text[:60_000], WITHHELD)

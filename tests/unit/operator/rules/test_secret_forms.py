@@ -42,3 +42,11 @@ def test_what_is_not_looked_for_stays(form: Form) -> None:
     secret = form.secret()
     text = form.printed(secret)
     assert _scrubbed(secret, text) == text
+
+
+@pytest.mark.parametrize("form", FOUND, ids=str)
+def test_a_secret_is_removed_as_often_as_it_is_printed(form: Form) -> None:
+    secret = form.secret()
+    printed = form.printed(secret)
+    scrubbed = _scrubbed(secret, f"first {printed} - second {printed} - third {printed}")
+    assert not reveals(form, secret, scrubbed), scrubbed
