@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import StartOperator
+from tests.support.default_signals import default_signals
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.operator import FloePlugins, OperatorProcess
 from tests.support.polling import eventually
@@ -45,7 +46,8 @@ def test_a_plugin_that_signals_its_parent_in_its_health_check_is_named(
     )
     floeplugins.create("compute", "hostile", probe={})
     floeplugins.create("compute", "other")
-    operator = start_operator()
+    with default_signals():
+        operator = start_operator()
     code, (said,) = the_end(operator)
     assert code == 128 + signal.Signals[name]
     assert said["message"] == "a plugin sent the operator a signal"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.default_signals import default_signals
 from tests.support.polling import eventually
 
 PROGRAM = """
@@ -47,6 +48,12 @@ configure_logging("info", "json")
 sys.exit(asyncio.run(main()))
 """
 FATAL = ("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR")
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    with default_signals():
+        yield
 
 
 @contextmanager
