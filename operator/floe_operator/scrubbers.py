@@ -110,7 +110,8 @@ class Scrubbers:
         self._printed = None
         before = self._of(plugin)
         if self._asked.get(plugin) != asked:  # others were remembered meanwhile, or the object is gone
-            self._put_away(plugin, present)
+            if texts:
+                self._put_away(plugin, present)
             return
         if present.short.too_short and not before.present.short.too_short:
             _log.warning(

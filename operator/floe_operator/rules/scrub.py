@@ -103,14 +103,15 @@ class Scrubber:
         text = text[:_LARGEST_TEXT]
         if not text.strip():
             return ""
-        if withheld := self.withheld:
-            if self._on_withheld is not None:
-                self._on_withheld()
-            return withheld
+        instead = self.withheld
         try:
-            return _without(text, self._matches(text))
+            if not instead:
+                return _without(text, self._matches(text))
         except TooMuchToRead:
-            return WITHHELD
+            instead = WITHHELD
+        if self._on_withheld is not None:
+            self._on_withheld()
+        return instead
 
     def finds_any(self, text: str) -> bool:
         """Return True if there is, or might be, a secret in the text.
