@@ -16,7 +16,7 @@ from floe_operator.plugin_host.marked_output import CallEnded, MarkedOutput, Pie
 MAX_LINE_BYTES = 16 * 1024
 LINES_PER_SECOND = 50
 BURST = 500
-_BYTES_OF_ONE = 512
+_BYTES_OF_ONE = 4096
 """A line of so many bytes counts as two, and so on: each is searched for secrets."""
 _CHUNK = 64 * 1024
 _MOST_BEGUN = 256
