@@ -101,15 +101,30 @@ def readings(text: str) -> Iterator[Reading]:
         spaced = _with_ascii_space(reading.content)
         for dropped in (_CONTROLS,) if reading.is_binary else (_CONTROLS, _SEPARATORS):
             content = spaced.translate(_LOWER, dropped)
-            if (key := (reading.origin, content)) not in seen:
-                seen.add(key)
-                yield Reading(content, OfKept(reading.span, spaced, dropped))
+            inner = Reading(content, OfKept(reading.span, spaced, dropped), origin=reading.origin)
+            if inner.key not in seen:
+                seen.add(inner.key)
+                yield inner
 
 
 def condensed(content: bytes) -> tuple[bytes, bytes]:
     """Return bytes in the two forms that readings have: without white space, and without punctuation."""
     spaced = _with_ascii_space(content)
     return spaced.translate(_LOWER, _CONTROLS), spaced.translate(_LOWER, _SEPARATORS)
+
+
+def utf_8(text: str) -> bytes:
+    """Return the bytes of a text, whatever is in it."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def from_base64(letters: bytes) -> bytes:
+    """Return what base64 in either alphabet and without padding encodes.
+
+    Raises:
+        binascii.Error: A single character is left over, which is no byte.
+    """
+    return base64.b64decode(letters.translate(_STANDARD) + b"=" * (-len(letters) % 4))
 
 
 def unescaped(content: bytes) -> bytes:
@@ -140,7 +155,7 @@ def _decoded(text: str) -> Iterator[Reading]:
 
 
 def _raw(text: str) -> Reading:
-    content = text.encode("utf-8", "surrogatepass")
+    content = utf_8(text)
     return Reading(content, same if len(content) == len(text) else OfCharacters(text))
 
 
@@ -194,7 +209,7 @@ def _unescaped(found: re.Match[bytes], *, is_text: bool = False) -> bytes:
 
 
 def _encoded(code: int) -> bytes:
-    return chr(code).encode("utf-8", "surrogatepass") if code <= 0x10FFFF else b""
+    return utf_8(chr(code)) if code <= 0x10FFFF else b""
 
 
 def _byte(found: re.Match[bytes]) -> bytes:
@@ -202,18 +217,17 @@ def _byte(found: re.Match[bytes]) -> bytes:
 
 
 def _entity(found: re.Match[bytes]) -> bytes:
-    return html.unescape(found[0].decode()).encode("utf-8", "surrogatepass")
+    return utf_8(html.unescape(found[0].decode()))
 
 
 def _from_base64(reading: Reading, run: re.Match[bytes]) -> Iterator[Reading]:
     """Yield what a run of base64 says, wherever in the run it begins: at any of four alignments."""
-    letters = run[0].translate(_STANDARD, _NO_BASE64)
+    letters = run[0].translate(None, _NO_BASE64)
     span = OfKept(reading.span, run[0], _NO_BASE64, run.start())
     for first in range(min(4, len(letters))):
         length = len(letters) - first
         length -= length % 4 == 1  # a single character is no byte
-        aligned = letters[first : first + length]
-        content = base64.b64decode(aligned + b"=" * (-length % 4))
+        content = from_base64(letters[first : first + length])
         origin = (*reading.origin, run.start())
         yield Reading(content, OfPacked(span, 4, 3, first), is_binary=_is_binary(content), origin=origin)
 

@@ -6,14 +6,13 @@ white space, the others from the secret without its punctuation, too.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from floe_core.readings import condensed, unescaped
+from floe_core.readings import condensed, from_base64, unescaped, utf_8
 
 PIECE = 8
 """How many consecutive characters of a secret count as a piece of it."""
@@ -44,15 +43,13 @@ class Pieces:
     @classmethod
     def of(cls, secret: str) -> Pieces:
         """Return the pieces of a secret, and of what it is the encoding of."""
+        if len(secret) > _LONG_SECRET:
+            return cls(frozenset(), _windows(contents_of(secret), SPARSE))
         lines = secret_lines(secret)
-        is_long = len(secret) > _LONG_SECRET
         long = {line for line in lines if len(line) > _LONG_LINE and _DATA.fullmatch(line)}
-        if is_long:
-            text = "\n".join(lines)
-            return cls(frozenset(), _windows({_raw(text), *_decoded(text)}, SPARSE))
         short = "\n".join(line for line in lines if line not in long)
-        contents = {*contents_of(short), *(content for line in long for content in _decoded(line))}
-        return cls(_windows(contents), _windows(map(_raw, long), SPARSE))
+        contents = {utf_8(short), *(content for text in (short, *long) for content in _decoded(text))}
+        return cls(_windows(contents), _windows(map(utf_8, long), SPARSE))
 
 
 def secret_lines(secret: str) -> list[str]:
@@ -126,12 +123,12 @@ def contents_of(secret: str) -> Iterator[bytes]:
     A part that is base64 counts if it is the base64 of a text, or all of a secret that is not long.
     """
     text = "\n".join(secret_lines(secret))
-    yield _raw(text)
+    yield utf_8(text)
     yield from _decoded(text)
 
 
 def _decoded(text: str) -> Iterator[bytes]:
-    raw = _raw(text)
+    raw = utf_8(text)
     if b"%" in raw:
         yield unquote_to_bytes(raw)
     if b"\\" in raw:
@@ -139,22 +136,12 @@ def _decoded(text: str) -> Iterator[bytes]:
     if _HEX.fullmatch(raw):
         yield bytes.fromhex(re.sub(rb"[\s:_-]", b"", raw).decode())
     for run in _ENCODED.finditer(raw):
-        decoded = _from_base64(run[0])
-        if decoded and ((run[0] == raw and len(raw) <= _LONG_LINE) or _is_text(decoded)):
+        try:
+            decoded = from_base64(run[0].rstrip(b"="))
+        except binascii.Error:
+            continue
+        if (run[0] == raw and len(raw) <= _LONG_LINE) or _is_text(decoded):
             yield decoded
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _from_base64(encoded: bytes) -> bytes:
-    """Return what is encoded, or nothing if nothing is."""
-    letters = encoded.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    try:
-        return base64.b64decode(letters + b"=" * (-len(letters) % 4))
-    except binascii.Error:
-        return b""
 
 
 def _is_text(content: bytes) -> bool:

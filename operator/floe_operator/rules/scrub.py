@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from floe_core.readings import Reading, TooMuchToRead, condensed, readings
+from floe_core.readings import Reading, TooMuchToRead, condensed, readings, utf_8
 from floe_core.secret_pieces import PIECE, needles_of, secret_lines, windows
 
 SHORTEST = 6
@@ -127,10 +127,10 @@ class Scrubber:
 
     def _matches(self, text: str) -> Iterator[tuple[int, int]]:
         for reading in () if self.is_idle else readings(text):
-            for start, end, before, after in _grouped(self._finder.find(reading.content)):
-                yield _with_neighbours(reading, text, start, end, before, after)
-            for start, end in _merged(_occurrences(reading.content, self._short.needles), least=1):
-                yield reading.span(start, end)
+            content = reading.content
+            for found in (self._finder.find(content), _occurrences(content, self._short.needles)):
+                for start, end, before, after in _grouped(found):
+                    yield _with_neighbours(reading, text, start, end, before, after)
 
 
 NOTHING = Scrubber(NoSecrets(), NO_SHORT)
@@ -144,7 +144,7 @@ def without_values(texts: Iterable[str], values: Iterable[str]) -> list[str]:
     """
     begins: dict[int, set[bytes]] = {}
     for value in values:
-        content, _ = condensed(value.encode("utf-8", "surrogatepass"))
+        content, _ = condensed(utf_8(value))
         if len(value) >= PIECE and len(content) >= PIECE:
             begins.setdefault(windows(content[:PIECE])[0], set()).add(content)
     return [_without(text, _values_in(text, begins)) for text in texts]
@@ -202,48 +202,35 @@ def _with_neighbours(
     return begin, done
 
 
-def _occurrences(content: bytes, needles: Collection[bytes]) -> Iterator[tuple[int, int]]:
+def _occurrences(content: bytes, needles: Collection[bytes]) -> Iterator[tuple[int, int, int]]:
     for needle in needles:
         at = content.find(needle)
         while at >= 0:
-            yield at, at + len(needle)
+            yield at, at + len(needle), 0
             at = content.find(needle, at + 1)
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """Return the text with a word in place of these parts."""
+    """Return the text with a word in place of these parts, one for those that overlap or adjoin."""
     parts: list[str] = []
-    done = 0
-    for start, end in _merged(spans, least=0):
-        parts += text[done:start], REDACTED
-        done = end
-    return "".join((*parts, text[done:]))
-
-
-def _merged(spans: Iterable[tuple[int, int]], *, least: int) -> Iterator[tuple[int, int]]:
-    """Yield the same parts in their order, as one if they have at least so many places in common."""
-    merged: list[int] = []
+    done = -1
     for start, end in sorted(spans):
-        if merged and start + least <= merged[1]:
-            merged[1] = max(merged[1], end)
-            continue
-        if merged:
-            yield merged[0], merged[1]
-        merged = [start, end]
-    if merged:
-        yield merged[0], merged[1]
+        if start > done:
+            parts += text[max(done, 0) : start], REDACTED
+        done = max(done, end)
+    return "".join((*parts, text[max(done, 0) :]))
 
 
 def characters_in(secret: str) -> int:
     """Return how many characters a secret has that are looked at, up to a number that is enough."""
-    tight, _ = condensed(secret[:_ENOUGH].encode("utf-8", "surrogatepass"))
+    tight, _ = condensed(utf_8(secret[:_ENOUGH]))
     return len(tight.decode("utf-8", "replace"))
 
 
 def _needles(line: str) -> Iterator[bytes]:
     """Yield what of a line has no piece that many secrets are searched for by, but is not too short."""
     if SHORTEST <= characters_in(line) < PIECE:
-        yield condensed(line.encode("utf-8", "surrogatepass"))[0]
+        yield condensed(utf_8(line))[0]
     yield from (needle for needle in needles_of(line) if len(needle) >= SHORTEST)
 
 
