@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 import structlog
 
@@ -50,7 +51,7 @@ class PrintedLines:
         """Log all lines that have arrived."""
         self._more.clear()
         while self._lines:
-            lines = [self._lines[at] for at in range(min(_AT_ONCE, len(self._lines)))]
+            lines = list(islice(self._lines, _AT_ONCE))
             scrubbers = [
                 self._scrubbers.of_printed(each.plugins if each.is_certain else ()) for each in lines
             ]

@@ -60,8 +60,10 @@ def _unless(form: re.Pattern[str], text: str, scrub: Scrub) -> str:
 
 def _schema(schema: Any, scrub: Scrub) -> Any:
     """Return a JSON schema with all of it scrubbed but its keywords, names and references."""
+    if isinstance(schema, list):
+        return [_schema(each, scrub) for each in schema]
     if not isinstance(schema, dict):
-        return _value(schema, scrub)
+        return _data(schema, scrub)
     told: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _STRUCTURE:
@@ -73,12 +75,6 @@ def _schema(schema: Any, scrub: Scrub) -> Any:
         else:
             told[key if _KEYWORD.fullmatch(key) else scrub(key)] = _schema(value, scrub)
     return told
-
-
-def _value(value: Any, scrub: Scrub) -> Any:
-    if isinstance(value, list):
-        return [_schema(each, scrub) for each in value]
-    return _data(value, scrub)
 
 
 def _data(value: Any, scrub: Scrub) -> Any:
