@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from localcluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.support.audit import Audit, now
+from tests.support.control_planes import grant_rules
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.operator import FloePlugins
 from tests.support.polling import eventually
@@ -343,27 +343,20 @@ def test_the_contents_of_a_secret_that_nobody_refers_to_never_reach_the_operator
     assert base64.b64encode(mark.encode()).rstrip(b"=") not in memory
 
 
+OTHERS: list[dict[str, Any]] = [
+    {"apiGroups": ["floe.dev"], "resources": ["floeplugins", "floeplugins/status"], "verbs": ["*"]},
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
+]
+"""Rules of a Role that say nothing of Secrets and ConfigMaps."""
+
+
 def test_a_missing_permission_to_read_secrets_is_named_and_other_objects_are_unaffected(
     cluster: LocalCluster, environment: Environment, start_operator: StartOperator, floeplugins: FloePlugins
 ) -> None:
     environment.install(ECHO, NEEDY)
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "no-secrets", "namespace": floeplugins.namespace},
-        "rules": [
-            {"apiGroups": ["floe.dev"], "resources": ["floeplugins", "floeplugins/status"], "verbs": ["*"]},
-            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]},
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
-        ],
-    }
-    cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
+    rules = [*OTHERS, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
     user = f"no-secrets-{floeplugins.namespace}"
-    cluster.kubectl(
-        *("-n", floeplugins.namespace, "create", "rolebinding", "no-secrets"),
-        *("--role=no-secrets", f"--user={user}"),
-    )
-    start_operator(kubeconfig=cluster.kubeconfig_for(user, namespace=floeplugins.namespace))
+    start_operator(kubeconfig=grant_rules(cluster, floeplugins.namespace, user, rules))
     floeplugins.until("compute-echo", "Ready", "Ready")
     floeplugins.secret("there", password="word-word")
     floeplugins.merge("compute-needy", {"spec": {"configFrom": [secret("there", "password", "password")]}})
@@ -380,27 +373,15 @@ def test_a_permission_granted_later_takes_effect_without_a_change_of_object_or_s
     environment.install(ECHO)
     user = f"by-name-{floeplugins.namespace}"
 
-    def allow(*names: str) -> None:
-        everything: list[dict[str, Any]] = [
-            {"apiGroups": ["floe.dev"], "resources": ["floeplugins", "floeplugins/status"], "verbs": ["*"]},
+    def allow(*names: str) -> Path:
+        rules = [
+            *OTHERS,
             {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["list", "watch"]},
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": list(names)},
         ]
-        role = {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": {"name": "by-name", "namespace": floeplugins.namespace},
-            "rules": everything,
-        }
-        cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
+        return grant_rules(cluster, floeplugins.namespace, user, rules)
 
-    allow("another")
-    cluster.kubectl(
-        *("-n", floeplugins.namespace, "create", "rolebinding", "by-name"),
-        *("--role=by-name", f"--user={user}"),
-    )
-    start_operator(kubeconfig=cluster.kubeconfig_for(user, namespace=floeplugins.namespace))
+    start_operator(kubeconfig=allow("another"))
     floeplugins.until("compute-echo", "Ready", "Ready")
     floeplugins.secret("there", password="word-word")
     floeplugins.merge("compute-echo", {"spec": {"configFrom": [secret("there", "password", "password")]}})
@@ -414,25 +395,14 @@ def test_without_list_the_secrets_that_get_names_are_read_and_followed_and_no_ot
 ) -> None:
     environment.install(ECHO, NEEDY)
     user = f"named-only-{floeplugins.namespace}"
-    rules: list[dict[str, Any]] = [
-        {"apiGroups": ["floe.dev"], "resources": ["floeplugins", "floeplugins/status"], "verbs": ["*"]},
+    rules = [
+        *OTHERS,
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["named"]},
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
     ]
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "named-only", "namespace": floeplugins.namespace},
-        "rules": rules,
-    }
-    cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
-    cluster.kubectl(
-        *("-n", floeplugins.namespace, "create", "rolebinding", "named-only"),
-        *("--role=named-only", f"--user={user}"),
-    )
+    kubeconfig = grant_rules(cluster, floeplugins.namespace, user, rules)
     for name in ("named", "other"):
         floeplugins.secret(name, password="first-word")
-    start_operator(kubeconfig=cluster.kubeconfig_for(user, namespace=floeplugins.namespace))
+    start_operator(kubeconfig=kubeconfig)
     floeplugins.until("compute-echo", "Ready", "Ready")
     floeplugins.merge(
         "compute-echo", {"spec": {"configFrom": [secret("named", "password", "password")], "probe": {}}}

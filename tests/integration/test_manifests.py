@@ -14,7 +14,7 @@ import yaml
 
 from localcluster import KubectlError, LocalCluster
 from tests.integration.conftest import StartOperator
-from tests.support.control_planes import grant
+from tests.support.control_planes import grant_rules
 from tests.support.distributions import Environment, plugin_distribution
 from tests.support.documents import blocks
 from tests.support.operator import FloePlugins
@@ -156,16 +156,7 @@ def user(cluster: LocalCluster, namespace: str) -> Grant:
     """
 
     def bind(rules: Rules) -> Path:
-        name = f"operator-{namespace}"
-        kubeconfig = grant(cluster, namespace, name, [])
-        role = {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": {"name": name, "namespace": namespace},
-            "rules": rules,
-        }
-        cluster.kubectl("apply", "-f", "-", input=json.dumps(role))
-        return kubeconfig
+        return grant_rules(cluster, namespace, f"operator-{namespace}", rules)
 
     return bind
 

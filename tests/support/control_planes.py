@@ -72,14 +72,20 @@ def grant(
     cluster: LocalCluster, namespace: str, user: str, rules: Iterable[tuple[str, str, Iterable[str]]]
 ) -> Path:
     """Replace a user's permissions with (API group, resource, verbs) rules; return the user's kubeconfig."""
+    listed = [
+        {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
+        for group, resource, verbs in rules
+    ]
+    return grant_rules(cluster, namespace, user, listed)
+
+
+def grant_rules(cluster: LocalCluster, namespace: str, user: str, rules: Sequence[Mapping[str, Any]]) -> Path:
+    """Replace a user's permissions with the rules of a Role; return the user's kubeconfig."""
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": {"name": user, "namespace": namespace},
-        "rules": [
-            {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
-            for group, resource, verbs in rules
-        ],
+        "rules": rules,
     }
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",

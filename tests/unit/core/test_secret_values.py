@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import sys
 from typing import Any, Literal, Union
 from unittest.mock import MagicMock
 
@@ -20,6 +19,7 @@ from floe_core._configuring.secret_texts import holding_secrets
 from floe_core._configuring.secret_values import secret_values
 from floe_core.plugin_errors import PluginConfigurationError
 from floe_core.plugin_types import PluginName, PluginType
+from tests.support.calls import calls_in
 
 PLUGIN = PluginName(PluginType.IDENTITY, "keycloak")
 CANARY = "hunter2canary"
@@ -214,16 +214,6 @@ WIDE = pydantic.create_model(
     ],
 )
 def test_many_faults_and_large_secrets_do_not_multiply_the_work(config: dict[str, Any]) -> None:
-    calls = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        faults = assess(WIDE, config, plugin=PLUGIN)
-    finally:
-        sys.setprofile(None)
+    calls, faults = calls_in(lambda: assess(WIDE, config, plugin=PLUGIN))
     assert isinstance(faults, list)
     assert calls < 2_000_000  # it was a multiple of that for each fault

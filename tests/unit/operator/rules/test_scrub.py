@@ -6,7 +6,6 @@ import base64
 import html
 import json
 import shlex
-import sys
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from floe_core.secret_pieces import PIECE
 from floe_operator.rules.scrub import NOTHING, REDACTED, SHORTEST, WITHHELD
+from tests.support.calls import calls_in
 from tests.support.scrubbing import scrubber_of
 
 # Each adds fewer characters before or after the secret than a piece has.
@@ -157,17 +157,7 @@ def test_of_a_long_secret_the_words_beside_what_was_printed_of_it_stay() -> None
     ],
 )
 def test_a_large_secret_takes_little_work_for_each_of_its_lines(secret: str) -> None:
-    calls = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        scrubber_of(secret)
-    finally:
-        sys.setprofile(None)
+    calls, _ = calls_in(lambda: scrubber_of(secret))
     assert calls < 3_000_000
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
 from floe_core.host.protocol import ConfigFault, Verdict
 from floe_operator.rules.scrub import NOTHING, REDACTED, Scrubber, without_values
 from floe_operator.rules.verdict_texts import scrubbed
+from tests.support.calls import calls_in
 from tests.support.scrubbing import scrubber_of
 
 SECRET = "hunter2canary"
@@ -61,16 +61,7 @@ def test_a_value_is_found_as_a_whole_in_the_forms_in_which_programs_print_it(
 
 def test_many_values_do_not_multiply_the_work() -> None:
     values = [f"value-number-{number}" for number in range(50_000)]
-    calls = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    sys.setprofile(count)
-    try:
-        done = without_values([f"text {number} with value-number-777." for number in range(50)], values)
-    finally:
-        sys.setprofile(None)
+    texts = [f"text {number} with value-number-777." for number in range(50)]
+    calls, done = calls_in(lambda: without_values(texts, values), "call")
     assert done[7] == f"text 7 with {REDACTED}."
     assert calls < 5 * len(values)  # not for each text
