@@ -189,5 +189,7 @@ def bounded(text: str, limit: int = MESSAGE_BYTES) -> str:
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     replaced = text.encode("utf-8", "replace").decode()
     return "".join(char if char.isprintable() else " " for char in replaced)

@@ -40,7 +40,7 @@ def status_with(facts: Facts, occasion: Occasion, shown: Shown, summary: Summary
         **_description(facts, occasion, shown),
     )
     for expendable in ("config_schema", "dependencies", "description"):
-        if json_bytes(status.to_json()) <= STATUS_BYTES:
+        if len(status.model_dump_json(by_alias=True, exclude_none=True).encode()) <= STATUS_BYTES:
             break
         status = status.model_copy(update={expendable: None})
     return status

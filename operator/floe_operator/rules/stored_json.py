@@ -17,21 +17,19 @@ def as_stored(value: object) -> Any:
     Go keeps whole numbers in 64 bits and others as doubles. What is not JSON (infinities, objects) becomes
     null, and lone surrogates are replaced.
     """
-    match value:
-        case Mapping():
-            return {_text(str(key)): as_stored(item) for key, item in value.items()}
-        case list() | tuple():
-            return [as_stored(item) for item in value]
-        case bool():
-            return value
-        case int():
-            return value if -(2**63) <= value < 2**63 else as_stored(_double(value))
-        case float():
-            return value if math.isfinite(value) else None
-        case str():
-            return _text(value)
-        case _:
-            return None
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (dict, Mapping)):  # a dict first: an abstract class takes long to compare with
+        return {_text(str(key)): as_stored(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_stored(item) for item in value]
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else as_stored(_double(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return None
 
 
 def json_bytes(value: object) -> int:
@@ -47,4 +45,4 @@ def _double(value: int) -> float:
 
 
 def _text(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
