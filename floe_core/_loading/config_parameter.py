@@ -32,7 +32,7 @@ def config_parameter(plugin_class: type[PluginMetadata]) -> ConfigParameter | No
     """
     for owner in plugin_class.__mro__:
         constructor = owner.__dict__.get("__init__")
-        if constructor is None:
+        if constructor is None or owner is object:  # whose signature takes a millisecond to read
             continue
         try:
             parameters = inspect.signature(constructor).parameters

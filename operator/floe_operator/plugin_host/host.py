@@ -6,6 +6,7 @@ When to start or replace a host, and when to call it, is left to others.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,11 +151,15 @@ class Host:
             raise self.condemn("it sent a malformed scan result", Blame.INNOCENT) from None
         return found.model_copy(update={"core_fault": self._doubt}) if self._doubt else found
 
-    def attempt(self, plugin: PluginId) -> tuple[PluginId, ...]:
-        """Note that a plugin's import is attempted; return the others attempted before it, in order."""
-        before = tuple(each for each in self._attempted if each != plugin)
+    def attempt(self, plugin: PluginId) -> int:
+        """Note that a plugin's import is attempted; return how many others were attempted before it."""
+        before = len(self._attempted) - (plugin in self._attempted)
         self._attempted[plugin] = None
         return before
+
+    def attempted_before(self, plugin: PluginId, before: int) -> tuple[PluginId, ...]:
+        """Return the plugins of which `attempt` returned the number, in order."""
+        return tuple(itertools.islice((each for each in self._attempted if each != plugin), before))
 
     def has_others(self, plugin: PluginId) -> bool:
         """Return True if the import of any other plugin was attempted here."""

@@ -227,13 +227,13 @@ class Importing:
         host: Host,
         plugin: PluginId,
         outcome: Outcome,
-        before: tuple[PluginId, ...],
+        before: int,
         fingerprint: str | None,
     ) -> None:
-        """Record an outcome, or put it in doubt; `before` is what was attempted before in this host."""
+        """Record an outcome, or put it in doubt; `before` others were attempted before in this host."""
         believed = self._knowledge.believe(plugin, outcome) if before else outcome
         if believed is None:
-            self._confirming.add(plugin, Doubt(outcome, before, fingerprint))
+            self._confirming.add(plugin, Doubt(outcome, host.attempted_before(plugin, before), fingerprint))
             self._more.set()
             raise HostUnavailable(f"{plugin.slug} failed after other plugins and will be imported alone")
         self._record(plugin, believed, fingerprint)
@@ -268,7 +268,7 @@ class Importing:
         lost: HostLost,
         limit: float,
         fingerprint: str | None,
-        before: tuple[PluginId, ...],
+        before: int,
         *,
         final: bool,
     ) -> None:

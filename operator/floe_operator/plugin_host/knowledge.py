@@ -26,10 +26,7 @@ _SET_ASIDE = ("CrashedOnLoad", "LoadTimedOut")
 class _Known:
     found: FoundPlugin
     state: LoadState
-    due: bool = True
-    """Whether the next pass should import it."""
     failures: int = 0
-    retry_at: float | None = None
     settled: dict[str, Outcome] = field(default_factory=dict)
     """What this release does alone in a host, by how it failed beside other plugins."""
 
@@ -39,6 +36,10 @@ class Knowledge:
 
     def __init__(self) -> None:
         self._known: dict[PluginId, _Known] = {}
+        self._due: dict[PluginId, None] = {}
+        """The plugins that the next pass should import, in the order of `_known`."""
+        self._retries: dict[PluginId, float] = {}
+        """When each plugin that was set aside should be tried again."""
         self._fingerprint: str | None = None
 
     def accept(self, scan: ScanResult, now: float) -> set[PluginId]:
@@ -50,16 +51,19 @@ class Knowledge:
         found = {each.plugin: each for each in scan.plugins}
         environment_changed = scan.fingerprint != self._fingerprint
         known: dict[PluginId, _Known] = {}
+        due = set(self._due)
         for plugin, each in found.items():
             before = self._known.get(plugin)
             if before is None or before.found.fingerprint != each.fingerprint:
                 known[plugin] = _Known(each, Loading(now))
+                self._retries.pop(plugin, None)
                 changed.add(plugin)
             else:
                 before.found = each
-                before.due |= isinstance(before.state, Loading)
-                before.due |= environment_changed and isinstance(before.state, LoadFault)
                 known[plugin] = before
+            state = known[plugin].state
+            if isinstance(state, Loading) or (environment_changed and isinstance(state, LoadFault)):
+                due.add(plugin)
         for plugin, before in self._known.items():
             if plugin not in known:
                 changed.add(plugin)
@@ -68,9 +72,11 @@ class Knowledge:
                     changed.discard(plugin)
         if environment_changed and scan.complete:
             # What damaged the process may be gone: one of the others, or a library of theirs.
-            changed |= _try_again_beside(known)
-        self._known = known
-        self._fingerprint = scan.fingerprint
+            changed |= (again := _try_again_beside(known))
+            due |= again
+        self._known, self._fingerprint = known, scan.fingerprint
+        self._due = {plugin: None for plugin in known if plugin in due}
+        self._retries = {plugin: at for plugin, at in self._retries.items() if plugin in known}
         return changed
 
     def state(self, plugin: PluginId) -> LoadState | None:
@@ -85,12 +91,11 @@ class Knowledge:
 
     def due(self, besides: Collection[PluginId] = ()) -> PluginId | None:
         """Return the plugin to import next, ignoring `besides`: plugins that are being tried elsewhere."""
-        return next((each for each, known in self._known.items() if known.due and each not in besides), None)
+        return next((each for each in self._due if each not in besides), None)
 
     def leave_out(self, plugin: PluginId) -> None:
         """Skip the plugin until the next scan; the new host does not know it."""
-        if known := self._known.get(plugin):
-            known.due = False
+        self._due.pop(plugin, None)
 
     def is_set_aside(self, plugin: PluginId) -> bool:
         """Return True if the plugin's import crashed or hung, so that it must only be tried alone."""
@@ -99,14 +104,11 @@ class Knowledge:
 
     def due_again(self, now: float) -> list[PluginId]:
         """Return the plugins that were set aside and are due for a retry; `now` is in seconds, monotonic."""
-        return [each for each, at in self._retries().items() if at <= now]
+        return [each for each, at in self._retries.items() if at <= now]
 
     def next_retry(self) -> float | None:
         """Return when the next plugin that was set aside should be retried."""
-        return min(self._retries().values(), default=None)
-
-    def _retries(self) -> Mapping[PluginId, float]:
-        return {each: known.retry_at for each, known in self._known.items() if known.retry_at is not None}
+        return min(self._retries.values(), default=None)
 
     def loads_only_alone(self, plugin: PluginId) -> bool:
         """Return True if the plugin cannot be imported into a host that has other plugins."""
@@ -146,12 +148,12 @@ class Knowledge:
             state = replace(state, beside=known.state.beside)
         changed = known.state != state
         known.state = state
-        known.due = False
+        self._due.pop(plugin, None)
         if isinstance(state, LoadFault) and state.reason in _SET_ASIDE:
             known.failures += 1
-            known.retry_at = now + SET_ASIDE.after(known.failures)
+            self._retries[plugin] = now + SET_ASIDE.after(known.failures)
         else:
-            known.retry_at = None
+            self._retries.pop(plugin, None)
             known.failures = 0
         return changed
 
@@ -161,14 +163,13 @@ class Knowledge:
 
 
 def _try_again_beside(known: Mapping[PluginId, _Known]) -> set[PluginId]:
-    """Make the plugins due that failed beside others, and return them."""
+    """Forget of the plugins that failed beside others that they did, and return them."""
     again = set()
     for plugin, each in known.items():
         state = each.state
         if isinstance(state, Described) and state.beside:
             each.state = replace(state, beside=None)
             each.settled.clear()
-            each.due = True
             again.add(plugin)
     return again
 
