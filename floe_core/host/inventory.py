@@ -53,16 +53,16 @@ class Inventory:
     def __init__(self) -> None:
         # The path before any plugin code ran: plugins that change it do not affect scans.
         self._path = list(sys.path)
-        self._claims: dict[PluginId, EntryPointClaim] | None = None
+        self._found: Scan | None = None
         self._loaded: dict[PluginId, LoadedPlugin | CallError] = {}
         self._lock = threading.Lock()
 
-    def scan(self) -> protocol.ScanResult:
-        """Return what is installed now."""
+    def scan(self, *, unless_changed: bool = False) -> protocol.ScanResult | None:
+        """Return what is installed now; None if it is the same as before and only a change is asked for."""
         found = discovery.scan(self._path)
         with self._lock:
-            self._claims = dict(found.plugins)
-        return scan_result(found)
+            before, self._found = self._found, found
+        return None if unless_changed and found == before else scan_result(found)
 
     def load(self, plugin: PluginId) -> LoadedPlugin:
         """Return a plugin, imported and described on first use.
@@ -87,13 +87,13 @@ class Inventory:
 
     def _claim(self, plugin: PluginId) -> EntryPointClaim:
         with self._lock:
-            claims = self._claims
-        if claims is None:
+            found = self._found
+        if found is None:
             self.scan()
             return self._claim(plugin)
-        if plugin not in claims:
+        if plugin not in found.plugins:
             raise CallError(protocol.NOT_FOUND, f"{plugin.slug} is not installed")
-        return claims[plugin]
+        return found.plugins[plugin]
 
 
 def with_accepted_schema(loaded: LoadedPlugin) -> protocol.Description:

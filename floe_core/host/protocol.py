@@ -5,7 +5,7 @@ The host speaks first, with a `ready` notification that carries a `Handshake`. T
 | method | parameters | result |
 |---|---|---|
 | ping | none | null, immediately; shows that the host can run Python code |
-| scan | none | ScanResult |
+| scan | none or ScanParams | ScanResult, or null if it equals the last one and the call says so |
 | describe | DescribeParams | Description, or an error with LoadFailure as its data |
 | validate | ValidateParams | Verdict |
 | start | StartParams | null, or an error with HookFailure as its data |
@@ -133,6 +133,13 @@ class ScanResult(Message):
     unknown_groups: tuple[UnknownGroup, ...] = ()
     core_fault: str = ""
     """What is wrong with the installation of floe-core; empty if nothing is. Older hosts do not send it."""
+
+
+class ScanParams(Message):
+    """How a scan is answered."""
+
+    unless_changed: bool = False
+    """Whether the answer is null if it would be the same as the last one. Older hosts ignore this."""
 
 
 class DescribeParams(PluginRef):

@@ -40,7 +40,7 @@ class Server:
         self._inventory = Inventory()
         self._instances = Instances(marks)
         self._methods: dict[str, Callable[[Any], Message | None]] = {
-            "scan": lambda _: self._inventory.scan(),
+            "scan": self._scan,
             "describe": self._describe,
             "validate": self._validate,
             "start": self._start,
@@ -130,6 +130,10 @@ class Server:
             said = f"the answer has {len(line)} bytes; a message can have at most {protocol.MAX_LINE_BYTES}"
             raise CallError(protocol.ANSWER_TOO_LARGE, said)
         self._channel.send(line)
+
+    def _scan(self, params: Any) -> Message | None:
+        given = protocol.ScanParams.model_validate(params or {})
+        return self._inventory.scan(unless_changed=given.unless_changed)
 
     def _describe(self, params: Any) -> Message:
         given = protocol.DescribeParams.model_validate(params)

@@ -73,6 +73,8 @@ class Host:
         self.process = process
         self.installed: ScanResult
         """What it found when it was new; every module in it was imported later."""
+        self._scanned: ScanResult | None = None
+        """Its last answer to a scan, if that arrived."""
         self.lost = asyncio.Event()
         self.imports = asyncio.Lock()
         """Held during an import; only one runs at a time."""
@@ -143,13 +145,19 @@ class Host:
         return self._end.how if self._end else self.process.how_it_ended
 
     async def scan(self) -> ScanResult:
-        """Return what is installed now."""
-        raw = await self._wait(self._connection_call("scan", None), SCAN_LIMIT)
+        """Return what is installed now: the same object as long as nothing changes."""
+        before, self._scanned = self._scanned, None
+        params = '{"unless_changed":true}' if before is not None else None
+        raw = await self._wait(self._connection_call("scan", params), SCAN_LIMIT)
+        if raw is None and before is not None:
+            self._scanned = before
+            return before
         try:
             found = ScanResult.model_validate(raw)
         except ValidationError:
             raise self.condemn("it sent a malformed scan result", Blame.INNOCENT) from None
-        return found.model_copy(update={"core_fault": self._doubt}) if self._doubt else found
+        self._scanned = found.model_copy(update={"core_fault": self._doubt}) if self._doubt else found
+        return self._scanned
 
     def attempt(self, plugin: PluginId) -> int:
         """Note that a plugin's import is attempted; return how many others were attempted before it."""

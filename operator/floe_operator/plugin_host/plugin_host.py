@@ -156,7 +156,7 @@ class PluginHost:
             result = await self._scan_afresh()
         if not needs_new_host(host.installed, result):
             # A thousand plugins are a few megabytes: one copy is enough while nothing changes.
-            return host.installed if result == host.installed else result
+            return host.installed if result is host.installed or result == host.installed else result
         await self._supervisor.replace(host, "distributions changed")
         return (await self._supervisor.current()).installed
 

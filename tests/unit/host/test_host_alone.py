@@ -159,6 +159,21 @@ def test_a_scan_finds_what_is_installed_and_imports_nothing(raw: RawHost) -> Non
     ]
 
 
+def test_a_scan_is_answered_with_null_only_if_asked_and_only_while_nothing_changes(tmp_path: Path) -> None:
+    environment = Environment.create(tmp_path / "environment")
+    environment.add(plugin_distribution("first"))
+    only_a_change = {"unless_changed": True}
+    with raw_host(environment.python, "-m", "floe_core.host") as raw:
+        raw.hear()
+        found = raw.answer("scan", only_a_change)["result"]
+        assert [plugin["name"] for plugin in found["plugins"]] == ["first"]
+        assert raw.answer("scan", only_a_change)["result"] is None
+        assert raw.answer("scan")["result"] == found
+        environment.add(plugin_distribution("second"))
+        found = raw.answer("scan", only_a_change)["result"]
+        assert [plugin["name"] for plugin in found["plugins"]] == ["first", "second"]
+
+
 def test_a_plugin_is_described_validated_started_checked_and_stopped(raw: RawHost) -> None:
     raw.hear()
     described = raw.answer("describe", STORE)["result"]
