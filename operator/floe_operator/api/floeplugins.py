@@ -1,13 +1,15 @@
 """All requests about the FloePlugins of one namespace, except the watch.
 
 Server-side apply uses two field managers: one for what the operator puts into an object (never forced), and
-one for the status (forced, since nobody else may write it). Writes share one rate limit.
+one for the status (forced, since nobody else may write it). There is no rate limit: the API server says when
+it has too much to do, and then all writes wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
@@ -30,7 +32,6 @@ from floe_operator.rules.resource import (
 )
 from floe_operator.said import Said
 
-WRITES_PER_SECOND = 300
 RIGHTS = (
     ("list", PLURAL),
     ("watch", PLURAL),
@@ -57,7 +58,8 @@ class FloePlugins:
     def __init__(self, connection: Connection, namespace: str) -> None:
         self._connection = connection
         self.namespace = namespace
-        self._pace = _Pace(WRITES_PER_SECOND)
+        self._welcome_at = -math.inf
+        """Until when the API server asked to wait, in seconds of the monotonic clock."""
         self._unlisted: dict[str, str] = {}
         self._refusals: dict[str, tuple[str, float]] = {}
         self._said: Said[str] = Said()
@@ -225,7 +227,8 @@ class FloePlugins:
         )
 
     async def _write(self, kind: str, method: str, path: str, **options: Any) -> dict[str, Any]:
-        await self._pace.wait()
+        if (left := self._welcome_at - time.monotonic()) > 0:
+            await asyncio.sleep(left)
         try:
             answer = await self._connection.write(kind, method, path, **options)
         except errors.MissingRight as error:
@@ -234,8 +237,10 @@ class FloePlugins:
         except errors.NotInSchema as error:
             await self.crd.refused(error)
             raise
-        except (errors.ClusterUnreachable, errors.NotLeading):
-            raise  # says nothing about permissions
+        except (errors.ClusterUnreachable, errors.NotLeading) as error:  # says nothing about permissions
+            if error.after is not None:
+                self._welcome_at = max(self._welcome_at, time.monotonic() + error.after)
+            raise
         except errors.ClusterError as error:
             if isinstance(error, errors.NotFound) and str(error).startswith("namespaces "):
                 self._refused_without_namespace(kind)
@@ -254,18 +259,3 @@ class FloePlugins:
         if self.refusals.get(kind) != reason:
             _log.warning("cannot write FloePlugins", reason=reason)
         self._refusals[kind] = reason, time.monotonic()
-
-
-class _Pace:
-    """Lets callers through at a steady rate, with a burst of a tenth of a second."""
-
-    def __init__(self, per_second: float) -> None:
-        self._gap = 1 / per_second
-        self._next = 0.0
-
-    async def wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._next = max(self._next + self._gap, now - 0.1)
-        if self._next > now:
-            await asyncio.sleep(self._next - now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -84,3 +85,22 @@ async def test_a_refusal_that_does_not_recur_is_forgotten(monkeypatch: pytest.Mo
     later = time.monotonic() + 600
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert floeplugins.refusals == {}
+
+
+async def test_every_write_waits_while_the_api_server_asks_to_wait_and_none_waits_otherwise() -> None:
+    clock = asyncio.get_running_loop().time
+    answers = Answers(ClusterUnreachable("too many requests", after=0.5), None, None, *[None] * 200)
+    floeplugins = FloePlugins(cast("Connection", answers), "floe")
+
+    async def write() -> float:
+        await floeplugins.delete(PLUGIN, uid="u", resource_version="1")
+        return clock()
+
+    with pytest.raises(ClusterUnreachable):
+        await write()
+    asked_at = clock()
+    assert min(await asyncio.gather(write(), write())) - asked_at > 0.45
+    began = clock()
+    for _ in range(200):
+        await write()
+    assert clock() - began < 0.45, "no write waits for the one before it"
