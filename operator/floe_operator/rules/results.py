@@ -15,11 +15,13 @@ class RetryAfter:
     """The key comes back after `seconds`; nothing failed."""
 
     seconds: float
+    is_urgent: bool = True
+    """Whether it then goes before what is only looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The key comes back once no other key is waiting: what is left to do is not urgent."""
+    """The key comes back behind those that somebody changed: what is left to do is not urgent."""
 
 
 Result = Done | RetryAfter | Later

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
+from types import SimpleNamespace
 
+import pytest
 from structlog.testing import capture_logs
 
 from floe_operator.queue import WorkQueue
@@ -172,6 +174,205 @@ async def test_a_reason_that_many_keys_share_or_one_repeats_is_a_warning_only_on
     warned = [line["reason"] for line in lines if line["log_level"] == "warning"]
     assert sorted(warned) == ["another reason", "the API server is away"]
     assert len(lines) == 12
+
+
+@asynccontextmanager
+async def one_by_one(queue: WorkQueue[str]) -> AsyncIterator[None]:
+    """Run a queue that has one worker."""
+    task = asyncio.create_task(queue.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class Seen:
+    """A queue with one worker, and the keys in the order in which they were reconciled."""
+
+    def __init__(self, then: Callable[[str], Result] = lambda _: DONE, **takes: float) -> None:
+        self.keys: list[str] = []
+        self._then = then
+        self._takes = takes
+        self.queue: WorkQueue[str] = WorkQueue(self._reconcile, workers=1)
+
+    async def _reconcile(self, key: str) -> Result:
+        self.keys.append(key)
+        result = self._then(key)
+        await asyncio.sleep(self._takes.get(key, 0))
+        return result
+
+    async def all(self, number: int) -> list[str]:
+        """Return the first keys of this number."""
+        async with one_by_one(self.queue):
+            await holds(lambda: len(self.keys) >= number)
+        return self.keys[:number]
+
+    def later(self, number: int = 1_000) -> None:
+        for each in range(number):
+            self.queue.add_later(f"later-{each}")
+
+
+async def test_what_somebody_changed_goes_before_a_thousand_keys_that_are_only_looked_at_again() -> None:
+    seen = Seen()
+    seen.later()
+    seen.queue.add("changed")
+    assert await seen.all(1_001) == ["changed", *(f"later-{each}" for each in range(1_000))]
+
+
+async def test_a_change_waits_for_at_most_one_key_of_a_lane_that_never_empties() -> None:
+    def then(key: str) -> Result:
+        seen.queue.add_later(f"{key}+" if key.startswith("later") else "later")
+        if len(seen.keys) % 5 == 0:
+            added_at.append(len(seen.keys))
+            seen.queue.add(f"changed-{len(added_at)}")
+        return DONE
+
+    seen, added_at = Seen(then), list[int]()
+    seen.later(20)
+    keys = await seen.all(200)
+    waits = [
+        keys.index(key) - at
+        for number, at in enumerate(added_at, 1)
+        if (key := f"changed-{number}") in keys[:200]
+    ]
+    assert len(waits) > 30
+    assert max(waits) <= 1
+
+
+async def test_changes_that_never_end_do_not_starve_the_other_lane() -> None:
+    def then(key: str) -> Result:
+        seen.queue.add(f"changed-{len(seen.keys)}")
+        return DONE
+
+    seen = Seen(then)
+    for each in range(20):
+        seen.queue.add(f"first-{each}")
+    seen.later(10)
+    keys = await seen.all(100)
+    turns = [at for at, key in enumerate(keys) if key.startswith("later")]
+    assert len(turns) == 10
+    assert all(later - earlier <= 8 for earlier, later in pairwise([-1, *turns]))
+    assert [keys[at] for at in turns] == [f"later-{each}" for each in range(10)], (
+        "in the order in which they came"
+    )
+
+
+async def test_a_key_that_waits_to_be_looked_at_again_moves_up_once_somebody_changes_it() -> None:
+    seen = Seen()
+    seen.later(10)
+    seen.queue.add("later-9")
+    seen.queue.add("changed")
+    seen.queue.add_later("changed")
+    assert len(seen.queue) == 11
+    assert await seen.all(11) == ["later-9", "changed", *(f"later-{each}" for each in range(9))]
+    assert seen.queue.idle
+
+
+@pytest.mark.parametrize(
+    ("adds", "comes_back"),
+    [
+        (["changed"], ["a", "b"]),
+        (["later"], ["b", "a"]),
+        (["later", "changed"], ["a", "b"]),
+        (["changed", "later"], ["a", "b"]),
+    ],
+)
+async def test_a_key_that_is_added_while_it_is_reconciled_comes_back_in_the_lane_it_was_added_to(
+    adds: list[str], comes_back: list[str]
+) -> None:
+    def then(key: str) -> Result:
+        if len(seen.keys) == 1:
+            for lane in adds:
+                seen.queue.add("a") if lane == "changed" else seen.queue.add_later("a")
+        return DONE
+
+    seen = Seen(then)
+    seen.queue.add_later("a")
+    seen.queue.add_later("b")
+    assert await seen.all(3) == ["a", *comes_back]
+
+
+@pytest.mark.parametrize("lane", ["changed", "later"])
+@pytest.mark.parametrize("bug", [False, True])
+async def test_a_failed_key_comes_back_in_the_lane_it_came_from(lane: str, bug: bool) -> None:
+    def then(key: str) -> Result:
+        if key == "a" and seen.keys.count("a") == 1:
+            raise ValueError("a bug") if bug else RetryableError("not yet")
+        if key == "long":
+            seen.queue.add_later("later")
+            seen.queue.add("changed")
+        return DONE
+
+    seen = Seen(then, long=0.15)  # so that the failed key falls due behind others
+    (seen.queue.add if lane == "changed" else seen.queue.add_later)("a")
+    seen.queue.add_later("long")
+    expected = ["changed", "a", "later"] if lane == "changed" else ["changed", "later", "a"]
+    assert await seen.all(5) == ["a", "long", *expected]
+
+
+@pytest.mark.parametrize(("is_urgent", "order"), [(True, ["a", "later"]), (False, ["later", "a"])])
+async def test_a_key_that_asked_to_come_back_does_so_in_the_lane_it_asked_for(
+    is_urgent: bool, order: list[str]
+) -> None:
+    def then(key: str) -> Result:
+        if key == "long":
+            seen.queue.add_later("later")
+        return RetryAfter(0.01, is_urgent=is_urgent) if key == "a" and seen.keys.count("a") == 1 else DONE
+
+    seen = Seen(then, long=0.05)
+    seen.queue.add("a")
+    seen.queue.add_later("long")
+    assert await seen.all(4) == ["a", "long", *order]
+
+
+@pytest.mark.parametrize("result", ["failure", RetryAfter(3_600)], ids=["failed", "asked to come back"])
+async def test_a_changed_key_that_comes_back_early_is_still_one_that_somebody_changed(
+    result: RetryAfter | str,
+) -> None:
+    def then(key: str) -> Result:
+        if key == "a" and seen.keys.count("a") == 1:
+            if isinstance(result, RetryAfter):
+                return result
+            raise RetryableError("not yet", after=3_600.0)
+        if key == "long":
+            seen.queue.add_later("later")
+            seen.queue.add_later("a")
+        return DONE
+
+    seen = Seen(then)
+    seen.queue.add("a")
+    seen.queue.add_later("long")
+    assert await seen.all(4) == ["a", "long", "a", "later"]
+
+
+async def test_a_changed_key_that_fails_while_it_is_to_be_looked_at_again_stays_a_changed_one() -> None:
+    def then(key: str) -> Result:
+        if len(seen.keys) == 1:
+            seen.queue.add_later("a")
+            seen.queue.add_later("later")
+            raise RetryableError("not yet")
+        return DONE
+
+    seen = Seen(then)
+    seen.queue.add("a")
+    assert await seen.all(3) == ["a", "a", "later"]
+
+
+async def test_the_age_is_that_of_the_key_that_has_waited_longest_in_any_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("floe_operator.queue.time", SimpleNamespace(monotonic=lambda: now))
+    queue = Seen().queue
+    assert queue.oldest_age() == 0
+    queue.add_later("old")
+    now = 110.0
+    queue.add("new")
+    assert queue.oldest_age() == 10
+    queue.add("old")
+    assert queue.oldest_age() == 10
 
 
 async def test_a_key_that_can_wait_comes_after_all_waiting_keys_and_is_not_lost() -> None:
