@@ -1,6 +1,6 @@
 """The configuration of each plugin: resolved from its sources, validated by the plugin's schema, remembered.
 
-A verdict holds as long as the spec, the plugin's distribution and the versions of the sources stay the same,
+A verdict holds as long as the spec, the plugin's distribution and the contents of the sources stay the same,
 so a reconcile that finds nothing changed neither reads a Secret nor asks the host. The configuration is never
 remembered, only a digest keyed by a secret of this process and, in `scrubbers`, the strings to scrub.
 """
@@ -8,29 +8,39 @@ remembered, only a digest keyed by a secret of this process and, in `scrubbers`,
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 import hashlib
 import json
+import math
 import os
+import random
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from floe_core.host.protocol import ConfigFault, FoundPlugin, Verdict
 from floe_core.plugin_types import PluginId
-from floe_operator.api.sources import Sources
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ValidationCrashed
-from floe_operator.rules.config_merge import ResolvedConfig, nests_deeper, referenced, resolve
+from floe_operator.rules.config_merge import ResolvedConfig, SourceObject, nests_deeper, referenced, resolve
 from floe_operator.rules.facts import ConfigDigest, ConfigSourceFault, Hidden
 from floe_operator.rules.plain_yaml import DEEPEST
 from floe_operator.rules.resource import FloePlugin
 from floe_operator.rules.scrub import Scrubber
 from floe_operator.rules.verdict_texts import scrubbed
 from floe_operator.scrubbers import Scrubbers
+from floe_operator.source_contents import SourceContents
 
 _LIFETIME = 600.0
-"""Seconds after which a configuration is validated again: validators can also depend on files or networks."""
+"""Seconds after which a refused configuration is validated again: validators can also depend on files or
+networks, which nobody watches. A valid one stays valid; whether a plugin still works is for its probe. But
+each is validated once within these seconds after any distribution changed: it may be a library of the schema.
+"""
+
+_REFUSED = ("ValidationFailed", "SchemaFailed")
+"""The reasons of a verdict that validators or the schema's code may have had."""
 
 _PASSING = ("Forbidden", "ValidationCrashed")
 """Faults that can go away without a change of spec or source: a permission can be granted, and after a crash
@@ -46,6 +56,8 @@ class KnownConfig:
     """None if the sources could not be resolved."""
     hidden: tuple[Hidden, ...] = ()
     """The entries of spec.configFrom that have no effect; equal configurations can differ in these."""
+    until: float = math.inf
+    """Until when it holds, in seconds of the monotonic clock: then it must be looked at again."""
 
 
 _TOO_DEEP = KnownConfig(
@@ -63,20 +75,34 @@ _TOO_DEEP = KnownConfig(
 @dataclass(frozen=True, slots=True)
 class _Kept:
     inputs: bytes
+    sources: Mapping[SourceObject, bytes]
+    """The digests of what the sources contained."""
     config: KnownConfig
-    at: float
 
 
 class Configurations:
-    """Resolves and validates configurations."""
+    """Resolves and validates configurations.
 
-    def __init__(self, host: PluginHost, sources: Sources, objects: Objects, scrubbers: Scrubbers) -> None:
+    `recheck` is the number of seconds after which a configuration is looked at again if nothing tells that it
+    could be different now: a source cannot be watched, or a fault can pass.
+    """
+
+    def __init__(
+        self,
+        host: PluginHost,
+        contents: SourceContents,
+        objects: Objects,
+        scrubbers: Scrubbers,
+        recheck: float,
+    ) -> None:
         self._host = host
-        self._sources = sources
+        self._contents = contents
         self._objects = objects
         self._salt = os.urandom(32)
         self._kept: dict[PluginId, _Kept] = {}
+        self._under_way: collections.Counter[PluginId] = collections.Counter()
         self._scrubbers = scrubbers
+        self._recheck = recheck
 
     async def look_up(self, found: FoundPlugin, seen: FloePlugin) -> KnownConfig:
         """Return what is known about an object's current configuration.
@@ -89,41 +115,90 @@ class Configurations:
         plugin = seen.plugin
         if nests_deeper(seen.spec.config, DEEPEST):
             return _TOO_DEEP
-        versions = [self._sources.version(source) for source in referenced(seen.spec)]
         inputs = self._digest(
-            found.fingerprint, seen.spec.model_dump(mode="json", include={"config", "config_from"}), versions
+            found.fingerprint, seen.spec.model_dump(mode="json", include={"config", "config_from"})
         )
+        sources = {source: self._contents.digest(source) for source in referenced(seen.spec)}
         kept = self._kept.get(plugin)
-        known = kept is not None and kept.inputs == inputs and None not in versions
-        if kept is not None and known and time.monotonic() - kept.at < _LIFETIME:
+        is_known = kept is not None and (kept.inputs, kept.sources) == (inputs, sources)
+        if kept is not None and is_known and time.monotonic() < kept.config.until:
             return kept.config
-        config = await self._resolve_and_validate(found, seen)
+        self._under_way[plugin] += 1
+        try:
+            return await self._look_up_anew(found, seen, inputs)
+        finally:
+            self._under_way -= collections.Counter((plugin,))
+
+    async def _look_up_anew(self, found: FoundPlugin, seen: FloePlugin, inputs: bytes) -> KnownConfig:
+        resolved, sources = await self._resolve(seen)
+        config = await self._validate(found, seen, resolved)
         if isinstance(config.outcome, ConfigSourceFault) and config.outcome.reason in _PASSING:
-            return config
-        # An unchanged verdict keeps its age however often its sources are touched.
-        unchanged = kept is not None and config.outcome is kept.config.outcome
-        at = kept.at if kept is not None and unchanged else time.monotonic()
-        self._kept[plugin] = _Kept(inputs, config, at)
+            # What was known before is not what its status says now: no change may be taken for known.
+            self._kept.pop(seen.plugin, None)
+            return dataclasses.replace(config, until=time.monotonic() + self._recheck)
+        self._kept[seen.plugin] = _Kept(inputs, sources, config)
+        if any(self._contents.digest(source) is None for source in sources):
+            return dataclasses.replace(config, until=min(config.until, time.monotonic() + self._recheck))
         return config
 
-    async def resolve(self, seen: FloePlugin) -> ResolvedConfig | ConfigSourceFault:
-        """Resolve the object's configuration; from now on, scrub its secrets from the plugin's text."""
+    def doubt_all(self) -> Iterator[tuple[PluginId, float]]:
+        """Have each configuration validated once more, at a random moment within the lifetime of a verdict.
+
+        Yield each plugin, and after how many seconds to look at it.
+        """
+        now = time.monotonic()
+        for plugin, kept in self._kept.items():
+            until = min(kept.config.until, now + random.uniform(0.0, _LIFETIME))  # noqa: S311
+            self._kept[plugin] = dataclasses.replace(
+                kept, config=dataclasses.replace(kept.config, until=until)
+            )
+            yield plugin, until - now
+
+    async def changed_by(self, source: SourceObject) -> list[PluginId]:
+        """Read a source that has a new version, and return the plugins that used other contents of it.
+
+        Raises:
+            ClusterError: The source cannot be read.
+        """
+        if not self._objects.users(source):
+            self._contents.forget(source)
+            return []
+        _, digest = await self._contents.read(source)
+        return [
+            plugin for plugin in self._objects.users(source) if not self._has_used(plugin, source, digest)
+        ]
+
+    def _has_used(self, plugin: PluginId, source: SourceObject, digest: bytes) -> bool:
+        """Return True if what is known of a plugin's configuration was made with these contents."""
+        kept = self._kept.get(plugin)
+        return kept is not None and kept.sources.get(source) == digest and plugin not in self._under_way
+
+    async def _resolve(
+        self, seen: FloePlugin
+    ) -> tuple[ResolvedConfig | ConfigSourceFault, dict[SourceObject, bytes]]:
+        """Resolve the object's configuration; from now on, scrub its secrets from the plugin's text.
+
+        The second value has the digests of what the sources contained.
+        """
+        digests = {}
         if not seen.spec.config_from:
             resolved = resolve(seen.spec, {})
         else:
-            contents = {source: await self._sources.read(source) for source in referenced(seen.spec)}
+            contents = {}
+            for source in referenced(seen.spec):
+                contents[source], digests[source] = await self._contents.read(source)
             # A quarter of a megabyte of YAML takes a second to parse.
             resolved = await asyncio.to_thread(resolve, seen.spec, contents)
         if isinstance(resolved, ResolvedConfig):
             await self._scrubbers.remember(seen.plugin, resolved.secrets)
-        return resolved
+        return resolved, digests
 
     async def effective(self, plugin: PluginId) -> dict[str, Any] | None:
         """Return the configuration to start a plugin with, or None if there is none or its object is gone."""
         seen = self._objects.get(plugin)
         if seen is None:
             return None
-        resolved = await self.resolve(seen)
+        resolved, _ = await self._resolve(seen)
         return resolved.config if isinstance(resolved, ResolvedConfig) else None
 
     def forget(self, plugin: PluginId) -> None:
@@ -131,19 +206,22 @@ class Configurations:
         self._kept.pop(plugin, None)
         self._scrubbers.forget(plugin)
 
-    async def _resolve_and_validate(self, found: FoundPlugin, seen: FloePlugin) -> KnownConfig:
-        resolved = await self.resolve(seen)
+    async def _validate(
+        self, found: FoundPlugin, seen: FloePlugin, resolved: ResolvedConfig | ConfigSourceFault
+    ) -> KnownConfig:
         if isinstance(resolved, ConfigSourceFault):
             return KnownConfig(resolved, None)
         # Taken now: others may be remembered in place of these before the host answers.
         scrubber = self._scrubbers.of(seen.plugin)
         digest = ConfigDigest(self._digest(found.fingerprint, resolved.config, resolved.plain))
         kept = self._kept.get(seen.plugin)
-        if kept is not None and kept.config.digest == digest and time.monotonic() - kept.at < _LIFETIME:
+        if kept is not None and kept.config.digest == digest and time.monotonic() < kept.config.until:
             return dataclasses.replace(kept.config, hidden=resolved.hidden)
         with self._scrubbers.holding(resolved.secrets):
             outcome = await self._validated(seen.plugin, resolved, scrubber)
-        return KnownConfig(outcome, digest, resolved.hidden)
+        is_refused = isinstance(outcome, Verdict) and outcome.reason in _REFUSED
+        until = time.monotonic() + _LIFETIME if is_refused else math.inf
+        return KnownConfig(outcome, digest, resolved.hidden, until)
 
     async def _validated(
         self, plugin: PluginId, resolved: ResolvedConfig, scrubber: Scrubber

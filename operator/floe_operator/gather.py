@@ -6,6 +6,7 @@ The dependencies that plugins declare are also noted in `dependents`; `on_declar
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 from floe_core.plugin_types import PluginId
@@ -16,7 +17,7 @@ from floe_operator.plugin_host import PluginHost
 from floe_operator.probes import Prober
 from floe_operator.rules.decision import Situation
 from floe_operator.rules.dependency_graph import Dependents, Graph
-from floe_operator.rules.facts import Dependencies, Facts, Installed
+from floe_operator.rules.facts import Dependencies, Discovery, Facts, Installed
 from floe_operator.rules.in_use import is_in_use, readiness
 from floe_operator.rules.load_states import Described, LoadFault
 from floe_operator.rules.resource import FloePlugin
@@ -59,12 +60,12 @@ class Gather:
             # Before the first listing, nobody knows which objects are missing.
             is_absent = self._objects.complete and not self._objects.is_unfit(plugin)
             return Situation(None, lacks_object=is_absent and self._scans.must_exist(plugin))
-        return Situation(seen, None if seen.is_going else await self._facts(plugin, seen))
-
-    async def _facts(self, plugin: PluginId, seen: FloePlugin) -> Facts | None:
+        if seen.is_going:
+            return Situation(seen)
         discovery = self._scans.discovery(seen)
-        if discovery is None:
-            return None
+        return Situation(seen) if discovery is None else await self._judged(plugin, seen, discovery)
+
+    async def _judged(self, plugin: PluginId, seen: FloePlugin, discovery: Discovery) -> Situation:
         facts = Facts(
             plugin=plugin,
             generation=seen.metadata.generation,
@@ -73,20 +74,24 @@ class Gather:
             discovery=discovery,
             in_use=is_in_use(seen),
         )
+        until = math.inf
         if isinstance(discovery, Installed):
-            facts = await self._facts_of_installed(facts, discovery, seen)
+            facts, until = await self._facts_of_installed(facts, discovery, seen)
         probe = self._prober.fact(plugin, facts.config_digest, facts.generation)
-        return dataclasses.replace(facts, probe=probe)
+        return Situation(seen, dataclasses.replace(facts, probe=probe), until=until)
 
-    async def _facts_of_installed(self, facts: Facts, discovery: Installed, seen: FloePlugin) -> Facts:
+    async def _facts_of_installed(
+        self, facts: Facts, discovery: Installed, seen: FloePlugin
+    ) -> tuple[Facts, float]:
         plugin = facts.plugin
         loading = self._host.load_state(plugin)
-        if not isinstance(loading, Described):
-            return dataclasses.replace(facts, loading=loading)
-        if self._dependents.note(plugin, loading.description.dependencies):
+        # While it is not loaded, too: a cycle can close or end by what others take it to need.
+        if self._dependents.note(plugin, self._declared(plugin)):
             self._on_declared(plugin)
+        if not isinstance(loading, Described):
+            return dataclasses.replace(facts, loading=loading), math.inf
         config = await self._configurations.look_up(discovery.found, seen)
-        return dataclasses.replace(
+        facts = dataclasses.replace(
             facts,
             loading=loading,
             config=config.outcome,
@@ -94,6 +99,7 @@ class Gather:
             config_digest=config.digest,
             dependencies=self._dependencies(plugin),
         )
+        return facts, config.until
 
     def forget(self, plugin: PluginId) -> None:
         """Forget a plugin whose object is gone."""

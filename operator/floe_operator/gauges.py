@@ -158,7 +158,7 @@ class OperatorState(Collector):
         yield _gauge("queue_depth", "FloePlugins waiting to be reconciled.", len(self.queue))
         yield _gauge(
             "queue_oldest_age_seconds",
-            "How long the first FloePlugin in the queue has waited.",
+            "How long the FloePlugin that has waited longest has been in the queue.",
             self.queue.oldest_age(),
         )
 

@@ -7,6 +7,7 @@ data is restored from a backup. An object that does not match the CRD as we know
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ _log = structlog.get_logger(__name__)
 
 _LISTING_SECONDS = 600.0
 """More than any listing takes."""
+_EARLIER = 3
+"""More than the operator writes to one object in a row: its label, its status, what is left over of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,12 @@ class _Known:
     """When the state was stored; see `Objects.moment`."""
     seen: FloePlugin | None
     """The object, or None if it does not match the CRD as we know it."""
+    earlier: tuple[str, ...] = ()
+    """The versions known before it, the newest first."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return (self.resource_version, *self.earlier)
 
     @property
     def number(self) -> int:
@@ -58,10 +67,14 @@ class Objects:
         self._known: dict[PluginId, _Known] = {}
         self._deleted: dict[str, _Deletion] = {}
         """The deletions of the last minutes, by uid."""
+        self._strangers = 0
+        """How many objects the last listing had whose names fit no plugin, as another CRD may allow."""
         self._users: dict[SourceObject, dict[PluginId, None]] = {}
         self._said: Said[str] = Said()
         self.complete = False
         """Whether a complete listing has been stored, so that an object missing here does not exist."""
+        self.listed_at = -math.inf
+        """When a complete listing was last stored, in seconds of the monotonic clock."""
         self.moment = 0
         """Counts what was stored, and so separates what came before a listing began from what came later."""
 
@@ -80,6 +93,11 @@ class Objects:
         """Return all objects, as last seen."""
         return [known.seen for known in self._known.values() if known.seen is not None]
 
+    @property
+    def number(self) -> int:
+        """How many objects there are, including those that are ignored."""
+        return len(self._known) + self._strangers
+
     def has(self, plugin: PluginId) -> bool:
         """Return True if the plugin has an object, also one that is ignored."""
         return plugin in self._known
@@ -89,16 +107,21 @@ class Objects:
         known = self._known.get(plugin)
         return known is not None and known.seen is None
 
-    def known_as_it_is(self, raw: Mapping[str, Any]) -> PluginId | None:
-        """Return the object's plugin if exactly this version is known, for example from our own write."""
+    def knows(self, raw: Mapping[str, Any]) -> bool:
+        """Return True if this version of the object is or was known, as from the answer to a write.
+
+        Any thread may ask.
+        """
         plugin, uid, version = _identity(raw)
         known = self._known.get(plugin) if plugin is not None else None
-        return plugin if known is not None and (known.uid, known.resource_version) == (uid, version) else None
+        return known is not None and known.uid == uid and version in known.versions
 
     def put(self, raw: Mapping[str, Any], *, listing: int = -1) -> PluginId | None:
-        """Store an object unless a newer state is known; return its plugin, or None if its name fits none.
+        """Store an object unless a newer state is known; return its plugin if there may be something new.
 
-        An object from a listing replaces any state stored before `listing`, the moment when it began.
+        Nothing is new in what the answer to a write has already told, or if nothing that is read of the
+        object has changed. An object from a listing replaces any state stored before `listing`, the moment
+        when it began.
         """
         plugin, uid, version = _identity(raw)
         if plugin is None:
@@ -107,7 +130,9 @@ class Objects:
         known = self._known.get(plugin)
         if known is not None and known.uid == uid:
             is_older = version_number(version) < known.number and known.moment > listing
-            if is_older or version == known.resource_version:
+            if version == known.resource_version or (is_older and version in known.earlier):
+                return None
+            if is_older:  # somebody's change of which the answer to a write was the first to tell
                 return plugin
         deleted = self._deleted.get(uid)
         if deleted and version_number(version) <= deleted.number and deleted.moment > listing:
@@ -115,10 +140,13 @@ class Objects:
         self._forget(plugin)
         seen = self._parse(raw, plugin)
         self.moment += 1
-        self._known[plugin] = _Known(uid, version, self.moment, seen)
+        earlier = known.versions[:_EARLIER] if known is not None and known.uid == uid else ()
+        if known is not None and version_number(version) < known.number:
+            earlier = ()  # the API server counts versions anew, and will come to these again
+        self._known[plugin] = _Known(uid, version, self.moment, seen, earlier)
         for source in referenced(seen.spec) if seen is not None else ():
             self._users.setdefault(source, {})[plugin] = None
-        return plugin
+        return None if known is not None and _is_same(known.seen, seen) else plugin
 
     def remove(self, raw: Mapping[str, Any]) -> PluginId | None:
         """Remove a deleted object; a late answer to a write cannot bring it back."""
@@ -132,19 +160,16 @@ class Objects:
             self._forget(plugin)
         return plugin
 
-    def listed(self, plugins: Collection[PluginId], began: int) -> set[PluginId]:
+    def listed(self, names: Collection[str], began: int) -> set[PluginId]:
         """Note that a complete listing, which began at a moment, has been stored.
 
-        `plugins` are those in the listing. Return the plugins whose objects were removed.
+        `names` are those in the listing. Objects that it lacks are removed unless they were stored after it
+        began; return their plugins.
         """
-        self.complete = True
-        return self.keep_only(plugins, began)
-
-    def keep_only(self, plugins: Collection[PluginId], began: int) -> set[PluginId]:
-        """Remove the objects that a complete listing lacks, unless they were stored after it began.
-
-        Return the plugins whose objects were removed.
-        """
+        found = [parse_object_name(name) for name in names]
+        plugins = {plugin for plugin in found if plugin is not None}
+        self._strangers = found.count(None)
+        self.complete, self.listed_at = True, time.monotonic()
         gone = {
             plugin for plugin, known in self._known.items() if known.moment <= began and plugin not in plugins
         }
@@ -157,16 +182,24 @@ class Objects:
 
     def distrust_versions(self) -> None:
         """Let whatever comes next replace each known state: the API server counts versions anew."""
-        self._known = {plugin: replace(known, resource_version="") for plugin, known in self._known.items()}
+        self._known = {
+            plugin: replace(known, resource_version="", earlier=()) for plugin, known in self._known.items()
+        }
         self._deleted.clear()
+        self.listed_at = -math.inf
 
     def users(self, source: SourceObject) -> list[PluginId]:
         """Return the plugins whose configuration refers to this Secret or ConfigMap."""
         return list(self._users.get(source, ()))
 
+    def users_of_kind(self, kind: str) -> set[PluginId]:
+        """Return the plugins whose configuration refers to any Secret, or to any ConfigMap."""
+        return {plugin for source, users in self._users.items() if source.kind == kind for plugin in users}
+
     def clear(self) -> None:
         """Forget everything, because the CRD does not exist."""
         self._known.clear()
+        self._strangers = 0
         self._users.clear()
         self._said.only(())
         self._deleted.clear()
@@ -200,6 +233,18 @@ class Objects:
         name = name_of(raw)
         if self._said.is_new(name, fields):
             _log.warning("ignoring a FloePlugin that does not match the CRD", name=name, fields=fields)
+
+
+def _is_same(before: FloePlugin | None, now: FloePlugin | None) -> bool:
+    """Return True if two states of an object differ in nothing that is read of it but the version."""
+    if before is None or now is None:
+        return False
+    metadata = before.metadata.model_copy(update={"resource_version": now.metadata.resource_version})
+    return (
+        before.model_copy(update={"metadata": metadata}) == now
+        # Somebody who writes `probe: null` has asked for the plugin.
+        and before.spec.model_fields_set == now.spec.model_fields_set
+    )
 
 
 def _identity(raw: Mapping[str, Any]) -> tuple[PluginId | None, str, str]:

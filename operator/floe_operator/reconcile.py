@@ -6,8 +6,10 @@ the rules in `decision` decide.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +39,9 @@ _AGAIN = RetryAfter(0)
 _SOON = RetryAfter(1.0)
 """Reconcile again soon: if another writer of the status never stops, that costs one write a second."""
 
+_GONE_SECONDS = 10.0
+"""Seconds after which to look again at an object that the API server said it does not have."""
+
 _CHANGED = "something in the cluster changes labels that the operator applies, perhaps a mutating policy"
 
 _log = structlog.get_logger(__name__)
@@ -58,6 +63,7 @@ class Reconciler:
         refusals: Refusals,
         labels: Mapping[str, str],
         on_written: Callable[[FloePlugin, FloePluginStatus], None],
+        writing: Callable[[PluginId], AbstractContextManager[None]],
     ) -> None:
         self._floeplugins = floeplugins
         self._objects = objects
@@ -66,6 +72,7 @@ class Reconciler:
         self._refusals = refusals
         self._labels = labels
         self._on_written = on_written
+        self._writing = writing
         self._changed: dict[PluginId, tuple[str, dict[str, Any]]] = {}
         """For each object whose labels were changed as we applied them: its uid, and what it has of them."""
         self._said: Said[str] = Said()
@@ -81,18 +88,22 @@ class Reconciler:
                 situation = await self._gather.situation(plugin)
                 unserved = self._floeplugins.crd.unserved
                 decision = decide(situation, datetime.now(UTC), time.monotonic(), self._labels, unserved)
-                return await self._carry_out(plugin, situation.seen, decision)
+                result = await self._carry_out(plugin, situation.seen, decision)
         except (errors.NotFound, errors.NamespaceTerminating) as error:
             _log.debug(
                 "the object, its CRD or its namespace is being deleted", plugin=plugin.slug, reason=str(error)
             )
-            return DONE
+            # If it is gone, that event enqueues the plugin. A changed CRD is not served for a moment, either.
+            return RetryAfter(_GONE_SECONDS, is_urgent=False) if self._objects.has(plugin) else DONE
         except (HostUnavailable, PluginGone) as error:
             raise RetryableError(str(error)) from error
+        if result is DONE and situation.until < math.inf:
+            return RetryAfter(max(0.0, situation.until - time.monotonic()), is_urgent=False)
+        return result
 
     async def _carry_out(self, plugin: PluginId, seen: FloePlugin | None, decision: Decision) -> Result:
         if decision.again_after > 0:
-            return RetryAfter(decision.again_after)
+            return RetryAfter(decision.again_after, is_urgent=False)
         if decision.forget:
             self._prober.drop(plugin)
             self._gather.forget(plugin)
@@ -174,8 +185,9 @@ class Reconciler:
         An admission policy may change them on the way, and the operator owns them all the same. What the
         object has instead is remembered, because applying them again would change nothing and never end.
         """
-        answer = await self._floeplugins.apply(plugin, labels, uid=uid)
-        self._objects.put(answer)
+        with self._writing(plugin):
+            answer = await self._floeplugins.apply(plugin, labels, uid=uid)
+            self._objects.put(answer)
         metadata = mapping(answer.get("metadata"))
         stored = stored_labels(mapping(metadata.get("labels")), labels)
         if stored == labels:
@@ -187,12 +199,13 @@ class Reconciler:
             _log.warning(_CHANGED, plugin=plugin.slug, labels=names)
 
     async def _write_status(self, seen: FloePlugin, status: FloePluginStatus) -> Result:
-        written = await self._floeplugins.apply_status(
-            seen.plugin, uid=seen.metadata.uid, status=status.to_json()
-        )
-        if leftovers := removal_patch(written, status):
-            written = await self._floeplugins.patch_status(seen.plugin, leftovers)
-        self._objects.put(written)
+        with self._writing(seen.plugin):
+            written = await self._floeplugins.apply_status(
+                seen.plugin, uid=seen.metadata.uid, status=status.to_json()
+            )
+            self._objects.put(written)
+            if leftovers := removal_patch(written, status):
+                self._objects.put(await self._floeplugins.patch_status(seen.plugin, leftovers))
         self._on_written(seen, status)
         return self._result(seen, status)
 

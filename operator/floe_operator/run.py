@@ -35,18 +35,22 @@ from floe_operator.probes import Prober
 from floe_operator.queue import WorkQueue
 from floe_operator.reconcile import Reconciler
 from floe_operator.refusals import Refusals
+from floe_operator.rules.config_merge import SourceObject
 from floe_operator.rules.dependency_graph import Dependents
-from floe_operator.rules.resource import FloePlugin, FloePluginStatus
+from floe_operator.rules.results import DONE, Result
 from floe_operator.rules.scrub import NO_SHORT, Scrubber
 from floe_operator.scanner import Scanner
 from floe_operator.scans import Scans
 from floe_operator.scrubbers import Scrubbers
 from floe_operator.secret_index import SecretIndex
 from floe_operator.settings import RunSettings
+from floe_operator.source_contents import SourceContents
 from floe_operator.stop_signals import StopSignals
 from floe_operator.wakeups import Wakeups
 
 _WORKERS = 16
+_READERS = 4
+"""How many touched Secrets and ConfigMaps are read at the same time."""
 _SHUTDOWN_SECONDS = 20.0
 """Seconds that started plugins get to stop; below a pod's usual grace period of 30 s."""
 
@@ -115,21 +119,39 @@ class Operator:
         self.objects = Objects()
         self.scans = Scans(self.objects.all)
         dependents = Dependents()
-        self.wakeups = Wakeups(self.objects, dependents, self._enqueue)
+        self.wakeups = Wakeups(
+            self.objects,
+            dependents,
+            changed=self._changed,
+            later=self._later,
+            # New mirrors do not wait for the next scan.
+            on_complete=lambda: self.scanner.hurry(),
+        )
         secrets = SecretIndex()
         self.host = PluginHost(
             python=str(settings.plugin_python),
             load_timeout=settings.load_timeout,
             memory_limit=settings.host_memory,
-            on_change=self.wakeups.plugins_changed,
+            on_change=self.wakeups.look_at,
             on_output=lambda printed: self.printed.add(printed),
             scrubber=Scrubber(secrets, NO_SHORT),
         )
-        self.sources = Sources(connection, namespace, self.wakeups.source_changed)
+        self.sources = Sources(
+            connection, namespace, lambda source: self.touched.add(source), self.wakeups.sources_lost
+        )
         self.scrubbers = Scrubbers(self.host, secrets)
         self.printed = PrintedLines(self.scrubbers)
-        self.configurations = Configurations(self.host, self.sources, self.objects, self.scrubbers)
-        self.prober = Prober(self.host, self.configurations.effective, self.scrubbers, self._enqueue)
+        self.configurations = Configurations(
+            self.host,
+            SourceContents(self.sources),
+            self.objects,
+            self.scrubbers,
+            recheck=settings.scan_interval,
+        )
+        self.touched: WorkQueue[SourceObject] = WorkQueue(
+            self._look_at_source, workers=_READERS, name=lambda source: f"{source.kind} {source.name}"
+        )
+        self.prober = Prober(self.host, self.configurations.effective, self.scrubbers, self._changed)
         self.gather = Gather(
             scans=self.scans,
             host=self.host,
@@ -139,7 +161,7 @@ class Operator:
             dependents=dependents,
             on_declared=self.wakeups.declared,
         )
-        self.refusals = Refusals(self._enqueue)
+        self.refusals = Refusals(self._later)
         self.reconciler = Reconciler(
             floeplugins=self.floeplugins,
             objects=self.objects,
@@ -147,10 +169,25 @@ class Operator:
             prober=self.prober,
             refusals=self.refusals,
             labels=settings.labels,
-            on_written=self._written,
+            on_written=self.events.record,
+            writing=self.wakeups.writing,
         )
         self.queue: WorkQueue[PluginId] = WorkQueue(
             self.metrics.timed(self.reconciler.reconcile), workers=_WORKERS, name=lambda plugin: plugin.slug
+        )
+        self.watch = Watch(
+            connection,
+            self.floeplugins,
+            Seen(
+                moment=lambda: self.objects.moment,
+                changed=self.wakeups.seen,
+                found=self.wakeups.found,
+                listed=self.wakeups.listed,
+                knows=self.objects.knows,
+            ),
+            on_start=lambda: self.scanner.hurry(),
+            on_gone=self._kind_gone,
+            on_history_lost=self._history_lost,
         )
         self.scanner = Scanner(
             host=self.host,
@@ -158,22 +195,11 @@ class Operator:
             objects=self.objects,
             scans=self.scans,
             refusals=self.refusals,
-            look_at=self.wakeups.look_at,
+            wakeups=self.wakeups,
+            watch=self.watch,
             interval=settings.scan_interval,
             leads=lambda: self.elector.is_leader,
-        )
-        self.watch = Watch(
-            connection,
-            self.floeplugins,
-            Seen(
-                moment=lambda: self.objects.moment,
-                changed=lambda change: self.wakeups.seen(*change),
-                listed=self.wakeups.listed,
-            ),
-            # If the CRD is installed late, its mirrors do not wait for the next scan.
-            on_start=self.scanner.hurry,
-            on_gone=self._kind_gone,
-            on_history_lost=self._history_lost,
+            on_environment=self._environment_changed,
         )
         self.metrics.add(
             OperatorState(
@@ -241,6 +267,7 @@ class Operator:
         self.scanner.hurry()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run(), name="queue")
+            group.create_task(self.touched.run(), name="touched sources")
             group.create_task(self.events.run(), name="events")
             group.create_task(self.refusals.run(), name="refusals")
 
@@ -263,16 +290,23 @@ class Operator:
         }
         return serve(pages, self._http_port)
 
-    def _enqueue(self, plugin: PluginId) -> None:
+    def _changed(self, plugin: PluginId) -> None:
         self.queue.add(plugin)
 
-    def _written(self, seen: FloePlugin, status: FloePluginStatus) -> None:
-        self.events.record(seen, status)
-        self.wakeups.written(seen.plugin)
+    def _later(self, plugin: PluginId) -> None:
+        self.queue.add_later(plugin)
+
+    def _environment_changed(self) -> None:
+        for plugin, seconds in self.configurations.doubt_all():
+            self.queue.add_after(plugin, seconds, changed=False)
+
+    async def _look_at_source(self, source: SourceObject) -> Result:
+        self.wakeups.sources_changed(await self.configurations.changed_by(source))
+        return DONE
 
     def _history_lost(self) -> None:
         """Believe no version known so far: the watches begin with new listings."""
-        self.objects.distrust_versions()
+        self.wakeups.history_lost()
         self.sources.list_again()
         self.scanner.hurry()
 

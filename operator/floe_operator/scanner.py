@@ -1,7 +1,7 @@
 """Scans the plugins' environment repeatedly, and keeps the mirror in step with what it finds.
 
-While this operator leads, each round lists all objects through the API server: the watch alone cannot show
-which objects are missing.
+A scan that finds what the one before it found enqueues nothing. While this operator leads, each round asks
+how many objects there are, and lists them all if that is not how many are known.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 import structlog
 
@@ -21,18 +22,36 @@ from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
 from floe_operator.refusals import Refusals
 from floe_operator.rules import mirror
-from floe_operator.rules.resource import is_nameable, object_name, parse_object_name
+from floe_operator.rules.resource import is_nameable, object_name
 from floe_operator.said import Said, gist
 from floe_operator.scans import Scans
+from floe_operator.wakeups import Wakeups
 
 _RETRY_SECONDS = 5.0
 """Seconds to wait after the objects could not be listed or deleted."""
+_LIST_AGAIN_SECONDS = 600.0
+"""Seconds after which all objects are listed although the watch works."""
 
 _log = structlog.get_logger(__name__)
 
 
+class Watching(Protocol):
+    """How the watch on the objects is doing."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether its first listing has neither ended nor failed so far."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why changes do not arrive; empty if they do."""
+
+
 class Scanner:
-    """Scans repeatedly and enqueues every object after each scan; on a standby, it only scans."""
+    """Scans repeatedly, and has what a scan changed looked at; on a standby, it only scans.
+
+    `on_environment` is called if any distribution has changed, even one without plugins.
+    """
 
     def __init__(
         self,
@@ -42,19 +61,25 @@ class Scanner:
         objects: Objects,
         scans: Scans,
         refusals: Refusals,
-        look_at: Callable[[PluginId], None],
+        wakeups: Wakeups,
+        watch: Watching,
         interval: float,
         leads: Callable[[], bool],
+        on_environment: Callable[[], None],
     ) -> None:
         self._host = host
         self._floeplugins = floeplugins
         self._objects = objects
         self._scans = scans
         self._refusals = refusals
-        self._look_at = look_at
+        self._wakeups = wakeups
+        self._watch = watch
         self._interval = interval
         self._leads = leads
+        self._on_environment = on_environment
         self._absences = mirror.Absences()
+        self._unserved: Collection[str] = frozenset()
+        """The fields that the CRD did not have in the last round."""
         self._counted_at = -math.inf
         self._said: Said[tuple[str, str]] = Said()
         self._said_refused: Said[str] = Said()
@@ -82,42 +107,61 @@ class Scanner:
             scan = await self._host.scan()
         except ScanFailed as error:
             self._say({("scan failed", ""): error.detail})
-            self._scans.failed(error.detail)
+            self._wakeups.scanned(self._scans.failed(error.detail))
             return None
         seconds = time.monotonic() - started
         self._say(_faults(scan))
-        self._scans.succeeded(scan, seconds)
+        news = self._scans.succeeded(scan, seconds)
+        self._wakeups.scanned(news)
+        if news.environment_changed:
+            self._on_environment()
         return scan
 
     async def _keep_mirror(self, scan: ScanResult | None) -> float:
-        """Enqueue every missing and every existing object, and delete those that may be deleted.
+        """Enqueue the plugins without an object, and delete the objects that may be deleted.
 
         Return the seconds until the next round, which comes sooner if the API server did not answer.
         """
-        began = self._objects.moment
-        listed: set[PluginId] = set()
+        if self._watch.begins and not self._objects.complete:
+            return self._interval  # `hurry` is called once the objects are known
         try:
-            # Page by page: as the API server sends them, a thousand objects are larger than what is kept.
-            async for page in self._floeplugins.list():
-                for raw in page.objects:
-                    self._objects.put(raw, listing=began)
-                listed.update(
-                    plugin for name in page.names if (plugin := parse_object_name(name)) is not None
-                )
+            # A watch that begins is between its listing and its first change, and lists by itself.
+            if not self._watch.begins and not await self._is_in_step():
+                await self._list()
         except errors.ClusterError as error:  # `floeplugins` says so; no object counts as deleted
             self._absences = self._absences.unless_found(scan)
-            for plugin in listed:
-                self._look_at(plugin)
             return errors.pause(error, min(self._interval, _RETRY_SECONDS))
-        for plugin in self._objects.listed(listed, began):
-            self._look_at(plugin)
-        self._scans.objects_listed()
+        self._wakeups.scanned(self._scans.objects_listed())
         objects = self._objects.all()
         self._absences = self._absences.after(scan, objects, counts=self._is_due())
-        missing = self._scans.nameable() if scan is not None else []
-        for plugin in dict.fromkeys([*(seen.plugin for seen in objects), *missing]):
-            self._look_at(plugin)
+        if scan is not None:
+            self._wakeups.look_at(
+                plugin for plugin in self._scans.nameable() if not self._objects.has(plugin)
+            )
+        unserved = self._floeplugins.crd.unserved
+        if unserved != self._unserved:  # their status can say more now, or only less
+            self._unserved = unserved
+            self._wakeups.look_at(seen.plugin for seen in objects)
         return await self._delete(mirror.deletions(objects, self._absences))
+
+    async def _is_in_step(self) -> bool:
+        """Return True if what the watch says can be relied on: it works, and misses no object.
+
+        It also might have missed a change. Therefore everything is listed from time to time.
+        """
+        if self._watch.obstacle or time.monotonic() - self._objects.listed_at > _LIST_AGAIN_SECONDS:
+            return False
+        number = (await self._floeplugins.newest()).number
+        return number is None or number == self._objects.number
+
+    async def _list(self) -> None:
+        """List all objects, page by page: as the API server sends them, they are larger than what is kept."""
+        began = self._objects.moment
+        names: list[str] = []
+        async for page in self._floeplugins.list():
+            self._wakeups.found(page.objects, began)
+            names += page.names
+        self._wakeups.listed(names, began)
 
     async def _delete(self, deletions: Iterable[mirror.Deletion]) -> float:
         """Delete these objects, and return the seconds until the next round.

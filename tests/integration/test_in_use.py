@@ -325,6 +325,8 @@ def test_a_fresh_cluster_has_no_warnings_and_a_restart_writes_nothing(
         floeplugins.delete(name)
     until_all_told(floeplugins, **fresh)
 
+    # Nothing told above shows that top knows of free, which is Ready again.
+    eventually(lambda: "free" not in floeplugins.condition("compute-top", "Ready")[2])
     assert operator.stop() == 0
     since = now()
     start_operator()

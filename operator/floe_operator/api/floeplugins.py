@@ -12,7 +12,7 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -52,6 +52,15 @@ _REFUSAL_SECONDS = 180.0
 _APPLY = "application/apply-patch+yaml"
 
 
+class Newest(NamedTuple):
+    """The collection at one moment."""
+
+    version: str
+    """Its resourceVersion."""
+    number: int | None
+    """How many objects it has, or None if the API server does not say."""
+
+
 class FloePlugins:
     """The FloePlugins of one namespace."""
 
@@ -85,8 +94,8 @@ class FloePlugins:
         served = {resource.get("name") for resource in resources}
         return {PLURAL, f"{PLURAL}/status"} <= served
 
-    async def newest_version(self) -> str:
-        """Return the resourceVersion of the collection as it is now."""
+    async def newest(self) -> Newest:
+        """Return what is known of the collection as it is now from a listing of one object."""
         with self._listing("newest version"):
             answer = await self._connection.request(
                 "GET",
@@ -95,7 +104,10 @@ class FloePlugins:
                 accept=pages.METADATA.format("List"),
                 timeout=_QUICK_SECONDS,
             )
-            return pages.page(answer, PLURAL).version
+            page = pages.page(answer, PLURAL)
+            more = foreign_json.mapping(answer.get("metadata")).get("remainingItemCount", 0)
+            number = len(page.names) + more if isinstance(more, int) else None
+            return Newest(page.version, None if page.more and not more else number)
 
     async def missing_rights(self) -> list[str]:
         """Ask the API server which permissions are missing; return them like `patch floeplugins/status`."""

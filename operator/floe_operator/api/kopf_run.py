@@ -1,7 +1,9 @@
 """One run of kopf, in a thread and an event loop of its own, watching one collection of objects.
 
-What kopf sees is handed to our event loop; when to start it, and start it again, is for others to say.
-kopf's handlers swallow exceptions, so nothing that can fail happens in them.
+What arrives is handed to our event loop; when to start kopf, and start it again, is for others to say. kopf
+lists, watches and begins again; its session hands on the pages of a listing, since only there is it known
+when a listing is complete. Of a change, kopf sees which object it is about. Its handlers swallow exceptions,
+so nothing that can fail happens in them.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import aiohttp
 import kopf
@@ -22,7 +24,9 @@ from floe_operator.api import kopf_session
 from floe_operator.api.connection import Connection
 from floe_operator.api.credentials import Credentials
 from floe_operator.api.login import Login
+from floe_operator.api.pages import Page
 from floe_operator.api.stream_state import HEADERS_SECONDS, SILENCE_SECONDS, WATCH_SECONDS, StreamState
+from floe_operator.api.watch_events import Event
 from floe_operator.rules.resource import GROUP, PLURAL, VERSION
 
 _BACKOFFS = (1, 1, 2, 3, *9 * (5,))
@@ -36,25 +40,20 @@ _END_SECONDS = 3.0
 _log = structlog.get_logger(__name__)
 
 
-class Change(NamedTuple):
-    """An object that kopf has seen."""
-
-    event: str | None
-    """The type of the watch event, or None for an object of a listing."""
-    object: Mapping[str, Any]
-    listing: int
-    """The moment when the last listing began."""
-
-
 @dataclass(frozen=True)
 class Seen:
-    """What to call about the objects, on our event loop."""
+    """What to call about the objects: on our event loop, except for `knows`."""
 
     moment: Callable[[], int]
     """Returns the present moment: called when a listing begins."""
-    changed: Callable[[Change], None]
+    changed: Callable[[str, Mapping[str, Any]], None]
+    """Called with the type of a watch event, and the object."""
+    found: Callable[[Iterable[Mapping[str, Any]], int], None]
+    """Called with the objects in a page of a listing, and the moment when the listing began."""
     listed: Callable[[Collection[str], int], None]
     """Called with the names in a complete listing, and the moment when it began."""
+    knows: Callable[[Mapping[str, Any]], bool]
+    """Returns True if an object brings nothing new; called from kopf's thread."""
 
 
 class KopfRun:
@@ -72,6 +71,8 @@ class KopfRun:
         self._stop = threading.Event()
         self._listing = -1
         self._names: list[str] = []
+        self._arrived: dict[_EventId, Mapping[str, Any]] = {}
+        """The objects of the events that kopf is handling."""
         self.stream = StreamState()
         self.alive_at = alive_at
         """When kopf last showed a sign of life, in seconds of the monotonic clock."""
@@ -106,11 +107,21 @@ class KopfRun:
         self._names = []
         self._listing = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(moment(), self._loop))
 
-    def listed(self, names: Collection[str], *, complete: bool) -> None:
-        """Note the names in a page of the listing, and tell them all after the last one."""
-        self._names += names
-        if complete and not self._stop.is_set():
+    def listed(self, page: Page) -> None:
+        """Hand on a page of the listing, and after the last one the names in all of them."""
+        self._names += page.names
+        if self._stop.is_set():
+            return
+        self._tell(self._seen.found, page.objects, self._listing)
+        if not page.more:
             self._tell(self._seen.listed, self._names, self._listing)
+
+    def arrived(self, event: Event) -> bool:
+        """Keep the object of an event for kopf's handler; return False if it brings nothing new."""
+        if event.type != "DELETED" and self._seen.knows(event.object):
+            return False
+        self._arrived[_event_id(event.type, event.object)] = event.object
+        return True
 
     def watching(self, version: str) -> None:
         """Note that a watch was opened."""
@@ -152,8 +163,9 @@ class KopfRun:
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def seen(event: Mapping[str, Any], **_: Any) -> None:
-            if not self._stop.is_set():
-                self._tell(self._seen.changed, Change(event["type"], event["object"], self._listing))
+            found = self._arrived.pop(_event_id(event["type"], event["object"]), None)
+            if found is not None and not self._stop.is_set():
+                self._tell(self._seen.changed, event["type"], found)
 
         try:
             await kopf.operator(
@@ -166,6 +178,14 @@ class KopfRun:
         finally:
             await requests.close()
             self._stop.set()  # an executor thread waits for it, and the loop's end waits for that thread
+
+
+_EventId = tuple[str, str, str]
+
+
+def _event_id(kind: str, found: Mapping[str, Any]) -> _EventId:
+    metadata = found["metadata"]
+    return kind, metadata["uid"], metadata["resourceVersion"]
 
 
 def _left_over(_: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:

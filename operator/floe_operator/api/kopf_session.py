@@ -2,7 +2,8 @@
 
 kopf retries without end and reports it only to its log, takes every answer for well-formed, and opens a watch
 that ended at once again without a pause. So the session reports each answer and failure to a `StreamState`,
-leaves out what is not an object, shortens what is nested too deeply to be parsed, and slows down.
+leaves out what is not an object, hands each object to a `Listener`, and slows down. An object is parsed once,
+here: what kopf gets of it is its name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
@@ -20,10 +21,10 @@ from floe_operator.api import errors, pages
 from floe_operator.api.session import Keeper, Session, without_headers
 from floe_operator.api.stream_state import HEADERS_SECONDS, SHORT_SECONDS, StreamState
 from floe_operator.api.unreachable import unreachable
-from floe_operator.api.watch_events import MalformedEvent, event, lines
+from floe_operator.api.watch_events import Event, MalformedEvent, event, lines
 from floe_operator.rules import foreign_json
 from floe_operator.rules.backoff import Backoff
-from floe_operator.rules.resource import PLURAL
+from floe_operator.rules.resource import API_VERSION, KIND, PLURAL
 from floe_operator.said import Said
 
 _TRY_LATER = (429, 503)
@@ -43,8 +44,11 @@ class Listener(Protocol):
     async def listing(self) -> None:
         """Handle the beginning of a listing; the request is sent afterwards."""
 
-    def listed(self, names: Collection[str], *, complete: bool) -> None:
-        """Handle the names in a page of the listing that began last; `complete` marks its last page."""
+    def listed(self, page: pages.Page) -> None:
+        """Handle a page of the listing that began last."""
+
+    def arrived(self, event: Event) -> bool:
+        """Handle a change; return False if kopf need not know of it."""
 
     def watching(self, version: str) -> None:
         """Handle a watch that was opened and goes on from a version."""
@@ -179,7 +183,7 @@ class _Watches:
         return _Lines(content, self._checked(content, since))
 
     def page(self, found: object, *, after: str) -> dict[str, Any]:
-        """Return a page of a listing without the items that are not objects.
+        """Hand a page of a listing to the listener; for kopf, return one without items.
 
         Raises:
             Refused: The answer is no such page.
@@ -191,9 +195,8 @@ class _Watches:
             raise
         if page.left_out:
             self._say_left_out(page.left_out)
-        self._listener.listed(page.names, complete=not page.more)
-        metadata = {"resourceVersion": page.version, "continue": page.more}
-        return {"metadata": metadata, "items": page.objects}
+        self._listener.listed(page)
+        return {"metadata": {"resourceVersion": page.version, "continue": page.more}, "items": []}
 
     async def _checked(self, content: aiohttp.StreamReader, since: str) -> AsyncIterator[bytes]:
         """Yield the lines of a watch that are events; pause at the end if it ended as soon as it began."""
@@ -233,8 +236,7 @@ class _Watches:
             try:
                 value = json.loads(line.decode())
             except RecursionError:
-                line = foreign_json.without_depths(line)
-                value = json.loads(line.decode())
+                value = foreign_json.loads(line)
             found = event(value)
         except MalformedEvent as error:
             self._say_left_out(str(error))
@@ -248,7 +250,10 @@ class _Watches:
             raise aiohttp.ClientPayloadError("a line that is not JSON") from None
         if found.error and not found.is_expired:
             self._state.failed(f"the watch on FloePlugins ended: {found.error}")
-        return _Fit(line, found.is_expired)
+        if not found.is_change:
+            return _Fit(line, found.is_expired)
+        kind = found.type if self._listener.arrived(found) else "BOOKMARK"
+        return _Fit(json.dumps({"type": kind, "object": _which(found.object)}).encode(), is_expired=False)
 
     def _say_left_out(self, what: str) -> None:
         if self._said.is_new(what):
@@ -268,6 +273,13 @@ class _Lines:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
+
+
+def _which(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what kopf needs of an object: which it is, and in which version."""
+    metadata = found["metadata"]
+    kept = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion") if key in metadata}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": kept}
 
 
 async def _asked_to_wait(answer: aiohttp.ClientResponse) -> float:

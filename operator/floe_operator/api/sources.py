@@ -27,6 +27,8 @@ from floe_operator.said import Said, gist
 
 _PAGE = 500
 _BACKOFF = Backoff(first=2.0, longest=15.0)
+_LOST_SECONDS = 30.0
+"""Seconds after which a watch that has failed since counts as lost."""
 
 _Kind = Literal["Secret", "ConfigMap"]
 _KINDS: tuple[_Kind, ...] = ("Secret", "ConfigMap")
@@ -35,14 +37,23 @@ _log = structlog.get_logger(__name__)
 
 
 class Sources:
-    """The Secrets and ConfigMaps of one namespace."""
+    """The Secrets and ConfigMaps of one namespace.
+
+    `on_lost` is called with a kind once its watch has not worked for a while: from then on, whoever uses such
+    an object must look at it from time to time.
+    """
 
     def __init__(
-        self, connection: Connection, namespace: str, on_change: Callable[[SourceObject], None]
+        self,
+        connection: Connection,
+        namespace: str,
+        on_change: Callable[[SourceObject], None],
+        on_lost: Callable[[str], None] = lambda kind: None,
     ) -> None:
         self._connection = connection
         self._namespace = namespace
         self._on_change = on_change
+        self._on_lost = on_lost
         self._versions: dict[_Kind, dict[str, str]] = {kind: {} for kind in _KINDS}
         self._in_step: set[_Kind] = set()
         self._short = dict.fromkeys(_KINDS, 0)
@@ -116,6 +127,8 @@ class Sources:
         await self._wanted[kind].wait()
         clock = asyncio.get_running_loop().time
         failures = 0
+        lost_at = math.inf
+        """When the watch counts as lost, if it worked once and has not worked since."""
         while True:
             listed_at = math.inf
             try:
@@ -123,6 +136,7 @@ class Sources:
                 version = await self._list(kind)
                 listed_at = clock()
                 self._in_step.add(kind)
+                lost_at = math.inf
                 if kind in self._failing:
                     self._failing.discard(kind)
                     _log.info("watching sources again", kind=kind)
@@ -131,7 +145,12 @@ class Sources:
                 continue
             except errors.ClusterError as error:
                 fault = error
-            self._in_step.discard(kind)
+            if kind in self._in_step:
+                self._in_step.discard(kind)
+                lost_at = clock() + _LOST_SECONDS
+            elif clock() > lost_at:
+                lost_at = math.inf
+                self._on_lost(kind)
             self.restarts[SourceObject(kind, "").resource] += 1
             if clock() - listed_at > _BACKOFF.longest:
                 failures = 0

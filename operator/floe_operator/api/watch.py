@@ -76,6 +76,11 @@ class Watch:
             return self._waits_for
         return self._run.stream.obstacle
 
+    @property
+    def begins(self) -> bool:
+        """Whether its first listing has neither ended nor failed so far."""
+        return self._run is not None and self._run.stream.begins
+
     def silence(self) -> float:
         """Return for how many seconds kopf has shown no sign of life; 0 if it does not have to."""
         return time.monotonic() - self._run.alive_at if self._run is not None else 0.0
@@ -138,7 +143,7 @@ class Watch:
     async def _history_is_lost(self, since: str) -> bool:
         """Return True if the API server has never heard of the version from which kopf watches."""
         try:
-            version = await self._floeplugins.newest_version()
+            version = (await self._floeplugins.newest()).version
         except errors.ClusterError as error:
             self._check_at = time.monotonic() + errors.pause(error, _CHECK_SECONDS)
             return False

@@ -6,6 +6,7 @@ here they are combined. Nothing is carried out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,8 @@ class Situation:
     """None if there is no object, if it is being deleted, or before the first scan has ended."""
     lacks_object: bool = False
     """Whether it is certain that the plugin must have an object and has none."""
+    until: float = math.inf
+    """Until when the facts hold although nothing tells of a change; seconds of the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)

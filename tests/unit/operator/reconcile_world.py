@@ -19,16 +19,20 @@ from floe_operator.plugin_host import PluginHost
 from floe_operator.probes import Prober
 from floe_operator.reconcile import Reconciler
 from floe_operator.refusals import Refusals
+from floe_operator.rules.config_merge import Contents, SourceObject
 from floe_operator.rules.dependency_graph import Dependents
 from floe_operator.rules.facts import Checked, ConfigDigest, Probe
 from floe_operator.rules.load_states import Described, LoadState
 from floe_operator.rules.probing import Run
 from floe_operator.rules.resource import FIELD_MANAGER
 from floe_operator.scans import Scans
+from floe_operator.source_contents import SourceContents
+from floe_operator.wakeups import Wakeups
 from tests.support.scrubbing import no_scrubbers
 
 BASE, TOP = PluginId(PluginType.STORAGE, "base"), PluginId(PluginType.CATALOG, "top")
 LABELS = {"floe.dev/plugin-type": "storage"}
+RECHECK = 60.0
 
 
 def found(plugin: PluginId) -> FoundPlugin:
@@ -85,6 +89,10 @@ class World:
     """The fields of a status that the CRD does not have; the operator learns of them by a refusal."""
     verdicts: dict[PluginId, Verdict] = field(default_factory=dict)
     """What the host says of each configuration, unless it is valid."""
+    changed: list[PluginId] = field(default_factory=list)
+    """Which plugins the watch told of, other than by an echo."""
+    overtakes: bool = False
+    """Whether the watch tells of each write before its answer comes."""
     fault: ClusterError | None = None
     """What the API server answers instead of storing a status."""
     tried_again: list[PluginId] = field(default_factory=list)
@@ -98,11 +106,19 @@ class World:
         self.crd = SimpleNamespace(unserved=frozenset())
         self.objects = Objects()
         self.refusals = Refusals(self.tried_again.append)
+        dependents = Dependents()
+        self.wakeups = Wakeups(
+            self.objects,
+            dependents,
+            changed=self.changed.append,
+            later=lambda _: None,
+            on_complete=lambda: None,
+        )
         self.scans = Scans(self.objects.all)
         host = cast(
             "PluginHost", SimpleNamespace(load_state=self.states.get, validate=self._valid, generation=1)
         )
-        sources = cast("Sources", SimpleNamespace())
+        sources = cast("Sources", SimpleNamespace(version=lambda _: None, read=self._read))
         prober = cast(
             "Prober",
             SimpleNamespace(
@@ -115,9 +131,11 @@ class World:
             scans=self.scans,
             host=host,
             objects=self.objects,
-            configurations=Configurations(host, sources, self.objects, no_scrubbers()),
+            configurations=Configurations(
+                host, SourceContents(sources), self.objects, no_scrubbers(), recheck=RECHECK
+            ),
             prober=prober,
-            dependents=Dependents(),
+            dependents=dependents,
             on_declared=self.declared.append,
         )
         floeplugins = SimpleNamespace(
@@ -133,6 +151,7 @@ class World:
             refusals=self.refusals,
             labels=self.labels,
             on_written=lambda seen, _: self.written.append(seen.plugin),
+            writing=self.wakeups.writing,
         )
 
     def there(self, plugin: PluginId, *, labels: Mapping[str, str] | None = LABELS, **spec: Any) -> None:
@@ -155,7 +174,7 @@ class World:
         began = self.objects.moment
         for raw in self.served.values():
             self.objects.put(raw, listing=began)
-        self.objects.listed(self.served.keys(), began)
+        self.objects.listed([raw["metadata"]["name"] for raw in self.served.values()], began)
         self.scans.objects_listed()
 
     def reasons(self, plugin: PluginId) -> dict[str, str]:
@@ -181,8 +200,14 @@ class World:
             **self.interfere.get("metadata", {}),
             "resourceVersion": self._next(),
         }
+        if self.overtakes and self.interfere:
+            theirs = {**self.served[plugin]["metadata"], "resourceVersion": metadata["resourceVersion"]}
+            self.wakeups.seen("MODIFIED", {**self.served[plugin], **self.interfere, "metadata": theirs})
+            metadata["resourceVersion"] = self._next()
         self.served[plugin] = {**present, **self.interfere, "metadata": metadata}
         self.interfere = {}
+        if self.overtakes:
+            self.wakeups.seen("MODIFIED", self.served[plugin])
         return self.served[plugin]
 
     async def _apply(self, plugin: PluginId, labels: Mapping[str, str], *, uid: str | None) -> dict[str, Any]:
@@ -204,6 +229,9 @@ class World:
             self.crd.unserved = self.lacks
             raise NotInSchema("field not declared in schema")
         return self._put(plugin, status=dict(status))
+
+    async def _read(self, source: SourceObject) -> Contents:
+        return {"k": b"a text"}
 
     async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
         return self.verdicts.get(plugin, Verdict(reason="Valid"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.objects import Objects
 from floe_operator.rules.config_merge import SourceObject
+from floe_operator.rules.resource import object_name
 
 KEYCLOAK = PluginId(PluginType.IDENTITY, "keycloak")
 DBT_A = PluginId(PluginType.DBT, "a")
@@ -25,11 +26,8 @@ def raw(version: int, plugin: PluginId = KEYCLOAK, *, uid: str = "first", **spec
     }
 
 
-def stored(objects: Objects, item: dict[str, Any]) -> PluginId:
-    """Store an object; return its plugin."""
-    plugin = objects.put(item)
-    assert plugin is not None
-    return plugin
+def names(*plugins: PluginId) -> list[str]:
+    return [object_name(plugin) for plugin in plugins]
 
 
 def version_of(objects: Objects, plugin: PluginId = KEYCLOAK) -> str | None:
@@ -45,7 +43,7 @@ def uses(*secrets: str) -> dict[str, Any]:
 def test_the_newest_state_wins_in_whatever_order_states_arrive(order: list[int]) -> None:
     objects = Objects()
     for version in order:
-        assert objects.put(raw(version)) == KEYCLOAK
+        objects.put(raw(version))
     assert version_of(objects) == "11"
 
 
@@ -80,7 +78,8 @@ def test_an_object_missing_from_a_listing_is_gone_unless_it_arrived_during_the_l
     before = objects.moment
     late = PluginId(PluginType.DBT, "late")
     objects.put(raw(8, late))
-    assert objects.listed({stored(objects, raw(3))}, before) == {DUCKDB}
+    objects.put(raw(3), listing=before)
+    assert objects.listed(names(KEYCLOAK), before) == {DUCKDB}
     assert set(objects) == {KEYCLOAK, late}
     assert version_of(objects) == "3"
 
@@ -102,7 +101,7 @@ def test_a_listing_replaces_what_came_before_it_even_if_versions_went_back() -> 
     objects.put(raw(502, DBT_A))
     objects.put(raw(70), listing=began)
     objects.put(raw(71, DBT_A), listing=began)
-    assert objects.listed({KEYCLOAK, DBT_A}, began) == {DUCKDB}
+    assert objects.listed(names(KEYCLOAK, DBT_A), began) == {DUCKDB}
     assert (version_of(objects), version_of(objects, DBT_A)) == ("70", "502")
 
 
@@ -122,7 +121,7 @@ def test_once_versions_are_distrusted_any_state_replaces_what_is_known() -> None
     objects.put(raw(500))
     objects.remove(raw(501, DUCKDB, uid="second"))
     objects.distrust_versions()
-    assert objects.known_as_it_is(raw(500)) is None
+    assert not objects.knows(raw(500))
     objects.put(raw(70))
     objects.put(raw(71, DUCKDB, uid="second"))
     assert (version_of(objects), version_of(objects, DUCKDB)) == ("70", "71")
@@ -167,6 +166,8 @@ def test_the_users_of_a_source_follow_from_the_current_specs() -> None:
     assert objects.users(SourceObject("Secret", "a")) == [KEYCLOAK]
     assert objects.users(SourceObject("Secret", "b")) == [KEYCLOAK, DUCKDB]
     assert objects.users(SourceObject("ConfigMap", "b")) == []
+    assert objects.users_of_kind("Secret") == {KEYCLOAK, DUCKDB}
+    assert objects.users_of_kind("ConfigMap") == set()
     objects.put(raw(3, **uses("c")))
     assert objects.users(SourceObject("Secret", "a")) == []
     objects.remove(raw(4, DUCKDB))
@@ -220,10 +221,34 @@ def test_an_object_that_becomes_unfit_does_not_keep_its_old_state_and_can_recove
 def test_an_unfit_object_is_not_gone_while_it_is_listed() -> None:
     objects = Objects()
     objects.put(unfit(2))
-    assert objects.listed({stored(objects, unfit(2))}, objects.moment) == set()
+    assert objects.listed(names(KEYCLOAK), objects.moment) == set()
     assert objects.is_unfit(KEYCLOAK)
     assert objects.listed((), objects.moment) == {KEYCLOAK}
     assert not objects.is_unfit(KEYCLOAK)
+
+
+def test_the_number_of_objects_is_that_of_all_that_the_api_server_has() -> None:
+    objects = Objects()
+    objects.put(raw(1))
+    objects.put(unfit(2, DUCKDB))
+    assert objects.number == 2
+    objects.listed([*names(KEYCLOAK, DUCKDB), "stranger", "newtype-a"], objects.moment)
+    assert (objects.number, len(objects)) == (4, 1)
+    objects.remove(raw(3))
+    assert objects.number == 3
+    objects.listed([*names(DUCKDB), "stranger"], objects.moment)
+    assert objects.number == 2
+    objects.clear()
+    assert objects.number == 0
+
+
+def test_a_version_that_comes_again_after_versions_went_back_is_not_known() -> None:
+    objects = Objects()
+    objects.put(raw(500))
+    began = objects.moment
+    objects.put(raw(70), listing=began)
+    assert not objects.knows(raw(500))
+    assert objects.put(raw(500, config={"threads": 1})) == KEYCLOAK
 
 
 def test_an_object_that_belongs_to_no_plugin_is_ignored() -> None:
@@ -236,12 +261,57 @@ def test_an_object_that_belongs_to_no_plugin_is_ignored() -> None:
     assert objects.is_unfit(DUCKDB)
 
 
-def test_only_an_echo_is_known_as_it_is() -> None:
+def test_only_an_echo_is_known() -> None:
     objects = Objects()
+    objects.put(raw(3))
     objects.put(raw(5))
-    assert objects.known_as_it_is(raw(5)) == KEYCLOAK
+    assert objects.knows(raw(3))
+    assert objects.knows(raw(5))
     for other in (raw(6), raw(4), raw(5, uid="second"), raw(5, DUCKDB)):
-        assert objects.known_as_it_is(other) is None
+        assert not objects.knows(other)
+
+
+ASKED_FOR = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+APPLIED = {"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {"f:name": {}}}}
+READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": ""}
+STATUS = {"conditions": [{**READY, "lastTransitionTime": "2030-01-01T00:00:00Z"}]}
+# What changes, and whether anything reads it.
+CHANGES: dict[str, tuple[dict[str, Any], bool]] = {
+    "nothing": ({}, False),
+    "an annotation that no rule asks for": ({"metadata": {"annotations": {"team": "data"}}}, False),
+    "the time of a write": (
+        {"metadata": {"managedFields": [APPLIED | {"time": "2030-01-02T00:00:00Z"}]}},
+        False,
+    ),
+    "an annotation of kubectl": ({"metadata": {"annotations": ASKED_FOR}}, True),
+    "another owner": ({"metadata": {"managedFields": [APPLIED | {"manager": "flux"}]}}, True),
+    "a label": ({"metadata": {"labels": {"floe.dev/plugin-type": "identity"}}}, True),
+    "the generation": ({"metadata": {"generation": 2}}, True),
+    "a deletion that has begun": ({"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}, True),
+    "the spec": ({"spec": {"version": ">=1"}}, True),
+    "a null in the spec, which asks for the plugin": ({"spec": {"probe": None}}, True),
+    "the status": ({"status": STATUS}, True),
+    "a spec that does not match the CRD": ({"spec": uses(*map(str, range(40)))}, True),
+}
+
+
+@pytest.mark.parametrize(("change", "is_new"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("listing", [-1, 0])
+def test_a_new_version_is_new_only_if_something_that_is_read_has_changed(
+    change: dict[str, Any], is_new: bool, listing: int
+) -> None:
+    def version(number: int, change: dict[str, Any]) -> dict[str, Any]:
+        found = raw(number)
+        found["metadata"] |= {"managedFields": [APPLIED | {"time": "2030-01-01T00:00:00Z"}]}
+        return {
+            part: {**found.get(part, {}), **change.get(part, {})} for part in ("metadata", "spec", "status")
+        }
+
+    objects = Objects()
+    assert objects.put(version(1, {})) == KEYCLOAK
+    assert objects.put(version(2, change), listing=listing) == (KEYCLOAK if is_new else None)
+    if not objects.is_unfit(KEYCLOAK):
+        assert version_of(objects) == "2", "it must be known to delete the object in just this version"
 
 
 def test_nothing_is_known_once_the_crd_is_gone() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from floe_core.host.protocol import Verdict
 from floe_core.plugin_types import PluginId
-from floe_operator.api.errors import ClusterUnreachable, Conflict, MissingRight, NotAdmitted
+from floe_operator.api.errors import ClusterUnreachable, Conflict, MissingRight, NotAdmitted, NotFound
 from floe_operator.rules.load_states import LoadFault, Loading
 from floe_operator.rules.resource import TYPE_LABEL
 from floe_operator.rules.results import DONE, LATER, Result, RetryAfter
-from tests.unit.operator.reconcile_world import BASE, LABELS, TOP, World, loaded, scan
+from tests.unit.operator.reconcile_world import BASE, LABELS, RECHECK, TOP, World, loaded, scan
 
 
 @pytest.fixture
@@ -110,6 +111,99 @@ async def test_a_refused_write_that_then_fails_otherwise_is_left_to_the_queue_an
     assert probed.tried_again == [BASE]
 
 
+async def test_an_object_that_the_api_server_lacks_is_looked_at_again_unless_it_is_gone(
+    probed: World,
+) -> None:
+    probed.scans.succeeded(scan(TOP))
+    probed.fault = NotFound("the server could not find the requested resource")
+    assert await probed.reconciler.reconcile(BASE) == RetryAfter(10.0, is_urgent=False)
+    assert probed.dropped == []
+    probed.fault = None
+    await probed.reconciler.reconcile(BASE)
+    assert probed.reasons(BASE)["Discovered"] == "NotInstalled"
+    probed.fault = NotFound("the server could not find the requested resource")
+    probed.objects.remove(probed.served.pop(BASE))
+    assert await probed.reconciler.reconcile(BASE) == DONE
+
+
+class Clock:
+    """The monotonic clock of what judges configurations, and of what reconciles."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        for module in ("configurations", "reconcile"):
+            monkeypatch.setattr(f"floe_operator.{module}.time", SimpleNamespace(monotonic=lambda: self.now))
+
+
+SECRET_OF = {"configFrom": [{"secretKeyRef": {"name": "s", "key": "k"}, "path": "token"}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "verdict", "seconds"),
+    [
+        ({}, Verdict(reason="Valid"), None),
+        ({}, Verdict(reason="ConfigRequired"), None),
+        ({}, Verdict(reason="ValidationFailed"), 600.0),
+        ({}, Verdict(reason="SchemaFailed"), 600.0),
+        (SECRET_OF, Verdict(reason="Valid"), RECHECK),
+        (SECRET_OF, Verdict(reason="ValidationFailed"), RECHECK),
+    ],
+)
+async def test_a_key_comes_back_when_what_is_known_no_longer_holds_behind_those_that_somebody_changed(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    spec: dict[str, Any],
+    verdict: Verdict,
+    seconds: float | None,
+) -> None:
+    clock = Clock(monkeypatch)
+    world.there(BASE, **spec)
+    world.listed()
+    world.scans.succeeded(scan(BASE))
+    world.states[BASE] = loaded()
+    world.verdicts[BASE] = verdict
+    for waited in (0, 20):
+        clock.now += waited
+        left = None if seconds is None else seconds - (waited if seconds != RECHECK else 0)
+        expected = DONE if left is None else RetryAfter(left, is_urgent=False)
+        assert await world.reconciler.reconcile(BASE) == expected
+    assert world.written == [BASE]
+    clock.now += 10_000
+    world.verdicts[BASE] = Verdict(reason="Valid")
+    await world.reconciler.reconcile(BASE)
+    has_changed = verdict.reason not in ("Valid", "ConfigRequired")
+    assert (world.reasons(BASE)["ConfigValid"] == "Valid") == (has_changed or verdict.reason == "Valid")
+
+
+@pytest.mark.parametrize("interfere", [{}, {"status": {}}], ids=["nobody", "somebody"])
+async def test_an_echo_that_overtakes_the_answer_is_no_change_and_somebodys_is(
+    world: World, interfere: Mapping[str, Any]
+) -> None:
+    world.overtakes = True
+    world.there(BASE, labels=None)
+    world.listed()
+    world.scans.succeeded(scan(BASE))
+    world.states[BASE] = loaded()
+    world.interfere = interfere
+    assert await world.reconciler.reconcile(BASE) == (RetryAfter(1.0) if interfere else LATER)
+    assert world.changed == ([BASE] if interfere else [])
+    world.changed.clear()
+    for _ in range(3):
+        last = await world.reconciler.reconcile(BASE)
+    assert (last, world.changed, world.applied) == (DONE, [], [BASE])
+
+
+async def test_what_is_left_to_do_comes_before_what_no_longer_holds(world: World) -> None:
+    world.there(BASE, labels=None, **SECRET_OF)
+    world.listed()
+    world.scans.succeeded(scan(BASE))
+    world.states[BASE] = loaded()
+    assert await world.reconciler.reconcile(BASE) == LATER
+    result = await world.reconciler.reconcile(BASE)
+    assert isinstance(result, RetryAfter)
+    assert RECHECK - 1 < result.seconds <= RECHECK
+
+
 @pytest.fixture
 async def chain(world: World) -> World:
     """Return a world in which a plugin needs another plugin and both are Ready."""
@@ -157,6 +251,36 @@ async def test_a_cycle_remains_while_a_member_loads_again(chain: World) -> None:
     chain.states[BASE] = LoadFault("ImportFailed", "no module")
     await chain.settle()
     assert chain.reasons(TOP)["DependenciesReady"] == "DependencyNotReady"
+
+
+async def test_a_cycle_that_ends_because_a_member_cannot_be_loaded_wakes_the_others(chain: World) -> None:
+    chain.states[BASE] = loaded("catalog/top")
+    await chain.settle()
+    assert chain.reasons(TOP)["Stalled"] == "DependencyCycle"
+    chain.declared.clear()
+    chain.states[BASE] = Loading()
+    await chain.reconciler.reconcile(BASE)
+    assert chain.declared == [], "what it needs is not known anew"
+    chain.states[BASE] = LoadFault("ImportFailed", "no module")
+    await chain.reconciler.reconcile(BASE)
+    assert chain.declared == [BASE]
+
+
+async def test_a_cycle_known_from_before_a_restart_that_a_new_release_ends_wakes_the_others(
+    chain: World,
+) -> None:
+    chain.states[BASE] = loaded("catalog/top")
+    await chain.settle()
+    chain.restart()
+    chain.states[BASE] = Loading()
+    chain.scans.succeeded(scan(BASE, TOP))
+    chain.listed()
+    await chain.settle()
+    assert chain.reasons(TOP)["Stalled"] == "DependencyCycle"
+    chain.declared.clear()
+    chain.states[BASE] = loaded()
+    await chain.reconciler.reconcile(BASE)
+    assert chain.declared == [BASE]
 
 
 @pytest.mark.parametrize("gone", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,22 +16,24 @@ from prometheus_client import CollectorRegistry
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator import run
 from floe_operator.api.errors import ClusterConfigError, NotLeading
+from floe_operator.rules.config_merge import SourceObject
 from floe_operator.settings import RunSettings
 from tests.support.control_planes import write_kubeconfig
+from tests.support.polling import eventually_async
 
 PLUGIN = PluginId(PluginType.COMPUTE, "one")
 
 
 class OneLease:
-    """An API server that stores a Lease and accepts everything else; remembers what was written."""
+    """An API server that stores a Lease and accepts everything else; remembers what was asked of it."""
 
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
-        self.written: list[str] = []
+        self.asked: list[str] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if "/leases" not in request.path:
-            self.written.append(f"{request.method} {request.path}")
+            self.asked.append(f"{request.method} {request.path}")
             return web.json_response({"kind": "FloePlugin", "metadata": {}})
         if request.method != "GET":
             self.lease = await request.json()
@@ -64,12 +67,12 @@ async def test_an_operator_writes_only_while_it_leads_and_counts_what_it_wrote(
     ):
         with pytest.raises(NotLeading):
             await operator.floeplugins.apply(PLUGIN, {}, uid=None)
-        assert api.written == []
+        assert api.asked == []
 
         await operator.elector.acquire()
         await operator.floeplugins.apply(PLUGIN, {}, uid=None)
         path = "/apis/floe.dev/v1alpha1/namespaces/floe/floeplugins/compute-one"
-        assert api.written == [f"PATCH {path}"]
+        assert api.asked == [f"PATCH {path}"]
         registry = operator.metrics.registry
         assert count(registry, "floe_operator_writes_total", kind="object") == 1
         assert count(registry, "floe_operator_api_requests_total", method="PATCH", code="200") == 1
@@ -80,7 +83,7 @@ async def test_an_operator_writes_only_while_it_leads_and_counts_what_it_wrote(
         await operator.elector.release()
         with pytest.raises(NotLeading):
             await operator.floeplugins.apply(PLUGIN, {}, uid=None)
-        assert len(api.written) == 1
+        assert len(api.asked) == 1
 
 
 async def test_an_operator_without_election_writes_at_once(
@@ -89,8 +92,31 @@ async def test_an_operator_without_election_writes_at_once(
     settings = RunSettings(namespace="floe", leader_elect=False)
     async with serving(tmp_path, monkeypatch) as api, run.connected(settings) as operator:
         await operator.floeplugins.apply(PLUGIN, {}, uid=None)
-        assert len(api.written) == 1
+        assert len(api.asked) == 1
         assert api.lease is None
+
+
+async def test_a_secret_that_was_touched_several_times_is_read_once_and_enqueues_who_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"secretKeyRef": {"name": "words", "key": "word"}, "path": "word"}
+    settings = RunSettings(namespace="floe", leader_elect=False)
+    async with serving(tmp_path, monkeypatch) as api, run.connected(settings) as operator:
+        for name, sources in {"one": [words], "two": [words], "other": []}.items():
+            metadata = {"name": f"compute-{name}", "uid": name, "resourceVersion": "1"}
+            spec = {"type": "compute", "name": name, "configFrom": sources}
+            operator.objects.put({"metadata": metadata, "spec": spec})
+        for name in ("words", "unused", "words"):
+            operator.sources._on_change(SourceObject("Secret", name))
+        reading = asyncio.create_task(operator.touched.run())
+
+        async def enqueued() -> bool:
+            return operator.touched.idle and len(operator.queue) > 0
+
+        await eventually_async(enqueued)
+        reading.cancel()
+        assert len(operator.queue) == 2
+        assert api.asked == ["GET /api/v1/namespaces/floe/secrets/words"]
 
 
 async def test_an_operator_without_a_kubeconfig_is_not_put_together(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,16 +20,19 @@ from floe_operator.api.errors import (
     NotAdmitted,
     NotFound,
 )
-from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.api.floeplugins import FloePlugins, Newest
 from floe_operator.api.pages import Page, page
 from floe_operator.objects import Objects
 from floe_operator.plugin_host import PluginHost, ScanFailed
 from floe_operator.refusals import Refusals
-from floe_operator.scanner import Scanner
+from floe_operator.rules.dependency_graph import Dependents
+from floe_operator.scanner import Scanner, Watching
 from floe_operator.scans import Scans
+from floe_operator.wakeups import Wakeups
 from tests.support.polling import eventually_async
+from tests.support.watching import Works, unheard
 
-GOING, STAYING = PluginId(PluginType.COMPUTE, "going"), PluginId(PluginType.COMPUTE, "staying")
+GOING, STAYING, OTHER = (PluginId(PluginType.COMPUTE, name) for name in ("going", "staying", "other"))
 BARE: dict[str, Any] = {
     "metadata": {
         "name": "compute-going",
@@ -54,7 +58,6 @@ def scan(*plugins: PluginId) -> ScanResult:
     return ScanResult(complete=True, fingerprint="", distributions=len(found), plugins=found)
 
 
-STAYING_SPEC = {"type": "compute", "name": "staying"}
 ABSENT, PRESENT = scan(STAYING), scan(STAYING, GOING)
 Round = tuple[ScanResult | None, bool]
 """What a scan finds (None if it fails), and whether the API server answers after it."""
@@ -72,20 +75,40 @@ def a_scanner(
     *,
     scans: Scans | None = None,
     refusals: Refusals | None = None,
-    look_at: Callable[[PluginId], None] = lambda _: None,
+    wakeups: Wakeups | None = None,
+    watch: Watching = Works(),  # noqa: B008 -- no test changes the default
+    number: Callable[[], int | None] = lambda: -1,
+    unserved: Callable[[], frozenset[str]] = frozenset,
+    leads: Callable[[], bool] = lambda: True,
     delete: Callable[..., Awaitable[None]] | None = None,
     interval: float = 3600,
 ) -> Scanner:
-    """Return the scanner of a leader, with a plugin host and an API server that a test controls."""
+    """Return the scanner of a leader, with a plugin host and an API server that a test controls.
+
+    By default, the API server says another number of objects than is known, so that all are listed.
+    """
+
+    async def newest() -> Newest:
+        return Newest("9", number())
+
+    class Crd:
+        @property
+        def unserved(self) -> frozenset[str]:
+            return unserved()
+
     return Scanner(
         host=cast("PluginHost", SimpleNamespace(scan=scan)),
-        floeplugins=cast("FloePlugins", SimpleNamespace(list=listed, delete=delete)),
+        floeplugins=cast(
+            "FloePlugins", SimpleNamespace(list=listed, delete=delete, newest=newest, crd=Crd())
+        ),
         objects=objects,
         scans=scans or Scans(objects.all),
         refusals=Refusals(lambda _: None) if refusals is None else refusals,
-        look_at=look_at,
+        wakeups=unheard(objects) if wakeups is None else wakeups,
+        watch=watch,
         interval=interval,
-        leads=lambda: True,
+        leads=leads,
+        on_environment=lambda: None,
     )
 
 
@@ -224,55 +247,252 @@ async def test_a_round_of_deletions_ends_when_the_api_server_asks_to_wait(deleti
     assert await deleting.round() == (["going"], 7.0)
 
 
-async def test_an_object_listed_before_the_listing_broke_off_is_enqueued() -> None:
-    looked_at: list[PluginId] = []
+class Rounds:
+    """A leader's scanner, round by round, with what it asks of the API server and whom it wakes."""
 
-    async def found() -> ScanResult:
-        return ABSENT
+    def __init__(self, *objects: dict[str, Any]) -> None:
+        self.served = list(objects)
+        self.finds: ScanResult | None = PRESENT
+        self.watch = Works()
+        self.unserved: frozenset[str] = frozenset()
+        self.counts = True
+        """Whether the API server tells how many objects there are."""
+        self.breaks_off = False
+        self.leads = True
+        self.objects = Objects()
+        self.scans = Scans(self.objects.all)
+        self.dependents = Dependents()
+        self.completed = 0
+        self.asked: list[str] = []
+        self.woken: list[PluginId] = []
+        self.wakeups = Wakeups(
+            self.objects,
+            self.dependents,
+            changed=self._changed,
+            later=self.woken.append,
+            on_complete=self._complete,
+        )
+        self.scanner = a_scanner(
+            self._scan,
+            self._list,
+            self.objects,
+            scans=self.scans,
+            wakeups=self.wakeups,
+            watch=self.watch,
+            number=self._number,
+            unserved=lambda: self.unserved,
+            leads=lambda: self.leads,
+        )
 
-    async def listed() -> AsyncIterator[Page]:
-        yield page_of(BARE)
-        raise ClusterUnreachable("away")
+    def see(self) -> None:
+        """Have the watch list all objects."""
+        began = self.objects.moment
+        self.wakeups.found(self.served, began)
+        self.wakeups.listed([one["metadata"]["name"] for one in self.served], began)
+        self.woken.clear()
 
-    objects = Objects()
-    scanner = a_scanner(found, listed, objects, look_at=looked_at.append)
-    scans = asyncio.create_task(scanner.run())
+    async def round(self) -> tuple[str, set[PluginId]]:
+        """Return what is asked of the API server, and whom the round wakes."""
+        self.asked.clear()
+        self.woken.clear()
+        scan = await self.scanner._scan()
+        await self.scanner._keep_mirror(scan)
+        return " ".join(self.asked), set(self.woken)
 
-    async def done() -> bool:
-        return bool(looked_at)
+    def _complete(self) -> None:
+        self.completed += 1
+        self.scanner.hurry()
 
-    await eventually_async(done, every=0.005)
-    scans.cancel()
-    assert looked_at == [GOING]
-    assert not objects.complete
+    def _changed(self, plugin: PluginId) -> None:
+        raise AssertionError(f"nobody changed {plugin.slug}")
 
-
-@pytest.mark.parametrize(("result", "looked_at"), [(PRESENT, [GOING]), (None, [])], ids=["found", "failed"])
-async def test_an_installed_plugin_without_an_object_is_enqueued_after_a_scan_that_found_it(
-    result: ScanResult | None, looked_at: list[PluginId]
-) -> None:
-    seen: list[PluginId] = []
-    scans, objects = Scans(), Objects()
-    scans.succeeded(PRESENT)
-
-    async def scanned() -> ScanResult:
-        if result is None:
+    async def _scan(self) -> ScanResult:
+        if self.finds is None:
             raise ScanFailed("no Python")
-        return result
+        return self.finds
 
-    async def listed() -> AsyncIterator[Page]:
-        metadata = {**BARE["metadata"], "name": "compute-staying"}
-        yield page_of({**BARE, "metadata": metadata, "spec": STAYING_SPEC})
+    async def _list(self) -> AsyncIterator[Page]:
+        self.asked.append("list")
+        for one in self.served:
+            yield page_of(one)
+            if self.breaks_off:
+                raise ClusterUnreachable("away")
 
-    scanner = a_scanner(scanned, listed, objects, scans=scans, look_at=seen.append)
-    running = asyncio.create_task(scanner.run())
+    def _number(self) -> int | None:
+        self.asked.append("count")
+        return len(self.served) if self.counts else None
 
-    async def all_looked_at() -> bool:
-        return objects.complete and STAYING in seen
 
-    await eventually_async(all_looked_at, every=0.005)
+def mirror(plugin: PluginId, version: int = 1) -> dict[str, Any]:
+    slug = plugin.plugin_type.slug
+    metadata = {"name": f"{slug}-{plugin.name}", "uid": plugin.name, "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": {"type": slug, "name": plugin.name}}
+
+
+BEGINS = "the first listing has not ended"
+
+
+@pytest.fixture
+async def steady() -> Rounds:
+    """Return a scanner that has found two plugins, whose objects are known from the watch."""
+    made = Rounds(mirror(GOING), mirror(STAYING))
+    made.see()
+    await made.round()
+    return made
+
+
+async def test_equal_scans_ask_how_many_objects_there_are_and_wake_nobody(steady: Rounds) -> None:
+    for _ in range(3):
+        steady.finds = scan(STAYING, GOING)
+        assert await steady.round() == ("count", set())
+
+
+async def test_a_scan_that_finds_something_else_wakes_the_plugins_concerned(steady: Rounds) -> None:
+    steady.dependents.note(STAYING, ["going"])
+    steady.finds = ABSENT
+    assert await steady.round() == ("count", {GOING, STAYING})
+    assert await steady.round() == ("count", set())
+    steady.finds = None
+    assert await steady.round() == ("count", {GOING, STAYING})
+    assert await steady.round() == ("count", set())
+    steady.finds = ABSENT
+    assert await steady.round() == ("count", {GOING, STAYING})
+
+
+async def test_objects_are_listed_if_another_number_of_them_is_known(steady: Rounds) -> None:
+    steady.served.append(mirror(OTHER))
+    assert await steady.round() == ("count list", {OTHER})
+    assert await steady.round() == ("count", set())
+    steady.served.remove(mirror(OTHER))
+    assert await steady.round() == ("count list", {OTHER})
+    assert await steady.round() == ("count", set())
+
+
+async def test_no_objects_are_listed_because_their_number_is_not_told(steady: Rounds) -> None:
+    steady.counts = False
+    assert await steady.round() == ("count", set())
+
+
+async def test_objects_are_listed_in_each_round_while_the_watch_has_an_obstacle(steady: Rounds) -> None:
+    steady.watch.obstacle = "the API server did not answer"
+    steady.served[0] = mirror(GOING, version=2)
+    steady.served[0]["spec"]["config"] = {"threads": 1}
+    assert await steady.round() == ("list", {GOING})
+    assert await steady.round() == ("list", set())
+    steady.watch.obstacle = ""
+    assert await steady.round() == ("count", set())
+
+
+async def test_objects_are_listed_from_time_to_time_although_the_watch_works(
+    steady: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def later(seconds: float) -> None:
+        now = time.monotonic() + seconds
+        monkeypatch.setattr("floe_operator.scanner.time", SimpleNamespace(monotonic=lambda: now))
+
+    later(590)
+    assert await steady.round() == ("count", set())
+    later(610)
+    assert await steady.round() == ("list", set())
+
+
+async def test_objects_are_listed_once_versions_mean_nothing_any_more(steady: Rounds) -> None:
+    steady.objects.distrust_versions()
+    assert await steady.round() == ("list", set())
+    steady.objects.distrust_versions()
+    restored = mirror(GOING)
+    restored["spec"]["config"] = {"threads": 1}
+    steady.served = [restored]
+    assert await steady.round() == ("list", {GOING, STAYING})
+
+
+async def test_a_new_leader_asks_about_the_objects_that_it_saw_while_it_stood_by() -> None:
+    rounds = Rounds(mirror(STAYING))
+    rounds.leads = False
+    running = asyncio.create_task(rounds.scanner.run())
+
+    async def scanned() -> bool:
+        return rounds.scans.ended
+
+    await eventually_async(scanned, every=0.005)
+    rounds.see()
+    await asyncio.sleep(0.05)
+    assert rounds.asked == []
+    rounds.leads = True
+    rounds.scanner.hurry()
+
+    async def has_looked() -> bool:
+        return GOING in rounds.woken
+
+    await eventually_async(has_looked, every=0.005)
     running.cancel()
-    assert [plugin for plugin in seen if plugin != STAYING] == looked_at
+    assert rounds.asked == ["count"]
+
+
+async def test_nothing_is_asked_before_the_objects_are_known_from_the_watch_that_begins() -> None:
+    rounds = Rounds(mirror(GOING), mirror(STAYING))
+    rounds.watch.begins, rounds.watch.obstacle = True, BEGINS
+    assert await rounds.round() == ("", set())
+
+
+async def test_a_watch_that_was_listed_and_not_opened_yet_holds_up_no_missing_object() -> None:
+    """The round that the end of the listing asked for may come before the watch is opened."""
+    rounds = Rounds(mirror(STAYING))
+    rounds.watch.begins, rounds.watch.obstacle = True, BEGINS
+    rounds.see()
+    assert await rounds.round() == ("", {GOING, STAYING})
+    assert await rounds.round() == ("", {GOING})
+
+
+async def test_while_a_watch_begins_again_nothing_is_asked_and_the_mirror_is_kept(steady: Rounds) -> None:
+    steady.watch.begins, steady.watch.obstacle = True, BEGINS
+    steady.finds = ABSENT
+    assert await steady.round() == ("", {GOING})
+
+
+async def test_a_first_round_wakes_nobody_whom_the_scan_does_not_concern() -> None:
+    rounds = Rounds(mirror(GOING), mirror(STAYING))
+    rounds.see()
+    rounds.scans.succeeded(PRESENT)
+    assert await rounds.round() == ("count", set())
+
+
+async def test_all_are_woken_once_if_other_fields_of_a_status_are_not_served(steady: Rounds) -> None:
+    for unserved in ({"inUse"}, {"inUse", "entryPoint"}, set[str]()):
+        steady.unserved = frozenset(unserved)
+        assert await steady.round() == ("count", {GOING, STAYING})
+        assert await steady.round() == ("count", set())
+
+
+async def test_a_plugin_without_an_object_is_woken_in_each_round_that_found_it(steady: Rounds) -> None:
+    steady.served.remove(mirror(GOING))
+    steady.see()
+    for _ in range(2):
+        assert await steady.round() == ("count", {GOING})
+    unfit = mirror(GOING, 7)
+    unfit["spec"]["version"] = "x" * 300
+    steady.served.append(unfit)
+    steady.see()
+    assert await steady.round() == ("count", set()), "the object does not match the CRD, but it is there"
+    steady.served.remove(unfit)
+    steady.see()
+    steady.finds = None
+    assert await steady.round() == ("count", {STAYING}), "the scan failed"
+
+
+async def test_an_object_listed_before_the_listing_broke_off_is_enqueued(steady: Rounds) -> None:
+    steady.served.insert(0, mirror(OTHER))
+    steady.breaks_off = True
+    assert await steady.round() == ("count list", {OTHER})
+    assert set(steady.objects) == {GOING, STAYING, OTHER}, "what the listing lacks is not gone"
+
+
+async def test_a_first_listing_that_breaks_off_is_not_complete() -> None:
+    rounds = Rounds(mirror(GOING), mirror(STAYING))
+    rounds.breaks_off = True
+    assert await rounds.round() == ("list", {GOING})
+    assert not rounds.objects.complete
+    assert rounds.completed == 0
 
 
 async def test_a_scanner_that_is_hurried_and_cancelled_at_the_same_time_ends() -> None:

@@ -1,4 +1,4 @@
-"""Which refusals of the API server are remembered; /readyz shows them."""
+"""Which refusals of the API server are remembered, for /readyz, and what a listing of one object tells."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 import pytest
+from aiohttp import web
 
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator.api.connection import Connection
@@ -22,7 +23,8 @@ from floe_operator.api.errors import (
     NotLeading,
     Refused,
 )
-from floe_operator.api.floeplugins import FloePlugins
+from floe_operator.api.floeplugins import FloePlugins, Newest
+from tests.support.connections import connected_to
 
 PLUGIN = PluginId(PluginType.COMPUTE, "duckdb")
 FORBIDDEN = MissingRight("missing permission: delete floeplugins", right="delete floeplugins")
@@ -85,6 +87,37 @@ async def test_a_refusal_that_does_not_recur_is_forgotten(monkeypatch: pytest.Mo
     later = time.monotonic() + 600
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert floeplugins.refusals == {}
+
+
+ONE = [{"metadata": {"name": "dbt-a", "uid": "u", "resourceVersion": "3"}}]
+
+
+@pytest.mark.parametrize(
+    ("items", "metadata", "number"),
+    [
+        ([], {}, 0),
+        (None, {}, 0),
+        (ONE, {}, 1),
+        (ONE, {"continue": "c", "remainingItemCount": 41}, 42),
+        (ONE, {"continue": "c"}, None),
+        (ONE, {"continue": "c", "remainingItemCount": None}, None),
+        (ONE, {"continue": "c", "remainingItemCount": "41"}, None),
+    ],
+)
+async def test_a_listing_of_one_object_tells_how_many_there_are(
+    items: object, metadata: dict[str, Any], number: int | None
+) -> None:
+    asked: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request)
+        return web.json_response({"metadata": {"resourceVersion": "9", **metadata}, "items": items})
+
+    async with connected_to(answer) as connection:
+        assert await FloePlugins(connection, "floe").newest() == Newest("9", number)
+    [request] = asked
+    assert request.query["limit"] == "1"
+    assert "PartialObjectMetadataList" in request.headers["Accept"]
 
 
 async def test_every_write_waits_while_the_api_server_asks_to_wait_and_none_waits_otherwise() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from floe_operator.api import errors, kopf_session
+from floe_operator.api import errors, kopf_session, pages
 from floe_operator.api.session import Session
 from floe_operator.api.stream_state import StreamState
+from floe_operator.api.watch_events import Event
 from tests.support.connections import Answer, login_to
 
 PATH = "/apis/floe.dev/v1alpha1/namespaces/default/floeplugins"
@@ -28,7 +29,10 @@ class Heard:
     """A listener that remembers what it was told."""
 
     def __init__(self) -> None:
-        self.names: list[tuple[list[str], bool]] = []
+        self.pages: list[pages.Page] = []
+        self.events: list[Event] = []
+        self.known: set[str] = set()
+        """The names of the objects of which nothing is new."""
         self.versions: list[str] = []
         self.codes: list[str] = []
         self.listings = 0
@@ -39,8 +43,12 @@ class Heard:
     async def listing(self) -> None:
         self.listings += 1
 
-    def listed(self, names: Collection[str], *, complete: bool) -> None:
-        self.names.append((list(names), complete))
+    def listed(self, page: pages.Page) -> None:
+        self.pages.append(page)
+
+    def arrived(self, event: Event) -> bool:
+        self.events.append(event)
+        return event.object["metadata"]["name"] not in self.known
 
     def watching(self, version: str) -> None:
         self.versions.append(version)
@@ -97,9 +105,10 @@ async def test_a_listing_with_an_object_of_any_depth_is_read(levels: int) -> Non
 
     async with session_to(answer) as (session, url, _, heard):
         found = await (await session.get(url)).json()
-        assert [each["metadata"]["name"] for each in found["items"]] == ["compute-deep", "compute-flat"]
-        assert found["items"][1]["spec"] == {"config": {"a": 1}}
-        assert heard.names == [(["compute-deep", "compute-flat"], True)]
+        assert found == {"metadata": {"resourceVersion": "9", "continue": ""}, "items": []}
+        [page] = heard.pages
+        assert page.names == ["compute-deep", "compute-flat"]
+        assert page.objects[1]["spec"] == {"config": {"a": 1}}
 
 
 @pytest.mark.parametrize("levels", DEPTHS)
@@ -113,6 +122,8 @@ async def test_a_watch_with_an_object_of_any_depth_goes_on(levels: int) -> None:
     async with session_to(answer) as (session, url, state, heard):
         events = await lines_of(await session.get(url, params={"watch": "true", "resourceVersion": "9"}))
         assert [event["object"]["metadata"]["name"] for event in events] == ["compute-deep", "dbt-a"]
+        assert [event.type for event in heard.events] == ["ADDED", "DELETED"]
+        assert heard.events[1].object == item("dbt-a")
         assert (heard.versions, state.obstacle) == (["9"], "")
 
 
@@ -138,7 +149,42 @@ async def test_a_malformed_event_is_left_out_and_the_watch_goes_on(malformed: ob
         return web.Response(body=b"".join(json.dumps(one).encode() + b"\n" for one in (malformed, good)))
 
     async with session_to(answer) as (session, url, _, _):
-        assert await lines_of(await session.get(url, params={"watch": "true"})) == [good]
+        assert await lines_of(await session.get(url, params={"watch": "true"})) == [named(good)]
+
+
+@pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED"])
+async def test_kopf_sees_which_object_has_changed_and_the_listener_the_object(kind: str) -> None:
+    found = item("dbt-a", spec={"config": {"a": 1}}, status={"version": "1"})
+    found["metadata"] |= {"namespace": "default", "labels": {"a": "b"}, "generation": 3}
+    change = {"type": kind, "object": found}
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=json.dumps(change).encode() + b"\n")
+
+    async with session_to(answer) as (session, url, _, heard):
+        [seen] = await lines_of(await session.get(url, params={"watch": "true"}))
+        assert seen == named(change)
+        assert seen["object"]["metadata"] == item("dbt-a")["metadata"] | {"namespace": "default"}
+        assert heard.events == [Event(kind, found)]
+
+
+async def test_of_an_object_that_brings_nothing_new_kopf_only_learns_the_version() -> None:
+    echo, other = ({"type": "MODIFIED", "object": item(name, status={})} for name in ("dbt-a", "dbt-b"))
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"".join(json.dumps(one).encode() + b"\n" for one in (echo, other)))
+
+    async with session_to(answer) as (session, url, _, heard):
+        heard.known.add("dbt-a")
+        seen = await lines_of(await session.get(url, params={"watch": "true"}))
+        assert seen == [named({**echo, "type": "BOOKMARK"}), named(other)]
+
+
+def named(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event with what kopf gets of its object."""
+    metadata = event["object"]["metadata"]
+    kept = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion") if key in metadata}
+    return {**event, "object": {"apiVersion": "floe.dev/v1alpha1", "kind": "FloePlugin", "metadata": kept}}
 
 
 async def test_a_line_that_is_not_json_ends_the_watch_once_and_is_then_left_out() -> None:
@@ -152,7 +198,7 @@ async def test_a_line_that_is_not_json_ends_the_watch_once_and_is_then_left_out(
         with pytest.raises(aiohttp.ClientPayloadError):
             await lines_of(await session.get(url, params=watch))
         assert "not JSON" in state.obstacle
-        assert await lines_of(await session.get(url, params=watch)) == [json.loads(good)]
+        assert await lines_of(await session.get(url, params=watch)) == [named(json.loads(good))]
 
 
 async def test_items_that_are_no_objects_are_left_out_of_a_listing() -> None:
@@ -162,8 +208,9 @@ async def test_items_that_are_no_objects_are_left_out_of_a_listing() -> None:
 
     async with session_to(answer) as (session, url, _, heard):
         found = await (await session.get(url)).json()
-        assert found == {"metadata": {"resourceVersion": "9", "continue": "c"}, "items": [item("dbt-a")]}
-        assert heard.names == [(["dbt-a", "dbt-b"], False)]
+        assert found == {"metadata": {"resourceVersion": "9", "continue": "c"}, "items": []}
+        [page] = heard.pages
+        assert (page.objects, page.names, page.more) == ([item("dbt-a")], ["dbt-a", "dbt-b"], "c")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +223,7 @@ async def test_an_answer_that_is_no_listing_does_not_count_as_an_empty_one(body:
     async with session_to(answer) as (session, url, state, heard):
         with pytest.raises(errors.Refused, match="not a listing"):
             await (await session.get(url)).json()
-        assert heard.names == []
+        assert heard.pages == []
         assert "not a listing" in state.obstacle
 
 

@@ -19,7 +19,6 @@ from floe_core.plugin_types import PluginId
 from floe_operator.api.connection import Connection
 from floe_operator.api.events import EventRecorder
 from floe_operator.api.floeplugins import FloePlugins
-from floe_operator.api.kopf_run import Seen
 from floe_operator.api.sources import Sources
 from floe_operator.api.watch import Watch
 from floe_operator.configurations import Configurations
@@ -35,10 +34,12 @@ from floe_operator.rules.resource import FloePlugin, ProbeSpec
 from floe_operator.rules.results import DONE, Result
 from floe_operator.scanner import Scanner
 from floe_operator.scans import Scans
+from floe_operator.source_contents import SourceContents
 from tests.support.connections import connected_to
 from tests.support.plugin_hosts import compute
 from tests.support.polling import eventually_async
 from tests.support.scrubbing import no_scrubbers
+from tests.support.watching import UNSEEN, Works, unheard
 from tests.unit.operator.rules.facts_builder import judged
 
 ASKED = 3
@@ -64,12 +65,11 @@ def sources(connection: Connection) -> Coroutine[Any, Any, None]:
 
 
 def watch(connection: Connection) -> Coroutine[Any, Any, None]:
-    seen = Seen(moment=lambda: 0, changed=lambda _: None, listed=lambda names, began: None)
     nothing: Callable[[], None] = lambda: None  # noqa: E731
     made = Watch(
         connection,
         FloePlugins(connection, "default"),
-        seen,
+        UNSEEN,
         on_start=nothing,
         on_gone=nothing,
         on_history_lost=nothing,
@@ -102,7 +102,7 @@ async def prober(connection: Connection) -> None:
     host = cast("PluginHost", SimpleNamespace(is_started=lambda _: False, load_state=lambda _: None))
     sources = Sources(connection, "default", lambda _: None)
     scrubbers = no_scrubbers()
-    configurations = Configurations(host, sources, objects, scrubbers)
+    configurations = Configurations(host, SourceContents(sources), objects, scrubbers, recheck=60.0)
     made = Prober(host, configurations.effective, scrubbers, lambda _: None)
     made.want(PLUGIN, Run(ProbeSpec(), ConfigDigest(b"1")))
     try:
@@ -122,9 +122,11 @@ def scanner(connection: Connection) -> Coroutine[Any, Any, None]:
         objects=objects,
         scans=Scans(objects.all),
         refusals=Refusals(lambda _: None),
-        look_at=lambda _: None,
+        wakeups=unheard(objects),
+        watch=Works(),
         interval=0.5,
         leads=lambda: True,
+        on_environment=lambda: None,
     )
     return made.run()
 
