@@ -29,7 +29,7 @@ NEW_ENOUGH := "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test lint format types unit lowest pythons integration faults test-newest test-kind bench dist lock clean
+.PHONY: help run demo test lint format types unit lowest pythons integration faults test-newest test-kind bench bench-full dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -89,8 +89,11 @@ test-newest: $(NEWEST)/installed ## Run unit, contract and integration tests wit
 test-kind: $(VENV)/installed ## Run the tests on a full Kind cluster, or on the current cluster with CLUSTER=current; requires docker, kind, kubectl
 	$(BIN)/pytest tests/kind --cluster $(CLUSTER)
 
-bench: $(VENV)/installed ## Measure discovery and the operator; print tables and write bench-results/
+bench: $(VENV)/installed ## Measure discovery, and the operator beside a peer in Go; print tables and write bench-results/
 	$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/installed ## Like bench, with 10,000 objects, too: the numbers of docs/performance.md, in about 40 minutes
+	$(BIN)/python -m benchmarks --full side_by_side
 
 dist: $(VENV)/installed ## Build the sdist and the wheel of each distribution into dist/
 	rm -rf dist

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...]`: runs benchmarks in turn; their numbers go to bench-results/."""
+"""`python -m benchmarks [--full] [NAME...]`: runs benchmarks in turn; their numbers go to bench-results/."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("discovery", "health", "storm", "secrets")
+BENCHMARKS = ("discovery", "health", "secrets", "side_by_side")
 LONG = ("idle", "kills")
 """Run only by name, because each takes about ten minutes."""
+FULL = {"side_by_side": ["--objects", "100", "1000", "10000"]}
+"""What `--full` adds to the arguments of a benchmark."""
 RESULTS = Path("bench-results")
 
 
@@ -23,7 +25,9 @@ def main() -> int:
         choices=[*BENCHMARKS, *LONG, []],
         help=f"one or more of {', '.join((*BENCHMARKS, *LONG))}; default: {' and '.join(BENCHMARKS)}",
     )
-    names = arguments.parse_args().names or BENCHMARKS
+    arguments.add_argument("--full", action="store_true", help="measure with 10,000 objects, too")
+    options = arguments.parse_args()
+    names = options.names or BENCHMARKS
     RESULTS.mkdir(exist_ok=True)
     failed = []
     for name in names:
@@ -31,6 +35,7 @@ def main() -> int:
         # Each runs in its own process, so that what it leaves in memory does not slow the next.
         result = RESULTS / f"{name}.json"
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(result)]
+        command += FULL.get(name, []) if options.full else []
         if subprocess.run(command, check=False).returncode != 0:
             failed.append(name)
         print(flush=True)

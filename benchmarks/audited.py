@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from tests.support.audit import Audit, received
 from tests.support.control_planes import audited, install_crd
 
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_ALL = ({"level": "Metadata"},)
 _NO_WORK = frozenset({"leases", "selfsubjectaccessreviews"})
 
 
@@ -46,10 +47,11 @@ class AuditedCluster:
     def requests(self, users: str) -> list[Request]:
         """Return the requests of all users whose names begin with `users`, in the order received."""
         events = Audit(self.folder / "audit.log").answered(f'"username":"{users}')
-        return sorted(map(_request, events), key=lambda request: request.at)
+        return sorted(map(request_of, events), key=lambda request: request.at)
 
 
-def _request(event: dict[str, Any]) -> Request:
+def request_of(event: Mapping[str, Any]) -> Request:
+    """Return the request that an event of the audit log describes."""
     return Request(
         at=received(event),
         user=event["user"]["username"],
@@ -60,10 +62,10 @@ def _request(event: dict[str, Any]) -> Request:
 
 
 @contextmanager
-def audited_cluster() -> Iterator[AuditedCluster]:
-    """Run an audited control plane."""
+def audited_cluster(rules: Sequence[Mapping[str, Any]] = _ALL) -> Iterator[AuditedCluster]:
+    """Run a control plane that writes what these rules of an audit policy say, by default everything."""
     with tempfile.TemporaryDirectory(prefix="floe-bench-") as temporary:
         folder = Path(temporary)
-        with LocalCluster(**audited(folder, [{"level": "Metadata"}])) as cluster:
+        with LocalCluster(**audited(folder, rules)) as cluster:
             install_crd(cluster)
             yield AuditedCluster(cluster, folder)

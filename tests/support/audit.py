@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,7 +83,7 @@ def _is_pending(event: dict[str, Any]) -> bool:
     return begun and time.time() - received(event) < _GIVEN_UP_AFTER
 
 
-def received(event: dict[str, Any]) -> float:
+def received(event: Mapping[str, Any]) -> float:
     """Return when the API server received the request of an event, in Unix time."""
     return datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
 

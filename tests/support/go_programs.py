@@ -26,10 +26,11 @@ from localcluster.toolchain import GoVersion, find_go, go_version, parse_go_vers
 _SOURCES = ("*.go", "go.mod", "go.sum")
 
 
-def go_program(folder: Path, config: pytest.Config, package: str = ".", *, tags: str = "") -> Path:
+def go_program(folder: Path, config: pytest.Config | None, package: str = ".", *, tags: str = "") -> Path:
     """Return the program of a main package (by default the folder's own) that the folder's go.mod pins.
 
-    The first build takes minutes and shows its progress. `tags` are build constraints, separated by commas.
+    The first build takes minutes and shows its progress. `config` is None outside pytest; `tags` are build
+    constraints, separated by commas.
     """
     name = _name(folder) if package == "." else package.rpartition("/")[2]
     binary = cache_folder().with_name("floe") / f"{name}-{_digest(folder, package, tags)}"
@@ -112,9 +113,9 @@ def _version(go: Path) -> str:
 
 
 @contextmanager
-def uncaptured(config: pytest.Config) -> Iterator[None]:
+def uncaptured(config: pytest.Config | None) -> Iterator[None]:
     """Show what the body prints while it runs."""
-    capture = config.pluginmanager.getplugin("capturemanager")
+    capture = config and config.pluginmanager.getplugin("capturemanager")
     if capture is None:
         yield
     else:

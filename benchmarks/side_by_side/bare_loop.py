@@ -1,7 +1,7 @@
 """The least a kopf operator can do with FloePlugins: one status write per change, eight at a time.
 
-Usage: python -m benchmarks.bare_loop NAMESPACE. The baseline that `storm` compares the operator with: it
-asks no plugin, assesses nothing and keeps no state but the generation it wrote.
+Usage: python -m benchmarks.side_by_side.bare_loop NAMESPACE. It asks no plugin, assesses nothing and keeps no
+state but the generation it wrote.
 """
 
 from __future__ import annotations

@@ -1,0 +1,129 @@
+"""Those who are compared, each as a process to start and stop: the operator, the peer, a bare loop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.side_by_side.usage import Usage, usage_of
+from tests.support.go_programs import go_program
+
+PEER = Path(__file__).parents[1] / "peer"
+SCAN_OFTEN = 10.0
+"""Seconds between two scans where the operator has to be measured while it scans."""
+_REPOSITORY = Path(__file__).parents[2]
+_IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""What the image sets; see the Dockerfile."""
+_STOP_WITHIN = 60.0
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One program."""
+
+    name: str
+    command: Callable[[str, Path, bool], list[str]]
+    """Its command line, given the namespace, the plugins' Python, and whether to scan often."""
+    has_plugins: bool = False
+    """Whether it scans an environment with plugins."""
+    only: frozenset[str] | None = None
+    """The phases it can take part in, if not all."""
+    most_objects: int = 1_000_000
+
+
+@dataclass
+class Running:
+    """A contestant's process, if it runs, and what all its processes have used so far."""
+
+    contestant: Contestant
+    kubeconfig: Path
+    log: Path
+    namespace: str
+    plugin_python: Path
+    scans_often: bool | None = None
+    """How it was started; None while it does not run."""
+    _process: subprocess.Popen[bytes] | None = None
+    _ended_cpu: float = 0.0
+    peaks: dict[str, int] = field(default_factory=dict)
+    """The largest resident memory since the last start, by kind of process, in bytes."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._process is not None
+
+    def start(self, *, scans_often: bool = False) -> None:
+        """Start the process."""
+        environment = {**os.environ, **_IMAGE_ENVIRONMENT, "KUBECONFIG": str(self.kubeconfig)}
+        self.peaks, self.scans_often = {}, scans_often
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.contestant.command(self.namespace, self.plugin_python, scans_often),
+                cwd=_REPOSITORY,
+                env={**environment, "FLOE_HTTP_PORT": "0"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def usage(self) -> Usage:
+        """Return what it has used: processor time since it was made, memory since the last start.
+
+        Raises:
+            RuntimeError: It has ended by itself.
+        """
+        if self._process is None:
+            return Usage(self._ended_cpu, {}, {})
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self.contestant.name} has ended")
+        now = usage_of(self._process.pid)
+        for kind, peak in now.peaks.items():
+            self.peaks[kind] = max(peak, self.peaks.get(kind, 0))
+        return Usage(self._ended_cpu + now.cpu, dict(self.peaks), now.resident)
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+
+    def stop(self) -> None:
+        """End the process, if it runs."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._ended_cpu = self.usage().cpu
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_WITHIN)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = self.scans_often = None
+
+
+def _operator(namespace: str, plugin_python: Path, scans_often: bool) -> list[str]:
+    command = [sys.executable, "-m", "floe_operator", "run", "--namespace", namespace]
+    command += ["--plugin-python", str(plugin_python), "--log-format", "json"]
+    return [*command, "--scan-interval", str(SCAN_OFTEN)] if scans_often else command
+
+
+def _peer(namespace: str, *_: object) -> list[str]:
+    return [str(go_program(PEER, None)), "--namespace", namespace]
+
+
+def _bare_loop(namespace: str, *_: object) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.side_by_side.bare_loop", namespace]
+
+
+CONTESTANTS: Mapping[str, Contestant] = {
+    each.name: each
+    for each in (
+        Contestant("operator", _operator, has_plugins=True),
+        Contestant("peer", _peer),
+        Contestant("bare-loop", _bare_loop, only=frozenset({"first-pass", "specs"}), most_objects=1_000),
+    )
+}

@@ -1,0 +1,117 @@
+"""One contestant with its objects in its own namespace, and the measurement of one phase."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from benchmarks.side_by_side.audit_tail import AuditTail
+from benchmarks.side_by_side.contestants import Running
+from benchmarks.side_by_side.figures import percentile
+from benchmarks.side_by_side.observer import Check, Observer
+from benchmarks.side_by_side.workload import names
+from tests.support.distributions import Environment
+
+_QUIET = 1.0
+"""Seconds without a write of a FloePlugin after which nothing is counted for a phase any more."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one contestant needed for one phase in one run."""
+
+    objects: int
+    run: int
+    contestant: str
+    phase: str
+    seconds: float
+    """From the first change to the last status that reflects one."""
+    cpu: float
+    """Seconds of processor time, until it writes no more."""
+    requests: Mapping[str, int]
+    """By verb and resource."""
+    writes: Mapping[str, int]
+    """Requests that write something other than a Lease, by resource."""
+    peaks: Mapping[str, int]
+    """The largest resident memory since the start of the process, by kind of process, in bytes."""
+    resident: Mapping[str, int]
+    changes: int
+    """How many objects were changed, or had to be judged."""
+    p50: float | None = None
+    """Of the changes, one after the other, in seconds."""
+    p99: float | None = None
+
+
+@dataclass
+class Contest:
+    """One contestant at work, and what was measured."""
+
+    objects: int
+    run: int
+    running: Running
+    observer: Observer
+    audit: AuditTail
+    environment: Environment
+    idle_seconds: float
+    say: Callable[[Row], None]
+    rows: list[Row] = field(default_factory=list)
+    with_secrets: list[str] = field(default_factory=list)
+    """The objects that name a Secret of their own."""
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of its objects."""
+        return names(self.objects)
+
+    @property
+    def within(self) -> float:
+        """Seconds after which it has failed to do something to all objects."""
+        return 60 + self.objects * 0.06
+
+    async def until(self, checks: Mapping[str, Check]) -> float:
+        """Wait until the objects are as awaited, and return that moment."""
+        return await self.observer.until(checks, within=self.within)
+
+    async def measure(
+        self, phase: str, work: Callable[[], Awaitable[Sequence[float]]], *, changes: int | None = None
+    ) -> None:
+        """Measure one phase; `work` returns seconds: one figure for all `changes`, or one for each."""
+        self.audit.clear()
+        before = self.running.usage()
+        took = await work()
+        await self.quiet()
+        after = self.running.usage()
+        each = changes is None
+        row = Row(
+            objects=self.objects,
+            run=self.run,
+            contestant=self.running.contestant.name,
+            phase=phase,
+            seconds=sum(took),
+            cpu=after.cpu - before.cpu,
+            requests=dict(self.audit.requests),
+            writes=dict(self.audit.writes),
+            peaks=after.peaks,
+            resident=after.resident,
+            changes=len(took) if changes is None else changes,
+            **({"p50": percentile(took, 50), "p99": percentile(took, 99)} if each else _NONE),
+        )
+        self.rows.append(row)
+        self.say(row)
+
+    async def quiet(self) -> None:
+        """Wait until the contestant has written no FloePlugin for a moment."""
+        began = time.time()
+        while True:
+            self.audit.read()
+            left = max(began, self.audit.last_write) + _QUIET - time.time()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
+
+
+_NONE: Mapping[str, Any] = {}

@@ -1,0 +1,230 @@
+"""Makes docs/performance.md, whole, from the numbers: `python -m benchmarks.side_by_side.page FILE`; pure.
+
+FILE is what `python -m benchmarks.side_by_side --json FILE` has written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.side_by_side.contestants import SCAN_OFTEN
+from benchmarks.side_by_side.results import (
+    Results,
+    Row,
+    a_minute,
+    cpu,
+    each,
+    megabytes,
+    seconds,
+    shown,
+    table,
+    total,
+    written,
+)
+from benchmarks.side_by_side.targets import targets
+
+_HEAD = """\
+# Performance
+
+This page shows what the operator costs beside the *peer*, a small controller-runtime operator that does the
+least that a usual one does ([benchmarks/peer](../benchmarks/peer/main.go): eight workers, no limit of
+requests, no plugins, one rule, status by update), and beside a bare kopf loop that only writes a status.
+It is made, whole, from the numbers of one run of the benchmark:
+
+```sh
+make bench        # 100 and 1,000 objects
+make bench-full   # 10,000, too
+.venv/bin/python -m benchmarks.side_by_side.page bench-results/side_by_side.json > docs/performance.md
+```
+
+Everybody gets the same objects, one after the other, on the same API server, which shares the machine's cores
+with them, in an order that alternates from run to run; each run has a new API server. The plugin of each
+object is really installed and has a schema. A figure is the median of {runs} runs, with the least and the
+most in parentheses; `x peer` is the ratio in the same run. Requests and writes are those in the API
+server's audit log; `writes` are those of FloePlugins and their status, and where nothing is to be written,
+all but renewals of a Lease. They and processor time, which includes the plugin host's, are counted until a
+second has passed without a write of a FloePlugin; Events are written slowly, so some of them come later.
+The operator runs with its defaults, except that it scans every {scan:.0f} seconds where single changes,
+Secrets and distributions are measured."""
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Return the page."""
+    results = Results(result["rows"])
+    parts = [_HEAD.format(runs=results.runs, scan=SCAN_OFTEN), *_facts(result["facts"])]
+    for title, text, lines in _sections(results):
+        if any(lines):
+            parts += [f"## {title}", *([text] if text else []), "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(facts: Mapping[str, str]) -> Iterator[str]:
+    yield "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _sections(results: Results) -> Iterator[tuple[str, str, list[str]]]:
+    yield "Targets", "", table(("target", "for", "measured", "met"), targets(results))
+    for phase, title, text in _TOTALS:
+        yield title, text, _totals(results, phase)
+    for phase, title, text in _SINGLES:
+        yield title, text, _singles(results, phase)
+    yield (
+        "A label of a Secret changes",
+        "Labels of Secrets that objects use change, but no value does: there is nothing to write.",
+        _rows(results, "touched", _TOUCHED),
+    )
+    yield (
+        "A distribution with 20 plugins comes and goes",
+        "Seconds from the end of pip to the last mirror that is judged, or gone: after three scans.",
+        _distributions(results),
+    )
+    yield "Idle", "In one minute, after five seconds of rest.", _rows(results, "idle", _IDLE)
+    yield (
+        "Memory",
+        "Resident, in MB: the peak of the process that judged all objects twice, and that of the idle one.",
+        _memory(results),
+    )
+    yield "Cost of one object", f"Relative to {results.sizes[0]:,} objects.", _relative(results)
+
+
+_TOTALS = (
+    (
+        "first-pass",
+        "First pass",
+        "All objects are there before the start; from the start of the process to the last judged object.",
+    ),
+    ("specs", "All specs changed", "Sixteen changes at a time, until all are judged."),
+    (
+        "restart",
+        "Cold restart",
+        "Some specs change while the process is down; from its start to the last of them that is judged.",
+    ),
+)
+_SINGLES = (
+    (
+        "singles",
+        "One change after the other, while scans run",
+        "From before the change of a spec to the status in a watch.",
+    ),
+    ("secrets", "One change of a Secret after the other", "To a wrong value and back; as above."),
+)
+
+Column = tuple[str, Callable[[Results, str, int, str], str]]
+
+
+def _own(head: str, figure: Callable[[Row], float], scale: float = 1.0) -> Column:
+    return head, lambda results, *where: shown(results.spread(*where, figure), scale)
+
+
+def _to_peer(figure: Callable[[Row], float]) -> Column:
+    return "x peer", lambda results, *where: shown(results.to_peer(*where, figure))
+
+
+_TOUCHED = (_own("requests", total("requests")), _own("writes", total("writes")), _own("CPU s", cpu))
+_IDLE = (
+    _own("CPU s", a_minute(cpu)),
+    _own("% of a core", a_minute(cpu), 100 / 60),
+    _own("requests", a_minute(total("requests"))),
+    _own("writes", a_minute(total("writes"))),
+)
+
+
+def _rows(results: Results, phase: str, columns: Sequence[Column]) -> list[str]:
+    head = ("objects", "who", *(name for name, _ in columns))
+    return table(
+        head,
+        (
+            (f"{objects:,}", who, *(cell(results, phase, objects, who) for _, cell in columns))
+            for objects in results.sizes
+            for who in results.contestants(phase, objects)
+        ),
+    )
+
+
+def _totals(results: Results, phase: str) -> list[str]:
+    times = (
+        _own("seconds", seconds),
+        _to_peer(seconds),
+        _own("CPU s", cpu),
+        _to_peer(cpu),
+        _own("CPU ms each", each(cpu), 1000),
+    )
+    requests = (
+        _own("requests", total("requests")),
+        _own("writes", written("floeplugins")),
+        _own("Events", written("events")),
+    )
+    return [*_rows(results, phase, times), "", *_rows(results, phase, requests)]
+
+
+def _singles(results: Results, phase: str) -> list[str]:
+    times = (_own("p50 ms", _p50, 1000), _to_peer(_p50), _own("p99 ms", _p99, 1000), _to_peer(_p99))
+    costs = (
+        _own("changes", lambda row: float(row["changes"])),
+        _own("CPU ms each", each(cpu), 1000),
+        _own("requests each", each(total("requests"))),
+    )
+    return [*_rows(results, phase, times), "", *_rows(results, phase, costs)]
+
+
+def _p50(row: Row) -> float:
+    return float(row["p50"])
+
+
+def _p99(row: Row) -> float:
+    return float(row["p99"])
+
+
+def _distributions(results: Results) -> list[str]:
+    rows = [
+        (
+            f"{objects:,}",
+            what.removeprefix("distribution-"),
+            shown(results.spread(what, objects, "operator", seconds)),
+            shown(results.spread(what, objects, "operator", written("floeplugins"))),
+        )
+        for objects in results.sizes
+        for what in ("distribution-comes", "distribution-goes")
+        if results.contestants(what, objects)
+    ]
+    return table(("objects", "it", "seconds", "writes"), rows)
+
+
+def _memory(results: Results) -> list[str]:
+    rows = []
+    for objects in results.sizes:
+        for who in results.contestants("specs", objects):
+            for kind in ("process", "plugin host"):
+                peak = results.spread("specs", objects, who, megabytes("peaks", kind))
+                idle = results.spread("idle", objects, who, megabytes("resident", kind))
+                if peak is not None and peak.most > 0:
+                    name = who if kind == "process" else f"its {kind}"
+                    rows.append((f"{objects:,}", name, shown(peak), shown(idle)))
+    return table(("objects", "who", "peak", "idle"), rows)
+
+
+def _relative(results: Results) -> list[str]:
+    rows = []
+    for phase, title, _ in _TOTALS[:2]:
+        for objects in results.sizes[1:]:
+            for who in results.contestants(phase, objects):
+                cells = (
+                    shown(results.to_smallest(phase, objects, who, each(figure))) for figure in (seconds, cpu)
+                )
+                rows.append((title, f"{objects:,}", who, *cells))
+    return table(("phase", "objects", "who", "seconds", "CPU"), rows)
+
+
+def main() -> None:
+    """Print the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.side_by_side.page")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    print(page(json.loads(parser.parse_args().file.read_text())), end="")
+
+
+if __name__ == "__main__":
+    main()
