@@ -48,7 +48,8 @@ class Running:
     scans_often: bool | None = None
     """How it was started; None while it does not run."""
     _process: subprocess.Popen[bytes] | None = None
-    _ended_cpu: float = 0.0
+    _ended: tuple[float, float] = (0.0, 0.0)
+    """The processor time of the processes that have ended, in all and in plugin hosts."""
     peaks: dict[str, int] = field(default_factory=dict)
     """The largest resident memory since the last start, by kind of process, in bytes."""
 
@@ -60,6 +61,7 @@ class Running:
     def start(self, *, scans_often: bool = False) -> None:
         """Start the process."""
         environment = {**os.environ, **_IMAGE_ENVIRONMENT, "KUBECONFIG": str(self.kubeconfig)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each start would compile everything
         self.peaks, self.scans_often = {}, scans_often
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -78,13 +80,14 @@ class Running:
             RuntimeError: It has ended by itself.
         """
         if self._process is None:
-            return Usage(self._ended_cpu, {}, {})
+            return Usage(*self._ended, {}, {})
         if self._process.poll() is not None:
             raise RuntimeError(f"{self.contestant.name} has ended")
         now = usage_of(self._process.pid)
         for kind, peak in now.peaks.items():
             self.peaks[kind] = max(peak, self.peaks.get(kind, 0))
-        return Usage(self._ended_cpu + now.cpu, dict(self.peaks), now.resident)
+        cpu, host_cpu = self._ended
+        return Usage(cpu + now.cpu, host_cpu + now.host_cpu, dict(self.peaks), now.resident)
 
     def last_words(self) -> str:
         """Return the end of its log."""
@@ -95,7 +98,8 @@ class Running:
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._ended_cpu = self.usage().cpu
+            last = self.usage()
+            self._ended = last.cpu, last.host_cpu
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(_STOP_WITHIN)

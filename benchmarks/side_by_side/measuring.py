@@ -32,6 +32,8 @@ class Row:
     """From the first change to the last status that reflects one."""
     cpu: float
     """Seconds of processor time, until it writes no more."""
+    host_cpu: float
+    """What of it the plugin host used, which imports the plugins and runs their code."""
     requests: Mapping[str, int]
     """By verb and resource."""
     writes: Mapping[str, int]
@@ -93,6 +95,7 @@ class Contest:
             phase=phase,
             seconds=sum(took),
             cpu=after.cpu - before.cpu,
+            host_cpu=after.host_cpu - before.host_cpu,
             requests=dict(self.audit.requests),
             writes=dict(self.audit.writes),
             peaks=after.peaks,

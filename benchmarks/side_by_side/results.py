@@ -95,6 +95,11 @@ def cpu(row: Row) -> float:
     return float(row["cpu"])
 
 
+def host_cpu(row: Row) -> float:
+    """Return what of the processor time the plugin host used."""
+    return float(row["host_cpu"])
+
+
 def shown(spread: Spread | None, scale: float = 1.0, unit: str = "") -> str:
     """Return the text of a cell."""
     return NONE if spread is None else f"{spread.text(scale)}{unit}"

@@ -18,6 +18,8 @@ class Usage:
 
     cpu: float
     """Seconds of processor time, including that of processes that have ended."""
+    host_cpu: float
+    """What of it the plugin host used."""
     peaks: Mapping[str, int]
     """The largest resident memory of `process` and, apart, of its `plugin host`, in bytes."""
     resident: Mapping[str, int]
@@ -26,7 +28,7 @@ class Usage:
 
 def usage_of(pid: int) -> Usage:
     """Return what a process and those below it have used."""
-    cpu = 0.0
+    cpu = host_cpu = 0.0
     peaks: dict[str, int] = {}
     resident: dict[str, int] = {}
     for each in _tree(pid):
@@ -38,11 +40,13 @@ def usage_of(pid: int) -> Usage:
         except OSError:
             continue  # it has just ended; its parent's figures include it
         # utime, stime and what children that have ended used; the second field can contain spaces.
-        cpu += sum(map(int, stat.rpartition(")")[2].split()[11:15])) / _TICKS
+        used = sum(map(int, stat.rpartition(")")[2].split()[11:15])) / _TICKS
         kind = PLUGIN_HOST if b"floe_core.host" in command else _MAIN
+        cpu += used
+        host_cpu += used if kind == PLUGIN_HOST else 0.0
         peaks[kind] = max(peaks.get(kind, 0), _bytes(status, "VmHWM"))
         resident[kind] = resident.get(kind, 0) + _bytes(status, "VmRSS")
-    return Usage(cpu, peaks, resident)
+    return Usage(cpu, host_cpu, peaks, resident)
 
 
 def _tree(pid: int) -> Iterator[int]:

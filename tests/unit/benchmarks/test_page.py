@@ -29,6 +29,7 @@ def rows(*, objects: tuple[int, ...] = (100, 1_000, 10_000), runs: int = 3) -> I
                         "phase": phase,
                         "seconds": size / 100 * (run + 1) * times,
                         "cpu": size / 200 * (run + 1) * times,
+                        "host_cpu": size / 400 * (run + 1) * times,
                         "requests": {"patch floeplugins": 2 * size, "update leases": 3},
                         "writes": {}
                         if phase in ("touched", "idle")
@@ -52,9 +53,10 @@ def lines_of(section: str, made: str) -> list[str]:
 def test_a_page_shows_medians_with_their_spread_and_ratios_to_the_peer() -> None:
     made = page({"facts": FACTS, "rows": list(rows())})
     first = lines_of("First pass", made)
-    assert first[0] == "| objects | who | seconds | x peer | CPU s | x peer | CPU ms each |"
+    assert first[0] == "| objects | who | seconds | x peer | CPU s | x peer | CPU ms each | host's part |"
     assert first[2] == (
-        "| 100 | operator | 3 (1.50 to 4.50) | 1.50 | 1.50 (0.75 to 2.25) | 1.50 | 15 (7.50 to 22.5) |"
+        "| 100 | operator | 3 (1.50 to 4.50) | 1.50 | 1.50 (0.75 to 2.25) | 1.50 | 15 (7.50 to 22.5) "
+        "| 7.50 (3.75 to 11.2) |"
     )
     assert first[3].startswith("| 100 | peer | 2 (1 to 3) | –")  # noqa: RUF001
     assert "| 100 | operator | 203 | 200 | 5 |" in first
