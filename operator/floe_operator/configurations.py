@@ -1,8 +1,9 @@
 """The configuration of each plugin: resolved from its sources, validated by the plugin's schema, remembered.
 
 A verdict holds as long as the spec, the plugin's distribution and the contents of the sources stay the same,
-so a reconcile that finds nothing changed neither reads a Secret nor asks the host. The configuration is never
-remembered, only a digest keyed by a secret of this process and, in `scrubbers`, the strings to scrub.
+so a reconcile that finds nothing changed neither reads a Secret nor asks the host; `_LIFETIME` says which
+hold for a time only. The configuration is never remembered, only a digest keyed by a secret of this process
+and, in `scrubbers`, the strings to scrub.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ class Configurations:
         self._objects = objects
         self._salt = os.urandom(32)
         self._kept: dict[PluginId, _Kept] = {}
+        self._doubts = 0
+        """How often all verdicts were doubted."""
         self._under_way: collections.Counter[PluginId] = collections.Counter()
         self._scrubbers = scrubbers
         self._recheck = recheck
@@ -130,8 +133,11 @@ class Configurations:
             self._under_way -= collections.Counter((plugin,))
 
     async def _look_up_anew(self, found: FoundPlugin, seen: FloePlugin, inputs: bytes) -> KnownConfig:
+        doubts = self._doubts
         resolved, sources = await self._resolve(seen)
         config = await self._validate(found, seen, resolved)
+        if doubts != self._doubts:  # perhaps it is still the old environment's verdict
+            config = dataclasses.replace(config, until=_some_time(config.until))
         if isinstance(config.outcome, ConfigSourceFault) and config.outcome.reason in _PASSING:
             # What was known before is not what its status says now: no change may be taken for known.
             self._kept.pop(seen.plugin, None)
@@ -146,13 +152,13 @@ class Configurations:
 
         Yield each plugin, and after how many seconds to look at it.
         """
-        now = time.monotonic()
+        self._doubts += 1
         for plugin, kept in self._kept.items():
-            until = min(kept.config.until, now + random.uniform(0.0, _LIFETIME))  # noqa: S311
+            until = _some_time(kept.config.until)
             self._kept[plugin] = dataclasses.replace(
                 kept, config=dataclasses.replace(kept.config, until=until)
             )
-            yield plugin, until - now
+            yield plugin, until - time.monotonic()
 
     async def changed_by(self, source: SourceObject) -> list[PluginId]:
         """Read a source that has a new version, and return the plugins that used other contents of it.
@@ -237,3 +243,8 @@ class Configurations:
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._salt).digest()
+
+
+def _some_time(latest: float) -> float:
+    """Return a random moment within the lifetime of a verdict, but not after the latest one."""
+    return min(latest, time.monotonic() + random.uniform(0.0, _LIFETIME))  # noqa: S311

@@ -55,6 +55,10 @@ class Gather:
             PluginGone: The plugin is no longer installed; a retry helps.
             ClusterError: A request to the API server failed; a retry helps.
         """
+        # Whether or not it has an object, and while it is not loaded, too: a cycle can close or end by what
+        # others take it to need.
+        if self._dependents.note(plugin, self._declared(plugin)):
+            self._on_declared(plugin)
         seen = self._objects.get(plugin)
         if seen is None:
             # Before the first listing, nobody knows which objects are missing.
@@ -85,9 +89,6 @@ class Gather:
     ) -> tuple[Facts, float]:
         plugin = facts.plugin
         loading = self._host.load_state(plugin)
-        # While it is not loaded, too: a cycle can close or end by what others take it to need.
-        if self._dependents.note(plugin, self._declared(plugin)):
-            self._on_declared(plugin)
         if not isinstance(loading, Described):
             return dataclasses.replace(facts, loading=loading), math.inf
         config = await self._configurations.look_up(discovery.found, seen)
@@ -104,7 +105,6 @@ class Gather:
     def forget(self, plugin: PluginId) -> None:
         """Forget a plugin whose object is gone."""
         self._configurations.forget(plugin)
-        self._dependents.note(plugin, ())
 
     def _dependencies(self, plugin: PluginId) -> Dependencies | None:
         """Return the dependencies, or None before the first scan, or if an object may not be listed yet.

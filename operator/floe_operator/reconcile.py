@@ -39,6 +39,9 @@ _AGAIN = RetryAfter(0)
 _SOON = RetryAfter(1.0)
 """Reconcile again soon: if another writer of the status never stops, that costs one write a second."""
 
+_UNSERVED_SECONDS = 180.0
+"""Seconds after which to look again at an object whose status lacks what the CRD did not have."""
+
 _GONE_SECONDS = 10.0
 """Seconds after which to look again at an object that the API server said it does not have."""
 
@@ -97,8 +100,11 @@ class Reconciler:
             return RetryAfter(_GONE_SECONDS, is_urgent=False) if self._objects.has(plugin) else DONE
         except (HostUnavailable, PluginGone) as error:
             raise RetryableError(str(error)) from error
-        if result is DONE and situation.until < math.inf:
-            return RetryAfter(max(0.0, situation.until - time.monotonic()), is_urgent=False)
+        until = situation.until
+        if unserved:  # which may be served again without anybody telling
+            until = min(until, time.monotonic() + _UNSERVED_SECONDS)
+        if result is DONE and until < math.inf:
+            return RetryAfter(max(0.0, until - time.monotonic()), is_urgent=False)
         return result
 
     async def _carry_out(self, plugin: PluginId, seen: FloePlugin | None, decision: Decision) -> Result:

@@ -124,8 +124,7 @@ class Operator:
             dependents,
             changed=self._changed,
             later=self._later,
-            # New mirrors do not wait for the next scan.
-            on_complete=lambda: self.scanner.hurry(),
+            on_complete=self._objects_known,
         )
         secrets = SecretIndex()
         self.host = PluginHost(
@@ -264,7 +263,7 @@ class Operator:
     async def _lead(self) -> None:
         """Do what only the leader does; a standby watches and scans, so that it can take over immediately."""
         await self.elector.acquire()
-        self.scanner.hurry()
+        self._objects_known()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run(), name="queue")
             group.create_task(self.touched.run(), name="touched sources")
@@ -290,8 +289,16 @@ class Operator:
         }
         return serve(pages, self._http_port)
 
+    def _objects_known(self) -> None:
+        """Note which plugins exist although a scan missed them, and make new mirrors without delay."""
+        self.wakeups.scanned(self.scans.objects_listed())
+        self.scanner.hurry()
+
     def _changed(self, plugin: PluginId) -> None:
-        self.queue.add(plugin)
+        if self.elector.is_leader:
+            self.queue.add(plugin)
+        else:  # all that the leader writes looks like somebody's change
+            self.queue.add_later(plugin)
 
     def _later(self, plugin: PluginId) -> None:
         self.queue.add_later(plugin)

@@ -21,6 +21,9 @@ from floe_operator.rules.in_use import readiness
 from floe_operator.rules.resource import parse_object_name
 from floe_operator.scans import News
 
+_MANY = 32
+"""More than somebody's change of a spec should wait for."""
+
 
 class Wakeups:
     """Puts keys on the queue: `changed` those that somebody changed, `later` the others.
@@ -108,10 +111,14 @@ class Wakeups:
         """Enqueue what depends on a plugin whose dependencies changed: this may close or open a cycle."""
         self.look_at(self._dependents.behind(plugin))
 
-    def sources_changed(self, plugins: Iterable[PluginId]) -> None:
-        """Enqueue the plugins that use a Secret or ConfigMap that contains something else than before."""
+    def sources_changed(self, plugins: Collection[PluginId]) -> None:
+        """Enqueue the plugins that use a Secret or ConfigMap that contains something else than before.
+
+        If there are many, what somebody changes meanwhile goes before them.
+        """
+        enqueue = self._changed if len(plugins) <= _MANY else self._later
         for plugin in plugins:
-            self._changed(plugin)
+            enqueue(plugin)
 
     def sources_lost(self, kind: str) -> None:
         """Enqueue the plugins that use a Secret, or a ConfigMap, once nobody tells when one changes."""

@@ -44,6 +44,8 @@ RIGHTS = (
 
 _log = structlog.get_logger(__name__)
 
+_PATIENCE = 2.0
+"""Seconds that a write waits at most because the API server asked to."""
 _PAGE = 250
 _QUICK_SECONDS = 10.0
 """Timeout, in seconds, of a request that the API server can answer immediately."""
@@ -239,8 +241,7 @@ class FloePlugins:
         )
 
     async def _write(self, kind: str, method: str, path: str, **options: Any) -> dict[str, Any]:
-        if (left := self._welcome_at - time.monotonic()) > 0:
-            await asyncio.sleep(left)
+        await self._until_welcome()
         try:
             answer = await self._connection.write(kind, method, path, **options)
         except errors.MissingRight as error:
@@ -265,6 +266,13 @@ class FloePlugins:
         if kind == "status":
             self.crd.accepted()
         return answer
+
+    async def _until_welcome(self) -> None:
+        """Wait as long as the API server asked to; if that is long, have the write decided anew."""
+        if (left := self._welcome_at - time.monotonic()) > _PATIENCE:
+            raise errors.ClusterUnreachable("the API server asked to wait", after=left)
+        if left > 0:
+            await asyncio.sleep(left)
 
     def _refused_without_namespace(self, kind: str) -> None:
         reason = f"the namespace {self.namespace} does not exist: create it, or change --namespace"

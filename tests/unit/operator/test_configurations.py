@@ -309,6 +309,19 @@ async def test_a_valid_configuration_is_validated_again_after_a_distribution_cha
     assert world.asked == (2, 2)
 
 
+async def test_a_judgement_under_way_while_a_distribution_changes_is_doubted_too(world: World) -> None:
+    async def change() -> None:
+        assert list(world.configurations.doubt_all()) == []
+
+    world.during = change
+    until = (await world.look_up()).until
+    assert until <= world.clock + 600
+    world.during = None
+    world.clock = until
+    assert (await world.look_up()).until == math.inf
+    assert len(world.validated) == 2
+
+
 async def test_a_configuration_nested_too_deeply_is_refused_before_anything_is_asked(world: World) -> None:
     nested: dict[str, Any] = {}
     for _ in range(70):

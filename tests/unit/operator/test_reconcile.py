@@ -283,6 +283,16 @@ async def test_a_cycle_known_from_before_a_restart_that_a_new_release_ends_wakes
     assert chain.declared == [BASE]
 
 
+async def test_a_plugin_whose_object_is_refused_tells_all_the_same_what_it_needs(chain: World) -> None:
+    chain.objects.remove(chain.served.pop(BASE))
+    chain.fault = NotAdmitted("a quota")
+    chain.declared.clear()
+    for needs, told in ((["catalog/top"], [BASE]), (["catalog/top"], [BASE]), ([], [BASE, BASE])):
+        chain.states[BASE] = loaded(*needs)
+        await chain.reconciler.reconcile(BASE)
+        assert chain.declared == told
+
+
 @pytest.mark.parametrize("gone", [False, True])
 async def test_an_object_that_does_not_match_the_crd_is_never_written(world: World, gone: bool) -> None:
     world.there(BASE, version="x" * 300)
@@ -412,7 +422,10 @@ async def test_a_status_is_written_without_what_the_crd_turns_out_to_lack(unaske
     unasked.lacks = frozenset({"inUse", "entryPoint"})
     unasked.there(BASE, labels=LABELS, version=">=0")
     assert await unasked.reconciler.reconcile(BASE) == RetryAfter(0)
-    assert await unasked.reconciler.reconcile(BASE) == DONE
+    # Nothing tells of a CRD that lacked the fields only for a moment.
+    again = await unasked.reconciler.reconcile(BASE)
+    assert isinstance(again, RetryAfter)
+    assert (again.seconds > 170, again.is_urgent) == (True, False)
     assert unasked.reasons(BASE)["Ready"] == "ConfigRequired"
     assert unasked.lacks.isdisjoint(unasked.served[BASE]["status"])
     await unasked.settle()

@@ -13,10 +13,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
+from floe_core.host.protocol import ScanResult, Unreadable
 from floe_core.plugin_types import PluginId, PluginType
 from floe_operator import run
 from floe_operator.api.errors import ClusterConfigError, NotLeading
 from floe_operator.rules.config_merge import SourceObject
+from floe_operator.rules.results import DONE, Result
 from floe_operator.settings import RunSettings
 from tests.support.control_planes import write_kubeconfig
 from tests.support.polling import eventually_async
@@ -117,6 +119,55 @@ async def test_a_secret_that_was_touched_several_times_is_read_once_and_enqueues
         reading.cancel()
         assert len(operator.queue) == 2
         assert api.asked == ["GET /api/v1/namespaces/floe/secrets/words"]
+
+
+async def test_what_somebody_changes_goes_first_only_while_the_operator_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(name: str) -> dict[str, Any]:
+        metadata = {"name": f"compute-{name}", "uid": name, "resourceVersion": "1"}
+        return {"metadata": metadata, "spec": {"type": "compute", "name": name}}
+
+    settings = RunSettings(namespace="floe")
+    async with serving(tmp_path, monkeypatch), run.connected(settings) as operator:
+        order = []
+
+        async def note(plugin: PluginId) -> Result:
+            order.append(plugin.name)
+            return DONE
+
+        operator.queue._reconcile = note
+        operator.queue._workers = 1
+        operator.wakeups.seen("MODIFIED", changed("one"))
+        operator.wakeups.look_at([PluginId(PluginType.COMPUTE, "two")])
+        await operator.elector.acquire()
+        operator.wakeups.seen("MODIFIED", changed("three"))
+        working = asyncio.create_task(operator.queue.run())
+
+        async def idle() -> bool:
+            return operator.queue.idle
+
+        await eventually_async(idle)
+        working.cancel()
+        assert order == ["three", "one", "two"]
+
+
+async def test_plugins_that_a_partial_scan_missed_are_known_before_anything_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discovered = {"type": "Discovered", "status": "True", "reason": "Installed", "message": ""}
+    discovered["lastTransitionTime"] = "2030-01-01T00:00:00Z"
+    metadata = {"name": "compute-one", "uid": "u", "resourceVersion": "1"}
+    seen = {"metadata": metadata, "spec": {"type": "compute", "name": "one"}}
+    settings = RunSettings(namespace="floe", leader_elect=False)
+    async with serving(tmp_path, monkeypatch), run.connected(settings) as operator:
+        damage = Unreadable(where="/site", detail="damaged", plugins_unknown=True)
+        found = ScanResult(complete=False, fingerprint="", distributions=0, plugins=(), unreadable=(damage,))
+        operator.scans.succeeded(found)
+        assert PLUGIN not in operator.scans.plugins
+        operator.wakeups.found([{**seen, "status": {"conditions": [discovered]}}], 0)
+        operator.wakeups.listed(["compute-one"], 0)
+        assert PLUGIN in operator.scans.plugins
 
 
 async def test_an_operator_without_a_kubeconfig_is_not_put_together(

@@ -137,3 +137,14 @@ async def test_every_write_waits_while_the_api_server_asks_to_wait_and_none_wait
     for _ in range(200):
         await write()
     assert clock() - began < 0.45, "no write waits for the one before it"
+
+
+async def test_a_write_does_not_wait_long_with_what_it_was_about_to_write() -> None:
+    answers = Answers(ClusterUnreachable("too many requests", after=30.0), None)
+    floeplugins = FloePlugins(cast("Connection", answers), "floe")
+    with pytest.raises(ClusterUnreachable):
+        await floeplugins.delete(PLUGIN, uid="u", resource_version="1")
+    with pytest.raises(ClusterUnreachable) as raised:
+        await floeplugins.delete(PLUGIN, uid="u", resource_version="1")
+    assert raised.value.after is not None
+    assert 29 < raised.value.after <= 30
