@@ -91,6 +91,8 @@ class World:
     """What the host says of each configuration, unless it is valid."""
     changed: list[PluginId] = field(default_factory=list)
     """Which plugins the watch told of, other than by an echo."""
+    looked_at: list[PluginId] = field(default_factory=list)
+    """Which plugins were to be looked at again, though nobody changed them."""
     overtakes: bool = False
     """Whether the watch tells of each write before its answer comes."""
     fault: ClusterError | None = None
@@ -111,7 +113,7 @@ class World:
             self.objects,
             dependents,
             changed=self.changed.append,
-            later=lambda _: None,
+            later=self.looked_at.append,
             on_complete=lambda: None,
         )
         self.scans = Scans(self.objects.all)
@@ -136,7 +138,7 @@ class World:
             ),
             prober=prober,
             dependents=dependents,
-            on_declared=self.declared.append,
+            on_declared=self._declare,
         )
         floeplugins = SimpleNamespace(
             apply=self._apply,
@@ -156,6 +158,12 @@ class World:
 
     def there(self, plugin: PluginId, *, labels: Mapping[str, str] | None = LABELS, **spec: Any) -> None:
         """Create an object as a user would, and have the watch deliver it."""
+        self.objects.put(self.serve(plugin, labels=labels, **spec))
+
+    def serve(
+        self, plugin: PluginId, *, labels: Mapping[str, str] | None = LABELS, **spec: Any
+    ) -> dict[str, Any]:
+        """Create an object as a user would, and return it."""
         slug = plugin.plugin_type.slug
         self.served[plugin] = {
             "metadata": {
@@ -167,7 +175,7 @@ class World:
             },
             "spec": {"type": slug, "name": plugin.name, **spec},
         }
-        self.objects.put(self.served[plugin])
+        return self.served[plugin]
 
     def listed(self) -> None:
         """List all objects."""
@@ -235,6 +243,10 @@ class World:
 
     async def _valid(self, plugin: PluginId, config: object, plain: object) -> Verdict:
         return self.verdicts.get(plugin, Verdict(reason="Valid"))
+
+    def _declare(self, plugin: PluginId) -> None:
+        self.declared.append(plugin)
+        self.wakeups.declared(plugin)
 
     def _fact(self, plugin: PluginId, digest: ConfigDigest | None, generation: int) -> Probe | None:
         return Checked("healthy") if self.wanted else None
