@@ -92,7 +92,7 @@ test-kind: $(VENV)/installed ## Run the tests on a full Kind cluster, or on the 
 bench: $(VENV)/installed ## Measure discovery, and the operator beside a peer in Go; print tables and write bench-results/
 	$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/installed ## Like bench, with 10,000 objects, too: the numbers of docs/performance.md, in about 40 minutes
+bench-full: $(VENV)/installed ## Like bench, with 10,000 objects, too
 	$(BIN)/python -m benchmarks --full side_by_side
 
 dist: $(VENV)/installed ## Build the sdist and the wheel of each distribution into dist/
