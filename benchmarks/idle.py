@@ -34,7 +34,7 @@ PLUGINS = 1_000
 PROBED = 100
 """How many of them are started, and checked at the default period, with steady results."""
 _PER_DISTRIBUTION = 20
-_IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
+IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """What the image sets; see the Dockerfile."""
 _SETTLE = 20.0
 _SAMPLE_EVERY = 5.0
@@ -103,7 +103,7 @@ def _idle(audited: AuditedCluster, python: Path, plugins: int, seconds: float) -
     kubeconfig = audited.cluster.kubeconfig_for(user, groups=["system:masters"])
     log = audited.folder / f"{user}.log"
     openable = Openable(audited.folder / f"{user}-openable")
-    variables = {**_IMAGE_ENVIRONMENT, **openable.variables}
+    variables = {**IMAGE_ENVIRONMENT, **openable.variables}
     with OperatorProcess(
         kubeconfig, namespace, environment.python, log, environment=variables, python=python
     ) as operator:
@@ -142,13 +142,14 @@ def _until_quiet(audited: AuditedCluster, user: str) -> None:
 
 def memory_of(pid: int) -> Memory:
     """Return the memory of a process as the kernel reports it."""
-    status = _kilobytes(Path(f"/proc/{pid}/status"))
-    rollup = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
+    status = kilobytes(Path(f"/proc/{pid}/status"))
+    rollup = kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
     private = rollup["Private_Clean"] + rollup["Private_Dirty"]
     return Memory(status["VmRSS"] * 1024, status["VmHWM"] * 1024, private * 1024)
 
 
-def _kilobytes(path: Path) -> dict[str, int]:
+def kilobytes(path: Path) -> dict[str, int]:
+    """Return the sizes in a file of /proc, by name."""
     lines = (line.split() for line in path.read_text().splitlines())
     return {words[0].rstrip(":"): int(words[1]) for words in lines if words[-1] == "kB"}
 

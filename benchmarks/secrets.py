@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.idle import MEGABYTE, memory_of
+from benchmarks.idle import IMAGE_ENVIRONMENT, MEGABYTE, memory_of
 from localcluster import LocalCluster
 from tests.support.control_planes import install_crd, new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_distribution, plugin_source
@@ -45,8 +45,6 @@ _PER_DISTRIBUTION = 20
 _WITHIN = 600.0
 _SETTLE = 5.0
 _ASK_EVERY = 0.005
-_IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""What the image sets; see the Dockerfile."""
 
 # Each plugin leaves a file for each configuration that it has seen.
 _BEFORE = """
@@ -119,7 +117,7 @@ def run(objects: int) -> Measured:
         environment = Environment.create(folder / "plugins")
         environment.install(*_distributions(objects, seen))
         namespace, port = new_namespace(cluster), free_port()
-        settings = {**_IMAGE_ENVIRONMENT, "FLOE_HTTP_PORT": str(port)}
+        settings = {**IMAGE_ENVIRONMENT, "FLOE_HTTP_PORT": str(port)}
         log = folder / "operator.log"
         measured = Measured(objects)
         operator = OperatorProcess(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.idle import IMAGE_ENVIRONMENT
 from benchmarks.side_by_side.usage import Usage, usage_of
 from tests.support.go_programs import go_program
 
@@ -17,8 +18,6 @@ PEER = Path(__file__).parents[1] / "peer"
 SCAN_OFTEN = 10.0
 """Seconds between two scans where the operator has to be measured while it scans."""
 _REPOSITORY = Path(__file__).parents[2]
-_IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""What the image sets; see the Dockerfile."""
 _STOP_WITHIN = 60.0
 
 
@@ -60,7 +59,7 @@ class Running:
 
     def start(self, *, scans_often: bool = False) -> None:
         """Start the process."""
-        environment = {**os.environ, **_IMAGE_ENVIRONMENT, "KUBECONFIG": str(self.kubeconfig)}
+        environment = {**os.environ, **IMAGE_ENVIRONMENT, "KUBECONFIG": str(self.kubeconfig)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each start would compile everything
         self.peaks, self.scans_often = {}, scans_often
         with self.log.open("ab") as log:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.idle import kilobytes
+
 PLUGIN_HOST = "plugin host"
 _MAIN = "process"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -35,7 +37,7 @@ def usage_of(pid: int) -> Usage:
         folder = Path(f"/proc/{each}")
         try:
             stat = (folder / "stat").read_text()
-            status = (folder / "status").read_text()
+            status = kilobytes(folder / "status")
             command = (folder / "cmdline").read_bytes()
         except OSError:
             continue  # it has just ended; its parent's figures include it
@@ -44,8 +46,8 @@ def usage_of(pid: int) -> Usage:
         kind = PLUGIN_HOST if b"floe_core.host" in command else _MAIN
         cpu += used
         host_cpu += used if kind == PLUGIN_HOST else 0.0
-        peaks[kind] = max(peaks.get(kind, 0), _bytes(status, "VmHWM"))
-        resident[kind] = resident.get(kind, 0) + _bytes(status, "VmRSS")
+        peaks[kind] = max(peaks.get(kind, 0), status.get("VmHWM", 0) * 1024)
+        resident[kind] = resident.get(kind, 0) + status.get("VmRSS", 0) * 1024
     return Usage(cpu, host_cpu, peaks, resident)
 
 
@@ -58,8 +60,3 @@ def _tree(pid: int) -> Iterator[int]:
             continue
         for child in map(int, children):
             yield from _tree(child)
-
-
-def _bytes(status: str, name: str) -> int:
-    line = next((line for line in status.splitlines() if line.startswith(f"{name}:")), f"{name}: 0 kB")
-    return int(line.split()[1]) * 1024
