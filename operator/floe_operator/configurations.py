@@ -9,7 +9,6 @@ and, in `scrubbers`, the strings to scrub.
 from __future__ import annotations
 
 import asyncio
-import collections
 import dataclasses
 import hashlib
 import json
@@ -103,7 +102,7 @@ class Configurations:
         self._kept: dict[PluginId, _Kept] = {}
         self._doubts = 0
         """How often all verdicts were doubted."""
-        self._under_way: collections.Counter[PluginId] = collections.Counter()
+        self._under_way: set[PluginId] = set()
         self._scrubbers = scrubbers
         self._recheck = recheck
 
@@ -126,11 +125,11 @@ class Configurations:
         is_known = kept is not None and (kept.inputs, kept.sources) == (inputs, sources)
         if kept is not None and is_known and time.monotonic() < kept.config.until:
             return kept.config
-        self._under_way[plugin] += 1
+        self._under_way.add(plugin)
         try:
             return await self._look_up_anew(found, seen, inputs)
         finally:
-            self._under_way -= collections.Counter((plugin,))
+            self._under_way.discard(plugin)
 
     async def _look_up_anew(self, found: FoundPlugin, seen: FloePlugin, inputs: bytes) -> KnownConfig:
         doubts = self._doubts
