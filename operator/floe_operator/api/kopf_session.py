@@ -233,11 +233,7 @@ class _Watches:
                 it undamaged.
         """
         try:
-            try:
-                value = json.loads(line.decode())
-            except RecursionError:
-                value = foreign_json.loads(line)
-            found = event(value)
+            found = event(foreign_json.loads(line))
         except MalformedEvent as error:
             self._say_left_out(str(error))
             return None
@@ -250,10 +246,11 @@ class _Watches:
             raise aiohttp.ClientPayloadError("a line that is not JSON") from None
         if found.error and not found.is_expired:
             self._state.failed(f"the watch on FloePlugins ended: {found.error}")
-        if not found.is_change:
-            return _Fit(line, found.is_expired)
-        kind = found.type if self._listener.arrived(found) else "BOOKMARK"
-        return _Fit(json.dumps({"type": kind, "object": _which(found.object)}).encode(), is_expired=False)
+        kind, told = found.type, found.object
+        if found.is_change:
+            kind = kind if self._listener.arrived(found) else "BOOKMARK"
+            told = _which(told)
+        return _Fit(json.dumps({"type": kind, "object": told}).encode(), found.is_expired)
 
     def _say_left_out(self, what: str) -> None:
         if self._said.is_new(what):
