@@ -56,6 +56,16 @@ async def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield api
 
 
+@asynccontextmanager
+async def leading(operator: run.Operator) -> AsyncIterator[None]:
+    """Lead; give leadership back at the end, or the watchdog would end the process of the tests."""
+    await operator.elector.acquire()
+    try:
+        yield
+    finally:
+        await operator.elector.release()
+
+
 def count(registry: CollectorRegistry, name: str, **labels: str) -> float:
     return registry.get_sample_value(name, labels) or 0.0
 
@@ -71,18 +81,17 @@ async def test_an_operator_writes_only_while_it_leads_and_counts_what_it_wrote(
             await operator.floeplugins.apply(PLUGIN, {}, uid=None)
         assert api.asked == []
 
-        await operator.elector.acquire()
-        await operator.floeplugins.apply(PLUGIN, {}, uid=None)
-        path = "/apis/floe.dev/v1alpha1/namespaces/floe/floeplugins/compute-one"
-        assert api.asked == [f"PATCH {path}"]
-        registry = operator.metrics.registry
-        assert count(registry, "floe_operator_writes_total", kind="object") == 1
-        assert count(registry, "floe_operator_api_requests_total", method="PATCH", code="200") == 1
-        assert count(registry, "floe_operator_api_requests_total", method="POST", code="200") == 1, (
-            "the Lease"
-        )
+        async with leading(operator):
+            await operator.floeplugins.apply(PLUGIN, {}, uid=None)
+            path = "/apis/floe.dev/v1alpha1/namespaces/floe/floeplugins/compute-one"
+            assert api.asked == [f"PATCH {path}"]
+            registry = operator.metrics.registry
+            assert count(registry, "floe_operator_writes_total", kind="object") == 1
+            assert count(registry, "floe_operator_api_requests_total", method="PATCH", code="200") == 1
+            assert count(registry, "floe_operator_api_requests_total", method="POST", code="200") == 1, (
+                "the Lease"
+            )
 
-        await operator.elector.release()
         with pytest.raises(NotLeading):
             await operator.floeplugins.apply(PLUGIN, {}, uid=None)
         assert len(api.asked) == 1
@@ -140,8 +149,8 @@ async def test_what_somebody_changes_goes_first_only_while_the_operator_leads(
         operator.queue._workers = 1
         operator.wakeups.seen("MODIFIED", changed("one"))
         operator.wakeups.look_at([PluginId(PluginType.COMPUTE, "two")])
-        await operator.elector.acquire()
-        operator.wakeups.seen("MODIFIED", changed("three"))
+        async with leading(operator):
+            operator.wakeups.seen("MODIFIED", changed("three"))
         working = asyncio.create_task(operator.queue.run())
 
         async def idle() -> bool:
