@@ -27,6 +27,10 @@ NO_INDEX := { echo "To use another package index, or none, see docs/install.md."
 NEW_ENOUGH := "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
   { echo "$(PYTHON) does not run or is older than Python 3.11; try: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
 
+# pytest-xdist would replace a worker that has died, and may then never end.
+DEAD_WORKER := --max-worker-restart 0
+WORKERS := --numprocesses 2 --dist loadfile $(DEAD_WORKER)
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help run demo test lint format types unit lowest pythons integration faults test-newest test-kind bench bench-full dist lock clean
@@ -62,7 +66,7 @@ types: $(VENV)/installed ## Run mypy --strict on everything
 	cd tools/localcluster && "$(CURDIR)/$(BIN)/mypy" --cache-dir "$(CURDIR)/.mypy_cache/localcluster"
 
 unit: $(VENV)/installed ## Run the unit and contract tests
-	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/contract
+	$(BIN)/pytest $(WORKERS) tests/unit tests/contract
 
 lowest: $(VENV)/installed ## Run the tests of floe_core with its lowest declared requirements, on every available Python
 	$(call TOOL,environments) test lowest
@@ -72,19 +76,19 @@ pythons: $(VENV)/installed ## Run the unit and plugin API tests on every other a
 
 integration: $(VENV)/installed ## Run the tests on a real control plane; the first run builds it
 	$(BIN)/python -m localcluster build --version $(KUBERNETES) --controller-manager
-	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tests/integration
-	LOCALCLUSTER_TEST_VERSION=$(KUBERNETES) $(BIN)/pytest --numprocesses 2 --dist loadfile tools/localcluster/tests
+	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest $(WORKERS) tests/integration
+	LOCALCLUSTER_TEST_VERSION=$(KUBERNETES) $(BIN)/pytest $(WORKERS) tools/localcluster/tests
 
 faults: $(VENV)/installed ## Run the tests with faults: kills, a proxy that misbehaves, a restored backup, old CRDs
 	$(BIN)/python -m localcluster build --version $(KUBERNETES)
 	@# They wait more than they work.
-	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 3 --dist loadgroup tests/faults
+	FLOE_KUBERNETES=$(KUBERNETES) $(BIN)/pytest --numprocesses 3 --dist loadgroup $(DEAD_WORKER) tests/faults
 
 test-newest: $(NEWEST)/installed ## Run unit, contract and integration tests with the newest release of everything, ignoring the locks
 	$(NEWEST)/bin/python -m pytest tests/unit tests/contract
 	$(NEWEST)/bin/python -m localcluster build --version $(KUBERNETES) --controller-manager
-	FLOE_KUBERNETES=$(KUBERNETES) FLOE_NEWEST=1 $(NEWEST)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/integration
-	LOCALCLUSTER_TEST_VERSION=$(KUBERNETES) $(NEWEST)/bin/python -m pytest --numprocesses 2 --dist loadfile tools/localcluster/tests
+	FLOE_KUBERNETES=$(KUBERNETES) FLOE_NEWEST=1 $(NEWEST)/bin/python -m pytest $(WORKERS) tests/integration
+	LOCALCLUSTER_TEST_VERSION=$(KUBERNETES) $(NEWEST)/bin/python -m pytest $(WORKERS) tools/localcluster/tests
 
 test-kind: $(VENV)/installed ## Run the tests on a full Kind cluster, or on the current cluster with CLUSTER=current; requires docker, kind, kubectl
 	$(BIN)/pytest tests/kind --cluster $(CLUSTER)
