@@ -125,8 +125,7 @@ class Scanner:
         if self._watch.begins and not self._objects.complete:
             return self._interval  # `hurry` is called once the objects are known
         try:
-            # A watch that begins is between its listing and its first change, and lists by itself.
-            if not self._watch.begins and not await self._is_in_step():
+            if not await self._is_in_step():
                 await self._list()
         except errors.ClusterError as error:  # `floeplugins` says so; no object counts as deleted
             self._absences = self._absences.unless_found(scan)
@@ -147,8 +146,13 @@ class Scanner:
     async def _is_in_step(self) -> bool:
         """Return True if what the watch says can be relied on: it works, and misses no object.
 
-        It also might have missed a change. Therefore everything is listed from time to time.
+        It also might have missed a change. Therefore everything is listed from time to time. So it is after
+        a listing that failed: only one that succeeds tells readiness that listing works again.
         """
+        if self._floeplugins.unlisted:
+            return False
+        if self._watch.begins:  # it is between its listing and its first change, and lists by itself
+            return True
         if self._watch.obstacle or time.monotonic() - self._objects.listed_at > _LIST_AGAIN_SECONDS:
             return False
         number = (await self._floeplugins.newest()).number

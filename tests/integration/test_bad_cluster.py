@@ -76,11 +76,13 @@ def test_a_missing_crd_is_reported_and_waited_for_at_the_start_and_after_its_del
     cluster: LocalCluster, floeplugins: FloePlugins, start_operator: StartOperator
 ) -> None:
     # A CRD that is installed late must be noticed before the next scan.
-    operator = start_operator(ALONE, "--scan-interval", "1h")
+    port = free_port()
+    operator = start_operator(ALONE, "--scan-interval", "1h", "--http-port", str(port))
     eventually(lambda: operator.logged("floeplugins.floe.dev is not installed", "kubectl apply"))
     install_crd(cluster)
     are_ready(floeplugins)
     eventually(lambda: operator.logged("watching FloePlugins"))
+    eventually(lambda: page(port, "readyz")[0] == 200)
 
     said = len(operator.lines())
     remove_crd(cluster)
@@ -89,6 +91,7 @@ def test_a_missing_crd_is_reported_and_waited_for_at_the_start_and_after_its_del
     are_ready(floeplugins)
     floeplugins.merge("compute-one", {"spec": {"version": "latest"}})
     floeplugins.until("compute-one", "Ready", "InvalidVersionRange")
+    eventually(lambda: page(port, "readyz")[0] == 200)
 
     assert operator.process.poll() is None
     assert has_no_traceback(operator)

@@ -52,6 +52,7 @@ _QUICK_SECONDS = 10.0
 _REFUSAL_SECONDS = 180.0
 """Seconds for which a refusal counts if it does not recur; a write that is still needed is retried sooner."""
 _APPLY = "application/apply-patch+yaml"
+_ALL = "all"
 
 
 class Newest(NamedTuple):
@@ -72,6 +73,7 @@ class FloePlugins:
         self._welcome_at = -math.inf
         """Until when the API server asked to wait, in seconds of the monotonic clock."""
         self._unlisted: dict[str, str] = {}
+        """Why each kind of listing failed, until it succeeds, or a listing of everything does."""
         self._refusals: dict[str, tuple[str, float]] = {}
         self._said: Said[str] = Said()
         self.collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}"
@@ -135,7 +137,7 @@ class FloePlugins:
 
     async def list(self) -> AsyncIterator[pages.Page]:
         """Yield all objects of the namespace, as they were at one moment, page by page."""
-        with self._listing("all"):
+        with self._listing(_ALL):
             async for page in pages.each(self._connection, self.collection, PLURAL, limit=_PAGE):
                 if page.left_out and self._said.is_new("left out", page.left_out):
                     _log.warning("ignoring FloePlugins", reason=page.left_out)
@@ -154,7 +156,12 @@ class FloePlugins:
                 _log.warning("cannot list FloePlugins", reason=str(error))
             self._unlisted[kind] = str(error)
             raise
-        if self._unlisted.pop(kind, None) and not self._unlisted:
+        was_unlisted = bool(self._unlisted)
+        if kind == _ALL:
+            self._unlisted.clear()
+        else:
+            self._unlisted.pop(kind, None)
+        if was_unlisted and not self._unlisted:
             _log.info("listing FloePlugins again")
 
     @property

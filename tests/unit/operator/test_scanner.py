@@ -78,6 +78,7 @@ def a_scanner(
     wakeups: Wakeups | None = None,
     watch: Watching = Works(),  # noqa: B008 -- no test changes the default
     number: Callable[[], int | None] = lambda: -1,
+    unlisted: Callable[[], str] = str,
     unserved: Callable[[], frozenset[str]] = frozenset,
     leads: Callable[[], bool] = lambda: True,
     delete: Callable[..., Awaitable[None]] | None = None,
@@ -96,11 +97,19 @@ def a_scanner(
         def unserved(self) -> frozenset[str]:
             return unserved()
 
+    class Requests:
+        crd = Crd()
+
+        def __init__(self) -> None:
+            self.list, self.delete, self.newest = listed, delete, newest
+
+        @property
+        def unlisted(self) -> str:
+            return unlisted()
+
     return Scanner(
         host=cast("PluginHost", SimpleNamespace(scan=scan)),
-        floeplugins=cast(
-            "FloePlugins", SimpleNamespace(list=listed, delete=delete, newest=newest, crd=Crd())
-        ),
+        floeplugins=cast("FloePlugins", Requests()),
         objects=objects,
         scans=scans or Scans(objects.all),
         refusals=Refusals(lambda _: None) if refusals is None else refusals,
@@ -254,6 +263,7 @@ class Rounds:
         self.served = list(objects)
         self.finds: ScanResult | None = PRESENT
         self.watch = Works()
+        self.unlisted = ""
         self.unserved: frozenset[str] = frozenset()
         self.counts = True
         """Whether the API server tells how many objects there are."""
@@ -280,6 +290,7 @@ class Rounds:
             wakeups=self.wakeups,
             watch=self.watch,
             number=self._number,
+            unlisted=lambda: self.unlisted,
             unserved=lambda: self.unserved,
             leads=lambda: self.leads,
         )
@@ -317,6 +328,7 @@ class Rounds:
             yield page_of(one)
             if self.breaks_off:
                 raise ClusterUnreachable("away")
+        self.unlisted = ""
 
     def _number(self) -> int | None:
         self.asked.append("count")
@@ -381,6 +393,15 @@ async def test_objects_are_listed_in_each_round_while_the_watch_has_an_obstacle(
     assert await steady.round() == ("list", set())
     steady.watch.obstacle = ""
     assert await steady.round() == ("count", set())
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_objects_are_listed_after_a_listing_that_failed_whatever_the_watch_says(
+    steady: Rounds, *, begins: bool
+) -> None:
+    steady.unlisted, steady.watch.begins = "the CRD is not installed", begins
+    assert await steady.round() == ("list", set())
+    assert await steady.round() == ("" if begins else "count", set())
 
 
 async def test_objects_are_listed_from_time_to_time_although_the_watch_works(

@@ -120,6 +120,26 @@ async def test_a_listing_of_one_object_tells_how_many_there_are(
     assert "PartialObjectMetadataList" in request.headers["Accept"]
 
 
+async def test_a_listing_of_everything_ends_what_any_failed_listing_said() -> None:
+    is_there = False
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if not is_there:
+            return web.json_response({"kind": "Status", "code": 404}, status=404)
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
+
+    async with connected_to(answer) as connection:
+        floeplugins = FloePlugins(connection, "floe")
+        for fails in (floeplugins.newest(), anext(floeplugins.list())):
+            with pytest.raises(NotFound):
+                await fails
+        is_there = True
+        await floeplugins.newest()
+        assert floeplugins.unlisted, "one object can be listed, but perhaps not all"
+        assert [page.names async for page in floeplugins.list()] == [[]]
+        assert floeplugins.unlisted == ""
+
+
 async def test_every_write_waits_while_the_api_server_asks_to_wait_and_none_waits_otherwise() -> None:
     clock = asyncio.get_running_loop().time
     answers = Answers(ClusterUnreachable("too many requests", after=0.5), None, None, *[None] * 200)
