@@ -116,7 +116,8 @@ def test_after_a_backup_is_restored_leader_and_standby_see_every_change(
                 plugins.until(name, "Ready", "ValidationFailed", within=60)
             plugins.until("storage-elsewhere", "Ready", "NotInstalled", within=60)
 
-            eventually(lambda: leader.logged(BACK) and standby.logged(BACK), within=60)
+            # The leader may not say so: if its watch has ended meanwhile, it lists everything anyway.
+            eventually(lambda: standby.logged(BACK), within=60)
             leader.stop()
             with_lead.close()
             plugins.merge("compute-plain", {"spec": {"config": {"word": "seven"}}})
