@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.audited import AuditedCluster, audited_cluster
-from tests.support import locked
+from benchmarks.image import IMAGE_ENVIRONMENT, operator_python
 from tests.support.control_planes import new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_source
 from tests.support.operator import FloePlugins, OperatorProcess
@@ -34,8 +32,6 @@ PLUGINS = 1_000
 PROBED = 100
 """How many of them are started, and checked at the default period, with steady results."""
 _PER_DISTRIBUTION = 20
-IMAGE_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""What the image sets; see the Dockerfile."""
 _SETTLE = 20.0
 _SAMPLE_EVERY = 5.0
 MEGABYTE = 1_000_000
@@ -82,17 +78,9 @@ class Idle:
 def run(minutes: float = MINUTES) -> Iterator[Idle]:
     """Measure with plugins, then without any."""
     with audited_cluster() as audited:
-        python = _operator_environment(audited.folder / "operator")
+        python = operator_python(audited.folder / "operator")
         yield _idle(audited, python, PLUGINS, minutes * 60)
         yield _idle(audited, python, 0, min(minutes, 2) * 60)
-
-
-def _operator_environment(folder: Path) -> Path:
-    """Create an environment with only what the operator needs, and return its Python."""
-    python = folder / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    locked.install(python, "operator", locked.REPOSITORY)
-    return python
 
 
 def _idle(audited: AuditedCluster, python: Path, plugins: int, seconds: float) -> Idle:

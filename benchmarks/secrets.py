@@ -27,7 +27,8 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.idle import IMAGE_ENVIRONMENT, MEGABYTE, memory_of
+from benchmarks.idle import MEGABYTE, memory_of
+from benchmarks.image import IMAGE_ENVIRONMENT, operator_python
 from localcluster import LocalCluster
 from tests.support.control_planes import install_crd, new_namespace
 from tests.support.distributions import Distribution, Environment, plugin_distribution, plugin_source
@@ -121,7 +122,12 @@ def run(objects: int) -> Measured:
         log = folder / "operator.log"
         measured = Measured(objects)
         operator = OperatorProcess(
-            cluster.kubeconfig, namespace, environment.python, log, environment=settings
+            cluster.kubeconfig,
+            namespace,
+            environment.python,
+            log,
+            environment=settings,
+            python=operator_python(folder / "operator"),
         )
         try:
             with operator, _asked(port) as longest:

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.audited import AuditedCluster, audited_cluster
+from benchmarks.image import operator_python
 from benchmarks.side_by_side import machine, page
 from benchmarks.side_by_side.audit_tail import AuditTail, rules
-from benchmarks.side_by_side.contestants import CONTESTANTS, PEER, Contestant, Running
+from benchmarks.side_by_side.contestants import CONTESTANTS, PEER, Contestant, Place, Running
 from benchmarks.side_by_side.measuring import Contest, Row
 from benchmarks.side_by_side.observer import observing
 from benchmarks.side_by_side.phases import PHASES, go_through, usual
@@ -46,26 +47,29 @@ class _Bench:
     def run(self) -> None:
         if "peer" in self.options.contestants:
             go_program(PEER, None)
-        for objects in self.options.objects:
-            with tempfile.TemporaryDirectory(prefix="floe-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="floe-bench-") as folder:
+            self.say("installing the operator")
+            operator = operator_python(Path(folder) / "operator")
+            for objects in self.options.objects:
                 self.say(f"installing {objects} plugins")
-                plugins = installed(Path(folder) / "plugins", objects)
+                plugins = installed(Path(folder) / f"plugins-{objects}", objects)
                 for run in range(self.options.runs):
-                    self.one_run(plugins, objects, run)
+                    self.one_run(operator, plugins, objects, run)
 
-    def one_run(self, plugins: Environment, objects: int, run: int) -> None:
+    def one_run(self, operator: Path, plugins: Environment, objects: int, run: int) -> None:
         """Let all contestants work on a new API server, one after the other."""
         asked = [CONTESTANTS[name] for name in self.options.contestants]
         fit = [each for each in asked if objects <= each.most_objects]
         with audited_cluster(rules([_USER.format(each.name) for each in fit])) as cluster:
             self.result["facts"] = self.result["facts"] or machine.facts(cluster.cluster)
             for left, who in enumerate(fit if run % 2 == 0 else reversed(fit), 1 - len(fit)):
-                asyncio.run(self.contest(cluster, plugins, who, objects, run, is_last=left == 0))
+                asyncio.run(self.contest(cluster, operator, plugins, who, objects, run, is_last=left == 0))
                 self.save()
 
     async def contest(
         self,
         cluster: AuditedCluster,
+        operator: Path,
         plugins: Environment,
         who: Contestant,
         objects: int,
@@ -79,8 +83,7 @@ class _Bench:
             who,
             cluster.cluster.kubeconfig_for(user, groups=["system:masters"]),
             cluster.folder / f"{namespace}.log",
-            namespace,
-            plugins.python,
+            Place(namespace, operator, plugins.python),
         )
         async with observing(cluster.cluster.kubeconfig, namespace) as observer:
             self.say(f"run {run + 1}: creating {objects} objects for {who.name}")

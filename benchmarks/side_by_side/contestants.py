@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.idle import IMAGE_ENVIRONMENT
+from benchmarks.image import IMAGE_ENVIRONMENT
 from benchmarks.side_by_side.usage import Usage, usage_of
 from tests.support.go_programs import go_program
 
@@ -22,12 +22,23 @@ _STOP_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a contestant works, and with what."""
+
+    namespace: str
+    operator: Path
+    """The Python of an environment with the operator."""
+    plugins: Path
+    """The Python of the environment with the plugins."""
+
+
+@dataclass(frozen=True)
 class Contestant:
     """One program."""
 
     name: str
-    command: Callable[[str, Path, bool], list[str]]
-    """Its command line, given the namespace, the plugins' Python, and whether to scan often."""
+    command: Callable[[Place, bool], list[str]]
+    """Its command line, given the place, and whether to scan often."""
     has_plugins: bool = False
     """Whether it scans an environment with plugins."""
     only: frozenset[str] | None = None
@@ -42,8 +53,7 @@ class Running:
     contestant: Contestant
     kubeconfig: Path
     log: Path
-    namespace: str
-    plugin_python: Path
+    place: Place
     scans_often: bool | None = None
     """How it was started; None while it does not run."""
     _process: subprocess.Popen[bytes] | None = None
@@ -64,7 +74,7 @@ class Running:
         self.peaks, self.scans_often = {}, scans_often
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.contestant.command(self.namespace, self.plugin_python, scans_often),
+                self.contestant.command(self.place, scans_often),
                 cwd=_REPOSITORY,
                 env={**environment, "FLOE_HTTP_PORT": "0"},
                 stdout=log,
@@ -108,18 +118,18 @@ class Running:
         self._process = self.scans_often = None
 
 
-def _operator(namespace: str, plugin_python: Path, scans_often: bool) -> list[str]:
-    command = [sys.executable, "-m", "floe_operator", "run", "--namespace", namespace]
-    command += ["--plugin-python", str(plugin_python), "--log-format", "json"]
+def _operator(place: Place, scans_often: bool) -> list[str]:
+    command = [str(place.operator), "-P", "-m", "floe_operator", "run", "--namespace", place.namespace]
+    command += ["--plugin-python", str(place.plugins), "--log-format", "json"]
     return [*command, "--scan-interval", str(SCAN_OFTEN)] if scans_often else command
 
 
-def _peer(namespace: str, *_: object) -> list[str]:
-    return [str(go_program(PEER, None)), "--namespace", namespace]
+def _peer(place: Place, _: bool) -> list[str]:
+    return [str(go_program(PEER, None)), "--namespace", place.namespace]
 
 
-def _bare_loop(namespace: str, *_: object) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.side_by_side.bare_loop", namespace]
+def _bare_loop(place: Place, _: bool) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.side_by_side.bare_loop", place.namespace]
 
 
 CONTESTANTS: Mapping[str, Contestant] = {
