@@ -2,8 +2,8 @@
 
 What arrives is handed to our event loop; when to start kopf, and start it again, is for others to say. kopf
 lists, watches and begins again; its session hands on the pages of a listing, since only there is it known
-when a listing is complete. Of a change, kopf sees which object it is about. Its handlers swallow exceptions,
-so nothing that can fail happens in them.
+when a listing is complete, and the changes. Of these, kopf sees the version from which a watch goes on: its
+causes, tasks and handlers would cost as much for each change as a write.
 """
 
 from __future__ import annotations
@@ -71,8 +71,6 @@ class KopfRun:
         self._stop = threading.Event()
         self._listing = -1
         self._names: list[str] = []
-        self._arrived: dict[_EventId, Mapping[str, Any]] = {}
-        """The objects of the events that kopf is handling."""
         self.stream = StreamState()
         self.alive_at = alive_at
         """When kopf last showed a sign of life, in seconds of the monotonic clock."""
@@ -116,12 +114,12 @@ class KopfRun:
         if not page.more:
             self._tell(self._seen.listed, self._names, self._listing)
 
-    def arrived(self, event: Event) -> bool:
-        """Keep the object of an event for kopf's handler; return False if it brings nothing new."""
+    def changed(self, event: Event) -> None:
+        """Hand on a change, unless it brings nothing new."""
         if event.type != "DELETED" and self._seen.knows(event.object):
-            return False
-        self._arrived[_event_id(event.type, event.object)] = event.object
-        return True
+            return
+        if not self._stop.is_set():
+            self._tell(self._seen.changed, event.type, event.object)
 
     def watching(self, version: str) -> None:
         """Note that a watch was opened."""
@@ -162,10 +160,8 @@ class KopfRun:
             return session
 
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-        async def seen(event: Mapping[str, Any], **_: Any) -> None:
-            found = self._arrived.pop(_event_id(event["type"], event["object"]), None)
-            if found is not None and not self._stop.is_set():
-                self._tell(self._seen.changed, event["type"], found)
+        async def never(**_: Any) -> None:
+            """Have kopf watch FloePlugins, which it does only for a handler; it sees no event to call it."""
 
         try:
             await kopf.operator(
@@ -178,14 +174,6 @@ class KopfRun:
         finally:
             await requests.close()
             self._stop.set()  # an executor thread waits for it, and the loop's end waits for that thread
-
-
-_EventId = tuple[str, str, str]
-
-
-def _event_id(kind: str, found: Mapping[str, Any]) -> _EventId:
-    metadata = found["metadata"]
-    return kind, metadata["uid"], metadata["resourceVersion"]
 
 
 def _left_over(_: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:

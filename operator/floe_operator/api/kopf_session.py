@@ -3,7 +3,7 @@
 kopf retries without end and reports it only to its log, takes every answer for well-formed, and opens a watch
 that ended at once again without a pause. So the session reports each answer and failure to a `StreamState`,
 leaves out what is not an object, hands each object to a `Listener`, and slows down. An object is parsed once,
-here: what kopf gets of it is its name.
+here: what kopf gets of it is its version, as a bookmark.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
@@ -24,7 +24,7 @@ from floe_operator.api.unreachable import unreachable
 from floe_operator.api.watch_events import Event, MalformedEvent, event, lines
 from floe_operator.rules import foreign_json
 from floe_operator.rules.backoff import Backoff
-from floe_operator.rules.resource import API_VERSION, KIND, PLURAL
+from floe_operator.rules.resource import PLURAL
 from floe_operator.said import Said
 
 _TRY_LATER = (429, 503)
@@ -47,8 +47,8 @@ class Listener(Protocol):
     def listed(self, page: pages.Page) -> None:
         """Handle a page of the listing that began last."""
 
-    def arrived(self, event: Event) -> bool:
-        """Handle a change; return False if kopf need not know of it."""
+    def changed(self, event: Event) -> None:
+        """Handle a change."""
 
     def watching(self, version: str) -> None:
         """Handle a watch that was opened and goes on from a version."""
@@ -246,11 +246,11 @@ class _Watches:
             raise aiohttp.ClientPayloadError("a line that is not JSON") from None
         if found.error and not found.is_expired:
             self._state.failed(f"the watch on FloePlugins ended: {found.error}")
-        kind, told = found.type, found.object
-        if found.is_change:
-            kind = kind if self._listener.arrived(found) else "BOOKMARK"
-            told = _which(told)
-        return _Fit(json.dumps({"type": kind, "object": told}).encode(), found.is_expired)
+        if not found.is_change:
+            return _Fit(json.dumps(found._asdict()).encode(), found.is_expired)
+        self._listener.changed(found)
+        version = {"metadata": {"resourceVersion": found.object["metadata"]["resourceVersion"]}}
+        return _Fit(json.dumps({"type": "BOOKMARK", "object": version}).encode(), is_expired=False)
 
     def _say_left_out(self, what: str) -> None:
         if self._said.is_new(what):
@@ -270,13 +270,6 @@ class _Lines:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
-
-
-def _which(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what kopf needs of an object: which it is, and in which version."""
-    metadata = found["metadata"]
-    kept = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion") if key in metadata}
-    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": kept}
 
 
 async def _asked_to_wait(answer: aiohttp.ClientResponse) -> float:
