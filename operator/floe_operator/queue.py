@@ -4,15 +4,17 @@ It works like client-go's rate-limited work queue. `add` has no effect while the
 being reconciled, `add` enqueues it again afterwards. After a failure, a key comes back with exponential
 back-off and jitter.
 
-There are two lanes. What somebody changed (`add`) goes before what is only looked at again (`add_later`), so
-that a change does not wait behind thousands of keys; but one key in `_TURN` is from the other lane while both
-have some, so that a stream of changes does not hold that lane up forever.
+There are three lanes. What somebody changed (`add`) goes before what is only looked at again (`add_later`),
+so that a change does not wait behind thousands of keys; both go before keys with little left to do (`LATER`).
+But one key in `_TURN` is from a lane further back while that has some, so that a stream of changes does not
+hold it up forever.
 """
 
 from __future__ import annotations
 
 import asyncio
 import collections
+import enum
 import itertools
 import random
 import time
@@ -32,7 +34,16 @@ _TURN = 8
 _SAID_AGAIN_AFTER = 60.0
 """Seconds during which the same reason for a retry is logged as one warning: an outage affects every key."""
 
-_Lane = collections.OrderedDict[Key, float]
+
+class _Lane(enum.IntEnum):
+    """The lanes, the first one first."""
+
+    CHANGED = 0
+    LOOK_AT = 1
+    LEFT_OVER = 2
+
+
+_Keys = collections.OrderedDict[Key, float]
 """Keys in the order in which they came, and since when each has waited."""
 
 _log = structlog.get_logger(__name__)
@@ -40,7 +51,7 @@ _log = structlog.get_logger(__name__)
 
 class _Timer(NamedTuple):
     handle: asyncio.TimerHandle
-    changed: bool
+    lane: _Lane
 
 
 class WorkQueue(Generic[Key]):
@@ -57,20 +68,20 @@ class WorkQueue(Generic[Key]):
         self._workers = workers
         self._name = name
         self._said: Said[str] = Said(again_after=_SAID_AGAIN_AFTER)
-        self._changed: _Lane[Key] = collections.OrderedDict()
-        self._later: _Lane[Key] = collections.OrderedDict()
-        self._in_a_row = 0
-        """How many keys were taken from the lane of changes while the other had some, too."""
+        self._waiting: tuple[_Keys[Key], ...] = tuple(collections.OrderedDict() for _ in _Lane)
+        """The keys of each lane."""
+        self._in_a_row = dict.fromkeys(_Lane, 0)
+        """How many keys were taken from a lane in a row while one further back had some."""
         self._active: set[Key] = set()
-        self._again: dict[Key, bool] = {}
-        """The active keys to enqueue again, and whether somebody changed them."""
+        self._again: dict[Key, _Lane] = {}
+        """The active keys to enqueue again, and in which lane."""
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, _Timer] = {}
         self._available = asyncio.Semaphore(0)
         self._closing = False
 
     def __len__(self) -> int:
-        return len(self._changed) + len(self._later)
+        return sum(map(len, self._waiting))
 
     @property
     def idle(self) -> bool:
@@ -80,44 +91,49 @@ class WorkQueue(Generic[Key]):
     def oldest_age(self) -> float:
         """Return how many seconds the key that has waited longest has waited."""
         # A key that has moved up may have waited longer than those before it.
-        since = min(itertools.chain(self._changed.values(), self._later.values()), default=None)
+        since = min(itertools.chain.from_iterable(keys.values() for keys in self._waiting), default=None)
         return time.monotonic() - since if since is not None else 0.0
 
     def add(self, key: Key) -> None:
         """Enqueue a key that somebody changed."""
-        self._add(key, changed=True)
+        self._add(key, _Lane.CHANGED)
 
     def add_later(self, key: Key) -> None:
         """Enqueue a key that should be looked at again, behind those that somebody changed."""
-        self._add(key, changed=False)
+        self._add(key, _Lane.LOOK_AT)
 
-    def _add(self, key: Key, *, changed: bool) -> None:
+    def _add(self, key: Key, lane: _Lane) -> None:
         if self._closing:
             return
-        # Whoever looks at a key again must not put it behind the others that somebody changed.
-        changed |= self._cancel_timer(key)
+        # Whoever adds a key again must not put it further back.
+        lane = min(lane, self._cancel_timer(key))
         if key in self._active:
-            self._again[key] = changed or self._again.get(key, False)
-        elif key in self._later:
-            if changed:
-                self._changed[key] = self._later.pop(key)
-        elif key not in self._changed:
-            lane = self._changed if changed else self._later
-            lane[key] = time.monotonic()
+            self._again[key] = min(lane, self._again.get(key, lane))
+        elif (now := self._lane_of(key)) is None:
+            self._waiting[lane][key] = time.monotonic()
             self._available.release()
+        elif lane < now:
+            self._waiting[lane][key] = self._waiting[now].pop(key)
+
+    def _lane_of(self, key: Key) -> _Lane | None:
+        """Return the lane in which a key waits, or None if it does not."""
+        return next((lane for lane in _Lane if key in self._waiting[lane]), None)
 
     def add_after(self, key: Key, seconds: float, *, changed: bool = True) -> None:
         """Enqueue the key after some seconds, or earlier if it is added before that."""
-        if self._closing or key in self._changed or key in self._later:
+        self._add_after(key, seconds, _Lane.CHANGED if changed else _Lane.LOOK_AT)
+
+    def _add_after(self, key: Key, seconds: float, lane: _Lane) -> None:
+        if self._closing or self._lane_of(key) is not None:
             return
         due = asyncio.get_running_loop().time() + seconds
         timer = self._timers.get(key)
         if timer is not None and timer.handle.when() <= due:
-            self._timers[key] = _Timer(timer.handle, timer.changed or changed)
+            self._timers[key] = _Timer(timer.handle, min(timer.lane, lane))
             return
-        changed |= self._cancel_timer(key)
+        lane = min(lane, self._cancel_timer(key))
         handle = asyncio.get_running_loop().call_at(due, self._due, key)
-        self._timers[key] = _Timer(handle, changed)
+        self._timers[key] = _Timer(handle, lane)
 
     async def run(self) -> None:
         """Work until cancelled; no exception from a reconcile ends the queue."""
@@ -134,53 +150,57 @@ class WorkQueue(Generic[Key]):
     async def _work(self) -> None:
         while True:
             await self._available.acquire()
-            key, changed = self._next()
+            key, lane = self._next()
             self._active.add(key)
             try:
-                await self._attempt(key, changed=changed)
+                await self._attempt(key, lane)
             finally:
                 self._active.discard(key)
                 if (again := self._again.pop(key, None)) is not None:
-                    self._add(key, changed=again)
+                    self._add(key, again)
 
-    def _next(self) -> tuple[Key, bool]:
-        """Take the key whose turn it is; the second value says whether somebody changed it."""
-        changed = bool(self._changed) and not (self._later and self._in_a_row >= _TURN - 1)
-        self._in_a_row = self._in_a_row + 1 if changed and self._later else 0
-        key, _ = (self._changed if changed else self._later).popitem(last=False)
-        return key, changed
+    def _next(self) -> tuple[Key, _Lane]:
+        """Take the key whose turn it is, with its lane."""
+        *ahead, lane = (lane for lane in _Lane if self._waiting[lane])
+        for each in ahead:
+            self._in_a_row[each] = (self._in_a_row[each] + 1) % _TURN
+            if self._in_a_row[each]:
+                lane = each
+                break
+        key, _ = self._waiting[lane].popitem(last=False)
+        return key, lane
 
-    async def _attempt(self, key: Key, *, changed: bool) -> None:
+    async def _attempt(self, key: Key, lane: _Lane) -> None:
         try:
             result = await self._reconcile(key)
         except RetryableError as error:
-            delay = self._back_off(key, error.after, changed=changed)
+            delay = self._back_off(key, error.after, lane)
             log = _log.warning if self._said.is_new(gist(str(error))) else _log.debug
             log("will be retried", key=self._name(key), reason=str(error), in_seconds=round(delay, 1))
         except Exception:  # noqa: BLE001 -- our own bug must not stop the other keys
-            delay = self._back_off(key, None, changed=changed)
+            delay = self._back_off(key, None, lane)
             _log.exception("reconcile failed", key=self._name(key), in_seconds=round(delay, 1))
         else:
             self._failures.pop(key, None)
             if isinstance(result, RetryAfter):
                 self.add_after(key, result.seconds, changed=result.is_urgent)
             elif isinstance(result, Later):
-                self._again.setdefault(key, False)
+                self._again.setdefault(key, _Lane.LEFT_OVER)
 
-    def _back_off(self, key: Key, at_least: float | None, *, changed: bool) -> float:
+    def _back_off(self, key: Key, at_least: float | None, lane: _Lane) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         jitter = random.uniform(0.5, 1.0)  # noqa: S311
         delay = max(at_least or 0.0, _BACKOFF.after(failures) * jitter)
-        self.add_after(key, delay, changed=changed)
+        self._add_after(key, delay, lane)
         return delay
 
     def _due(self, key: Key) -> None:
-        self._add(key, changed=False)
+        self._add(key, _Lane.LEFT_OVER)  # or further ahead, as its timer says
 
-    def _cancel_timer(self, key: Key) -> bool:
-        """Cancel the key's timer; return True if it was to bring back a key that somebody changed."""
+    def _cancel_timer(self, key: Key) -> _Lane:
+        """Cancel the key's timer; return the lane that it was for, or the last one if there is none."""
         timer = self._timers.pop(key, None)
         if timer is None:
-            return False
+            return _Lane.LEFT_OVER
         timer.handle.cancel()
-        return timer.changed
+        return timer.lane

@@ -21,7 +21,7 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The key comes back behind those that somebody changed: what is left to do is not urgent."""
+    """The key comes back behind all others: what is left to do is not urgent."""
 
 
 Result = Done | RetryAfter | Later

@@ -391,6 +391,31 @@ async def test_a_key_that_can_wait_comes_after_all_waiting_keys_and_is_not_lost(
     assert seen == ["a", "b", "c", "a", "b", "c"]
 
 
+async def test_a_key_that_can_wait_comes_after_those_that_are_looked_at_again_later_than_it() -> None:
+    def then(key: str) -> Result:
+        if len(seen.keys) < 5:
+            seen.queue.add_later(f"later-{len(seen.keys)}")
+        return LATER if seen.keys.count(key) == 1 else DONE
+
+    seen = Seen(then)
+    seen.queue.add_later("later-0")
+    names = [f"later-{each}" for each in range(5)]
+    assert await seen.all(10) == names * 2
+
+
+async def test_keys_that_never_end_starve_no_lane_behind_them() -> None:
+    def then(key: str) -> Result:
+        seen.queue.add(f"changed-{len(seen.keys)}")
+        seen.queue.add_later(f"later-{len(seen.keys)}")
+        return LATER if key == "waits" and seen.keys.count(key) == 1 else DONE
+
+    seen = Seen(then)
+    seen.queue.add("waits")
+    keys = await seen.all(100)
+    assert keys.count("waits") == 2
+    assert keys.index("waits", 1) <= 64
+
+
 async def test_a_key_that_can_wait_is_reconciled_in_turn_once_it_is_added() -> None:
     seen: list[str] = []
 
