@@ -6,7 +6,6 @@ the CRD in agreement; neither is generated from the other.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
@@ -80,7 +79,6 @@ def object_name(plugin: PluginId) -> str:
     return f"{plugin.plugin_type.slug}-{plugin.name}"
 
 
-@functools.lru_cache(maxsize=2**15)
 def parse_object_name(name: str) -> PluginId | None:
     """Return the plugin whose object has this name, or None if no plugin's object can have it."""
     for plugin_type in PluginType:
