@@ -48,8 +48,9 @@ object is really installed and has a schema. A figure is the median of {runs} ru
 most in parentheses; `x peer` is the ratio in the same run. Requests and writes are those in the API
 server's audit log; `writes` are those of FloePlugins and their status, and where nothing is to be written,
 all but renewals of a Lease. They and processor time are counted until a second has passed without a write of
-a FloePlugin; Events are written slowly, so some of them come later. Processor time includes that of the
-plugin host, which imports the plugins and runs their code (`host's part`); the peer has none.
+a FloePlugin and with hardly any use of a processor; Events are written slowly, so some of them come later.
+Processor time includes that of the plugin host, which imports the plugins and runs their code (`host's
+part`); the peer has none.
 The operator runs with its defaults, except that it scans every {scan:.0f} seconds where single changes,
 Secrets and distributions are measured."""
 
