@@ -110,7 +110,8 @@ class Scanner:
             self._wakeups.scanned(self._scans.failed(error.detail))
             return None
         seconds = time.monotonic() - started
-        self._say(_faults(scan))
+        if scan is not self._scans.scan or self._scans.failure:
+            self._say(_faults(scan))
         news = self._scans.succeeded(scan, seconds)
         self._wakeups.scanned(news)
         if news.environment_changed:

@@ -40,16 +40,23 @@ class Knowledge:
         """The plugins that the next pass should import, in the order of `_known`."""
         self._retries: dict[PluginId, float] = {}
         """When each plugin that was set aside should be tried again."""
-        self._fingerprint: str | None = None
+        self._scan: ScanResult | None = None
 
     def accept(self, scan: ScanResult, now: float) -> set[PluginId]:
         """Record a scan that ended at `now` (seconds, monotonic), and return the plugins whose state changed.
 
         After a partial scan no plugin is forgotten: what the scan missed may still be installed.
         """
+        if scan is self._scan:
+            self._due = {
+                plugin: None
+                for plugin, known in self._known.items()
+                if plugin in self._due or isinstance(known.state, Loading)
+            }
+            return set()
         changed: set[PluginId] = set()
         found = {each.plugin: each for each in scan.plugins}
-        environment_changed = scan.fingerprint != self._fingerprint
+        environment_changed = self._scan is None or scan.fingerprint != self._scan.fingerprint
         known: dict[PluginId, _Known] = {}
         due = set(self._due)
         for plugin, each in found.items():
@@ -74,7 +81,7 @@ class Knowledge:
             # What damaged the process may be gone: one of the others, or a library of theirs.
             changed |= (again := _try_again_beside(known))
             due |= again
-        self._known, self._fingerprint = known, scan.fingerprint
+        self._known, self._scan = known, scan
         self._due = {plugin: None for plugin in known if plugin in due}
         self._retries = {plugin: at for plugin, at in self._retries.items() if plugin in known}
         return changed

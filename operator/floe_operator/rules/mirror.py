@@ -69,6 +69,10 @@ class Absences:
         """Return True if enough scans in a row missed the plugin."""
         return self._rows.get(plugin, 0) >= SCANS_UNTIL_GONE
 
+    def __bool__(self) -> bool:
+        """Return True if any plugin has been gone."""
+        return bool(self._rows)
+
 
 def must_exist(plugin: PluginId, known: Container[PluginId]) -> bool:
     """Return True if the plugin must have an object; `known` has the last scan's plugins, broken ones too."""
@@ -77,6 +81,8 @@ def must_exist(plugin: PluginId, known: Container[PluginId]) -> bool:
 
 def deletions(objects: Iterable[FloePlugin], absences: Absences) -> tuple[Deletion, ...]:
     """Return the objects that may be deleted, except those already being deleted."""
+    if not absences:
+        return ()
     return tuple(
         Deletion(seen.plugin, seen.metadata.uid, seen.metadata.resource_version)
         for seen in objects
