@@ -136,12 +136,13 @@ def test_the_outcome_of_importing_an_older_distribution_is_dropped() -> None:
     assert knowledge.state(_id("a")) == Loading()
 
 
-def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan() -> None:
-    knowledge = Knowledge()
-    knowledge.accept(_scan(a="f1"), 0.0)
+@pytest.mark.parametrize("finds_something_new", [False, True])
+def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan(finds_something_new: bool) -> None:
+    knowledge, scan = Knowledge(), _scan(a="f1")
+    knowledge.accept(scan, 0.0)
     knowledge.leave_out(_id("a"))
     assert knowledge.due() is None
-    knowledge.accept(_scan(a="f1"), 0.0)
+    assert knowledge.accept(_scan(a="f1") if finds_something_new else scan, 0.0) == set()
     assert knowledge.due() == _id("a")
 
 
