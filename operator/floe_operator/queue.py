@@ -161,12 +161,10 @@ class WorkQueue(Generic[Key]):
 
     def _next(self) -> tuple[Key, _Lane]:
         """Take the key whose turn it is, with its lane."""
-        *ahead, lane = (lane for lane in _Lane if self._waiting[lane])
-        for each in ahead:
-            self._in_a_row[each] = (self._in_a_row[each] + 1) % _TURN
-            if self._in_a_row[each]:
-                lane = each
-                break
+        *ahead, last = (lane for lane in _Lane if self._waiting[lane])
+        lane = next((each for each in ahead if self._in_a_row[each] < _TURN - 1), last)
+        self._in_a_row[lane] = 0 if lane is last else self._in_a_row[lane] + 1
+        self._in_a_row |= {each: 0 for each in _Lane if each < lane}
         key, _ = self._waiting[lane].popitem(last=False)
         return key, lane
 

@@ -259,6 +259,21 @@ async def test_changes_that_never_end_do_not_starve_the_other_lane() -> None:
     )
 
 
+async def test_turns_taken_while_nobody_waited_further_back_do_not_count() -> None:
+    def then(key: str) -> Result:
+        if len(seen.keys) == 8:
+            seen.later(3)
+            seen.queue.add("change")
+        return DONE
+
+    seen = Seen(then)
+    for each in range(7):
+        seen.queue.add(f"first-{each}")
+    seen.queue.add_later("alone")
+    keys = await seen.all(12)
+    assert keys[8:] == ["change", "later-0", "later-1", "later-2"]
+
+
 async def test_a_key_that_waits_to_be_looked_at_again_moves_up_once_somebody_changes_it() -> None:
     seen = Seen()
     seen.later(10)
@@ -391,7 +406,7 @@ async def test_a_key_that_can_wait_comes_after_all_waiting_keys_and_is_not_lost(
     assert seen == ["a", "b", "c", "a", "b", "c"]
 
 
-async def test_a_key_that_can_wait_comes_after_those_that_are_looked_at_again_later_than_it() -> None:
+async def test_a_key_with_little_left_to_do_lets_keys_that_came_after_it_go_first() -> None:
     def then(key: str) -> Result:
         if len(seen.keys) < 5:
             seen.queue.add_later(f"later-{len(seen.keys)}")
