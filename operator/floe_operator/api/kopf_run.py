@@ -1,9 +1,9 @@
 """One run of kopf, in a thread and an event loop of its own, watching one collection of objects.
 
 What arrives is handed to our event loop; when to start kopf, and start it again, is for others to say. kopf
-lists, watches and begins again; its session hands on the pages of a listing, since only there is it known
-when a listing is complete, and the changes. Of these, kopf sees the version from which a watch goes on: its
-causes, tasks and handlers would cost as much for each change as a write.
+lists, watches and begins again. Its session hands on changes, and the pages of a listing, since only there is
+it known when a listing is complete. Of a change, kopf sees only the version, from which a watch goes on: its
+tasks, causes and handlers would cost as much as a write.
 """
 
 from __future__ import annotations
@@ -216,8 +216,6 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.process.ultimate_exiting_timeout = None
-    settings.queueing.idle_timeout = 0.1
-    settings.persistence.diffbase_storage = _NoDiffs()
     settings.networking.error_backoffs = _BACKOFFS
     settings.networking.request_timeout = _REQUEST_SECONDS
     settings.networking.connect_timeout = HEADERS_SECONDS
@@ -227,16 +225,3 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.reconnect_backoff = _RELIST_SECONDS
     settings.watching.chunk_size = _PAGE
     return settings
-
-
-class _NoDiffs(kopf.DiffBaseStorage):
-    """Keeps nothing: kopf would copy each object to find changes for handlers that we do not have."""
-
-    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
-        return kopf.BodyEssence()
-
-    def fetch(self, *, body: kopf.Body) -> None:
-        return None
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        raise NotImplementedError
