@@ -147,10 +147,10 @@ class Scanner:
     async def _is_in_step(self) -> bool:
         """Return True if what the watch says can be relied on: it works, and misses no object.
 
-        It also might have missed a change. Therefore everything is listed from time to time. So it is after
-        a listing that failed: only one that succeeds tells readiness that listing works again.
+        It also might have missed a change. Therefore everything is listed from time to time. The same happens
+        after a listing that failed: only one that succeeds tells readiness that listing works again.
         """
-        if self._floeplugins.unlisted:
+        if self._floeplugins.listing_failed:
             return False
         if self._watch.begins:  # it is between its listing and its first change, and lists by itself
             return True

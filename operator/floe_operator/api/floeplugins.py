@@ -165,6 +165,11 @@ class FloePlugins:
             _log.info("listing FloePlugins again")
 
     @property
+    def listing_failed(self) -> bool:
+        """Whether the last listing of everything failed."""
+        return _ALL in self._unlisted
+
+    @property
     def unlisted(self) -> str:
         """Why the last listing failed, for users; empty if it did not."""
         return next(iter(self._unlisted.values()), "")

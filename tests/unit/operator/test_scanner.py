@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from floe_core.host.protocol import DistributionRef, FoundPlugin, ScanResult
 from floe_core.plugin_types import PluginId, PluginType
@@ -78,7 +79,7 @@ def a_scanner(
     wakeups: Wakeups | None = None,
     watch: Watching = Works(),  # noqa: B008 -- no test changes the default
     number: Callable[[], int | None] = lambda: -1,
-    unlisted: Callable[[], str] = str,
+    listing_failed: Callable[[], bool] = bool,
     unserved: Callable[[], frozenset[str]] = frozenset,
     leads: Callable[[], bool] = lambda: True,
     delete: Callable[..., Awaitable[None]] | None = None,
@@ -104,8 +105,8 @@ def a_scanner(
             self.list, self.delete, self.newest = listed, delete, newest
 
         @property
-        def unlisted(self) -> str:
-            return unlisted()
+        def listing_failed(self) -> bool:
+            return listing_failed()
 
     return Scanner(
         host=cast("PluginHost", SimpleNamespace(scan=scan)),
@@ -263,7 +264,7 @@ class Rounds:
         self.served = list(objects)
         self.finds: ScanResult | None = PRESENT
         self.watch = Works()
-        self.unlisted = ""
+        self.listing_failed = False
         self.unserved: frozenset[str] = frozenset()
         self.counts = True
         """Whether the API server tells how many objects there are."""
@@ -290,7 +291,7 @@ class Rounds:
             wakeups=self.wakeups,
             watch=self.watch,
             number=self._number,
-            unlisted=lambda: self.unlisted,
+            listing_failed=lambda: self.listing_failed,
             unserved=lambda: self.unserved,
             leads=lambda: self.leads,
         )
@@ -328,7 +329,7 @@ class Rounds:
             yield page_of(one)
             if self.breaks_off:
                 raise ClusterUnreachable("away")
-        self.unlisted = ""
+        self.listing_failed = False
 
     def _number(self) -> int | None:
         self.asked.append("count")
@@ -399,7 +400,7 @@ async def test_objects_are_listed_in_each_round_while_the_watch_has_an_obstacle(
 async def test_objects_are_listed_after_a_listing_that_failed_whatever_the_watch_says(
     steady: Rounds, *, begins: bool
 ) -> None:
-    steady.unlisted, steady.watch.begins = "the CRD is not installed", begins
+    steady.listing_failed, steady.watch.begins = True, begins
     assert await steady.round() == ("list", set())
     assert await steady.round() == ("" if begins else "count", set())
 
@@ -514,6 +515,18 @@ async def test_a_first_listing_that_breaks_off_is_not_complete() -> None:
     assert await rounds.round() == ("list", {GOING})
     assert not rounds.objects.complete
     assert rounds.completed == 0
+
+
+async def test_faults_are_said_again_after_a_scan_that_failed_even_if_nothing_else_is_new() -> None:
+    rounds = Rounds()
+    damaged = scan().model_copy(update={"core_fault": "two versions"})
+    with capture_logs() as logs:
+        for finds in (damaged, damaged, None, damaged):
+            rounds.finds = finds
+            await rounds.round()
+    said = [line["event"] for line in logs if line["log_level"] == "warning"]
+    fault = "the installation of floe-core is inconsistent"
+    assert said == [fault, "scan failed", fault]
 
 
 async def test_a_scanner_that_is_hurried_and_cancelled_at_the_same_time_ends() -> None:
