@@ -47,7 +47,7 @@ class Knowledge:
 
         After a partial scan no plugin is forgotten: what the scan missed may still be installed.
         """
-        if scan is self._scan:
+        if scan is self._scan and scan.complete:
             self._due = {
                 plugin: None
                 for plugin, known in self._known.items()

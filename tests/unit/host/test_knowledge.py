@@ -136,13 +136,13 @@ def test_the_outcome_of_importing_an_older_distribution_is_dropped() -> None:
     assert knowledge.state(_id("a")) == Loading()
 
 
-@pytest.mark.parametrize("finds_something_new", [False, True])
-def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan(finds_something_new: bool) -> None:
+@pytest.mark.parametrize("is_the_same_object", [False, True])
+def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan(is_the_same_object: bool) -> None:
     knowledge, scan = Knowledge(), _scan(a="f1")
     knowledge.accept(scan, 0.0)
     knowledge.leave_out(_id("a"))
     assert knowledge.due() is None
-    assert knowledge.accept(_scan(a="f1") if finds_something_new else scan, 0.0) == set()
+    assert knowledge.accept(scan if is_the_same_object else _scan(a="f1"), 0.0) == set()
     assert knowledge.due() == _id("a")
 
 
