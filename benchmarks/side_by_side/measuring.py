@@ -17,7 +17,7 @@ from benchmarks.side_by_side.workload import names
 from tests.support.distributions import Environment
 
 _QUIET = 1.0
-"""Seconds without a write of a FloePlugin after which nothing is counted for a phase any more."""
+"""Seconds of rest after which nothing is counted for a phase any more."""
 _LITTLE = 0.1
 """What part of a processor whoever is at rest may use: it scans from time to time."""
 
@@ -33,7 +33,7 @@ class Row:
     seconds: float
     """From the first change to the last status that reflects one."""
     cpu: float
-    """Seconds of processor time, until it writes no more."""
+    """Seconds of processor time, until it is at rest."""
     host_cpu: float
     """What of it the plugin host used, which imports the plugins and runs their code."""
     requests: Mapping[str, int]
@@ -109,14 +109,19 @@ class Contest:
         self.say(row)
 
     async def quiet(self) -> None:
-        """Wait until the contestant has written no FloePlugin for a moment, and hardly used a processor."""
-        used = self.running.usage().cpu
-        while True:
+        """Wait until the contestant has written no FloePlugin for a moment, and hardly used a processor.
+
+        Raises:
+            RuntimeError: It does not come to rest.
+        """
+        used, until = self.running.usage().cpu, time.monotonic() + self.within
+        while time.monotonic() < until:
             await asyncio.sleep(_QUIET)
             self.audit.read()
             before, used = used, self.running.usage().cpu
             if used - before < _LITTLE * _QUIET and self.audit.last_write < time.time() - _QUIET:
                 return
+        raise RuntimeError(f"{self.running.contestant.name} is not at rest after {self.within:.0f} s")
 
 
 _NONE: Mapping[str, Any] = {}
