@@ -44,8 +44,8 @@ async def _run(settings: RunSettings) -> int:
     # kopf and the Kubernetes client take most of a second to import; only `run` needs a cluster.
     from floe_operator.run import run
 
+    gc.freeze()  # what has been imported stays
     # JSON is trees, which reference counts free: to look for cycles among them takes time and finds none.
-    gc.freeze()
     gc.set_threshold(50_000)
     return await run(settings)
 

@@ -70,7 +70,7 @@ class Absences:
         return self._rows.get(plugin, 0) >= SCANS_UNTIL_GONE
 
     def __bool__(self) -> bool:
-        """Return True if any plugin has been gone."""
+        """Return True if the last scan missed any plugin that has an object."""
         return bool(self._rows)
 
 
