@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import structlog
@@ -20,6 +20,7 @@ from floe_core.plugin_types import PluginId
 from floe_operator.rules.config_merge import SourceObject, referenced
 from floe_operator.rules.foreign_json import mapping, text
 from floe_operator.rules.foreign_json import name as name_of
+from floe_operator.rules.object_meta import ObjectMeta
 from floe_operator.rules.resource import FloePlugin, parse_object_name, version_number
 from floe_operator.said import Said
 
@@ -235,15 +236,18 @@ class Objects:
             _log.warning("ignoring a FloePlugin that does not match the CRD", name=name, fields=fields)
 
 
+_READ = [field.name for field in fields(ObjectMeta) if field.name != "resource_version"]
+
+
 def _is_same(before: FloePlugin | None, now: FloePlugin | None) -> bool:
     """Return True if two states of an object differ in nothing that is read of it but the version."""
     if before is None or now is None:
         return False
-    metadata = before.metadata.model_copy(update={"resource_version": now.metadata.resource_version})
     return (
-        before.model_copy(update={"metadata": metadata}) == now
+        (before.spec, before.status) == (now.spec, now.status)
         # Somebody who writes `probe: null` has asked for the plugin.
         and before.spec.model_fields_set == now.spec.model_fields_set
+        and all(getattr(before.metadata, name) == getattr(now.metadata, name) for name in _READ)
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -45,7 +46,7 @@ class Story:
     def goes_on(self, *statuses: FloePluginStatus) -> None:
         for one in statuses:
             self.recorder.record(self._seen, one)
-            self._seen = self._seen.model_copy(update={"status": one})
+            self._seen = replace(self._seen, status=one)
 
 
 @asynccontextmanager

@@ -35,6 +35,8 @@ from floe_operator.plugin_host.triage import Blame, Diagnosis, triage
 from floe_operator.plugin_host.trials import Order, Trials
 
 SIDE_BY_SIDE = 32
+_VALID = Verdict(reason="Valid")
+"""The verdict on most configurations, once for all of them."""
 _ATTEMPTS = 10
 
 
@@ -202,7 +204,8 @@ class Validation:
 
     async def _ask(self, host: Host, plugin: PluginId, params: str) -> Verdict:
         try:
-            return Verdict.model_validate(await host.call("validate", plugin, params, self._limit))
+            verdict = Verdict.model_validate(await host.call("validate", plugin, params, self._limit))
+            return _VALID if verdict == _VALID else verdict
         except RequestTooLargeError as error:
             raise ValidationCrashed(f"The configuration is too large to be assessed: {error}") from None
         except ValidationError:

@@ -6,14 +6,15 @@ as large as the object.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from floe_operator.rules.foreign_json import mapping
-from floe_operator.rules.models import CONFIG, Model, Shared, Time
+from floe_operator.rules.models import CONFIG, Shared, Time
 
 APPLIERS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/release-name"})
 """The annotations that kubectl's client-side apply and Helm leave on each object that they apply.
@@ -55,11 +56,18 @@ class ManagedFieldsEntry:
     fields_v1: Annotated[OwnedFields, PlainValidator(_owned)] = OwnedFields()
 
 
-class ObjectMeta(Model):
+@functools.lru_cache(maxsize=256)
+def _shared(entries: tuple[ManagedFieldsEntry, ...]) -> tuple[ManagedFieldsEntry, ...]:
+    """Return equal entries: those of a thousand objects have the same."""
+    return entries
+
+
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
+class ObjectMeta:
     """The part of an object's metadata that the operator reads."""
 
     name: str
-    namespace: str = ""
+    namespace: Shared = ""
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
@@ -67,4 +75,4 @@ class ObjectMeta(Model):
     annotations: Annotated[tuple[Shared, ...], BeforeValidator(_of_appliers)] = ()
     """The names of those that are in `APPLIERS`."""
     deletion_timestamp: Time | None = None
-    managed_fields: tuple[ManagedFieldsEntry, ...] = ()
+    managed_fields: Annotated[tuple[ManagedFieldsEntry, ...], AfterValidator(_shared)] = ()

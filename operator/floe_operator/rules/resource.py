@@ -6,11 +6,13 @@ the CRD in agreement; neither is generated from the other.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
 from floe_core.plugin_types import PluginId, PluginType
@@ -179,7 +181,8 @@ class Distribution:
     version: Shared = Field(max_length=128)
 
 
-class FloePluginStatus(Model):
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
+class FloePluginStatus:
     """What the operator found; `conditions` has only the operator's own, in the order of CONDITION_TYPES."""
 
     observed_generation: int | None = Field(default=None, ge=-1)
@@ -218,19 +221,29 @@ class FloePluginStatus(Model):
         """Return the status without those of these fields, spelt as in the CRD, that it can do without."""
         if not fields:
             return self
-        names = [
-            name
-            for name, field in type(self).model_fields.items()
-            if field.alias in fields and field.default is None
-        ]
-        return self.model_copy(update=dict.fromkeys(names))
+        left_out: dict[str, Any] = {
+            field.name: None
+            for field in dataclasses.fields(self)
+            if to_camel(field.name) in fields and field.name != "conditions"
+        }
+        return dataclasses.replace(self, **left_out)
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as the API server takes it; fields that are None are left out."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        written: dict[str, Any] = _STATUS.dump_python(self, mode="json", by_alias=True, exclude_none=True)
+        return written
+
+    @property
+    def size(self) -> int:
+        """The length of `to_json` as compact JSON, in bytes."""
+        return len(_STATUS.dump_json(self, by_alias=True, exclude_none=True))
 
 
-class FloePlugin(Model):
+_STATUS = TypeAdapter(FloePluginStatus)
+
+
+@dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)
+class FloePlugin:
     """A FloePlugin object."""
 
     metadata: ObjectMeta
@@ -249,12 +262,12 @@ class FloePlugin(Model):
         """
         parts = {key: raw[key] for key in ("metadata", "spec", "status") if raw.get(key) is not None}
         try:
-            return cls.model_validate(parts)
+            return _OBJECT.validate_python(parts)
         except ValidationError as error:
             if "status" not in parts or any(fault["loc"][:1] != ("status",) for fault in error.errors()):
                 raise
             del parts["status"]
-            return cls.model_validate(parts)
+            return _OBJECT.validate_python(parts)
 
     @property
     def plugin(self) -> PluginId:
@@ -265,3 +278,6 @@ class FloePlugin(Model):
     def is_going(self) -> bool:
         """Whether the object is being deleted."""
         return self.metadata.deletion_timestamp is not None
+
+
+_OBJECT = TypeAdapter(FloePlugin)

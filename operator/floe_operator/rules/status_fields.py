@@ -6,6 +6,7 @@ from plugins and are cut to the CRD's bounds here.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from floe_core.host.protocol import Description, FoundPlugin
@@ -40,9 +41,10 @@ def status_with(facts: Facts, occasion: Occasion, shown: Shown, summary: Summary
         **_description(facts, occasion, shown),
     )
     for expendable in ("config_schema", "dependencies", "description"):
-        if len(status.model_dump_json(by_alias=True, exclude_none=True).encode()) <= STATUS_BYTES:
+        if status.size <= STATUS_BYTES:
             break
-        status = status.model_copy(update={expendable: None})
+        left_out: dict[str, Any] = {expendable: None}
+        status = dataclasses.replace(status, **left_out)
     return status
 
 

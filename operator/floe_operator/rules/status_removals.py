@@ -6,8 +6,11 @@ JSON patch removes such parts if the status that the apply returned is not the o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from floe_operator.rules.foreign_json import mapping, sequence
 from floe_operator.rules.resource import CONDITION_TYPES, FloePluginStatus
@@ -19,8 +22,8 @@ def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict
     `raw` is the object as the API server has it now; the patch fails on any other version of it. Conditions
     of types that are not the operator's stay.
     """
-    present, wanted = mapping(raw.get("status")), status.to_json()
-    fields = [name for name in _FIELDS if name in present and name not in wanted]
+    present = mapping(raw.get("status"))
+    fields = [key for name, key in _KEYS.items() if key in present and getattr(status, name) is None]
     kept = {condition.type for condition in status.conditions}
     surplus = [
         index
@@ -37,8 +40,8 @@ def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict
     return [guard, *({"op": "remove", "path": path} for path in removed)]
 
 
-_FIELDS = [
-    field.alias
-    for name, field in FloePluginStatus.model_fields.items()
-    if field.alias is not None and name != "conditions"
-]
+_KEYS = {
+    field.name: to_camel(field.name)
+    for field in dataclasses.fields(FloePluginStatus)
+    if field.name != "conditions"
+}

@@ -127,7 +127,7 @@ def plugin(name: str, status: FloePluginStatus | None, **spec: Any) -> FloePlugi
 
 def edited(status: FloePluginStatus) -> FloePluginStatus:
     conditions = tuple(replace(one, reason="Hacked") for one in status.conditions)
-    return status.model_copy(update={"conditions": conditions})
+    return replace(status, conditions=conditions)
 
 
 def test_plugins_are_counted_by_type_readiness_reason_and_use() -> None:

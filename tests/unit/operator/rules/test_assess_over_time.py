@@ -302,7 +302,7 @@ def test_conditions_edited_by_hand_are_assessed_again(edited: dict[str, Any]) ->
         {**edited, "message": "by hand", "lastTransitionTime": LATER}
     )
     others = tuple(one for one in good.conditions if one.type != by_hand.type)
-    status = later(facts(), good.model_copy(update={"conditions": (*others, by_hand)}))
+    status = later(facts(), replace(good, conditions=(*others, by_hand)))
     assert reasons(status) == reasons(good)
     assert later(facts(), status) == status
 

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 from hypothesis import given
+from pydantic import TypeAdapter
 
 from floe_operator.rules.assess import assess
 from floe_operator.rules.conditions import TABLE, reason_of
@@ -145,4 +146,4 @@ def test_every_text_is_one_bounded_line_and_the_status_leaves_room_in_16_kib(his
     raw = json.dumps(status.to_json(), ensure_ascii=False, separators=(",", ":"))
     assert len(raw.encode()) <= 13 * 1024
     # Within the limits of the models, which are those of the CRD.
-    FloePluginStatus.model_validate_json(raw)
+    TypeAdapter(FloePluginStatus).validate_json(raw)

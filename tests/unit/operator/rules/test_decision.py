@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def an_object(
         },
         "spec": {"type": "identity", "name": "keycloak"},
     }
-    return FloePlugin.parse(raw).model_copy(update={"status": status})
+    return replace(FloePlugin.parse(raw), status=status)
 
 
 def decided(seen: FloePlugin | None, known: Facts | None = None, **situation: Any) -> Decision:

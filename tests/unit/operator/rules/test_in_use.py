@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,4 +130,4 @@ def test_only_what_is_not_ready_can_be_idle() -> None:
     assert not is_idle(judged())
     assert not is_idle(judged(config=None))
     assert not is_idle(FloePluginStatus())
-    assert not is_idle(NOT_CONFIGURED.model_copy(update={"in_use": True}))
+    assert not is_idle(replace(NOT_CONFIGURED, in_use=True))

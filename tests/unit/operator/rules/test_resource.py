@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from floe_core.plugin_types import PluginId, PluginType, plugin_id
 from floe_operator.rules.resource import (
@@ -110,7 +110,7 @@ def test_an_unreadable_spec_is_an_error(spec: Any) -> None:
 def test_conditions_of_foreign_types_are_ignored() -> None:
     foreign = {**READY, "type": "example.com/Audited"}
     raw = {"conditions": [foreign, READY, {**READY, "type": "Loaded"}]}
-    status = FloePluginStatus.model_validate(raw)
+    status = TypeAdapter(FloePluginStatus).validate_python(raw)
     assert [one.type for one in status.conditions] == ["Loaded", "Ready"]
 
 
@@ -122,7 +122,7 @@ def test_the_defaults_of_a_probe_come_from_the_operator_not_from_the_crd() -> No
 
 def test_times_are_written_in_utc_and_whole_seconds() -> None:
     offset = {**READY, "lastTransitionTime": "2030-01-01T02:00:00.25+02:00"}
-    status = FloePluginStatus.model_validate({"conditions": [offset]})
+    status = TypeAdapter(FloePluginStatus).validate_python({"conditions": [offset]})
     assert status.to_json()["conditions"][0]["lastTransitionTime"] == "2030-01-01T00:00:00Z"
 
 
