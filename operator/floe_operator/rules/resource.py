@@ -221,11 +221,7 @@ class FloePluginStatus:
         """Return the status without those of these fields, spelt as in the CRD, that it can do without."""
         if not fields:
             return self
-        left_out: dict[str, Any] = {
-            field.name: None
-            for field in dataclasses.fields(self)
-            if to_camel(field.name) in fields and field.name != "conditions"
-        }
+        left_out: dict[str, Any] = {name: None for name, key in OPTIONAL_FIELDS.items() if key in fields}
         return dataclasses.replace(self, **left_out)
 
     def to_json(self) -> dict[str, Any]:
@@ -240,6 +236,12 @@ class FloePluginStatus:
 
 
 _STATUS = TypeAdapter(FloePluginStatus)
+OPTIONAL_FIELDS = {
+    field.name: to_camel(field.name)
+    for field in dataclasses.fields(FloePluginStatus)
+    if field.name != "conditions"
+}
+"""The fields of a status that it can do without, as they are spelt here and in the CRD."""
 
 
 @dataclass(config=CONFIG, frozen=True, slots=True, kw_only=True)

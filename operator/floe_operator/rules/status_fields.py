@@ -6,7 +6,6 @@ from plugins and are cut to the CRD's bounds here.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from floe_core.host.protocol import Description, FoundPlugin
@@ -40,11 +39,10 @@ def status_with(facts: Facts, occasion: Occasion, shown: Shown, summary: Summary
         **_packaging(facts, occasion, shown),
         **_description(facts, occasion, shown),
     )
-    for expendable in ("config_schema", "dependencies", "description"):
+    for expendable in ("configSchema", "dependencies", "description"):
         if status.size <= STATUS_BYTES:
             break
-        left_out: dict[str, Any] = {expendable: None}
-        status = dataclasses.replace(status, **left_out)
+        status = status.without({expendable})
     return status
 
 

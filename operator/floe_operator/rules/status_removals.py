@@ -6,14 +6,11 @@ JSON patch removes such parts if the status that the apply returned is not the o
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
 from floe_operator.rules.foreign_json import mapping, sequence
-from floe_operator.rules.resource import CONDITION_TYPES, FloePluginStatus
+from floe_operator.rules.resource import CONDITION_TYPES, OPTIONAL_FIELDS, FloePluginStatus
 
 
 def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict[str, Any]]:
@@ -23,7 +20,9 @@ def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict
     of types that are not the operator's stay.
     """
     present = mapping(raw.get("status"))
-    fields = [key for name, key in _KEYS.items() if key in present and getattr(status, name) is None]
+    fields = [
+        key for name, key in OPTIONAL_FIELDS.items() if key in present and getattr(status, name) is None
+    ]
     kept = {condition.type for condition in status.conditions}
     surplus = [
         index
@@ -38,10 +37,3 @@ def removal_patch(raw: Mapping[str, Any], status: FloePluginStatus) -> list[dict
     version = mapping(raw.get("metadata")).get("resourceVersion")
     guard = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
     return [guard, *({"op": "remove", "path": path} for path in removed)]
-
-
-_KEYS = {
-    field.name: to_camel(field.name)
-    for field in dataclasses.fields(FloePluginStatus)
-    if field.name != "conditions"
-}
