@@ -41,7 +41,7 @@ class _Command:
 
 async def _run(settings: RunSettings) -> int:
     forbid_core_dumps()  # it will hold credentials and the contents of Secrets; the other commands hold none
-    # kopf and the Kubernetes client take most of a second to import; only `run` needs a cluster.
+    # kopf and aiohttp take half a second to import; only `run` needs a cluster.
     from floe_operator.run import run
 
     gc.freeze()  # what has been imported stays
