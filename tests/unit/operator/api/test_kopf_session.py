@@ -153,6 +153,7 @@ async def test_a_malformed_event_is_left_out_and_the_watch_goes_on(malformed: ob
 @pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED"])
 async def test_of_a_change_kopf_sees_the_version_and_the_listener_the_object(kind: str) -> None:
     found = item("dbt-a", spec={"config": {"a": 1}}, status={"version": "1"})
+    found["metadata"] |= {"namespace": "default", "labels": {"a": "b"}, "generation": 3}
     change = {"type": kind, "object": found}
 
     async def answer(_: web.Request) -> web.StreamResponse:
