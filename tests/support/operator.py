@@ -37,7 +37,9 @@ class OperatorProcess:
         python: Path | None = None,
     ) -> None:
         self.log = log
-        self._command = [str(python or sys.executable), "-m", "floe_operator", "run"]
+        # With an environment of its own, nothing comes from the folder in which it is started.
+        interpreter = [str(python), "-P"] if python else [sys.executable]
+        self._command = [*interpreter, "-m", "floe_operator", "run"]
         self._command += ["--namespace", namespace, "--plugin-python", str(plugin_python)]
         self._command += ["--log-format", "json", *flags]
         self._environment = {
