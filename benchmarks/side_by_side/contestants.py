@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.support.go_programs import go_program
 PEER = Path(__file__).parents[1] / "peer"
 SCAN_OFTEN = 10.0
 """Seconds between two scans where the operator has to be measured while it scans."""
-_REPOSITORY = Path(__file__).parents[2]
+_BARE_LOOP = Path(__file__).parent / "bare_loop.py"
 _STOP_WITHIN = 60.0
 
 
@@ -27,7 +26,7 @@ class Place:
 
     namespace: str
     operator: Path
-    """The Python of an environment with the operator."""
+    """The Python of an environment with only the operator and what it needs."""
     plugins: Path
     """The Python of the environment with the plugins."""
 
@@ -75,7 +74,6 @@ class Running:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.contestant.command(self.place, scans_often),
-                cwd=_REPOSITORY,
                 env={**environment, "FLOE_HTTP_PORT": "0"},
                 stdout=log,
                 stderr=log,
@@ -129,7 +127,7 @@ def _peer(place: Place, _: bool) -> list[str]:
 
 
 def _bare_loop(place: Place, _: bool) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.side_by_side.bare_loop", place.namespace]
+    return [str(place.operator), "-P", str(_BARE_LOOP), place.namespace]
 
 
 CONTESTANTS: Mapping[str, Contestant] = {
