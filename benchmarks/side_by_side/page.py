@@ -44,29 +44,30 @@ make bench-full   # 10,000, too
 
 Everybody gets the same objects, one after the other, on the same API server, which shares the machine's cores
 with them, in an order that alternates from run to run; each run has a new API server. The plugin of each
-object is really installed and has a schema. A figure is the median of {runs} runs, with the least and the
+object is really installed and has a schema. A figure is the median of all runs, with the least and the
 most in parentheses; `x peer` is the ratio in the same run. Requests and writes are those in the API
 server's audit log; `writes` are those of FloePlugins and their status, and where nothing is to be written,
 all but renewals of a Lease. They and processor time are counted until a second has passed without a write of
 a FloePlugin and with hardly any use of a processor; Events are written slowly, so some of them come later.
 Processor time includes that of the plugin host, which imports the plugins and runs their code (`host's
 part`); the peer has none.
-The operator runs with its defaults, except that it scans every {scan:.0f} seconds where single changes,
-Secrets and distributions are measured."""
+The operator runs with its defaults, except that after the restart, where single changes, Secrets and
+distributions are measured, it scans every {scan:.0f} seconds."""
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Return the page."""
     results = Results(result["rows"])
-    parts = [_HEAD.format(runs=results.runs, scan=SCAN_OFTEN), *_facts(result["facts"])]
+    parts = [_HEAD.format(scan=SCAN_OFTEN), *_facts(result["facts"], results)]
     for title, text, lines in _sections(results):
         if any(lines):
             parts += [f"## {title}", *([text] if text else []), "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(facts: Mapping[str, str]) -> Iterator[str]:
-    yield "\n".join(f"- {name}: {value}" for name, value in facts.items())
+def _facts(facts: Mapping[str, str], results: Results) -> Iterator[str]:
+    runs = ", ".join(f"{results.runs(objects)} with {objects:,} objects" for objects in results.sizes)
+    yield "\n".join(f"- {name}: {value}" for name, value in {**facts, "runs": runs}.items())
 
 
 def _sections(results: Results) -> Iterator[tuple[str, str, list[str]]]:
@@ -88,7 +89,7 @@ def _sections(results: Results) -> Iterator[tuple[str, str, list[str]]]:
     yield "Idle", "In one minute, after five seconds of rest.", _rows(results, "idle", _IDLE)
     yield (
         "Memory",
-        "Resident, in MB: the peak of the process that judged all objects twice, and that of the idle one.",
+        "Resident, in MB: the peak while all objects are judged twice, and what is left when idle.",
         _memory(results),
     )
     yield "Cost of one object", f"Relative to {results.sizes[0]:,} objects.", _relative(results)

@@ -1,7 +1,7 @@
 """The phases that each contestant goes through, in their order.
 
-The first process runs with the operator's defaults, the second scans often, and the third has the defaults
-again: it judges what changed before its start, and is then left alone.
+The first process runs with the operator's defaults, and is left alone at the end. The second judges what
+changed before its start, and scans often.
 """
 
 from __future__ import annotations
@@ -38,6 +38,34 @@ async def specs(contest: Contest) -> None:
     """Measure a change of every spec, sixteen at a time."""
     changed = {name: {"config": {"threads": 2 + number}} for number, name in enumerate(contest.names)}
     await contest.measure("specs", lambda: _change(contest, changed), changes=contest.objects)
+
+
+async def idle(contest: Contest) -> None:
+    """Measure while nothing happens; those who do nothing from time to time need no whole minute for that."""
+    scans = contest.running.contestant.has_plugins
+    seconds = contest.idle_seconds if scans else min(15.0, contest.idle_seconds)
+    await asyncio.sleep(_SETTLE)
+
+    async def work() -> Sequence[float]:
+        await asyncio.sleep(seconds)
+        return [seconds]
+
+    await contest.measure("idle", work, changes=0)
+
+
+async def restart(contest: Contest) -> None:
+    """Measure from the start of the process until what changed while there was none is judged."""
+    contest.running.stop()
+    chosen = random.Random(contest.run).sample(contest.names, min(RESTART_CHANGES, contest.objects // 10))
+    changed = {name: {"config": {"threads": 2_000_000 + number}} for number, name in enumerate(chosen)}
+    generations = await contest.observer.change_all(changed)
+
+    async def work() -> Sequence[float]:
+        began = time.monotonic()
+        contest.running.start(scans_often=True)
+        return [await _until(contest, generations) - began]
+
+    await contest.measure("restart", work, changes=len(changed))
 
 
 async def singles(contest: Contest) -> None:
@@ -103,43 +131,15 @@ async def distributions(contest: Contest) -> None:
     await contest.measure("distribution-goes", go, changes=len(mirrors))
 
 
-async def restart(contest: Contest) -> None:
-    """Measure from the start of the process until what changed while there was none is judged."""
-    contest.running.stop()
-    chosen = random.Random(contest.run).sample(contest.names, min(RESTART_CHANGES, contest.objects // 10))
-    changed = {name: {"config": {"threads": 2_000_000 + number}} for number, name in enumerate(chosen)}
-    generations = await contest.observer.change_all(changed)
-
-    async def work() -> Sequence[float]:
-        began = time.monotonic()
-        contest.running.start()
-        return [await _until(contest, generations) - began]
-
-    await contest.measure("restart", work, changes=len(changed))
-
-
-async def idle(contest: Contest) -> None:
-    """Measure while nothing happens; those who do nothing from time to time need no whole minute for that."""
-    scans = contest.running.contestant.has_plugins
-    seconds = contest.idle_seconds if scans else min(15.0, contest.idle_seconds)
-    await asyncio.sleep(_SETTLE)
-
-    async def work() -> Sequence[float]:
-        await asyncio.sleep(seconds)
-        return [seconds]
-
-    await contest.measure("idle", work, changes=0)
-
-
 PHASES: Mapping[str, Callable[[Contest], Awaitable[None]]] = {
     "first-pass": first_pass,
     "specs": specs,
+    "idle": idle,
+    "restart": restart,
     "singles": singles,
     "touched": touched,
     "secrets": secrets,
     "distributions": distributions,
-    "restart": restart,
-    "idle": idle,
 }
 """By name, in the order in which they run."""
 _SCANS_OFTEN = ("singles", "touched", "secrets", "distributions")
