@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,10 @@ class _Bench:
         with tempfile.TemporaryDirectory(prefix="floe-bench-") as folder:
             self.say("installing the operator")
             operator = operator_python(Path(folder) / "operator")
-            for objects in self.options.objects:
+            for objects, runs in zip(self.options.objects, cycle(self.options.runs), strict=False):
                 self.say(f"installing {objects} plugins")
                 plugins = installed(Path(folder) / f"plugins-{objects}", objects)
-                for run in range(self.options.runs):
+                for run in range(runs):
                     self.one_run(operator, plugins, objects, run)
 
     def one_run(self, operator: Path, plugins: Environment, objects: int, run: int) -> None:
@@ -122,12 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.side_by_side")
     parser.add_argument("--objects", type=int, nargs="+", default=[100, 1_000], metavar="N")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--runs", type=int, nargs="+", default=[3], metavar="N", help="of all sizes, or of each"
+    )
     parser.add_argument("--only", nargs="+", choices=list(PHASES), metavar="PHASE")
     parser.add_argument("--contestants", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS))
     parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="how long idle lasts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
-    bench = _Bench(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    if len(options.runs) not in (1, len(options.objects)):
+        parser.error("--runs takes one number, or as many as --objects")
+    bench = _Bench(options)
     # Whoever ends this process ends the contestant, too: asyncio then cancels what runs.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     bench.run()

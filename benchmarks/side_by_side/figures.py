@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -41,13 +41,12 @@ class Spread:
         return middle if least == most else f"{middle} ({least} to {most})"
 
 
-def ratios(values: Sequence[float], others: Sequence[float]) -> Spread:
-    """Return how many times the others' values are, run by run.
-
-    Raises:
-        ValueError: The numbers of runs differ.
-    """
-    return Spread.of(value / other for value, other in zip(values, others, strict=True))
+def ratios(values: Mapping[int, float], others: Mapping[int, float]) -> Spread | None:
+    """Return how many times the others' values are in each run that both have; None if one of these is 0."""
+    both = sorted(values.keys() & others.keys())
+    if not both or not all(others[run] for run in both):
+        return None
+    return Spread.of(values[run] / others[run] for run in both)
 
 
 def _figure(value: float) -> str:

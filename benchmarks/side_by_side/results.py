@@ -24,10 +24,9 @@ class Results:
         """The numbers of objects, smallest first."""
         return sorted({row["objects"] for row in self._rows})
 
-    @property
-    def runs(self) -> int:
-        """How many runs there were."""
-        return len({row["run"] for row in self._rows})
+    def runs(self, objects: int) -> int:
+        """Return how many runs there were with so many objects."""
+        return len({row["run"] for row in self._rows if row["objects"] == objects})
 
     def contestants(self, phase: str, objects: int) -> list[str]:
         """Return who took part in a phase, in a fixed order."""
@@ -36,28 +35,26 @@ class Results:
         }
         return sorted(found, key=("operator", "peer", "bare-loop").index)
 
-    def values(self, phase: str, objects: int, who: str, figure: Figure) -> list[float]:
-        """Return one figure of each run."""
+    def values(self, phase: str, objects: int, who: str, figure: Figure) -> Mapping[int, float]:
+        """Return one figure by run."""
         wanted = (phase, objects, who)
-        found = [row for row in self._rows if (row["phase"], row["objects"], row["contestant"]) == wanted]
-        return [figure(row) for row in sorted(found, key=lambda row: int(row["run"]))]
+        found = (row for row in self._rows if (row["phase"], row["objects"], row["contestant"]) == wanted)
+        return {row["run"]: figure(row) for row in found}
 
     def spread(self, phase: str, objects: int, who: str, figure: Figure) -> Spread | None:
         """Return a figure's spread, or None if it was not measured."""
         found = self.values(phase, objects, who, figure)
-        return Spread.of(found) if found else None
+        return Spread.of(found.values()) if found else None
 
     def to_peer(self, phase: str, objects: int, who: str, figure: Figure) -> Spread | None:
         """Return how many times the peer's a figure is, or None if one of both is missing or 0."""
-        own, peer = (self.values(phase, objects, each, figure) for each in (who, "peer"))
-        if who == "peer" or not own or len(own) != len(peer) or not all(peer):
+        if who == "peer":
             return None
-        return ratios(own, peer)
+        return ratios(*(self.values(phase, objects, each, figure) for each in (who, "peer")))
 
     def to_smallest(self, phase: str, objects: int, who: str, figure: Figure) -> Spread | None:
-        """Return how many times that of the smallest size a figure is."""
-        own, base = (self.values(phase, each, who, figure) for each in (objects, self.sizes[0]))
-        return ratios(own, base) if own and len(own) == len(base) and all(base) else None
+        """Return how many times that of the smallest size a figure is, or None if one is missing or 0."""
+        return ratios(*(self.values(phase, each, who, figure) for each in (objects, self.sizes[0])))
 
 
 def total(counts: str) -> Figure:

@@ -32,10 +32,11 @@ def test_a_figure_has_about_three_digits(value: float, text: str) -> None:
     assert Spread.of([value]).text() == text
 
 
-def test_ratios_are_those_of_the_same_run() -> None:
-    assert ratios([2.0, 6.0, 3.0], [1.0, 2.0, 3.0]) == Spread(2.0, 1.0, 3.0, 3)
+def test_ratios_are_those_of_the_runs_that_both_have() -> None:
+    assert ratios({0: 2.0, 1: 6.0, 2: 3.0}, {2: 3.0, 1: 2.0, 0: 1.0}) == Spread(2.0, 1.0, 3.0, 3)
+    assert ratios({0: 2.0}, {0: 1.0, 1: 9.0}) == Spread(2.0, 2.0, 2.0, 1)
 
 
-def test_there_are_no_ratios_of_different_numbers_of_runs() -> None:
-    with pytest.raises(ValueError, match="argument 2 is shorter"):
-        ratios([1.0, 2.0], [1.0])
+@pytest.mark.parametrize("others", [{}, {1: 1.0}, {0: 0.0}])
+def test_there_is_no_ratio_to_nothing(others: dict[int, float]) -> None:
+    assert ratios({0: 1.0}, others) is None

@@ -73,6 +73,12 @@ def test_a_page_says_what_was_measured_on_and_which_targets_are_met() -> None:
     assert "| idle, writes <= 0 | 1,000 objects | 0 | yes |" in found
 
 
+def test_a_page_says_how_often_each_size_was_measured() -> None:
+    made = page({"facts": FACTS, "rows": [*rows(objects=(100,)), *rows(objects=(10_000,), runs=1)]})
+    assert "- runs: 3 with 100 objects, 1 with 10,000 objects" in made
+    assert any(line.startswith("| first pass, CPU of one object") for line in lines_of("Targets", made))
+
+
 def test_a_page_of_a_part_has_only_that_part() -> None:
     some = [row for row in rows(objects=(1_000,), runs=1) if row["phase"] == "specs"]
     made = page({"facts": FACTS, "rows": [row for row in some if row["contestant"] == "operator"]})
