@@ -134,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if len(options.runs) not in (1, len(options.objects)):
         parser.error("--runs takes one number, or as many as --objects")
     bench = _Bench(options)
-    # Whoever ends this process ends the contestant, too: asyncio then cancels what runs.
+    # Whoever ends this process ends the contestant, too: asyncio then cancels what runs. A shell lets what it
+    # starts in the background ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     bench.run()
     print(page.page(bench.result))

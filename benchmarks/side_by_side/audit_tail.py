@@ -29,8 +29,8 @@ class AuditTail:
         """Answered requests, by verb and resource."""
         self.writes: Counter[str] = Counter()
         """Those that write something other than a Lease, by resource."""
-        self.last_write = 0.0
-        """When the last write of a FloePlugin came, in Unix time."""
+        self.last_writes: dict[str, float] = {}
+        """When the last of them came, by resource, in Unix time."""
 
     def read(self) -> None:
         """Read what was added to the log."""
@@ -52,5 +52,4 @@ class AuditTail:
         self.requests[f"{request.verb} {request.resource}".strip()] += 1
         if request.is_write:
             self.writes[request.resource] += 1
-            if request.resource == "floeplugins":
-                self.last_write = max(self.last_write, request.at)
+            self.last_writes[request.resource] = request.at

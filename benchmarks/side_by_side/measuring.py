@@ -119,9 +119,24 @@ class Contest:
             await asyncio.sleep(_QUIET)
             self.audit.read()
             before, used = used, self.running.usage().cpu
-            if used - before < _LITTLE * _QUIET and self.audit.last_write < time.time() - _QUIET:
+            last = self.audit.last_writes.get("floeplugins", 0.0)
+            if used - before < _LITTLE * _QUIET and last < time.time() - _QUIET:
                 return
         raise RuntimeError(f"{self.running.contestant.name} is not at rest after {self.within:.0f} s")
+
+    async def silence(self, seconds: float) -> None:
+        """Wait until the contestant has written nothing for so long, not even an Event.
+
+        Raises:
+            RuntimeError: It does not stop writing.
+        """
+        until = time.monotonic() + self.within
+        while time.monotonic() < until:
+            await asyncio.sleep(seconds)
+            self.audit.read()
+            if max(self.audit.last_writes.values(), default=0.0) < time.time() - seconds:
+                return
+        raise RuntimeError(f"{self.running.contestant.name} still writes after {self.within:.0f} s")
 
 
 _NONE: Mapping[str, Any] = {}

@@ -86,7 +86,7 @@ def _sections(results: Results) -> Iterator[tuple[str, str, list[str]]]:
         "Seconds from the end of pip to the last mirror that is judged, or gone: after three scans.",
         _distributions(results),
     )
-    yield "Idle", "In one minute, after five seconds of rest.", _rows(results, "idle", _IDLE)
+    yield "Idle", "In one minute, after five seconds without a write.", _rows(results, "idle", _IDLE)
     yield (
         "Memory",
         "Resident, in MB: the peak while all objects are judged twice, and what is left when idle.",

@@ -20,7 +20,7 @@ SAMPLES = 300
 SECRETS = 50
 RESTART_CHANGES = 100
 _SETTLE = 5.0
-"""Seconds of rest before a minute counts as idle."""
+"""Seconds without a write before a minute counts as idle."""
 
 
 async def first_pass(contest: Contest) -> None:
@@ -44,7 +44,7 @@ async def idle(contest: Contest) -> None:
     """Measure while nothing happens; those who do nothing from time to time need no whole minute for that."""
     scans = contest.running.contestant.has_plugins
     seconds = contest.idle_seconds if scans else min(15.0, contest.idle_seconds)
-    await asyncio.sleep(_SETTLE)
+    await contest.silence(_SETTLE)
 
     async def work() -> Sequence[float]:
         await asyncio.sleep(seconds)
