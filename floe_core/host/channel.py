@@ -48,12 +48,7 @@ class Channel:
     def _write(self) -> None:
         while True:
             line, written = self._outgoing.get()
-            lines = [line]
-            # One write for all that is there: each costs as much as an answer.
-            while written is None and not self._outgoing.empty():
-                line, written = self._outgoing.get()
-                lines.append(line)
-            rest = memoryview(b"".join(lines))
+            rest = memoryview(line)
             try:
                 while rest:
                     rest = rest[os.write(self._answers, rest) :]

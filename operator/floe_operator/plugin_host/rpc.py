@@ -37,7 +37,6 @@ class RpcConnection:
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
-        self._outgoing: list[bytes] = []
         self._ids = itertools.count(1)
         self._under_way: dict[int, asyncio.Future[Any]] = {}
 
@@ -55,15 +54,8 @@ class RpcConnection:
             raise RequestTooLargeError(f"{len(line)} bytes; the limit is {MAX_LINE_BYTES}")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._under_way[call_id] = answer
-        if not self._outgoing:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._outgoing.append(line)
+        self._write(line)
         return answer
-
-    def _flush(self) -> None:
-        """Write the calls of this turn of the event loop at once: a write costs as much as a call."""
-        lines, self._outgoing = self._outgoing, []
-        self._write(b"".join(lines))
 
     def fail(self, error: Callable[[], BaseException]) -> None:
         """End all calls under way, each with its own error."""
