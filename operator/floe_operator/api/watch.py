@@ -33,7 +33,7 @@ _RESTARTS = Backoff(first=2.0, longest=30.0)
 _REMIND_SECONDS = 60.0
 _GRACE_SECONDS = 2.0
 """Seconds that an obstacle lasts before it is logged; a changed CRD makes the API server refuse for one."""
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 """Seconds between two looks at how the stream is doing, for the log."""
 _CHECK_SECONDS = 10.0
 """Seconds between two checks that versions have not gone back."""

@@ -55,6 +55,8 @@ class OwnHosts:
         self._on_end = on_end
         self._suspicions = Suspicions(knowledge.fingerprint)
         self._places: dict[PluginId, Host | None] = {}
+        self._taken = asyncio.Event()
+        """Set when a plugin takes a place."""
         self._ended: dict[PluginId, str] = {}
         """How hosts ended between two calls, until the next start of their plugins reports it."""
         self._leaving: dict[PluginId, asyncio.Task[None]] = {}
@@ -149,6 +151,9 @@ class OwnHosts:
     async def watch_memory(self) -> None:
         """Kill each host that uses more memory than its limit, until cancelled."""
         while True:
+            if not self._places:
+                self._taken.clear()
+                await self._taken.wait()
             await asyncio.sleep(_MEMORY_PERIOD)
             for plugin in list(self._places):
                 if host := self.host(plugin):
@@ -171,6 +176,7 @@ class OwnHosts:
         if room is None:
             raise self._no_place(plugin)
         self._places[plugin] = None
+        self._taken.set()
         _log.warning("plugin gets a host of its own", plugin=plugin.slug, reason=self._reason(plugin))
         for holder in room:
             self._suspicions.clear(holder)
