@@ -36,7 +36,7 @@ def main(namespace: str) -> None:
     settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.queueing.worker_limit = WRITERS
-    settings.queueing.idle_timeout = 0  # or a worker would wait for more events of its object
+    settings.queueing.idle_timeout = 0.001  # so that no worker waits for more events of its object
     kopf.run(settings=settings, standalone=True, namespaces=[namespace])
 
 
