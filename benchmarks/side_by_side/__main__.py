@@ -65,7 +65,6 @@ class _Bench:
             self.result["facts"] = self.result["facts"] or machine.facts(cluster.cluster)
             for left, who in enumerate(fit if run % 2 == 0 else reversed(fit), 1 - len(fit)):
                 asyncio.run(self.contest(cluster, operator, plugins, who, objects, run, is_last=left == 0))
-                self.save()
 
     async def contest(
         self,
@@ -105,6 +104,7 @@ class _Bench:
 
     def measured(self, row: Row) -> None:
         self.result["rows"].append(asdict(row))
+        self.save()
         figures = f"{row.seconds:8.2f}s  cpu {row.cpu:7.2f}s  {sum(row.requests.values()):6} requests"
         if row.p99 is not None and row.p50 is not None:
             figures += f"  p50 {row.p50 * 1000:.0f} ms  p99 {row.p99 * 1000:.0f} ms"
