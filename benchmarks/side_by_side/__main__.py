@@ -29,7 +29,7 @@ from benchmarks.side_by_side.audit_tail import AuditTail, rules
 from benchmarks.side_by_side.contestants import CONTESTANTS, PEER, Contestant, Place, Running
 from benchmarks.side_by_side.measuring import Contest, Row
 from benchmarks.side_by_side.observer import observing
-from benchmarks.side_by_side.phases import PHASES, go_through, usual
+from benchmarks.side_by_side.phases import MANY, PHASES, go_through, usual
 from benchmarks.side_by_side.workload import installed, manifests
 from tests.support.control_planes import new_namespace
 from tests.support.distributions import Environment
@@ -94,9 +94,9 @@ class _Bench:
             )
             try:
                 await go_through(contest, self.options.only or usual(objects))
-            except RuntimeError:
-                print(running.last_words(), file=sys.stderr)
-                raise
+            except RuntimeError as error:
+                words = running.last_words() or "It has logged nothing."
+                raise SystemExit(f"{words}\n{who.name} with {objects} objects: {error}") from None
             finally:
                 running.stop()
             if not is_last:
@@ -121,25 +121,60 @@ class _Bench:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.side_by_side")
-    parser.add_argument("--objects", type=int, nargs="+", default=[100, 1_000], metavar="N")
-    parser.add_argument(
-        "--runs", type=int, nargs="+", default=[3], metavar="N", help="of all sizes, or of each"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.side_by_side",
+        description="Measure the operator beside a small one in Go and a bare kopf loop, and print a page.",
     )
-    parser.add_argument("--only", nargs="+", choices=list(PHASES), metavar="PHASE")
-    parser.add_argument("--contestants", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS))
-    parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="how long idle lasts")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
+    parser.add_argument(
+        "--objects", type=_positive, nargs="+", default=[100, 1_000], metavar="N", help="default: 100 1000"
+    )
+    parser.add_argument(
+        "--runs",
+        type=_positive,
+        nargs="+",
+        default=[3],
+        metavar="N",
+        help="how often: one number, or one for each of --objects; default: 3",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(PHASES),
+        metavar="PHASE",
+        help=f"some of {', '.join(PHASES)}; default: all, the slow ones only with {MANY:,} objects or more",
+    )
+    parser.add_argument(
+        "--contestants",
+        nargs="+",
+        choices=list(CONTESTANTS),
+        default=list(CONTESTANTS),
+        metavar="NAME",
+        help=f"some of {', '.join(CONTESTANTS)}; default: all",
+    )
+    parser.add_argument(
+        "--idle", type=_positive, default=60, metavar="SECONDS", help="how long idle lasts; default: 60"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write each number to this file at once")
     options = parser.parse_args(arguments)
     if len(options.runs) not in (1, len(options.objects)):
         parser.error("--runs takes one number, or as many as --objects")
     bench = _Bench(options)
-    # Whoever ends this process ends the contestant, too: asyncio then cancels what runs. A shell lets what it
-    # starts in the background ignore SIGINT.
+    # Whoever ends this process, or closes its terminal, ends the contestant, too: asyncio then cancels what
+    # runs. A shell lets what it starts in the background ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    bench.run()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        bench.run()
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
     print(page.page(bench.result))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

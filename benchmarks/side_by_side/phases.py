@@ -145,16 +145,21 @@ PHASES: Mapping[str, Callable[[Contest], Awaitable[None]]] = {
 _SCANS_OFTEN = ("singles", "touched", "secrets", "distributions")
 _PLUGINS_ONLY = frozenset({"distributions"})
 _SLOW = frozenset({"distributions", "idle"})
-_MANY = 1_000
+MANY = 1_000
+"""So many objects are worth minutes of waiting for scans."""
 
 
 def usual(objects: int) -> list[str]:
-    """Return the phases to measure with so many objects: few need no minutes of waiting for scans."""
-    return [phase for phase in PHASES if objects >= _MANY or phase not in _SLOW]
+    """Return the phases to measure with so many objects."""
+    return [phase for phase in PHASES if objects >= MANY or phase not in _SLOW]
 
 
 async def go_through(contest: Contest, wanted: Sequence[str]) -> None:
-    """Run those of the wanted phases that the contestant can take part in."""
+    """Run those of the wanted phases that the contestant can take part in.
+
+    Raises:
+        RuntimeError: The contestant failed in a phase.
+    """
     who, running = contest.running.contestant, contest.running
     for phase, run in PHASES.items():
         cannot = (who.only is not None and phase not in who.only) or (
@@ -163,9 +168,13 @@ async def go_through(contest: Contest, wanted: Sequence[str]) -> None:
         if phase not in wanted or cannot:
             continue
         is_as_wanted = running.scans_often is (phase in _SCANS_OFTEN)
-        if phase != "first-pass" and not (phase == "restart" and running.is_running) and not is_as_wanted:
-            await _start(contest, scans_often=phase in _SCANS_OFTEN)
-        await run(contest)
+        starts_itself = phase == "first-pass" or (phase == "restart" and running.is_running)
+        try:
+            if not starts_itself and not is_as_wanted:
+                await _start(contest, scans_often=phase in _SCANS_OFTEN)
+            await run(contest)
+        except RuntimeError as error:
+            raise RuntimeError(f"{phase}: {error}") from error
 
 
 async def _start(contest: Contest, *, scans_often: bool) -> None:
