@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.side_by_side.contestants import SCAN_OFTEN
 from benchmarks.side_by_side.results import (
+    NONE,
     Results,
     Row,
     a_minute,
@@ -32,33 +33,39 @@ _HEAD = """\
 # Performance
 
 This page shows what the operator costs beside the *peer*, a small controller-runtime operator that does the
-least that a usual one does ([benchmarks/peer](../benchmarks/peer/main.go): eight workers, no limit of
+minimum that a typical one does ([benchmarks/peer](../benchmarks/peer/main.go): eight workers, no limit on
 requests, no plugins, one rule, status by update), and beside a bare kopf loop that only writes a status.
-It is made, whole, from the numbers of one run of the benchmark:
+The whole page is generated from the numbers of one run of the benchmark:
 
 ```sh
 make bench        # 100 and 1,000 objects
-make bench-full   # 10,000, too
+make bench-full   # also 10,000
 .venv/bin/python -m benchmarks.side_by_side.page bench-results/side_by_side.json > docs/performance.md
 ```
 
-Everybody gets the same objects, one after the other, on the same API server, which shares the machine's cores
-with them, in an order that alternates from run to run; each run has a new API server. The plugin of each
-object is really installed and has a schema. A figure is the median of all runs, with the least and the
-most in parentheses; `x peer` is the ratio in the same run. Requests and writes are those in the API
-server's audit log; `writes` are those of FloePlugins and their status, and where nothing is to be written,
-all but renewals of a Lease. They and processor time are counted until a second has passed without a write of
-a FloePlugin and with hardly any use of a processor; Events are written slowly, so some of them come later.
-Processor time includes that of the plugin host, which imports the plugins and runs their code (`host's
-part`); the peer has none.
-The operator runs with its defaults, except that after the restart, where single changes, Secrets and
-distributions are measured, it scans every {scan:.0f} seconds."""
+Each contestant gets the same objects, one contestant after the other, on the same API server, which shares
+the machine's cores with them. Each run has a new API server, and the order alternates from run to run. The
+plugin of each object is really installed and has a schema. The operator runs with its defaults, except that
+from the cold restart on it scans every {scan:.0f} seconds.
+
+How to read the tables:
+
+- A figure is the median of all runs, with the lowest and the highest in parentheses. `x peer` is the ratio in
+  the same run. `{none}` means that there is nothing to compare with, or that it was not measured.
+- An object is *judged* once its status has a Ready condition, True or False, for its newest generation.
+- Processor time and requests are counted until the contestant is at rest: no write of a FloePlugin for a
+  second, and hardly any use of a processor. Processor time includes the plugin host's, which imports the
+  plugins and runs their code (`host's ms`); the peer has none.
+- `requests` are those that the API server's audit log shows as answered, so a watch counts when it ends.
+  `writes` are those of FloePlugins, including their status; where nothing is to be written, they are all but
+  renewals of a Lease. In the first pass the operator writes each object twice, because it also adds labels.
+- The operator writes at most twenty Events a second, so some of those of a phase come after it."""
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Return the page."""
     results = Results(result["rows"])
-    parts = [_HEAD.format(scan=SCAN_OFTEN), *_facts(result["facts"], results)]
+    parts = [_HEAD.format(scan=SCAN_OFTEN, none=NONE), *_facts(result["facts"], results)]
     for title, text, lines in _sections(results):
         if any(lines):
             parts += [f"## {title}", *([text] if text else []), "\n".join(lines)]
@@ -83,13 +90,17 @@ def _sections(results: Results) -> Iterator[tuple[str, str, list[str]]]:
     )
     yield (
         "A distribution with 20 plugins comes and goes",
-        "Seconds from the end of pip to the last mirror that is judged, or gone: after three scans.",
+        "From the end of pip until its last object is judged, or is gone: after three scans without it.",
         _distributions(results),
     )
-    yield "Idle", "In one minute, after five seconds without a write.", _rows(results, "idle", _IDLE)
+    yield (
+        "Idle",
+        "A minute that begins after five seconds without a write; the peer is measured for fifteen seconds.",
+        _rows(results, "idle", _IDLE),
+    )
     yield (
         "Memory",
-        "Resident, in MB: the peak while all objects are judged twice, and what is left when idle.",
+        "Resident, in MB: the peak until all specs have changed, and what is left in the idle minute.",
         _memory(results),
     )
     yield "Cost of one object", f"Relative to {results.sizes[0]:,} objects.", _relative(results)
@@ -112,9 +123,13 @@ _SINGLES = (
     (
         "singles",
         "One change after the other, while scans run",
-        "From before the change of a spec to the status in a watch.",
+        "From the request that changes a spec to the status in a watch. The operator's CPU includes scans.",
     ),
-    ("secrets", "One change of a Secret after the other", "To a wrong value and back; as above."),
+    (
+        "secrets",
+        "One change of a Secret after the other, while scans run",
+        "The Secret's value becomes invalid, and valid again; measured as above.",
+    ),
 )
 
 Column = tuple[str, Callable[[Results, str, int, str], str]]
@@ -149,14 +164,17 @@ def _rows(results: Results, phase: str, columns: Sequence[Column]) -> list[str]:
     )
 
 
+_EACH = (_own("CPU ms an object", each(cpu), 1000), _own("host's ms", each(host_cpu), 1000))
+"""Of a phase in which all objects are judged."""
+
+
 def _totals(results: Results, phase: str) -> list[str]:
     times = (
         _own("seconds", seconds),
         _to_peer(seconds),
         _own("CPU s", cpu),
         _to_peer(cpu),
-        _own("CPU ms each", each(cpu), 1000),
-        _own("host's part", each(host_cpu), 1000),
+        *(() if phase == "restart" else _EACH),
     )
     requests = (
         _own("requests", total("requests")),
@@ -170,8 +188,8 @@ def _singles(results: Results, phase: str) -> list[str]:
     times = (_own("p50 ms", _p50, 1000), _to_peer(_p50), _own("p99 ms", _p99, 1000), _to_peer(_p99))
     costs = (
         _own("changes", lambda row: float(row["changes"])),
-        _own("CPU ms each", each(cpu), 1000),
-        _own("requests each", each(total("requests"))),
+        _own("CPU ms a change", each(cpu), 1000),
+        _own("requests a change", each(total("requests"))),
     )
     return [*_rows(results, phase, times), "", *_rows(results, phase, costs)]
 
@@ -196,7 +214,7 @@ def _distributions(results: Results) -> list[str]:
         for what in ("distribution-comes", "distribution-goes")
         if results.contestants(what, objects)
     ]
-    return table(("objects", "it", "seconds", "writes"), rows)
+    return table(("objects", "it …", "seconds", "writes"), rows)
 
 
 def _memory(results: Results) -> list[str]:
@@ -226,9 +244,20 @@ def _relative(results: Results) -> list[str]:
 
 def main() -> None:
     """Print the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.side_by_side.page")
-    parser.add_argument("file", type=Path, metavar="FILE")
-    print(page(json.loads(parser.parse_args().file.read_text())), end="")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.side_by_side.page", description="Print the page that FILE makes."
+    )
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="what `--json FILE` of the benchmark has written"
+    )
+    file = parser.parse_args().file
+    try:
+        result = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        parser.error(f"{file}: {error}")
+    if not isinstance(result, dict) or not result.get("rows"):
+        parser.error(f"{file} has no numbers of the benchmark")
+    print(page(result), end="")
 
 
 if __name__ == "__main__":

@@ -107,14 +107,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [tuple(head), *map(tuple, rows)]
     if len(lines) == 1:
         return []
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    columns = list(zip(*lines, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    are_numbers = [all(cell[:1].isdecimal() or cell == NONE for cell in column[1:]) for column in columns]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
-            cell.ljust(width) if number < 2 else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(cells, widths, are_numbers, strict=True)
         ]
         return f"| {' | '.join(padded)} |"
 
-    rule = ["-" * width if number < 2 else "-" * (width - 1) + ":" for number, width in enumerate(widths)]
+    rule = [
+        "-" * (width - 1) + ":" if is_number else "-" * width
+        for width, is_number in zip(widths, are_numbers, strict=True)
+    ]
     return [line(lines[0]), line(rule), *map(line, lines[1:])]

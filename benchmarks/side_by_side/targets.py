@@ -35,7 +35,7 @@ class Target:
         """Return the cells of the table."""
         assert self.measured is not None
         met = "yes" if self.measured.median <= self.bound else "no"
-        allowed = f"{self.what} <= {self.bound:g}{self.unit}"
+        allowed = f"{self.what} <= {self.bound:g}{self.unit}" if self.bound else f"{self.what}: none"
         return allowed, f"{self.objects:,} objects", shown(self.measured, unit=self.unit), met
 
 
@@ -67,7 +67,7 @@ def _all(results: Results) -> Iterator[Target]:
         yield Target("peak memory without the plugin host", bound, " MB", objects, peak)
     for objects in (1_000, 10_000):
         touched = results.spread("touched", objects, OPERATOR, total("writes"))
-        yield Target("labels of Secrets, writes", 0, "", objects, touched)
+        yield Target("a Secret's labels change, writes", 0, "", objects, touched)
 
 
 def _p99(row: Row) -> float:
