@@ -29,7 +29,7 @@ from benchmarks.side_by_side.audit_tail import AuditTail, rules
 from benchmarks.side_by_side.contestants import CONTESTANTS, PEER, Contestant, Place, Running
 from benchmarks.side_by_side.measuring import Contest, Row
 from benchmarks.side_by_side.observer import observing
-from benchmarks.side_by_side.phases import MANY, PHASES, go_through, usual
+from benchmarks.side_by_side.phases import FEWEST, MANY, PHASES, go_through, usual
 from benchmarks.side_by_side.workload import installed, manifests
 from tests.support.control_planes import new_namespace
 from tests.support.distributions import Environment
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Measure the operator beside a small one in Go and a bare kopf loop, and print a page.",
     )
     parser.add_argument(
-        "--objects", type=_positive, nargs="+", default=[100, 1_000], metavar="N", help="default: 100 1000"
+        "--objects", type=_enough, nargs="+", default=[100, 1_000], metavar="N", help="default: 100 1000"
     )
     parser.add_argument(
         "--runs",
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--idle", type=_positive, default=60, metavar="SECONDS", help="how long idle lasts; default: 60"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write each number to this file at once")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here as they come")
     options = parser.parse_args(arguments)
     if len(options.runs) not in (1, len(options.objects)):
         parser.error("--runs takes one number, or as many as --objects")
@@ -163,7 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # runs. A shell lets what it starts in the background ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(ending, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         bench.run()
     except KeyboardInterrupt:
@@ -175,6 +176,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _enough(text: str) -> int:
+    number = _positive(text)
+    if number < FEWEST:
+        raise argparse.ArgumentTypeError(f"{number} objects are too few; take {FEWEST} or more")
+    return number
 
 
 if __name__ == "__main__":

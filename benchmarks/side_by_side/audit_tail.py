@@ -52,4 +52,4 @@ class AuditTail:
         self.requests[f"{request.verb} {request.resource}".strip()] += 1
         if request.is_write:
             self.writes[request.resource] += 1
-            self.last_writes[request.resource] = request.at
+            self.last_writes[request.resource] = max(request.at, self.last_writes.get(request.resource, 0.0))

@@ -36,7 +36,9 @@ def main(namespace: str) -> None:
     settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.queueing.worker_limit = WRITERS
-    settings.queueing.idle_timeout = 0.001  # so that no worker waits for more events of its object
+    # No worker waits for more events of its object, or for the echo of its write.
+    settings.queueing.idle_timeout = 0.001
+    settings.persistence.consistency_timeout = 0
     kopf.run(settings=settings, standalone=True, namespaces=[namespace])
 
 

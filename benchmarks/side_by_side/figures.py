@@ -35,6 +35,10 @@ class Spread:
         found = list(values)
         return cls(statistics.median(found), min(found), max(found), len(found))
 
+    def divided_by(self, other: float) -> Spread:
+        """Return the spread of the ratios to another figure."""
+        return Spread(self.median / other, self.least / other, self.most / other, self.runs)
+
     def text(self, scale: float = 1.0) -> str:
         """Return the median, and the least and the most if there are several runs and they differ."""
         middle, least, most = (_figure(each * scale) for each in (self.median, self.least, self.most))
@@ -42,7 +46,10 @@ class Spread:
 
 
 def ratios(values: Mapping[int, float], others: Mapping[int, float]) -> Spread | None:
-    """Return how many times the others' values are in each run that both have; None if one of these is 0."""
+    """Return how many times the others' values are in the runs that both have.
+
+    None if there is no such run, or if one of the others' values in them is 0.
+    """
     both = sorted(values.keys() & others.keys())
     if not both or not all(others[run] for run in both):
         return None

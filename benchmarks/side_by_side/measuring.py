@@ -62,7 +62,6 @@ class Contest:
     environment: Environment
     idle_seconds: float
     say: Callable[[Row], None]
-    rows: list[Row] = field(default_factory=list)
     with_secrets: list[str] = field(default_factory=list)
     """The objects that name a Secret of their own."""
 
@@ -83,11 +82,17 @@ class Contest:
     async def measure(
         self, phase: str, work: Callable[[], Awaitable[Sequence[float]]], *, changes: int | None = None
     ) -> None:
-        """Measure one phase; `work` returns seconds: one figure for all `changes`, or one for each."""
+        """Measure one phase; `work` returns seconds: one figure for all `changes`, or one for each.
+
+        What the contestant does until it is at rest counts, too, unless nothing is changed.
+        """
         self.audit.clear()
         before = self.running.usage()
         took = await work()
-        await self.quiet()
+        if changes == 0:
+            self.audit.read()
+        else:
+            await self.quiet()
         after = self.running.usage()
         each = changes is None
         row = Row(
@@ -105,7 +110,6 @@ class Contest:
             changes=len(took) if changes is None else changes,
             **({"p50": percentile(took, 50), "p99": percentile(took, 99)} if each else _NONE),
         )
-        self.rows.append(row)
         self.say(row)
 
     async def quiet(self) -> None:

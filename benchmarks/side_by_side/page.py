@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.side_by_side.contestants import SCAN_OFTEN
+from benchmarks.side_by_side.phases import RESTART_CHANGES, SECRETS
 from benchmarks.side_by_side.results import (
     NONE,
     Results,
@@ -35,7 +36,7 @@ _HEAD = """\
 This page shows what the operator costs beside the *peer*, a small controller-runtime operator that does the
 minimum that a typical one does ([benchmarks/peer](../benchmarks/peer/main.go): eight workers, no limit on
 requests, no plugins, one rule, status by update), and beside a bare kopf loop that only writes a status.
-The whole page is generated from the numbers of one run of the benchmark:
+The whole page is generated from the numbers that the benchmark writes:
 
 ```sh
 make bench        # 100 and 1,000 objects
@@ -46,7 +47,7 @@ make bench-full   # also 10,000
 Each contestant gets the same objects, one contestant after the other, on the same API server, which shares
 the machine's cores with them. Each run has a new API server, and the order alternates from run to run. The
 plugin of each object is really installed and has a schema. The operator runs with its defaults, except that
-from the cold restart on it scans every {scan:.0f} seconds.
+in the last sections, from *Cold restart* on, it scans every {scan:.0f} seconds.
 
 How to read the tables:
 
@@ -57,9 +58,11 @@ How to read the tables:
   second, and hardly any use of a processor. Processor time includes the plugin host's, which imports the
   plugins and runs their code (`host's ms`); the peer has none.
 - `requests` are those that the API server's audit log shows as answered, so a watch counts when it ends.
-  `writes` are those of FloePlugins, including their status; where nothing is to be written, they are all but
-  renewals of a Lease. In the first pass the operator writes each object twice, because it also adds labels.
-- The operator writes at most twenty Events a second, so some of those of a phase come after it."""
+  `writes` are those of FloePlugins, including their status; in *Idle* and in *A label of a Secret changes*
+  they are all writes except those of Leases. In the first pass the operator writes each object twice, because
+  it also adds labels.
+- The operator writes at most twenty Events a second and keeps at most 2,000 waiting; the rest are dropped.
+  Events that are written after a phase count for the next one."""
 
 
 def page(result: Mapping[str, Any]) -> str:
@@ -79,13 +82,33 @@ def _facts(facts: Mapping[str, str], results: Results) -> Iterator[str]:
 
 def _sections(results: Results) -> Iterator[tuple[str, str, list[str]]]:
     yield "Targets", "", table(("target", "for", "measured", "met"), targets(results))
-    for phase, title, text in _TOTALS:
-        yield title, text, _totals(results, phase)
+    for phase, title, text in _JUDGED:
+        yield title, text, _totals(results, phase, _TIMES_OF_EACH)
+    yield (
+        "Cost of one object",
+        f"Relative to the median with {results.sizes[0]:,} objects.",
+        _relative(results),
+    )
+    yield (
+        "Idle",
+        "Per minute, measured after five seconds without a write; the peer's for fifteen seconds.",
+        _rows(results, "idle", _IDLE),
+    )
+    yield (
+        "Memory",
+        "Resident, in MB: the peak until all specs have changed, and at the end of the idle minute.",
+        _memory(results),
+    )
+    yield (
+        "Cold restart",
+        f"A tenth of the specs, at most {RESTART_CHANGES}, change before the start, and are judged after it.",
+        _totals(results, "restart", _TIMES),
+    )
     for phase, title, text in _SINGLES:
         yield title, text, _singles(results, phase)
     yield (
         "A label of a Secret changes",
-        "Labels of Secrets that objects use change, but no value does: there is nothing to write.",
+        f"The labels of {SECRETS} Secrets in use change, but no value does: there is nothing to write.",
         _rows(results, "touched", _TOUCHED),
     )
     yield (
@@ -93,31 +116,15 @@ def _sections(results: Results) -> Iterator[tuple[str, str, list[str]]]:
         "From the end of pip until its last object is judged, or is gone: after three scans without it.",
         _distributions(results),
     )
-    yield (
-        "Idle",
-        "A minute that begins after five seconds without a write; the peer is measured for fifteen seconds.",
-        _rows(results, "idle", _IDLE),
-    )
-    yield (
-        "Memory",
-        "Resident, in MB: the peak until all specs have changed, and what is left in the idle minute.",
-        _memory(results),
-    )
-    yield "Cost of one object", f"Relative to {results.sizes[0]:,} objects.", _relative(results)
 
 
-_TOTALS = (
+_JUDGED = (
     (
         "first-pass",
         "First pass",
         "All objects are there before the start; from the start of the process to the last judged object.",
     ),
     ("specs", "All specs changed", "Sixteen changes at a time, until all are judged."),
-    (
-        "restart",
-        "Cold restart",
-        "Some specs change while the process is down; from its start to the last of them that is judged.",
-    ),
 )
 _SINGLES = (
     (
@@ -128,7 +135,7 @@ _SINGLES = (
     (
         "secrets",
         "One change of a Secret after the other, while scans run",
-        "The Secret's value becomes invalid, and valid again; measured as above.",
+        f"The values of {SECRETS} Secrets become invalid and valid again; to the status in a watch.",
     ),
 )
 
@@ -164,24 +171,21 @@ def _rows(results: Results, phase: str, columns: Sequence[Column]) -> list[str]:
     )
 
 
-_EACH = (_own("CPU ms an object", each(cpu), 1000), _own("host's ms", each(host_cpu), 1000))
-"""Of a phase in which all objects are judged."""
+_TIMES = (_own("seconds", seconds), _to_peer(seconds), _own("CPU s", cpu), _to_peer(cpu))
+_TIMES_OF_EACH = (
+    *_TIMES,
+    _own("CPU ms an object", each(cpu), 1000),
+    _own("host's ms", each(host_cpu), 1000),
+)
+_REQUESTS = (
+    _own("requests", total("requests")),
+    _own("writes", written("floeplugins")),
+    _own("Events", written("events")),
+)
 
 
-def _totals(results: Results, phase: str) -> list[str]:
-    times = (
-        _own("seconds", seconds),
-        _to_peer(seconds),
-        _own("CPU s", cpu),
-        _to_peer(cpu),
-        *(() if phase == "restart" else _EACH),
-    )
-    requests = (
-        _own("requests", total("requests")),
-        _own("writes", written("floeplugins")),
-        _own("Events", written("events")),
-    )
-    return [*_rows(results, phase, times), "", *_rows(results, phase, requests)]
+def _totals(results: Results, phase: str, times: Sequence[Column]) -> list[str]:
+    return [*_rows(results, phase, times), "", *_rows(results, phase, _REQUESTS)]
 
 
 def _singles(results: Results, phase: str) -> list[str]:
@@ -214,7 +218,7 @@ def _distributions(results: Results) -> list[str]:
         for what in ("distribution-comes", "distribution-goes")
         if results.contestants(what, objects)
     ]
-    return table(("objects", "it …", "seconds", "writes"), rows)
+    return table(("objects", "distribution", "seconds", "writes"), rows)
 
 
 def _memory(results: Results) -> list[str]:
@@ -232,7 +236,7 @@ def _memory(results: Results) -> list[str]:
 
 def _relative(results: Results) -> list[str]:
     rows = []
-    for phase, title, _ in _TOTALS[:2]:
+    for phase, title, _ in _JUDGED:
         for objects in results.sizes[1:]:
             for who in results.contestants(phase, objects):
                 cells = (

@@ -145,6 +145,8 @@ PHASES: Mapping[str, Callable[[Contest], Awaitable[None]]] = {
 _SCANS_OFTEN = ("singles", "touched", "secrets", "distributions")
 _PLUGINS_ONLY = frozenset({"distributions"})
 _SLOW = frozenset({"distributions", "idle"})
+FEWEST = 10
+"""With fewer objects, a restart would find none that has changed."""
 MANY = 1_000
 """So many objects are worth minutes of waiting for scans."""
 

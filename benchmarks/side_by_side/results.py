@@ -47,14 +47,17 @@ class Results:
         return Spread.of(found.values()) if found else None
 
     def to_peer(self, phase: str, objects: int, who: str, figure: Figure) -> Spread | None:
-        """Return how many times the peer's a figure is, or None if one of both is missing or 0."""
+        """Return how many times the peer's a figure is, or None if either is missing or the peer's is 0."""
         if who == "peer":
             return None
         return ratios(*(self.values(phase, objects, each, figure) for each in (who, "peer")))
 
     def to_smallest(self, phase: str, objects: int, who: str, figure: Figure) -> Spread | None:
-        """Return how many times that of the smallest size a figure is, or None if one is missing or 0."""
-        return ratios(*(self.values(phase, each, who, figure) for each in (objects, self.sizes[0])))
+        """Return how many times the median of the smallest size a figure is, or None as `to_peer` does."""
+        own, smallest = (self.spread(phase, each, who, figure) for each in (objects, self.sizes[0]))
+        if own is None or smallest is None or smallest.median == 0:
+            return None
+        return own.divided_by(smallest.median)
 
 
 def total(counts: str) -> Figure:
