@@ -79,7 +79,11 @@ class Sources:
         return self._versions[source.kind].get(source.name, "")
 
     async def read(self, source: SourceObject) -> Contents:
-        """Return what the object contains now."""
+        """Return what the object contains now.
+
+        Raises:
+            ClusterError: It cannot be read.
+        """
         path = f"/api/v1/namespaces/{self._namespace}/{source.resource}/{source.name}"
         try:
             found = await self._connection.request("GET", path)
@@ -87,6 +91,8 @@ class Sources:
             return Absent()
         except errors.MissingRight as error:
             return Denied(str(error))
+        if found.get("kind") != source.kind:  # perhaps a proxy's
+            raise errors.Refused(f"the answer to GET {path} is no {source.kind}")
         if source.kind == "Secret":
             return _decoded(found.get("data"))
         data = foreign_json.mapping(found.get("data"))

@@ -36,7 +36,8 @@ class OneLease:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if "/leases" not in request.path:
             self.asked.append(f"{request.method} {request.path}")
-            return web.json_response({"kind": "FloePlugin", "metadata": {}})
+            kind = "Secret" if "/secrets/" in request.path else "FloePlugin"
+            return web.json_response({"kind": kind, "metadata": {}})
         if request.method != "GET":
             self.lease = await request.json()
             self.lease["metadata"]["resourceVersion"] = "1"

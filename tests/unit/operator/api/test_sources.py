@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from aiohttp import web
 
+from floe_operator.api import errors
 from floe_operator.api.sources import Sources
 from floe_operator.rules.backoff import Backoff
 from floe_operator.rules.config_merge import SourceObject
@@ -126,3 +127,13 @@ async def test_a_watch_that_fails_for_a_moment_or_never_worked_is_not_lost(serve
     await eventually_async(server.watches)
     await asyncio.sleep(0.6)
     assert server.lost == []
+
+
+@pytest.mark.parametrize("body", [{"error": "log in"}, {"kind": "ConfigMap", "data": {"a": "b"}}])
+async def test_an_answer_that_is_no_secret_is_not_taken_for_an_empty_one(body: dict[str, object]) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(body)
+
+    async with connected_to(answer) as connection:
+        with pytest.raises(errors.Refused, match="secrets/words is no Secret"):
+            await Sources(connection, "default", lambda _: None).read(SECRET)
