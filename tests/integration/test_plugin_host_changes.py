@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from floe_operator.plugin_host import Described, NotStarted
+from floe_operator.plugin_host import Described, HostUnavailable, NotStarted
+from floe_operator.plugin_host.host import Host
+from floe_operator.plugin_host.trials import Order
 from tests.support.distributions import Distribution, Environment, plugin_distribution
 from tests.support.plugin_hosts import MIB, Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually_async
@@ -173,6 +178,49 @@ async def test_an_upgraded_plugin_is_loaded_from_its_new_modules(environment: En
         assert isinstance(state, Described)
         assert state.description.required_fields == ("b",)
         assert (await host.validate(compute("two"), {"a": 1}, {})).reason == "ValidationFailed"
+
+
+async def test_an_upgraded_plugin_that_a_new_host_ran_before_the_next_scan_is_described_anew(
+    environment: Environment,
+) -> None:
+    environment.install(plugin_distribution("two"))
+    async with running(environment.python) as host:
+        await all_loaded(host)
+        await host.start_plugin(compute("two"), {}, 10)
+        environment.install(plugin_distribution("two", version="0.2.0"))
+        first = host._supervisor.host
+        assert first is not None
+        os.kill(first.process.pid, signal.SIGKILL)
+
+        async def runs_again() -> bool:
+            with contextlib.suppress(HostUnavailable):
+                await host.start_plugin(compute("two"), {}, 10)
+            return host.generation == 2 and host.is_started(compute("two"))
+
+        await eventually_async(runs_again)
+        await host.scan()
+        state = await outcome(host, compute("two"))
+        assert isinstance(state, Described)
+        assert state.description.version == "0.2.0"
+
+
+async def test_no_trial_uses_a_host_that_is_older_than_the_last_scan(environment: Environment) -> None:
+    began, scanned = asyncio.Event(), asyncio.Event()
+
+    async def waits(host: Host) -> Host:
+        began.set()
+        await scanned.wait()
+        return host
+
+    async with running(environment.python) as host:
+        trials = [asyncio.create_task(host._trials.run(Order.RETRY, waits)) for _ in range(3)]
+        await began.wait()
+        environment.install(plugin_distribution("two"))
+        await host.scan()
+        scanned.set()
+        before, after, last = await asyncio.gather(*trials)
+        assert before is not after
+        assert after is last, "nothing has changed meanwhile"
 
 
 async def test_the_old_host_stops_its_plugins_before_the_new_one_starts_them(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from floe_operator.plugin_host import Described, LoadFault, importing
+from floe_operator.plugin_host import Described, LoadFault, importing, knowledge
+from floe_operator.rules.backoff import Backoff
 from tests.support.distributions import Distribution, Environment, plugin_distribution
 from tests.support.plugin_hosts import Reports, all_loaded, compute, outcome, running
 from tests.support.polling import eventually_async
@@ -215,3 +219,22 @@ async def test_a_plugin_that_was_set_aside_loads_after_its_upgrade(environment: 
         state = await outcome(host, compute("killer"))
         assert isinstance(state, Described)
         assert state.description.version == "0.2.0"
+
+
+async def test_a_plugin_that_was_set_aside_and_uninstalled_is_not_retried_without_a_pause(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knowledge, "SET_ASIDE", Backoff(first=0.5, longest=0.5))
+    environment.install(plugin_distribution("gone", before="import os\nos._exit(3)"))
+    async with running(environment.python) as host:
+        assert isinstance(await outcome(host, compute("gone")), LoadFault)
+        environment.uninstall("floe-compute-gone")
+        run, tried = host._trials.run, itertools.count()
+
+        async def counted(*arguments: Any, **options: Any) -> Any:
+            next(tried)
+            return await run(*arguments, **options)
+
+        monkeypatch.setattr(host._trials, "run", counted)
+        await asyncio.sleep(3)
+        assert 0 < next(tried) <= 7

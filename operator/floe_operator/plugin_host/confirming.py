@@ -68,7 +68,7 @@ class Confirming:
                 await asyncio.sleep(_NO_HOST.after(failures))
                 continue
             except PluginGone:
-                self._knowledge.leave_out(plugin)
+                self._knowledge.leave_out(plugin, asyncio.get_running_loop().time())
             except (HostUnavailable, HostLost, CallTimedOut):
                 pass  # the outcome, if any, is recorded
             self._end(plugin, doubt)

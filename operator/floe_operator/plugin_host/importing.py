@@ -125,7 +125,7 @@ class Importing:
             except HostStartError:
                 await asyncio.sleep(FIRST_PASS_LIMIT)
             except PluginGone:
-                self._knowledge.leave_out(plugin)
+                self._knowledge.leave_out(plugin, _now())
             except HostUnavailable:
                 continue
 
@@ -150,7 +150,9 @@ class Importing:
                 lambda host: self.into(host, plugin, self._load_timeout, final=True),
                 fresh=order is Order.SUSPECT_IMPORT,
             )
-        except (HostUnavailable, PluginGone, HostLost, CallTimedOut):
+        except PluginGone:
+            self._knowledge.leave_out(plugin, _now())
+        except (HostUnavailable, HostLost, CallTimedOut):
             pass  # the outcome, if any, is recorded
         except HostStartError:
             await asyncio.sleep(FIRST_PASS_LIMIT)
@@ -197,7 +199,8 @@ class Importing:
             SuspectImport: The host ended with this import and other calls under way; never raised if `final`.
         """
         async with host.imports:
-            if plugin in host.imported:
+            # One that was imported before a scan noticed its new release is still due: describe it again.
+            if plugin in host.imported and not self._knowledge.wants_import(plugin):
                 return
             fingerprint = self._knowledge.fingerprint(plugin)
             before = host.attempt(plugin)

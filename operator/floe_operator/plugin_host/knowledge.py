@@ -100,9 +100,15 @@ class Knowledge:
         """Return the plugin to import next, ignoring `besides`: plugins that are being tried elsewhere."""
         return next((each for each in self._due if each not in besides), None)
 
-    def leave_out(self, plugin: PluginId) -> None:
-        """Skip the plugin until the next scan; the new host does not know it."""
+    def wants_import(self, plugin: PluginId) -> bool:
+        """Return True if a pass or a retry should import the plugin, whatever was imported before."""
+        return plugin in self._due or plugin in self._retries
+
+    def leave_out(self, plugin: PluginId, now: float) -> None:
+        """Skip the plugin until the next scan, or a retry much later: the host does not know it."""
         self._due.pop(plugin, None)
+        if plugin in self._retries:
+            self._retries[plugin] = now + SET_ASIDE.first
 
     def is_set_aside(self, plugin: PluginId) -> bool:
         """Return True if the plugin's import crashed or hung, so that it must only be tried alone."""

@@ -141,6 +141,7 @@ class PluginHost:
                 raise ScanFailed(str(error), lacks_core=error.lacks_core) from None
             changed = self._knowledge.accept(result, time.monotonic())
             changed |= self._own_hosts.renew(result)
+            self._trials.renew(result)
         self._importing.wake()
         if changed:
             self._on_change(changed)

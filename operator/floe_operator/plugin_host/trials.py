@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from floe_core.host.protocol import ScanResult
 from floe_operator.plugin_host.handshake import HostStartError
 from floe_operator.plugin_host.host import CallTimedOut, Host, HostLost
+from floe_operator.plugin_host.knowledge import needs_new_host
 from floe_operator.plugin_host.triage import Blame
 
 T = TypeVar("T")
@@ -49,6 +51,13 @@ class Trials:
         self._jobs: asyncio.PriorityQueue[tuple[int, int, _Job]] = asyncio.PriorityQueue()
         self._count = itertools.count()
         self._host: Host | None = None
+        self._watch: asyncio.Task[None] | None = None
+        """Ends the host if it uses too much memory."""
+        self._newest: ScanResult | None = None
+
+    def renew(self, now: ScanResult) -> None:
+        """Do no later job in a host whose modules are older than what this scan found."""
+        self._newest = now
 
     async def run(self, order: Order, job: Callable[[Host], Awaitable[T]], *, fresh: bool = False) -> T:
         """Run a job alone in a host; return or raise what the job does.
@@ -65,12 +74,10 @@ class Trials:
 
     async def work(self) -> None:
         """Run the jobs, until cancelled."""
-        watch = asyncio.create_task(self._watch_memory())
         try:
             while True:
                 await self._next()
         finally:
-            watch.cancel()
             await self._end_host()
 
     async def _next(self) -> None:
@@ -96,10 +103,10 @@ class Trials:
                 outcome.set_result(result)
 
     async def _do(self, job: _Job) -> Any:
-        if job.fresh:
+        if job.fresh or self._host is None or self._host.is_ending or self._is_outdated(self._host):
             await self._end_host()
-        if self._host is None or self._host.is_ending:
             self._host = await self._start()
+            self._watch = asyncio.create_task(self._watch_memory(self._host))
         try:
             return await job.do(self._host)
         except CallTimedOut:
@@ -112,17 +119,21 @@ class Trials:
             if job.fresh:
                 await self._end_host()
 
+    def _is_outdated(self, host: Host) -> bool:
+        return self._newest is not None and needs_new_host(host.installed, self._newest)
+
     async def _end_host(self) -> None:
         host, self._host = self._host, None
+        if self._watch is not None:
+            self._watch.cancel()
         if host is not None:
             host.condemn("its work is done", Blame.CAUSE)
             await host.lost.wait()
 
-    async def _watch_memory(self) -> None:
+    async def _watch_memory(self, host: Host) -> None:
         while True:
             await asyncio.sleep(_MEMORY_PERIOD)
-            if self._host is not None:
-                self._host.end_above(self._memory_limit)
+            host.end_above(self._memory_limit)
 
     async def close(self) -> None:
         """End the host, and fail the jobs that were not done."""

@@ -140,10 +140,20 @@ def test_the_outcome_of_importing_an_older_distribution_is_dropped() -> None:
 def test_a_plugin_that_a_newer_host_does_not_know_waits_for_the_next_scan(is_the_same_object: bool) -> None:
     knowledge, scan = Knowledge(), _scan(a="f1")
     knowledge.accept(scan, 0.0)
-    knowledge.leave_out(_id("a"))
+    knowledge.leave_out(_id("a"), 0.0)
     assert knowledge.due() is None
     assert knowledge.accept(scan if is_the_same_object else _scan(a="f1"), 0.0) == set()
     assert knowledge.due() == _id("a")
+
+
+def test_a_plugin_set_aside_that_a_host_does_not_know_is_retried_after_a_pause() -> None:
+    knowledge = _knowledge(CRASHED)
+    retry = SET_ASIDE.first
+    knowledge.accept(_scan("e2", a="f1"), retry)
+    knowledge.leave_out(_id("a"), retry)
+    assert knowledge.due() is None
+    assert knowledge.due_again(2 * retry - 1) == []
+    assert knowledge.due_again(2 * retry) == [_id("a")]
 
 
 @pytest.mark.parametrize("seen", [IMPORT_FAILED, NOT_A_PLUGIN, UNUSABLE_SCHEMA])
