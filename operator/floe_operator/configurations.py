@@ -75,6 +75,8 @@ _TOO_DEEP = KnownConfig(
 @dataclass(frozen=True, slots=True)
 class _Kept:
     inputs: bytes
+    fingerprint: str
+    """The plugin's distribution."""
     sources: Mapping[SourceObject, bytes]
     """The digests of what the sources contained."""
     config: KnownConfig
@@ -141,7 +143,7 @@ class Configurations:
             # What was known before is not what its status says now: no change may be taken for known.
             self._kept.pop(seen.plugin, None)
             return dataclasses.replace(config, until=time.monotonic() + self._recheck)
-        self._kept[seen.plugin] = _Kept(inputs, sources, config)
+        self._kept[seen.plugin] = _Kept(inputs, found.fingerprint, sources, config)
         if any(self._contents.digest(source) is None for source in sources):
             return dataclasses.replace(config, until=min(config.until, time.monotonic() + self._recheck))
         return config
@@ -198,13 +200,20 @@ class Configurations:
             await self._scrubbers.remember(seen.plugin, resolved.secrets)
         return resolved, digests
 
-    async def effective(self, plugin: PluginId) -> dict[str, Any] | None:
-        """Return the configuration to start a plugin with, or None if there is none or its object is gone."""
+    async def effective(self, plugin: PluginId, judged: ConfigDigest) -> dict[str, Any] | None:
+        """Return the configuration to start a plugin with, or None unless it is the one that was judged.
+
+        It may be another by now, of which the next reconcile learns, or none if the object is gone.
+        """
         seen = self._objects.get(plugin)
         if seen is None:
             return None
         resolved, _ = await self._resolve(seen)
-        return resolved.config if isinstance(resolved, ResolvedConfig) else None
+        kept = self._kept.get(plugin)
+        if kept is None or isinstance(resolved, ConfigSourceFault):
+            return None
+        is_judged = self._effective_digest(kept.fingerprint, resolved) == judged
+        return resolved.config if is_judged else None
 
     def forget(self, plugin: PluginId) -> None:
         """Forget a plugin whose object is gone."""
@@ -218,7 +227,7 @@ class Configurations:
             return KnownConfig(resolved, None)
         # Taken now: others may be remembered in place of these before the host answers.
         scrubber = self._scrubbers.of(seen.plugin)
-        digest = ConfigDigest(self._digest(found.fingerprint, resolved.config, resolved.plain))
+        digest = self._effective_digest(found.fingerprint, resolved)
         kept = self._kept.get(seen.plugin)
         if kept is not None and kept.config.digest == digest and time.monotonic() < kept.config.until:
             return dataclasses.replace(kept.config, hidden=resolved.hidden)
@@ -238,6 +247,9 @@ class Configurations:
         if not verdict.faults:
             return verdict
         return await asyncio.to_thread(scrubbed, verdict, scrubber, resolved.from_config_maps)
+
+    def _effective_digest(self, fingerprint: str, resolved: ResolvedConfig) -> ConfigDigest:
+        return ConfigDigest(self._digest(fingerprint, resolved.config, resolved.plain))
 
     def _digest(self, *parts: object) -> bytes:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -82,7 +82,7 @@ class Prober:
     def __init__(
         self,
         host: PluginHost,
-        configure: Callable[[PluginId], Awaitable[dict[str, Any] | None]],
+        configure: Callable[[PluginId, ConfigDigest], Awaitable[dict[str, Any] | None]],
         scrubbers: Scrubbers,
         on_change: Callable[[PluginId], None],
     ) -> None:
@@ -197,7 +197,7 @@ class Prober:
         return wanted.probe.period_seconds * random.uniform(0.95, 1.05)  # noqa: S311
 
     async def _start(self, plugin: PluginId, runner: _Runner, wanted: Run) -> bool:
-        config = await self._configure(plugin)
+        config = await self._configure(plugin, wanted.digest)
         if config is None:
             return False
         runner.started = None

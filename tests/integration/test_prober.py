@@ -88,7 +88,7 @@ class Probed:
         now = asyncio.get_running_loop().time()
         self.changes.append((now, self.prober.fact(plugin, None, 1)))
 
-    async def _configure(self, plugin: PluginId) -> dict[str, Any]:
+    async def _configure(self, *_: object) -> dict[str, Any]:
         return self.config
 
     def calls(self) -> list[str]:
@@ -208,7 +208,7 @@ async def test_a_plugin_that_crashes_waits_for_a_place_and_gets_that_of_one_that
     *four, fifth = map(compute, names)
     config = {"diary": str(tmp_path / "diary")}
 
-    async def configured(plugin: PluginId) -> dict[str, Any]:
+    async def configured(*_: object) -> dict[str, Any]:
         return config
 
     async with running(environment.python) as host:

@@ -195,6 +195,28 @@ async def test_whoever_is_being_judged_while_a_source_changes_is_judged_again(wo
     assert await world.configurations.changed_by(SECRET) == []
 
 
+async def test_only_the_configuration_that_was_judged_is_given_to_start_with(world: World) -> None:
+    judged = (await world.look_up()).digest
+    assert judged is not None
+    start_with = world.configurations.effective
+    assert await start_with(PLUGIN, judged) is None, "there is no object"
+    world.give("duckdb")
+    assert await start_with(PLUGIN, judged) == {"token": "first-token"}
+    world.version, world.content = "2", b"second-token"
+    assert await start_with(PLUGIN, judged) is None
+    world.version, world.content = "3", b"first-token"
+    assert await start_with(PLUGIN, judged) == {"token": "first-token"}
+    upgraded = await world.look_up(FOUND.model_copy(update={"fingerprint": "2"}))
+    assert await start_with(PLUGIN, judged) is None
+    assert upgraded.digest is not None
+    assert await start_with(PLUGIN, upgraded.digest) == {"token": "first-token"}
+    world.forbids = True
+    assert await start_with(PLUGIN, upgraded.digest) is None
+    world.configurations.forget(PLUGIN)
+    world.forbids = False
+    assert await start_with(PLUGIN, upgraded.digest) is None
+
+
 async def test_contents_that_change_while_they_are_read_are_read_again(world: World) -> None:
     world.give("duckdb")
 
@@ -393,22 +415,3 @@ async def test_the_configuration_of_a_deleted_object_is_forgotten(world: World) 
     assert not world.configurations._kept
     await world.look_up()
     assert world.asked == (2, 2)
-
-
-async def test_a_plugin_starts_with_the_current_configuration_of_its_object(world: World) -> None:
-    plugin = PluginId(PluginType.COMPUTE, "duckdb")
-    assert await world.configurations.effective(plugin) is None
-
-    def give(version: int, config: object) -> None:
-        metadata = {"name": "compute-duckdb", "uid": "u", "resourceVersion": str(version)}
-        world.objects.put({"metadata": metadata, "spec": {**SPEC, "config": config}})
-
-    give(1, {"threads": 1})
-    first = await world.configurations.effective(plugin)
-    give(2, {"threads": 2})
-    second = await world.configurations.effective(plugin)
-    assert first is not None
-    assert second is not None
-    assert (first["threads"], second["threads"]) == (1, 2)
-    world.forbids = True
-    assert await world.configurations.effective(plugin) is None
