@@ -80,19 +80,23 @@ class Contest:
         return await self.observer.until(checks, within=self.within)
 
     async def measure(
-        self, phase: str, work: Callable[[], Awaitable[Sequence[float]]], *, changes: int | None = None
+        self,
+        phase: str,
+        work: Callable[[], Awaitable[Sequence[float]]],
+        *,
+        changes: int | None = None,
+        until_quiet: bool = True,
     ) -> None:
         """Measure one phase; `work` returns seconds: one figure for all `changes`, or one for each.
 
-        What the contestant does until it is at rest counts, too, unless nothing is changed.
+        `until_quiet`: what the contestant does until it is at rest counts, too.
         """
         self.audit.clear()
         before = self.running.usage()
         took = await work()
-        if changes == 0:
-            self.audit.read()
-        else:
+        if until_quiet:
             await self.quiet()
+        self.audit.read()
         after = self.running.usage()
         each = changes is None
         row = Row(

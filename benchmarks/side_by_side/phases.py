@@ -50,7 +50,7 @@ async def idle(contest: Contest) -> None:
         await asyncio.sleep(seconds)
         return [seconds]
 
-    await contest.measure("idle", work, changes=0)
+    await contest.measure("idle", work, changes=0, until_quiet=False)
 
 
 async def restart(contest: Contest) -> None:
@@ -127,8 +127,9 @@ async def distributions(contest: Contest) -> None:
         began = time.monotonic()
         return [await contest.until(dict.fromkeys(mirrors, gone)) - began]
 
-    await contest.measure("distribution-comes", come, changes=len(mirrors))
-    await contest.measure("distribution-goes", go, changes=len(mirrors))
+    # Each configuration is validated again within ten minutes after that.
+    await contest.measure("distribution-comes", come, changes=len(mirrors), until_quiet=False)
+    await contest.measure("distribution-goes", go, changes=len(mirrors), until_quiet=False)
 
 
 PHASES: Mapping[str, Callable[[Contest], Awaitable[None]]] = {
