@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ Check = Callable[[Object | None], bool]
 
 _AT_ONCE = 16
 _MERGE = "application/merge-patch+json"
+
+
+class RequestTimedOut(RuntimeError):
+    """The API server has not completed a request in the time that it allows one."""
 
 
 class Observer:
@@ -46,12 +51,15 @@ class Observer:
         """Send a request and return the JSON of the answer.
 
         Raises:
+            RequestTimedOut: A part of it may be done.
             RuntimeError: The request failed.
         """
         headers = {"Content-Type": content_type}
         content = None if body is None else json.dumps(body)
         async with self._session.request(method, path, data=content, headers=headers) as answer:
             payload = await answer.read()
+        if answer.status == HTTPStatus.GATEWAY_TIMEOUT:
+            raise RequestTimedOut(f"{method} {path}")
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {payload[:300]!r}")
         return json.loads(payload)
@@ -89,9 +97,11 @@ class Observer:
         await self.request("PATCH", f"{self._secrets}/{name}", body, _MERGE)
 
     async def delete_all(self) -> None:
-        """Delete all FloePlugins and Secrets of the namespace."""
+        """Delete all FloePlugins and Secrets of the namespace, in as many requests as that takes."""
         for collection in (self._collection, self._secrets):
-            await self.request("DELETE", collection)
+            while (await self.request("GET", f"{collection}?limit=1"))["items"]:
+                with suppress(RequestTimedOut):
+                    await self.request("DELETE", collection)
 
     async def until(self, checks: Mapping[str, Check], *, within: float) -> float:
         """Wait until each of these objects is as awaited, and return that moment (seconds, monotonic)."""
