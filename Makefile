@@ -96,7 +96,7 @@ test-kind: $(VENV)/installed ## Run the tests on a full Kind cluster, or on the 
 bench: $(VENV)/installed ## Measure discovery, health checks, Secrets, and the operator beside one in Go; write bench-results/ (about half an hour)
 	$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/installed ## Measure the operator beside one in Go with 100, 1,000 and 10,000 objects (about 40 minutes)
+bench-full: $(VENV)/installed ## Measure the operator beside one in Go with 100, 1,000 and 10,000 objects (about 45 minutes)
 	$(BIN)/python -m benchmarks --full side_by_side
 
 dist: $(VENV)/installed ## Build the sdist and the wheel of each distribution into dist/
