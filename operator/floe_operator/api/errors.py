@@ -142,6 +142,12 @@ def pause(error: Exception, seconds: float) -> float:
     return max(seconds, (error.after or 0.0) if isinstance(error, RetryableError) else 0.0)
 
 
+def check_kind(answer: Mapping[str, Any], kind: str, request: str) -> None:
+    """Raise Refused unless the answer to a request is an object of this kind, and not perhaps a proxy's."""
+    if answer.get("kind") != kind:
+        raise Refused(f"the answer to {request} is no {kind}")
+
+
 def from_status(code: int, body: bytes, retry_after: str | None = None) -> ClusterError:
     """Return the error for an answer, based on its HTTP code and its metav1.Status."""
     status = _parse(body)

@@ -273,8 +273,8 @@ class FloePlugins:
                 self._refusals.pop(kind, None)
             raise
         self._refusals.pop(kind, None)
-        if kind != "deletion" and answer.get("kind") != KIND:  # perhaps a proxy's
-            raise errors.Refused(f"the answer to {method} {path} is no {KIND}")
+        if kind != "deletion":
+            errors.check_kind(answer, KIND, f"{method} {path}")
         if kind == "status":
             self.crd.accepted()
         return answer

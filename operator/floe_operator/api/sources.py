@@ -91,8 +91,7 @@ class Sources:
             return Absent()
         except errors.MissingRight as error:
             return Denied(str(error))
-        if found.get("kind") != source.kind:  # perhaps a proxy's
-            raise errors.Refused(f"the answer to GET {path} is no {source.kind}")
+        errors.check_kind(found, source.kind, f"GET {path}")
         if source.kind == "Secret":
             return _decoded(found.get("data"))
         data = foreign_json.mapping(found.get("data"))
