@@ -98,10 +98,10 @@ class World:
             found, FloePlugin.parse({"metadata": {"name": "compute-duckdb"}, "spec": spec})
         )
 
-    def give(self, name: str) -> None:
-        """Create the object of a plugin that uses the Secret."""
-        metadata = {"name": f"compute-{name}", "uid": name, "resourceVersion": "1"}
-        self.objects.put({"metadata": metadata, "spec": {**SPEC, "name": name}})
+    def give(self, name: str, version: int = 1, **spec: Any) -> None:
+        """Create or change the object of a plugin that uses the Secret."""
+        metadata = {"name": f"compute-{name}", "uid": name, "resourceVersion": str(version)}
+        self.objects.put({"metadata": metadata, "spec": {**SPEC, "name": name, **spec}})
 
     @property
     def asked(self) -> tuple[int, int]:
@@ -215,6 +215,19 @@ async def test_only_the_configuration_that_was_judged_is_given_to_start_with(wor
     world.configurations.forget(PLUGIN)
     world.forbids = False
     assert await start_with(PLUGIN, upgraded.digest) is None
+
+
+async def test_a_plugin_starts_with_the_current_configuration_of_its_object(world: World) -> None:
+    for version, threads in enumerate((1, 2), start=1):
+        before = (await world.look_up()).digest
+        assert before is not None
+        world.give("duckdb", version, config={"threads": threads})
+        assert await world.configurations.effective(PLUGIN, before) is None
+        judged = (await world.look_up(config={"threads": threads})).digest
+        assert judged is not None
+        given = await world.configurations.effective(PLUGIN, judged)
+        assert given is not None
+        assert given["threads"] == threads
 
 
 async def test_contents_that_change_while_they_are_read_are_read_again(world: World) -> None:
